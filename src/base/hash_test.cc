@@ -1,0 +1,22 @@
+#include "base/hash.h"
+
+#include <gtest/gtest.h>
+
+namespace turnpike::base {
+namespace {
+
+TEST(Hash, PublishedVectors) {
+  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(crc32c(0, "123456789"), 0xe3069283u);
+  EXPECT_EQ(crc32c(0, std::string(32, '\0')), 0x8a9136aau);  // RFC 3720, B.4
+}
+
+TEST(Hash, CrcContinuesWhereItStopped) {
+  const std::string text = "The quick brown fox jumps over the lazy dog";
+  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+    EXPECT_EQ(crc32c(crc32c(0, text.substr(0, cut)), text.substr(cut)), crc32c(0, text)) << cut;
+  }
+}
+
+}  // namespace
+}  // namespace turnpike::base

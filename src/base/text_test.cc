@@ -1,0 +1,44 @@
+#include "base/text.h"
+
+#include <gtest/gtest.h>
+
+namespace turnpike::base {
+namespace {
+
+TEST(Text, OffersTheNearestNames) {
+  const std::vector<std::string> models = {"gpt-4o", "gpt-4o-mini", "claude-sonnet", "text-embedding-3-small"};
+  EXPECT_EQ(nearest("gpt4o", models, 2), (std::vector<std::string>{"gpt-4o", "gpt-4o-mini"}));
+  EXPECT_EQ(nearest("claude-sonet", models, 3), (std::vector<std::string>{"claude-sonnet"}));
+  EXPECT_TRUE(nearest("zzzzzzzzzz", models, 3).empty());
+}
+
+TEST(Text, TimeGoesOutAndComesBack) {
+  EXPECT_EQ(iso_time(0), "1970-01-01T00:00:00.000000Z");
+  for (const char* text : {"2026-02-16T10:00:00.000000Z", "1999-12-31T23:59:59.999999Z"}) {
+    ASSERT_TRUE(parse_iso_time(text).has_value()) << text;
+    EXPECT_EQ(iso_time(*parse_iso_time(text)), text);
+  }
+  EXPECT_EQ(parse_iso_time("2026-02-16T12:00:00+02:00"), parse_iso_time("2026-02-16T10:00:00Z"));
+  EXPECT_EQ(parse_iso_time("2026-02-16"), parse_iso_time("2026-02-16T00:00:00Z"));
+  for (const char* text : {"", "2026", "2026-13-01", "2026-02-16T25:00:00Z", "2026-02-16Tx", "16.2.2026"}) {
+    EXPECT_FALSE(parse_iso_time(text).has_value()) << text;
+  }
+}
+
+TEST(Text, Durations) {
+  EXPECT_EQ(parse_duration_seconds("30s"), 30);
+  EXPECT_EQ(parse_duration_seconds("1mo"), 30 * 86'400);
+  for (const char* text : {"", "d", "1", "1y", "-1d", "1.5h"}) EXPECT_FALSE(parse_duration_seconds(text)) << text;
+}
+
+TEST(Text, HexAndPercent) {
+  EXPECT_EQ(to_hex(*from_hex("00ff7f")), "00ff7f");
+  EXPECT_FALSE(from_hex("0g"));
+  EXPECT_EQ(percent_decode("a%2Fb+c"), "a/b+c");
+  EXPECT_FALSE(percent_decode("%2"));
+  EXPECT_FALSE(parse_unsigned("18446744073709551616"));
+  EXPECT_EQ(parse_unsigned("18446744073709551615"), UINT64_MAX);
+}
+
+}  // namespace
+}  // namespace turnpike::base

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace turnpike::domain {
+
+/// What a provider bills by. Token kinds are disjoint here, whatever the provider's own sub-counts look like: a cached
+/// prompt token is CachedInput and not Input as well.
+enum class Unit : std::uint8_t {
+  InputTokens,  // Prompt text that was neither read from nor written to a cache.
+  CachedInputTokens,
+  CacheWriteTokens,
+  CacheWrite1hTokens,
+  AudioInputTokens,
+  ImageInputTokens,
+  OutputTokens,  // Text, without reasoning and audio.
+  ReasoningTokens,
+  AudioOutputTokens,
+  ImageOutputTokens,
+  Images,
+  Milliseconds,
+  Characters,
+  Pages,
+  Queries,
+  Requests,
+};
+constexpr std::size_t kUnitCount = static_cast<std::size_t>(Unit::Requests) + 1;
+std::string_view unit_name(Unit unit);
+
+struct UnitCount {
+  Unit unit;
+  std::uint64_t count;  // At most 1e9; a provider that says more is not believed.
+  bool operator==(const UnitCount&) const = default;
+};
+
+/// What one attempt used: a short list of (unit, count), each unit at most once, no zero counts.
+struct Usage {
+  std::vector<UnitCount> counts;
+  bool estimated = false;                     // Counted by us, not said by the provider.
+  std::optional<std::int64_t> provider_cost_nano;  // The provider's own figure, where it gives one.
+
+  std::uint64_t of(Unit unit) const;
+  void set(Unit unit, std::uint64_t count);
+  bool empty() const { return counts.empty(); }
+
+  /// The figures callers know (OpenAI's terms): prompt includes cached, completion includes reasoning.
+  std::uint64_t prompt_tokens() const;
+  std::uint64_t completion_tokens() const;
+};
+
+}  // namespace turnpike::domain
