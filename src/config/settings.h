@@ -1,0 +1,274 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/money.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "config/diagnostic.h"
+
+/// What the configuration says, typed and checked once; every folder reads its own section of it.
+///
+/// Source:    the `config.yaml` of the LiteLLM Proxy 1.80 plus the top-level key `turnpike:` for settings of our own;
+///            docs/config.md lists every key, config/keys.h how each is treated.
+/// Units:     durations are std::chrono types; a price is the decimal text of the file, never a binary float.
+/// Threading: `Settings` is immutable after `load` and shared as `SettingsRef`; a reload makes a new one.
+namespace turnpike::config {
+
+using Milliseconds = std::chrono::milliseconds;
+
+/// A price key as written beside a deployment ("input_cost_per_token", "2.5e-06"): dollars per unit in decimal text.
+struct PriceOverride {
+  std::string name;
+  std::string decimal;
+  bool operator==(const PriceOverride&) const = default;
+};
+
+/// One `model_list` entry: a deployment. `organization` lists have been expanded, credentials of `credential_list`
+/// merged in, `os.environ/` resolved, elements whose `supported_environments` leave us out dropped.
+struct ModelEntry {
+  // Identity.
+  std::string id;          // model_info.id, else SHA-256 hex over the group name and litellm_params (config.md 2.2).
+  std::string identity;    // Group, model, address, account and ordinal: stays the same when only parameters change, so
+                           // that cooldown, limits and health survive a reload.
+  std::string model_name;  // The public name, may contain '*'.
+  std::string model;       // litellm_params.model, "provider/model" or a bare name, may contain '*'.
+  std::string custom_llm_provider;
+
+  // Connection.
+  base::Secret api_key;
+  std::string missing_variable;  // The variable an absent api_key was to come from; empty when none was named.
+  std::string api_base;          // Without a trailing slash.
+  std::string api_version;
+  std::string organization;
+  std::string litellm_credential_name;
+  std::vector<std::pair<std::string, base::Secret>> extra_headers;
+  /// aws_*, vertex_*, azure_*, watsonx_* and the like: provider parameters as text, read by the codec that needs them.
+  std::vector<std::pair<std::string, base::Secret>> provider_params;
+
+  // Choosing.
+  std::optional<std::int64_t> rpm;
+  std::optional<std::int64_t> tpm;
+  std::optional<double> weight;
+  std::optional<std::int64_t> order;  // 1 is tried first.
+  std::vector<std::string> tags;
+  std::string region_name;
+
+  // Time and tries. Absent: the router's.
+  std::optional<Milliseconds> timeout;
+  std::optional<Milliseconds> stream_timeout;
+  std::optional<std::int64_t> num_retries;
+  std::optional<Milliseconds> cooldown_time;
+
+  // What is sent.
+  std::string default_params_json;  // A JSON object of the default request parameters; "{}" when there are none.
+  std::optional<bool> drop_params;
+  std::vector<std::string> additional_drop_params;
+  std::vector<std::string> allowed_openai_params;
+  std::optional<std::string> mock_response_json;  // JSON text of the value: a string or an object.
+  bool mock_timeout = false;
+  bool use_litellm_proxy = false;
+
+  // Facts about the model.
+  std::vector<PriceOverride> prices;  // litellm_params first, then model_info; the first of a name wins.
+  bool free = false;                  // Both token prices written as 0: budget checks are skipped (config.md 2.2).
+  std::string base_model;
+  std::string mode;
+  std::optional<std::int64_t> max_tokens;
+  std::optional<std::int64_t> max_input_tokens;
+  std::optional<std::int64_t> max_output_tokens;
+  std::vector<std::string> access_groups;
+  std::string health_check_model;
+  std::optional<Milliseconds> health_check_timeout;
+  std::string model_info_json;  // The whole model_info with `id`, for /model/info; secrets never stand in it.
+
+  std::string file;
+  int line = 0;
+
+  bool operator==(const ModelEntry& other) const;
+};
+
+struct Fallback {
+  std::string model_group;  // "*" for every group.
+  std::vector<std::string> targets;
+  bool operator==(const Fallback&) const = default;
+};
+
+struct GroupAlias {
+  std::string alias;
+  std::string target;
+  bool hidden = false;  // Served but not listed.
+  bool operator==(const GroupAlias&) const = default;
+};
+
+/// `router_settings`, with what `litellm_settings` says where the router says nothing, and the defaults.
+struct RouterSettings {
+  std::string routing_strategy = "simple-shuffle";  // As written; every strategy is served as simple-shuffle today.
+  std::int64_t num_retries = 2;
+  Milliseconds retry_after{0};  // Least wait before a retry.
+  Milliseconds timeout{6'000'000};
+  std::optional<Milliseconds> stream_timeout;
+  std::int64_t allowed_fails = 3;
+  bool allowed_fails_written = false;  // False also for a written 3, as LiteLLM cannot tell (config.md 13).
+  Milliseconds cooldown_time{5'000};
+  bool disable_cooldowns = false;
+  std::vector<Fallback> fallbacks;
+  std::vector<Fallback> context_window_fallbacks;
+  std::vector<Fallback> content_policy_fallbacks;
+  std::vector<std::string> default_fallbacks;
+  std::int64_t max_fallbacks = 5;
+  std::vector<GroupAlias> model_group_alias;
+  std::string default_params_json = "{}";  // default_litellm_params that are request parameters.
+
+  bool operator==(const RouterSettings&) const = default;
+};
+
+/// `litellm_settings` that are not the router's.
+struct LitellmSettings {
+  bool drop_params = false;
+  std::vector<std::pair<std::string, std::string>> model_alias_map;  // Provider model string -> real one, applied last.
+  bool ssl_verify = true;
+  std::string ssl_ca_file;  // When ssl_verify names a file.
+  bool include_cost_in_streaming_usage = false;
+  bool forward_traceparent_to_llm_provider = false;
+  bool redact_user_api_key_info = false;
+  bool json_logs = false;
+  bool prometheus = true;  // GET /metrics is always served; kept for the start-up line.
+  bool require_auth_for_metrics_endpoint = false;
+  std::vector<std::string> callbacks;  // Every name of callbacks, success_callback and failure_callback, once.
+  std::string timezone = "UTC";
+
+  bool operator==(const LitellmSettings&) const = default;
+};
+
+/// `general_settings`.
+struct GeneralSettings {
+  base::Secret master_key;    // Empty: no authentication (AC-SEC-8 decides whether that may start).
+  base::Secret database_url;  // Read, not used yet: SQLite under data_dir is.
+  std::int64_t database_connection_pool_limit = 10;
+  std::string litellm_key_header_name;
+  std::string user_header_name;
+  std::optional<std::uint64_t> request_bytes_max;  // max_request_size_mb, in bytes.
+  bool always_include_stream_usage = false;
+  std::string completion_model;  // Overrides the requested model of every call of the kind; empty: none.
+  std::string embedding_model;
+  bool disable_spend_logs = false;
+  bool store_prompts_in_spend_logs = false;
+  Milliseconds user_api_key_cache_ttl{60'000};
+
+  bool operator==(const GeneralSettings& other) const;
+};
+
+enum class LedgerDurability : std::uint8_t { Process, Disk };
+enum class JournalFullPolicy : std::uint8_t { Refuse, Serve };
+enum class BudgetMode : std::uint8_t { Default, Strict };
+enum class BudgetCrossing : std::uint8_t { Allow, Refuse };
+enum class StreamOverBudget : std::uint8_t { Finish, Cut };
+enum class UnknownPrice : std::uint8_t { Refuse, Allow };
+enum class FreeModelsOverBudget : std::uint8_t { Allow, Refuse };
+
+/// `turnpike:`, the settings LiteLLM does not have (docs/config.md gives each its reason).
+struct TurnpikeSettings {
+  std::string data_dir;        // Empty: the caller's choice (flag, TURNPIKE_DATA_DIR, XDG state directory).
+  std::string journal_dir;     // Empty: data_dir/journal.
+  std::string litellm_compat;  // "1.81" restores that release's status codes; empty: the later ones.
+
+  // Ledger (money.md 12).
+  LedgerDurability ledger_durability = LedgerDurability::Process;
+  std::uint64_t journal_segment_bytes = 64ull << 20;
+  Milliseconds journal_sync_interval{50};
+  std::chrono::seconds journal_keep{3600};
+  JournalFullPolicy journal_full_policy = JournalFullPolicy::Refuse;
+  Milliseconds ledger_ship_interval{100};
+  std::int64_t ship_batch_rows = 1000;
+  BudgetMode budget_mode = BudgetMode::Default;
+  BudgetCrossing budget_crossing = BudgetCrossing::Allow;
+  double hold_quantile = 0.90;
+  std::int64_t hold_output_tokens_max = 32'000;
+  std::int64_t hold_output_prior = 1024;
+  StreamOverBudget stream_over_budget = StreamOverBudget::Finish;
+  bool strict_insert_max_tokens = false;
+  Milliseconds budget_wait{1500};
+  Milliseconds budget_held_wait{50};
+  UnknownPrice unknown_price = UnknownPrice::Refuse;
+  FreeModelsOverBudget free_models_over_budget = FreeModelsOverBudget::Allow;
+  std::string budget_week_start = "monday";
+
+  // Waiting (AC-TIME-1) and stopping (AC-STOP-1).
+  Milliseconds connect_timeout{10'000};
+  Milliseconds stream_idle_timeout{300'000};
+  Milliseconds shutdown_grace{2'000};       // The listener stays open so long after SIGTERM.
+  Milliseconds termination_grace{600'000};  // Running calls may finish for so long.
+
+  bool operator==(const TurnpikeSettings&) const = default;
+};
+
+struct Settings {
+  std::vector<ModelEntry> models;  // In file order.
+  RouterSettings router;
+  LitellmSettings litellm;
+  GeneralSettings general;
+  TurnpikeSettings turnpike;
+  /// `environment_variables`: for the process environment, which main sets before any thread starts.
+  std::vector<std::pair<std::string, base::Secret>> environment_variables;
+  /// Protecting keys let through by --allow_unenforced, one line each; readiness repeats them.
+  std::vector<std::string> unenforced;
+  std::string file;                // The main file; empty when built from the environment.
+  std::vector<std::string> files;  // The main file and every included one: what a file watch looks at.
+  std::string fingerprint;         // SHA-256 hex over every value in force: equal means nothing changed.
+};
+
+using SettingsRef = std::shared_ptr<const Settings>;
+
+/// Looks one environment variable up; nothing when it is not set.
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+Environment process_environment();
+
+struct LoadOptions {
+  std::string path;
+  Environment environment = process_environment();
+  /// Paths of protecting keys ("litellm_settings.guardrails", also "guardrails/pii-mask-presidio" for one entry, or
+  /// "all") that may be set although this version does not enforce them.
+  std::vector<std::string> allow_unenforced;
+  /// On a reload a deployment that cannot be built is an error; at start it is skipped with its line (AC-CONF-2).
+  bool reload = false;
+  /// Says why a deployment cannot be built (unknown provider, no address), or nothing. The catalogue of providers
+  /// lives above this folder, so its owner is asked.
+  std::function<std::optional<std::string>(const ModelEntry&)> refusal;
+};
+
+struct Loaded {
+  SettingsRef settings;  // Null when the configuration would not start.
+  std::vector<Diagnostic> diagnostics;
+};
+
+/// Reads and checks the file and what it includes. Always returns: what is wrong stands in the diagnostics, and
+/// `settings` is null when one of them is an error. Reads files and the environment, changes nothing.
+Loaded load(const LoadOptions& options);
+
+/// `text` in place of the file `options.path`; `include` is resolved against its directory.
+Loaded load_text(std::string_view text, const LoadOptions& options);
+
+/// A provider of the catalogue and the variables that may hold its key, in order of preference.
+struct ProviderKey {
+  std::string provider;
+  std::vector<std::string> variables;
+};
+
+/// Without a config file: each provider whose key is in the environment becomes the wildcard group "provider/*".
+/// The variable that was found is named in a diagnostic, its value nowhere.
+Loaded settings_from_environment(const std::vector<ProviderKey>& providers, const Environment& environment);
+
+/// One line per difference, for the reload report: "router_settings.num_retries: 2 -> 5", "deployment gpt-4o (id ab12):
+/// api_base changed", "deployment x added". Secrets are told as "changed". Empty when nothing changed.
+std::vector<std::string> diff(const Settings& before, const Settings& after);
+
+}  // namespace turnpike::config
