@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/money.h"
+#include "domain/usage.h"
+#include "ledger/prices.h"
+
+namespace turnpike::ledger {
+
+constexpr std::uint64_t kFactorOne = 1'000'000'000;  // Factors are in parts per 1e9.
+constexpr std::uint64_t kUnitCountMax = 1'000'000'000;
+
+/// Circumstances of a bill beside what was used.
+struct BillTerms {
+  ServiceTier service = ServiceTier::Standard;   // Of the answer, not of the request.
+  std::span<const std::uint64_t> factors_ppb{};  // Discount, margin, regional uplift: their product, applied once.
+};
+
+/// What one attempt cost.
+struct Bill {
+  Money cost;            // 0 when unknown.
+  bool unknown = false;  // Something was used that has no price.
+  bool free = false;     // Explicit price 0.
+  bool absurd = false;   // A count above 1e9 or a product above $1,000,000: not believed; `unknown` is set too.
+  bool operator==(const Bill&) const = default;
+};
+
+/// Prices one attempt: the exact sum of count x price in 128 bits, times all factors, rounded once to nanodollars, half
+/// to even.
+///
+/// Tokens without a price of their own kind cost what their side costs (cached input: the input price; reasoning: the
+/// output price; a one-hour cache write: the five-minute write). Token counts of a model that is charged by another
+/// unit in this usage (images, time, characters, pages, queries, requests) cost nothing beside it.
+Bill bill(const Prices& prices, const domain::Usage& usage, const BillTerms& terms = {});
+
+/// The same rounded up, so that a hold for the worst case is never below the cost.
+Bill bill_rounded_up(const Prices& prices, const domain::Usage& usage, const BillTerms& terms = {});
+
+/// Units x price in grains before factors and rounding, for callers who compare (dearest deployment); -1 when unknown.
+Grains bill_grains(const Prices& prices, const domain::Usage& usage, ServiceTier service = ServiceTier::Standard);
+
+}  // namespace turnpike::ledger
