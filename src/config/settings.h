@@ -126,7 +126,6 @@ struct RouterSettings {
   std::vector<std::string> default_fallbacks;
   std::int64_t max_fallbacks = 5;
   std::vector<GroupAlias> model_group_alias;
-  std::string default_params_json = "{}";  // default_litellm_params that are request parameters.
 
   bool operator==(const RouterSettings&) const = default;
 };
@@ -235,8 +234,9 @@ Environment process_environment();
 struct LoadOptions {
   std::string path;
   Environment environment = process_environment();
-  /// Paths of protecting keys ("litellm_settings.guardrails", also "guardrails/pii-mask-presidio" for one entry, or
-  /// "all") that may be set although this version does not enforce them.
+  /// Protecting keys that may be set although this version does not enforce them: the dotted path of the file
+  /// ("litellm_settings.max_budget"), for an entry of a list its name alone or behind the path
+  /// ("pii-mask-presidio", "litellm_settings.guardrails/pii-mask-presidio").
   std::vector<std::string> allow_unenforced;
   /// On a reload a deployment that cannot be built is an error; at start it is skipped with its line (AC-CONF-2).
   bool reload = false;
