@@ -1,0 +1,153 @@
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+
+#include "fake_provider/account.h"
+#include "fake_provider/answer.h"
+#include "fake_provider/ask.h"
+#include "fake_provider/script.h"
+#include "json/scan.h"
+
+namespace turnpike::fake_provider {
+namespace {
+
+Ask ask_for(AskKind kind, std::string body) {
+  body.append(json::kJsonPadding, '\0');
+  auto ask = parse_ask(kind, std::string_view(body).substr(0, body.size() - json::kJsonPadding), Script());
+  EXPECT_TRUE(ask) << (ask ? "" : ask.error().message);
+  return ask ? *ask : Ask();
+}
+
+std::string chat(const std::string& rest) {
+  return R"({"model":"m","messages":[{"role":"user","content":"hi"}])" + rest + "}";
+}
+
+std::string joined(const Ask& ask) {
+  std::string out;
+  for (const std::string& event : stream_events(ask, tokens_of(ask), "id")) out += event;
+  return out;
+}
+
+std::size_t count(std::string_view text, std::string_view part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + part.size())) ++found;
+  return found;
+}
+
+TEST(Script, ReadsDirectivesOfAPathAndNamesUnknownOnes) {
+  Script script;
+  ASSERT_TRUE(apply_list(script, "status=429,retry_after=2,silent,odd=crlf+null_id"));
+  EXPECT_EQ(script.status, 429);
+  EXPECT_EQ(script.retry_after, 2);
+  EXPECT_TRUE(script.silent);
+  EXPECT_TRUE(script.is_odd("crlf") && script.is_odd("null_id") && !script.is_odd("comments"));
+  EXPECT_FALSE(apply_list(script, "statos=429"));
+  EXPECT_FALSE(apply_list(script, "status=abc"));
+  EXPECT_FALSE(apply_list(script, "odd=nonsense"));
+}
+
+struct TokenCase {
+  const char* name;
+  const char* rest;
+  std::int64_t prompt, cached, completion, reasoning;
+  bool cut_by_limit;
+};
+
+TEST(Tokens, FollowTheScriptThenMaxTokensThenTheDefault) {
+  const TokenCase cases[] = {
+      {"nothing said", "", 8, 0, 16, 0, false},
+      {"max_tokens below the default cuts", R"(,"max_tokens":5)", 8, 0, 5, 0, true},
+      {"max_tokens above it does not", R"(,"max_completion_tokens":50)", 8, 0, 16, 0, false},
+      {"the script decides",
+       R"(,"max_tokens":5,"fake":{"tokens":7,"prompt_tokens":100,"cached_tokens":60,"reasoning_tokens":3})", 100, 60, 7,
+       3, false},
+      {"parts never exceed the whole",
+       R"(,"fake":{"tokens":2,"prompt_tokens":4,"cached_tokens":9,"reasoning_tokens":9})", 4, 4, 2, 2, false},
+  };
+  for (const TokenCase& c : cases) {
+    SCOPED_TRACE(c.name);
+    const Tokens tokens = tokens_of(ask_for(AskKind::Chat, chat(c.rest)));
+    EXPECT_EQ(tokens.prompt, c.prompt);
+    EXPECT_EQ(tokens.cached, c.cached);
+    EXPECT_EQ(tokens.completion, c.completion);
+    EXPECT_EQ(tokens.reasoning, c.reasoning);
+    EXPECT_EQ(tokens.cut_by_limit, c.cut_by_limit);
+  }
+}
+
+struct StreamCase {
+  const char* name;
+  const char* rest;
+  std::size_t done, finishes, usages, contents;
+};
+
+TEST(Stream, EndsAsTheScriptSays) {
+  const StreamCase cases[] = {
+      {"as it should", "", 1, 1, 0, 5},
+      {"usage when asked for", R"(,"stream_options":{"include_usage":true})", 1, 1, 1, 5},
+      {"no usage though asked for", R"(,"stream_options":{"include_usage":true},"fake":{"no_usage":true})", 1, 1, 0, 5},
+      {"usage beside the finish", R"(,"fake":{"odd":"usage_with_finish"})", 1, 1, 1, 5},
+      {"ends early in good form", R"(,"fake":{"end_after":3})", 0, 0, 0, 3},
+      {"finish without [DONE]", R"(,"fake":{"odd":["finish_without_done"]})", 0, 1, 0, 5},
+      {"[DONE] without finish", R"(,"fake":{"odd":"done_without_finish"})", 1, 0, 0, 5},
+      {"two choices", R"(,"n":2)", 1, 2, 0, 10},
+      {"an error inside", R"(,"fake":{"error_after":2})", 0, 0, 0, 2},
+  };
+  for (const StreamCase& c : cases) {
+    SCOPED_TRACE(c.name);
+    const std::string text =
+        joined(ask_for(AskKind::Chat, chat(R"(,"stream":true,"max_tokens":4)" + std::string(c.rest))));
+    EXPECT_EQ(count(text, "data: [DONE]\n\n"), c.done);
+    EXPECT_EQ(count(text, R"("finish_reason":"length")"), c.finishes);
+    EXPECT_EQ(count(text, R"("usage":{)"), c.usages);
+    EXPECT_EQ(count(text, R"("content":")"), c.contents);
+  }
+}
+
+TEST(Stream, SaysTheSameForTheSameBytes) {
+  const std::string body = chat(R"(,"stream":true)");
+  EXPECT_EQ(joined(ask_for(AskKind::Chat, body)), joined(ask_for(AskKind::Chat, body)));
+  EXPECT_NE(joined(ask_for(AskKind::Chat, body)), joined(ask_for(AskKind::Chat, chat(R"(,"stream":true,"seed":1)"))));
+}
+
+TEST(Embeddings, AnswersEachInputInBothEncodings) {
+  const struct {
+    const char* body;
+    std::size_t vectors;
+  } cases[] = {
+      {R"({"model":"e","input":"a"})", 1},
+      {R"({"model":"e","input":["a,b","[c"]})", 2},
+      {R"({"model":"e","input":[1,2,3]})", 1},
+      {R"({"model":"e","input":[[1,2],[3]]})", 2},
+      {R"({"model":"e","input":["a"],"encoding_format":"base64"})", 1},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.body);
+    const Ask ask = ask_for(AskKind::Embedding, c.body);
+    EXPECT_EQ(count(plain_body(ask, tokens_of(ask), "id"), R"("object":"embedding")"), c.vectors);
+  }
+  const Ask ask = ask_for(AskKind::Embedding, R"({"model":"e","input":"a","encoding_format":"base64","dimensions":3})");
+  const std::string body = plain_body(ask, tokens_of(ask), "id");
+  const std::size_t at = body.find(R"("embedding":")") + 13;
+  EXPECT_EQ(body.find('"', at) - at, 16U);  // 12 bytes of float32.
+}
+
+TEST(Account, SumsWholeAnswersOnly) {
+  Account account(2, 10);
+  const Tokens tokens{.prompt = 10, .cached = 4, .completion = 3, .reasoning = 1, .cut_by_limit = false};
+  for (const std::size_t thread : {0U, 1U, 1U}) account.began(thread);
+  account.ended(0, Served::Whole, 200, "k1", "m", "a", tokens);
+  account.ended(1, Served::Aborted, 499, "k1", "m", "b", tokens);
+  const std::string text = account.render();
+  EXPECT_NE(text.find(R"("calls":3,"open":1,"whole":1,"errors":0,"broken":0,"aborted":1)"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("served":{"calls":1,"prompt_tokens":10,"cached_tokens":4,"completion_tokens":3)"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find(R"("answers":[{"id":"a")"), std::string::npos) << text;
+  account.reset();
+  EXPECT_NE(account.render().find(R"("calls":1,"open":1,"whole":0)"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace turnpike::fake_provider

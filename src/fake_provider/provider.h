@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "fake_provider/account.h"
+#include "fake_provider/ask.h"
+#include "http/server.h"
+
+namespace turnpike::fake_provider {
+
+/// Answers the exchanges of the scripted provider.
+///
+/// Threading: `handle` runs on any I/O thread; what threads share is behind a lock that is taken briefly.
+class Provider {
+ public:
+  Provider(std::size_t threads, std::size_t answers_max, Script defaults);
+
+  Task<void> handle(http::Exchange& exchange);
+
+ private:
+  struct Call;
+
+  Task<void> answer(http::Exchange& exchange, AskKind kind, std::string_view path_directives);
+  Task<void> answer_stream(http::Exchange& exchange, Call& call);
+  Task<void> answer_plain(http::Exchange& exchange, Call& call);
+  Task<void> send_error(http::Exchange& exchange, Call& call, int status, std::string body);
+  Task<void> admin(http::Exchange& exchange, std::string_view path);
+  bool fails_this_time(const Ask& ask);
+  void keep_request(const http::Exchange& exchange);
+
+  Account account_;
+  const Script start_script_;
+  std::mutex mutex_;
+  std::shared_ptr<const Script> defaults_;
+  std::unordered_map<std::uint64_t, std::int64_t> failed_;  // How often `fail_times` has struck, by content.
+  std::vector<std::string> requests_;
+  std::vector<std::uint64_t> numbers_;  // Answers given, per I/O thread.
+};
+
+}  // namespace turnpike::fake_provider
