@@ -1,0 +1,267 @@
+#include <algorithm>
+
+#include "pipeline/call.h"
+
+namespace turnpike::pipeline {
+namespace {
+
+constexpr std::size_t kReplyBytesMax = 256 * 1024 * 1024;
+constexpr std::size_t kErrorBytesMax = 1024 * 1024;
+constexpr std::size_t kErrorTextMax = 500;
+
+domain::Attempt& begin_attempt(AdmittedCall& admitted, const router::Deployment& deployment,
+                               const router::RoutePlan::Stop& stop) {
+  domain::Attempt entry;
+  entry.model_group = stop.group->name;
+  entry.deployment_id = deployment.id;
+  entry.provider = deployment.target.provider->name;
+  entry.model = deployment.target.model;
+  entry.api_base = deployment.target.shown_base;
+  entry.started_us = base::unix_now_us();
+  return admitted.call.record.attempts.emplace_back(std::move(entry));
+}
+
+/// The record's attempt, found anew after every wait: the list may have moved.
+domain::Attempt& current(AdmittedCall& admitted) {
+  return admitted.call.record.attempts.back();
+}
+
+tl::unexpected<Error> failed(AdmittedCall& admitted, Error error) {
+  domain::Attempt& entry = current(admitted);
+  entry.error = error.kind;
+  if (error.status != 0) entry.status = error.status;
+  entry.error_text = error.message.substr(0, kErrorTextMax);
+  entry.ended_us = base::unix_now_us();
+  admitted.call.record.upstream_us += entry.ended_us - entry.started_us;
+  return base::fail(std::move(error));
+}
+
+http::Timeouts timeouts_of(const Call& call, const router::Deployment& deployment, const AttemptLimits& limits) {
+  const config::Settings& settings = call.settings();
+  http::Timeouts timeouts;
+  timeouts.connect = settings.turnpike.connect_timeout;
+  timeouts.deadline = limits.deadline;
+  timeouts.total = limits.total;
+  if (!call.request.stream) return timeouts;
+  timeouts.idle = settings.turnpike.stream_idle_timeout;
+  if (call.request.stream_timeout_seconds) {
+    timeouts.first_byte =
+        std::chrono::milliseconds(static_cast<std::int64_t>(*call.request.stream_timeout_seconds * 1000));
+  } else if (deployment.stream_timeout) {
+    timeouts.first_byte = deployment.stream_timeout;
+  } else {
+    timeouts.first_byte = settings.router.stream_timeout;
+  }
+  return timeouts;
+}
+
+protocol::OpenAiStream::Options stream_options(const Call& call, const router::Deployment& deployment) {
+  protocol::OpenAiStream::Options options;
+  options.operation = call.request.operation;
+  options.shown_model = call.shown_model;
+  options.include_usage = call.request.include_usage;
+  options.fallback_id =
+      (call.request.operation == domain::Operation::Chat ? "chatcmpl-" : "cmpl-") + call.record.record_id;
+  options.created_s = call.record.started_us / 1'000'000;
+  options.provider_label = deployment.target.provider->label;
+  return options;
+}
+
+/// Reads until there is something the caller may see: until then a failure can still go elsewhere in silence.
+Task<Status> read_first_content(AdmittedCall& admitted, Answer& answer, std::string& early) {
+  std::vector<std::string_view> fresh;
+  while (!answer.stream->content_seen() && !answer.stream->done()) {
+    Result<std::string_view> bytes = co_await answer.incoming->read();
+    if (!bytes) co_return base::fail(std::move(bytes.error()));
+    fresh.clear();
+    if (bytes->empty()) {
+      answer.upstream_ended = true;
+      if (Status ended = answer.stream->finish(fresh); !ended) co_return ended;
+    } else {
+      current(admitted).billed = true;
+      if (Status fed = answer.stream->feed(*bytes, fresh); !fed) co_return fed;
+    }
+    const bool ready = answer.upstream_ended || answer.stream->content_seen() || answer.stream->done();
+    if (ready && early.empty()) {
+      answer.pieces = fresh;  // The usual case: the first read brings content and nothing is copied.
+      co_return Status{};
+    }
+    for (const std::string_view piece : fresh) early += piece;
+    if (ready) break;
+  }
+  answer.pieces = {early};
+  co_return Status{};
+}
+
+Task<Status> read_whole(AdmittedCall& admitted, Answer& answer) {
+  Result<std::string_view> body = co_await answer.incoming->read_all(kReplyBytesMax);
+  if (!body) co_return base::fail(std::move(body.error()));
+  current(admitted).billed = !body->empty();
+  Result<protocol::ReplyFacts> facts = protocol::read_reply(admitted.call.request.operation, *body,
+                                                            admitted.call.shown_model, answer.scratch, answer.pieces);
+  if (!facts) {
+    // An error object inside a 200 was not billed unless it says what it used.
+    if (facts.error().kind != ErrorKind::UpstreamMalformed) current(admitted).billed = false;
+    co_return base::fail(std::move(facts.error()));
+  }
+  answer.facts = std::move(*facts);
+  co_return Status{};
+}
+
+Result<Answer> mocked_answer(AdmittedCall& admitted, const router::DeploymentRef& deployment,
+                             std::string_view mock_json) {
+  Call& call = admitted.call;
+  if (std::optional<Error> error = protocol::mock_error(mock_json)) return failed(admitted, std::move(*error));
+  Answer answer;
+  answer.deployment = deployment;
+  answer.mocked = true;
+  domain::Usage usage;
+  const protocol::OpenAiStream::Options options = stream_options(call, *deployment);
+  if (call.request.stream) {
+    answer.scratch = protocol::mock_stream(mock_json, call.shown_model, options.fallback_id, options.created_s,
+                                           call.request.include_usage, usage);
+  } else {
+    answer.scratch = protocol::mock_reply(call.request.operation, mock_json, call.shown_model, options.fallback_id,
+                                          options.created_s, usage);
+  }
+  answer.facts.id = options.fallback_id;
+  answer.facts.usage = usage;
+  answer.facts.finish_reason = "stop";
+  domain::Attempt& entry = current(admitted);
+  entry.status = 200;
+  entry.ended_us = base::unix_now_us();
+  call.record.marks |= domain::kMocked;
+  return answer;
+}
+
+/// The failure tests of LiteLLM's clients: they fail the first group of the plan without a provider.
+std::optional<Error> tested_failure(const protocol::CallRequest& request) {
+  Error error;
+  if (request.mock_testing_rate_limit_error) {
+    error.kind = ErrorKind::UpstreamRateLimited;
+    error.message = "litellm.RateLimitError: this is a mock rate limit error (mock_testing_rate_limit_error)";
+  } else if (request.mock_testing_context_fallbacks) {
+    error.kind = ErrorKind::UpstreamContextWindow;
+    error.message =
+        "litellm.ContextWindowExceededError: this is a mock context window error (mock_testing_context_fallbacks)";
+  } else if (request.mock_testing_content_policy_fallbacks) {
+    error.kind = ErrorKind::UpstreamContentPolicy;
+    error.message =
+        "litellm.ContentPolicyViolationError: this is a mock content policy error "
+        "(mock_testing_content_policy_fallbacks)";
+  } else if (request.mock_testing_fallbacks) {
+    error.kind = ErrorKind::UpstreamInternal;
+    error.message =
+        "litellm.InternalServerError: this is a mock failure of the first model group (mock_testing_fallbacks)";
+  } else {
+    return std::nullopt;
+  }
+  return error;
+}
+
+bool rejects_stream_options(const Error& error) {
+  return error.kind == ErrorKind::UpstreamBadRequest && error.message.find("stream_options") != std::string::npos;
+}
+
+/// One request to one deployment, answered or not.
+Task<Result<Answer>> exchange_once(AdmittedCall& admitted, const router::DeploymentRef& deployment,
+                                   const router::RoutePlan::Stop& stop, const AttemptLimits& limits, bool ask_usage) {
+  Call& call = admitted.call;
+  Result<const base::Secret*> secret = co_await deployment->target.credential->get();
+  if (!secret) co_return failed(admitted, std::move(secret.error()));
+
+  const std::string traceparent =
+      call.settings().litellm.forward_traceparent_to_llm_provider || !call.trace.parent_span_id.empty()
+          ? call.trace.header()
+          : std::string();
+  provider::EncodeOptions options;
+  options.overrides_json = stop.overrides_json;
+  options.ask_usage = ask_usage;
+  options.traceparent = traceparent;
+  Result<provider::Encoded> encoded = provider::encode(call.request, deployment->target, **secret, options);
+  if (!encoded) co_return failed(admitted, std::move(encoded.error()));
+
+  admitted.hold.attempt(static_cast<std::uint32_t>(call.record.attempts.size()), deployment->id,
+                        call.snapshot->prices->version());
+  Answer answer;
+  answer.deployment = deployment;
+  http::Outgoing outgoing;
+  outgoing.origin = &deployment->target.base.origin;
+  outgoing.path = encoded->path;
+  outgoing.fields = encoded->fields;
+  outgoing.body = encoded->body;
+  outgoing.timeouts = timeouts_of(call, *deployment, limits);
+  Result<std::unique_ptr<http::Incoming>> incoming = co_await call.worker.client->send(outgoing, *call.cancel);
+  if (!incoming) co_return failed(admitted, std::move(incoming.error()));
+  answer.incoming = std::move(*incoming);
+  const int status = answer.incoming->status();
+  current(admitted).status = status;
+
+  if (status < 200 || status >= 300) {
+    Result<std::string_view> body = co_await answer.incoming->read_all(kErrorBytesMax);
+    const std::string_view text = body ? *body : std::string_view();
+    co_return failed(admitted, protocol::read_error(status, text, deployment->target.provider->label,
+                                                    answer.incoming->find("retry-after")));
+  }
+  answer.extra_fields = provider_fields(*answer.incoming);
+  Status read;
+  if (call.request.stream) {
+    answer.stream = std::make_unique<protocol::OpenAiStream>(stream_options(call, *deployment));
+    read = co_await read_first_content(admitted, answer, answer.scratch);
+  } else {
+    read = co_await read_whole(admitted, answer);
+  }
+  if (!read) {
+    if (current(admitted).billed) {
+      const protocol::OpenAiStream* stream = answer.stream.get();
+      co_await bill_attempt(admitted, *deployment, stream != nullptr ? stream->usage() : answer.facts.usage, {},
+                            stream != nullptr ? std::string_view(stream->text_for_count()) : std::string_view(),
+                            stream != nullptr ? stream->text_bytes() : 0);
+    }
+    co_return failed(admitted, std::move(read.error()));
+  }
+  co_return answer;
+}
+
+}  // namespace
+
+Task<Result<Answer>> attempt(AdmittedCall& admitted, const router::Pick& pick, const router::RoutePlan::Stop& stop,
+                             AttemptLimits limits) {
+  Call& call = admitted.call;
+  const router::DeploymentRef deployment = pick.deployment;
+  begin_attempt(admitted, *deployment, stop);
+  if (call.record.fallbacks == 0) {
+    if (std::optional<Error> tested = tested_failure(call.request)) co_return failed(admitted, std::move(*tested));
+  }
+  const std::string& mock =
+      call.request.mock_response_json.empty() ? deployment->mock_response_json : call.request.mock_response_json;
+  if (call.request.mock_delay_seconds) {
+    co_await call.worker.thread->sleep(
+        std::chrono::milliseconds(static_cast<std::int64_t>(*call.request.mock_delay_seconds * 1000)));
+  }
+  if (call.request.mock_timeout) {
+    const auto left = limits.deadline - base::monotonic_now();
+    co_await call.worker.thread->sleep(
+        std::max(std::chrono::milliseconds(0), std::chrono::duration_cast<std::chrono::milliseconds>(left)));
+    Error error;
+    error.kind = ErrorKind::Timeout;
+    error.message = "litellm.Timeout: mock_timeout waited for the call's timeout.";
+    co_return failed(admitted, std::move(error));
+  }
+  if (!mock.empty()) co_return mocked_answer(admitted, deployment, mock);
+
+  router::Health& health = *deployment->health;
+  const bool ask_usage = !health.refuses_stream_options.load(std::memory_order_relaxed);
+  health.in_flight.fetch_add(1, std::memory_order_relaxed);
+  Result<Answer> answer = co_await exchange_once(admitted, deployment, stop, limits, ask_usage);
+  if (!answer && ask_usage && call.request.stream && rejects_stream_options(answer.error())) {
+    // AC-OAI-2: the field was ours, so the refusal is not the caller's; once without it, and remembered.
+    health.refuses_stream_options.store(true, std::memory_order_relaxed);
+    begin_attempt(admitted, *deployment, stop);
+    answer = co_await exchange_once(admitted, deployment, stop, limits, false);
+  }
+  health.in_flight.fetch_sub(1, std::memory_order_relaxed);
+  co_return answer;
+}
+
+}  // namespace turnpike::pipeline

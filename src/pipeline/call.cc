@@ -1,0 +1,49 @@
+#include "pipeline/call.h"
+
+#include "base/text.h"
+
+namespace turnpike::pipeline {
+namespace {
+
+constexpr std::size_t kCallIdMax = 128;
+constexpr std::size_t kUserAgentMax = 200;
+
+/// A caller's own id is echoed and searchable; it must be plain text of a sane length.
+bool usable_call_id(std::string_view id) {
+  if (id.empty() || id.size() > kCallIdMax) return false;
+  return std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '\\'; });
+}
+
+}  // namespace
+
+Call::Call(Gateway& gateway_in, http::Exchange& exchange_in, domain::Operation operation, std::string_view route)
+    : gateway(gateway_in),
+      worker(gateway_in.worker_of(exchange_in.thread())),
+      snapshot(worker.snapshot),
+      exchange(exchange_in),
+      started(base::monotonic_now()),
+      cancel(std::make_unique<http::Cancel>()) {
+  const http::Request& http_request = exchange.request();
+  base::Random& random = exchange.thread().random();
+  record.started_us = base::unix_now_us();
+  record.operation = operation;
+  record.route = route;
+  const base::Id128 own_id =
+      base::make_id(static_cast<std::uint64_t>(record.started_us / 1000), random.next(), random.next());
+  record.record_id = own_id.to_string();
+  const std::string_view callers_id = http_request.find("x-litellm-call-id");
+  record.call_id = usable_call_id(callers_id) ? std::string(callers_id) : record.record_id;
+  trace = telemetry::continue_trace(http_request.find("traceparent"), random);
+  record.trace_id = trace.trace_id;
+  record.span_id = trace.span_id;
+  record.parent_span_id = trace.parent_span_id;
+  record.client_ip = http_request.peer_ip;
+  record.user_agent = http_request.find("user-agent").substr(0, kUserAgentMax);
+  record.request_bytes = http_request.body.size();
+}
+
+const ledger::Prices& prices_of(const router::Deployment& deployment) {
+  return *static_cast<const ledger::Prices*>(deployment.prices.get());
+}
+
+}  // namespace turnpike::pipeline

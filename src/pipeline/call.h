@@ -1,0 +1,121 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "domain/call_record.h"
+#include "http/server.h"
+#include "ledger/ledger.h"
+#include "ledger/prices.h"
+#include "pipeline/gateway.h"
+#include "protocol/call_request.h"
+#include "protocol/openai_reply.h"
+#include "protocol/openai_stream.h"
+#include "router/router.h"
+#include "telemetry/trace_context.h"
+
+namespace turnpike::pipeline {
+
+/// What is known of a call before anybody has admitted it: who asks, for what, in which configuration. Lives in the
+/// frame of `serve_call`; everything below borrows it.
+struct Call {
+  Call(Gateway& gateway_in, http::Exchange& exchange_in, domain::Operation operation, std::string_view route);
+
+  Gateway& gateway;
+  Worker& worker;
+  SnapshotRef snapshot;
+  http::Exchange& exchange;
+  telemetry::TraceContext trace;
+  domain::CallRecord record;
+  protocol::CallRequest request;
+  domain::CallerRef caller;
+  base::Monotonic started;
+  base::Monotonic deadline = base::Monotonic::max();  // Of the whole call.
+  std::chrono::milliseconds total{0};                 // What the deadline was made from.
+  std::unique_ptr<http::Cancel> cancel;               // Requested when the caller goes.
+
+  const config::Settings& settings() const { return *snapshot->settings; }
+  /// The name the caller gets back as `model`: the one asked for, or after a fallback the group that served.
+  std::string shown_model;
+};
+
+/// What one call is expected to use, the basis of its hold.
+struct Expectation {
+  std::uint64_t prompt_tokens = 0;
+  std::uint64_t output_tokens = 0;
+};
+
+/// A call whose money is taken. What needs a hold takes this type: the compiler keeps the order.
+struct AdmittedCall {
+  Call& call;
+  ledger::Hold hold;
+  Expectation expected;
+  std::vector<ledger::AccountRef> accounts;
+};
+
+/// Takes the hold for a plan, priced at the dearest deployment of its first group.
+/// Errors: BudgetSpent, BudgetHeld, Unavailable, InvalidRequest (no price and a budget applies).
+Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan);
+
+/// Makes the hold cover another attempt on `deployment`; false when the budget does not allow it.
+bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment);
+
+/// Follows the usage of a stream: enlarges the hold when it is outgrown, journals progress every five seconds.
+void follow_stream(AdmittedCall& admitted, const router::Deployment& deployment, const protocol::OpenAiStream& stream,
+                   base::Monotonic& last_progress);
+
+const ledger::Prices& prices_of(const router::Deployment& deployment);
+
+/// A provider's answer that may go to the caller: a whole reply, or a stream up to its first content.
+struct Answer {
+  router::DeploymentRef deployment;
+  std::unique_ptr<http::Incoming> incoming;  // Null for mocked answers.
+  std::unique_ptr<http::Cancel> cancel;      // What the rest of `incoming` is read under.
+  protocol::ReplyFacts facts;
+  std::unique_ptr<protocol::OpenAiStream> stream;  // Null: a whole reply.
+  std::string scratch;                             // Owns what the pieces below inserted.
+  std::vector<std::string_view> pieces;            // The reply, or the first pieces of the stream.
+  bool upstream_ended = false;                     // The stream has been read to its end.
+  bool mocked = false;
+  std::string extra_fields;  // Provider headers passed on, rendered.
+};
+
+/// One upstream try. `record.attempts.back()` says what happened, also when it fails.
+struct AttemptLimits {
+  base::Monotonic deadline;
+  std::chrono::milliseconds total;
+};
+Task<Result<Answer>> attempt(AdmittedCall& admitted, const router::Pick& pick, const router::RoutePlan::Stop& stop,
+                             AttemptLimits limits);
+
+/// The attempt loop: retries, next deployments, fallbacks, until an answer may go out or the plan ends. The error that
+/// comes back is the first one of the first group, as callers of LiteLLM know it.
+Task<Result<Answer>> run_plan(AdmittedCall& admitted, const router::RoutePlan& plan);
+
+/// Sends the answer and settles: the entry is journaled before the last byte leaves.
+Task<void> send_whole(AdmittedCall& admitted, Answer answer);
+Task<void> send_stream(AdmittedCall& admitted, Answer answer);
+
+/// Ends an admitted call with its one entry. `usage` of the attempts must be final.
+void settle(AdmittedCall& admitted, domain::EntryStatus status);
+
+/// Gives the last attempt its usage and cost: what the provider said, else our count of the request and `output_text`
+/// (spec money 2, rules a to c). Waits only when counting is long (above 32 KB, off the I/O thread).
+Task<void> bill_attempt(AdmittedCall& admitted, const router::Deployment& deployment,
+                        std::optional<domain::Usage> reported, std::string_view service_tier,
+                        std::string_view output_text, std::uint64_t output_bytes);
+
+/// The reply's header lines (spec http-api 7), below 4096 bytes. `deployment` may be null (refused before routing).
+std::string reply_fields(const Call& call, const router::Deployment* deployment, std::string_view provider_fields,
+                         bool with_cost);
+/// The provider's own headers as callers see them: `llm_provider-*` and rate limits.
+std::string provider_fields(const http::Incoming& incoming);
+
+/// Answers with an error in the caller's dialect if nothing has been sent; the call is closed by the caller of this.
+Task<void> send_error(Call& call, const Error& error);
+
+}  // namespace turnpike::pipeline

@@ -1,0 +1,201 @@
+#include "pipeline/chat.h"
+
+#include <exception>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "pipeline/call.h"
+
+namespace turnpike::pipeline {
+namespace {
+
+using domain::EntryStatus;
+
+/// Who is calling: at once for a key this thread knows, else after one read of the database.
+Task<Status> identify(Call& call) {
+  const std::int64_t now_us = call.record.started_us;
+  std::optional<Result<domain::CallerRef>> known =
+      call.worker.authenticator->authenticate_known(call.exchange.request(), now_us);
+  if (!known) {
+    Result<domain::CallerRef> asked = co_await call.worker.authenticator->authenticate(call.exchange.request(), now_us);
+    known.emplace(std::move(asked));
+  }
+  if (!*known) co_return base::fail(std::move(known->error()));
+  call.caller = **known;
+  call.record.caller = call.caller;
+  co_return Status{};
+}
+
+std::chrono::milliseconds seconds_to_ms(double seconds) {
+  constexpr double kSecondsMax = 1e7;
+  return std::chrono::milliseconds(static_cast<std::int64_t>(std::min(seconds, kSecondsMax) * 1000.0));
+}
+
+/// Limits of time, tags and ids that stand in headers as well as in the body; the header is read where the body is
+/// silent.
+Status read_headers(Call& call) {
+  const http::Request& request = call.exchange.request();
+  if (const std::string_view tags = request.find("x-litellm-tags"); !tags.empty()) {
+    for (const std::string_view tag : base::split(tags, ',')) {
+      if (!base::trim(tag).empty()) call.request.tags.emplace_back(base::trim(tag));
+    }
+  }
+  const auto read_seconds = [&](std::string_view name, std::optional<double>& into) -> Status {
+    const std::string_view text = request.find(name);
+    if (text.empty() || into) return {};
+    char* end = nullptr;
+    const std::string copy(text);
+    const double seconds = std::strtod(copy.c_str(), &end);
+    if (end != copy.c_str() + copy.size() || !(seconds > 0)) {
+      Error error;
+      error.kind = ErrorKind::InvalidRequest;
+      error.param = std::string(name);
+      error.message = "Header " + std::string(name) + " must be a number of seconds above 0.";
+      return base::fail(std::move(error));
+    }
+    into = seconds;
+    return {};
+  };
+  if (Status read = read_seconds("x-litellm-timeout", call.request.timeout_seconds); !read) return read;
+  if (Status read = read_seconds("x-litellm-stream-timeout", call.request.stream_timeout_seconds); !read) return read;
+  if (const std::string_view text = request.find("x-litellm-num-retries"); !text.empty() && !call.request.num_retries) {
+    call.request.num_retries = base::parse_unsigned(text);
+    if (!call.request.num_retries) {
+      Error error;
+      error.kind = ErrorKind::InvalidRequest;
+      error.param = "x-litellm-num-retries";
+      error.message = "Header x-litellm-num-retries must be a whole number.";
+      return base::fail(std::move(error));
+    }
+  }
+  return {};
+}
+
+/// End user, first found (spec http-api 4.2).
+std::string end_user_of(const Call& call) {
+  const http::Request& request = call.exchange.request();
+  for (const char* name : {"x-litellm-customer-id", "x-litellm-end-user-id"}) {
+    if (const std::string_view value = request.find(name); !value.empty()) return std::string(value);
+  }
+  const std::string& configured = call.settings().general.user_header_name;
+  if (!configured.empty()) {
+    if (const std::string_view value = request.find(configured); !value.empty()) return std::string(value);
+  }
+  return call.request.user;
+}
+
+/// The name that is routed: an operator's override, then the key's alias, then what was asked for.
+std::string routed_model(const Call& call) {
+  const config::GeneralSettings& general = call.settings().general;
+  if (call.request.operation == domain::Operation::Embedding) {
+    if (!general.embedding_model.empty()) return general.embedding_model;
+  } else if (!general.completion_model.empty()) {
+    return general.completion_model;
+  }
+  const auto alias = call.caller->aliases.find(call.request.model);
+  return alias == call.caller->aliases.end() ? call.request.model : alias->second;
+}
+
+Status check_allowed(const Call& call, const std::string& model) {
+  Status asked = account::check_model_allowed(*call.caller, call.request.model);
+  if (asked || model == call.request.model) return asked;
+  return account::model_allowed(*call.caller, model) ? Status{} : asked;
+}
+
+/// What the request says, and where it may go. Nothing is taken yet.
+Result<router::RoutePlan> read_call(Call& call, std::string_view path_model) {
+  const http::Request& http_request = call.exchange.request();
+  Result<protocol::CallRequest> parsed = protocol::parse_call(call.record.operation, http_request.body, path_model);
+  if (!parsed) return base::fail(std::move(parsed.error()));
+  call.request = std::move(*parsed);
+  call.record.stream = call.request.stream;
+  call.record.requested_model = call.request.model;
+  if (Status read = read_headers(call); !read) return base::fail(std::move(read.error()));
+  if (call.settings().general.always_include_stream_usage) call.request.include_usage = true;
+  call.record.end_user = end_user_of(call);
+  call.record.tags = call.request.tags;
+  call.record.tags.insert(call.record.tags.end(), call.caller->tags.begin(), call.caller->tags.end());
+
+  const std::string model = routed_model(call);
+  if (Status allowed = check_allowed(call, model); !allowed) return base::fail(std::move(allowed.error()));
+  const bool no_fallbacks = call.request.disable_fallbacks || call.caller->disable_fallbacks;
+  const domain::Caller& caller = *call.caller;
+  Result<router::RoutePlan> plan = router::plan(
+      *call.snapshot->routing, call.settings(), call.request, model, no_fallbacks,
+      [&caller](std::string_view group) { return account::model_allowed(caller, group); }, call.worker.groups);
+  if (!plan) return plan;
+  call.shown_model = call.request.model;
+  call.record.model_group = plan->stops.front().group->name;
+  call.record.max_retries = plan->policy.num_retries;
+
+  const config::RouterSettings& router_settings = call.settings().router;
+  call.total = call.request.timeout_seconds ? seconds_to_ms(*call.request.timeout_seconds) : router_settings.timeout;
+  call.deadline = call.started + call.total;
+  return plan;
+}
+
+/// The story of one call. An error that comes back has not been answered yet.
+Task<Status> tell(Call& call, std::string_view path_model) {
+  if (Status known = co_await identify(call); !known) co_return known;
+  Result<router::RoutePlan> plan = read_call(call, path_model);
+  if (!plan) co_return base::fail(std::move(plan.error()));
+
+  call.exchange.on_gone([cancel = call.cancel.get()] { cancel->request(); });
+  Result<AdmittedCall> admitted = co_await admit(call, *plan);
+  if (!admitted) co_return base::fail(std::move(admitted.error()));
+
+  Result<Answer> answer = co_await run_plan(*admitted, *plan);
+  if (!answer) {
+    Error& error = answer.error();
+    const bool gone = error.kind == ErrorKind::CallerGone;
+    call.record.error = error.kind;
+    call.record.error_text = error.message;
+    if (gone) call.record.marks |= domain::kClientDisconnected;
+    if (error.kind == ErrorKind::Timeout) call.record.marks |= domain::kTimeout;
+    if (base::is_upstream(error.kind)) call.record.marks |= domain::kUpstreamError;
+    call.record.http_status = gone ? 499 : protocol::status_of(error, call.snapshot->compat);
+    settle(*admitted, gone ? EntryStatus::Aborted : EntryStatus::Failure);
+    co_return base::fail(std::move(error));
+  }
+  if (answer->stream) {
+    co_await send_stream(*admitted, std::move(*answer));
+  } else {
+    co_await send_whole(*admitted, std::move(*answer));
+  }
+  co_return Status{};
+}
+
+/// The record goes out, once, whatever happened.
+void close(Call& call) {
+  domain::CallRecord& record = call.record;
+  if (record.ended_us == 0) record.ended_us = base::unix_now_us();
+  if (record.end_reason.empty() && record.error) record.end_reason = domain::kind_name(*record.error);
+  call.gateway.metrics->call_ended(call.worker.index, record);
+  call.gateway.access_log->call_ended(call.worker.index, record);
+  call.gateway.calls_open.fetch_sub(1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+Task<void> serve_call(Gateway& gateway, http::Exchange& exchange, domain::Operation operation, std::string_view route,
+                      std::string path_model) {
+  gateway.calls_open.fetch_add(1, std::memory_order_relaxed);
+  Call call(gateway, exchange, operation, route);
+  Status told;
+  try {
+    told = co_await tell(call, path_model);
+  } catch (const std::exception& bug) {
+    base::log(base::LogLevel::Error, "call {}: {}", call.record.call_id, bug.what());
+    told = base::fail(ErrorKind::Internal,
+                      "Internal error; the gateway's log has the call id " + call.record.call_id + ".", bug.what());
+  }
+  if (!told) {
+    call.record.error = told.error().kind;
+    if (call.record.error_text.empty()) call.record.error_text = told.error().message;
+    co_await send_error(call, told.error());
+  }
+  exchange.on_gone({});
+  close(call);
+}
+
+}  // namespace turnpike::pipeline

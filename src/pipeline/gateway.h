@@ -1,0 +1,63 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "account/authenticator.h"
+#include "account/key_store.h"
+#include "config/settings.h"
+#include "db/database.h"
+#include "http/client.h"
+#include "ledger/catalogue.h"
+#include "ledger/estimate.h"
+#include "ledger/ledger.h"
+#include "net/io_threads.h"
+#include "protocol/error_face.h"
+#include "router/router.h"
+#include "telemetry/access_log.h"
+#include "telemetry/metrics.h"
+
+namespace turnpike::pipeline {
+
+/// One configuration in force, whole: immutable, swapped by a message to each I/O thread; a call keeps the one it
+/// started with.
+struct Snapshot {
+  config::SettingsRef settings;
+  std::shared_ptr<const router::RoutingTable> routing;
+  std::shared_ptr<const ledger::Catalogue> prices;
+  protocol::Compat compat = protocol::Compat::Later;
+  std::uint64_t generation = 0;
+  std::vector<std::string> problems;  // Deployments left out, keys not enforced: readiness repeats them.
+};
+using SnapshotRef = std::shared_ptr<const Snapshot>;
+
+/// What an I/O thread owns for itself.
+struct Worker {
+  net::IoThread* thread = nullptr;
+  std::size_t index = 0;
+  SnapshotRef snapshot;
+  std::unique_ptr<http::Client> client;
+  std::unique_ptr<account::Authenticator> authenticator;
+  ledger::Estimator estimator;
+  router::GroupCache groups;  // Of `snapshot`; emptied with every swap.
+};
+
+/// What all threads share; made by `app`, outlives every call.
+struct Gateway {
+  net::IoThreads* threads = nullptr;
+  db::Database* database = nullptr;
+  account::KeyStore* keys = nullptr;
+  ledger::Ledger* ledger = nullptr;
+  telemetry::Metrics* metrics = nullptr;
+  telemetry::AccessLog* access_log = nullptr;
+  std::vector<std::unique_ptr<Worker>> workers;  // By thread index.
+  std::atomic<bool> draining{false};             // SIGTERM came: readiness says 503, no new attempts.
+  std::atomic<std::int64_t> calls_open{0};
+
+  Worker& worker_of(const net::IoThread& thread) { return *workers[thread.index()]; }
+};
+
+}  // namespace turnpike::pipeline

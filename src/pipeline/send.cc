@@ -1,0 +1,181 @@
+#include <charconv>
+
+#include "base/log.h"
+#include "pipeline/call.h"
+
+namespace turnpike::pipeline {
+namespace {
+
+using domain::EntryStatus;
+
+void note_success_facts(Call& call, const protocol::ReplyFacts& facts) {
+  call.record.provider_request_id = facts.id;
+  call.record.end_reason = facts.finish_reason;
+}
+
+/// Ends the attempt's clock and adds it to the time spent waiting for providers.
+void end_attempt(Call& call) {
+  domain::Attempt& entry = call.record.attempts.back();
+  if (entry.ended_us != 0) return;
+  entry.ended_us = base::unix_now_us();
+  call.record.upstream_us += entry.ended_us - entry.started_us;
+}
+
+void mark_gone(Call& call) {
+  call.record.marks |= domain::kClientDisconnected;
+  call.record.error = ErrorKind::CallerGone;
+  call.record.error_text = "The caller closed the connection.";
+  call.record.http_status = 499;
+}
+
+std::size_t total_bytes(const std::vector<std::string_view>& pieces) {
+  std::size_t total = 0;
+  for (const std::string_view piece : pieces) total += piece.size();
+  return total;
+}
+
+/// Reads the few framing bytes that may follow [DONE], so that the connection can serve again; off the caller's path.
+Task<void> drain(std::unique_ptr<http::Incoming> incoming, std::unique_ptr<http::Cancel> cancel) {
+  for (int reads = 0; reads < 8; ++reads) {
+    Result<std::string_view> rest = co_await incoming->read();
+    if (!rest || rest->empty()) break;
+  }
+}
+
+http::ReplyHead stream_head(std::string fields) {
+  http::ReplyHead head;
+  head.status = 200;
+  head.content_type = "text/event-stream; charset=utf-8";
+  head.fields = std::move(fields);
+  head.fields += "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n";
+  return head;
+}
+
+}  // namespace
+
+Task<void> send_whole(AdmittedCall& admitted, Answer answer) {
+  Call& call = admitted.call;
+  end_attempt(call);
+  note_success_facts(call, answer.facts);
+  if (!answer.mocked) {
+    co_await bill_attempt(admitted, *answer.deployment, answer.facts.usage, answer.facts.service_tier,
+                          answer.facts.text_for_count, answer.facts.text_for_count.size());
+  } else {
+    call.record.attempts.back().usage = answer.facts.usage.value_or(domain::Usage{});
+  }
+  call.record.http_status = 200;
+  call.record.reply_bytes = answer.mocked ? answer.scratch.size() : total_bytes(answer.pieces);
+  call.record.first_byte_us = base::unix_now_us();
+  const bool gone = call.exchange.caller_gone();
+  if (gone) mark_gone(call);
+  settle(admitted, gone ? EntryStatus::Aborted : EntryStatus::Success);
+  co_await ledger::Hold::durable(*call.gateway.ledger);
+  if (gone) co_return;
+
+  http::ReplyHead head;
+  head.fields = reply_fields(call, answer.deployment.get(), answer.extra_fields, true);
+  if (answer.mocked) answer.pieces = {answer.scratch};
+  if (Status sent = co_await call.exchange.reply(head, answer.pieces); !sent) {
+    // The entry stands: the provider did the work and the whole answer was ready.
+    call.record.http_status = 499;
+  }
+}
+
+Task<void> send_stream(AdmittedCall& admitted, Answer answer) {
+  Call& call = admitted.call;
+  protocol::OpenAiStream& stream = *answer.stream;
+  call.exchange.begin_stream(stream_head(reply_fields(call, answer.deployment.get(), answer.extra_fields, false)));
+  call.record.http_status = 200;
+  call.record.first_byte_us = base::unix_now_us();
+  base::Monotonic last_progress = call.started;
+  std::vector<std::string_view> pieces = std::move(answer.pieces);
+  Status broken;
+  bool caller_gone = false;
+  bool answered = false;  // ANSWER is journaled only when the end is not in the same turn.
+  while (!stream.done() && !answer.upstream_ended) {
+    if (!answered) {
+      admitted.hold.answer(static_cast<std::uint32_t>(call.record.attempts.size()), admitted.expected.prompt_tokens);
+      answered = true;
+    }
+    if (!pieces.empty()) {
+      call.record.reply_bytes += total_bytes(pieces);
+      if (Status sent = co_await call.exchange.write(pieces); !sent) {
+        caller_gone = true;
+        break;
+      }
+      pieces.clear();
+    }
+    Result<std::string_view> bytes = co_await answer.incoming->read();
+    if (!bytes) {
+      caller_gone = bytes.error().kind == ErrorKind::CallerGone;
+      if (!caller_gone) broken = base::fail(std::move(bytes.error()));
+      break;
+    }
+    if (bytes->empty()) {
+      answer.upstream_ended = true;
+      broken = stream.finish(pieces);
+      break;
+    }
+    if (broken = stream.feed(*bytes, pieces); !broken) break;
+    follow_stream(admitted, *answer.deployment, stream, last_progress);
+  }
+
+  end_attempt(call);
+  call.record.provider_request_id = stream.id();
+  call.record.end_reason = stream.finish_reason();
+  call.record.attempts.back().billed = true;
+  co_await bill_attempt(admitted, *answer.deployment, stream.usage(), stream.service_tier(), stream.text_for_count(),
+                        stream.text_bytes());
+
+  if (caller_gone || call.exchange.caller_gone()) {
+    mark_gone(call);
+    settle(admitted, EntryStatus::Aborted);
+    co_return;
+  }
+  std::string ending;
+  if (!broken) {
+    const Error& error = broken.error();
+    call.record.marks |= error.kind == ErrorKind::Timeout ? domain::kTimeout : domain::kTruncated;
+    call.record.error = error.kind;
+    call.record.error_text = error.message;
+    call.record.end_reason = domain::kind_name(error.kind);
+    call.record.attempts.back().error = error.kind;
+    call.record.attempts.back().error_text = error.message;
+    settle(admitted, EntryStatus::Failure);
+    ending = protocol::broken_stream_events(error);
+    pieces.push_back(ending);
+  } else {
+    settle(admitted, EntryStatus::Success);
+  }
+  call.record.reply_bytes += total_bytes(pieces);
+  co_await ledger::Hold::durable(*call.gateway.ledger);
+  if (Status sent = co_await call.exchange.finish(pieces); !sent) call.record.http_status = 499;
+  if (broken && !answer.upstream_ended && answer.incoming)
+    base::spawn(drain(std::move(answer.incoming), std::move(call.cancel)));
+}
+
+Task<void> send_error(Call& call, const Error& error) {
+  if (call.exchange.head_sent()) {
+    call.exchange.cut();
+    co_return;
+  }
+  call.record.http_status =
+      error.kind == ErrorKind::CallerGone ? 499 : protocol::status_of(error, call.snapshot->compat);
+  if (error.kind == ErrorKind::CallerGone) {
+    call.exchange.cut();
+    co_return;
+  }
+  http::ReplyHead head;
+  head.status = call.record.http_status;
+  head.fields = reply_fields(call, nullptr, {}, true);
+  head.fields += protocol::error_fields(error);
+  if (error.kind == ErrorKind::Timeout) {
+    http::add_field(head.fields, "x-litellm-timeout", std::to_string(static_cast<double>(call.total.count()) / 1000.0));
+  }
+  const std::string body = protocol::openai_error_body(error, call.snapshot->compat);
+  call.record.reply_bytes = body.size();
+  const std::string_view pieces[] = {body};
+  co_await call.exchange.reply(head, pieces);
+}
+
+}  // namespace turnpike::pipeline

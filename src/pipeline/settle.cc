@@ -1,0 +1,71 @@
+#include <algorithm>
+
+#include "ledger/bill.h"
+#include "pipeline/call.h"
+#include "pipeline/counting.h"
+
+namespace turnpike::pipeline {
+namespace {
+
+ledger::ServiceTier tier_of(std::string_view said) {
+  if (said == "flex") return ledger::ServiceTier::Flex;
+  if (said == "priority") return ledger::ServiceTier::Priority;
+  return ledger::ServiceTier::Standard;
+}
+
+/// Counted usage where the provider's is missing: the request by the tokenizer, the output by what was received.
+Task<domain::Usage> counted_usage(Call& call, const router::Deployment& deployment, std::string_view output_text,
+                                  std::uint64_t output_bytes) {
+  domain::Usage usage;
+  usage.estimated = true;
+  usage.set(domain::Unit::InputTokens, co_await count_prompt(call, deployment.target.model));
+  if (call.request.operation != domain::Operation::Embedding) {
+    usage.set(domain::Unit::OutputTokens,
+              co_await count_output(call, deployment.target.model, output_text, output_bytes));
+  }
+  co_return usage;
+}
+
+}  // namespace
+
+Task<void> bill_attempt(AdmittedCall& admitted, const router::Deployment& deployment,
+                        std::optional<domain::Usage> reported, std::string_view service_tier,
+                        std::string_view output_text, std::uint64_t output_bytes) {
+  Call& call = admitted.call;
+  const bool said = reported.has_value() && !reported->empty();
+  domain::Usage usage;
+  if (said) {
+    usage = std::move(*reported);
+  } else {
+    usage = co_await counted_usage(call, deployment, output_text, output_bytes);
+  }
+  const ledger::Prices& prices = prices_of(deployment);
+  domain::Attempt& entry = call.record.attempts.back();
+  ledger::BillTerms terms;
+  terms.service = tier_of(service_tier);
+  const ledger::Bill bill = ledger::bill(prices, usage, terms);
+  if (usage.estimated) call.record.marks |= domain::kEstimated;
+  if (bill.unknown) call.record.marks |= domain::kCostUnknown;
+  if (bill.unknown && deployment.target.provider->self_hosted) call.record.marks |= domain::kSelfHosted;
+  if (bill.free) call.record.marks |= domain::kFree;
+  entry.billed = true;
+  entry.cost = bill.cost;
+  entry.usage = std::move(usage);
+  if (said && entry.status >= 200 && entry.status < 300) learn(admitted, deployment, entry.usage, entry.cost);
+}
+
+void settle(AdmittedCall& admitted, domain::EntryStatus status) {
+  domain::CallRecord& record = admitted.call.record;
+  record.status = status;
+  record.ended_us = base::unix_now_us();
+  record.cost = Money();
+  for (const domain::Attempt& entry : record.attempts) {
+    if (entry.billed) record.cost += entry.cost;
+  }
+  if (!record.attempts.empty() && (record.attempts.back().billed || (record.marks & domain::kMocked) != 0)) {
+    record.usage = record.attempts.back().usage;
+  }
+  std::move(admitted.hold).settle(record);
+}
+
+}  // namespace turnpike::pipeline

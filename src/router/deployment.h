@@ -1,0 +1,58 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "provider/target.h"
+
+namespace turnpike::router {
+
+/// The shared state of one deployment: survives reload while its id stays (AC-CONF-1). Small atomics, no lock.
+struct Health {
+  std::atomic<std::int64_t> cooling_until_us{0};  // Unix microseconds; past: healthy.
+  std::atomic<int> cooling_status{0};             // HTTP status that caused it.
+  std::atomic<std::uint32_t> minute{0};           // The minute the two counters below belong to.
+  std::atomic<std::uint32_t> calls{0};
+  std::atomic<std::uint32_t> fails{0};
+  std::atomic<bool> probing{false};               // One call is out to see whether it is back (AC-COOL-3).
+  std::atomic<std::int32_t> in_flight{0};
+  std::atomic<std::uint64_t> cooldowns{0};
+  std::atomic<bool> refuses_stream_options{false};  // AC-OAI-2: remembered.
+};
+
+/// Provider + model + credentials + limits: one `model_list` entry.
+struct Deployment {
+  std::string id;
+  std::string model_group;     // Its `model_name`; may hold '*'.
+  provider::Target target;
+  std::string config_model;    // "openai/gpt-4o": litellm_params.model
+  std::string price_name;      // What the catalogue is asked for (base_model, else provider/model).
+  std::optional<double> weight;
+  std::optional<double> rpm, tpm;
+  std::optional<int> order;
+  std::optional<std::chrono::milliseconds> timeout, stream_timeout;
+  std::optional<int> num_retries;
+  std::optional<std::chrono::milliseconds> cooldown_time;
+  std::vector<std::string> tags;
+  std::string mock_response_json;
+  std::string mode;            // "chat", "embedding", ...; empty: from the catalogue.
+  std::string config_position; // "config.yaml:12"
+  std::shared_ptr<Health> health;
+  std::string base_model;                 // model_info.base_model
+  std::vector<std::pair<std::string, std::string>> price_overrides;  // Key of the price file, decimal text.
+  std::shared_ptr<const void> prices;     // ledger::Prices, made by the Pricer; router never looks inside.
+};
+/// Asks the ledger for the prices of a deployment whose model is final (a wildcard's after the captures are put in).
+using Pricer = std::function<std::shared_ptr<const void>(const Deployment&)>;
+using DeploymentRef = std::shared_ptr<const Deployment>;
+
+}  // namespace turnpike::router

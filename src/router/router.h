@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "config/settings.h"
+#include "protocol/call_request.h"
+#include "router/decide.h"
+#include "router/deployment.h"
+
+namespace turnpike::router {
+
+struct ModelGroup {
+  std::string name;
+  std::vector<DeploymentRef> deployments;
+};
+
+/// Groups made from wildcards, kept by an I/O thread for its own table; bounded, emptied when the table is swapped.
+struct GroupCache {
+  static constexpr std::size_t kGroupsMax = 4096;
+  std::unordered_map<std::string, std::shared_ptr<const ModelGroup>> groups;
+};
+
+/// The groups and fallbacks of one configuration: an immutable snapshot. Deployments come from a list of sources (config
+/// today, database later) merged here; `Health` of an id that was there before is taken over.
+class RoutingTable {
+ public:
+  struct Source {
+    std::vector<Deployment> deployments;
+  };
+  static std::shared_ptr<const RoutingTable> build(std::vector<Source> sources, const config::Settings& settings,
+                                                   const RoutingTable* previous, Pricer pricer);
+
+  /// The group a name leads to (spec config 2.3): deployment id, alias, exact name, wildcards (longest pattern first),
+  /// upstream model name, default_fallbacks. A wildcard match is a group made for this name with the captured parts put
+  /// in, priced by the Pricer, and kept in `cache`. Null: nobody serves it.
+  std::shared_ptr<const ModelGroup> find(std::string_view model, GroupCache& cache) const;
+
+  /// Names for GET /v1/models and for "did you mean"; wildcards as written, hidden aliases left out.
+  const std::vector<std::string>& public_names() const;
+  const std::vector<std::shared_ptr<const ModelGroup>>& groups() const;
+  /// Configured fallbacks of a group (exact, without provider prefix, then "*"), in order.
+  std::vector<std::string> fallbacks_of(std::string_view group) const;
+
+  struct Impl;
+  explicit RoutingTable(std::unique_ptr<Impl> impl);
+  ~RoutingTable();
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Turns the model_list of the settings into deployments (provider resolved, keys and bases from config or environment).
+/// An entry that cannot be built is left out and named in `problems` ("config.yaml:12: ...").
+struct Problem {
+  std::string position;
+  std::string text;
+};
+std::vector<Deployment> deployments_of(const config::Settings& settings, std::vector<Problem>& problems);
+
+/// Whom a call may go to, in order: the first group, then fallbacks; each with its own attempts.
+struct RoutePlan {
+  struct Stop {
+    std::string requested;  // The group's name as asked or configured.
+    std::shared_ptr<const ModelGroup> group;
+    std::string overrides_json;  // Of a request's own fallback.
+  };
+  std::vector<Stop> stops;
+  RetryPolicy policy;
+  DeploymentRef pinned;  // A plan may be pinned to one deployment (responses, sessions); null: free.
+};
+
+/// Errors: InvalidRequest (unknown model, nearest names offered, param "model").
+/// `allowed` says whether the caller may use a group (fallback targets outside are skipped, AC-FALL-3).
+Result<RoutePlan> plan(const RoutingTable& table, const config::Settings& settings, const protocol::CallRequest& call,
+                       std::string_view model, bool disable_fallbacks, const std::function<bool(std::string_view)>& allowed,
+                       GroupCache& cache);
+
+/// Picks the deployment of the next attempt: healthy, not yet tried in this call if one is left, smallest order, then
+/// simple-shuffle (weight, else rpm, else tpm, else uniform). `tried` holds ids. When all are cooling the least bad one gets
+/// a probe if none is out (AC-COOL-3). Errors: NoDeployment with retry_after = shortest remaining cooldown and the text of
+/// spec routing 2.2.
+struct Pick {
+  DeploymentRef deployment;
+  bool probe = false;
+};
+Result<Pick> pick(const ModelGroup& group, std::span<const std::string> tried, std::int64_t now_us, std::uint64_t random);
+
+/// What an attempt did to its deployment: counts, cools, ends a probe.
+void note_success(const Deployment& deployment, std::int64_t now_us, bool probe);
+/// True when the deployment was cooled by this failure.
+bool note_failure(const Deployment& deployment, const Error& error, std::size_t group_size, const CooldownPolicy& policy,
+                  std::int64_t now_us, bool probe);
+
+}  // namespace turnpike::router
