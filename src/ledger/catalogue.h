@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "ledger/price_table.h"
 #include "ledger/prices.h"
 
 namespace turnpike::ledger {
@@ -36,20 +37,21 @@ struct PriceQuery {
 /// Threading: immutable; share as shared_ptr<const Catalogue> and swap whole.
 class Catalogue {
  public:
+  Catalogue(const Catalogue&) = delete;  // `table_` looks into `loaded_`.
+  Catalogue& operator=(const Catalogue&) = delete;
+
   /// The compiled-in copy: no file, no network, no work.
   static std::shared_ptr<const Catalogue> built_in();
 
   /// Reads a price file. `label` says where it came from and starts its version.
   static Result<std::shared_ptr<const Catalogue>> load(std::string_view json, std::string_view label);
 
-  virtual ~Catalogue() = default;
-
   /// "2026-08-01 sha256:f3586896": date or label, then the head of the file's hash.
-  virtual const std::string& version() const = 0;
-  virtual std::size_t size() const = 0;
+  std::string_view version() const { return table_.version(); }
+  std::size_t size() const { return table_.size(); }
 
-  /// The compact JSON object of one entry by its exact key (all its fields but `source` and `comment`), or nothing.
-  virtual std::optional<std::string_view> entry_json(std::string_view name) const = 0;
+  /// The compact JSON object of one entry by its exact key (all its fields but `source`, `comment` and `metadata`).
+  std::optional<std::string_view> entry_json(std::string_view name) const;
 
   /// One entry by its exact key.
   std::optional<Prices> find(std::string_view name) const;
@@ -57,17 +59,24 @@ class Catalogue {
   /// A deployment's prices: base_model, provider/model, model, for Bedrock the id without region; the overrides on top.
   /// Nothing found and no override: `Prices` with nothing known, never an invented price. A bare model name counts only
   /// when its entry belongs to the same provider family.
+  ///
+  /// An override of the plain input price ends the list's other prices of the prompt (cache, audio, context and service
+  /// tiers) unless they are overridden too; the plain output price likewise; a price per second ends all per token.
   /// Errors: InvalidRequest for an override that is no price; `param` names its key.
   Result<Prices> resolve(const PriceQuery& query) const;
 
-  /// The models of a provider, without its prefix, sorted, for `provider/*` in /v1/models.
-  virtual std::vector<std::string> names_of(std::string_view provider) const = 0;
-
- protected:
-  Catalogue() = default;
+  /// The models of a provider family, without its prefix, sorted, for `provider/*` in /v1/models.
+  std::vector<std::string> names_of(std::string_view provider) const;
 
  private:
-  std::optional<Prices> find_of_provider(std::string_view name, std::string_view provider) const;
+  explicit Catalogue(std::string_view bytes) : table_(bytes) {}
+  explicit Catalogue(std::string bytes) : loaded_(std::move(bytes)), table_(loaded_) {}
+
+  std::optional<Prices> find_of_family(std::string_view name, std::string_view provider) const;
+  std::optional<Prices> find_listed(const PriceQuery& query) const;
+
+  std::string loaded_;  // Empty for the compiled-in copy.
+  PriceTable table_;
 };
 
 /// Whether a catalogue entry of `entry_provider` ("vertex_ai-anthropic_models", "bedrock_converse") is sold by

@@ -67,7 +67,6 @@ class Prices {
 
  private:
   Price exact(PriceField field, std::uint32_t above_tokens, ServiceTier service) const;
-  Price standard_or_service(PriceField field, std::uint32_t above_tokens, ServiceTier service) const;
 
   std::vector<Rate> rates_;
   std::vector<Row> rows_;                  // Ascending.

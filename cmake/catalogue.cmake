@@ -1,0 +1,22 @@
+# Tables of facts made at build time and embedded read-only: the price catalogue and the ranks of the tokenizers.
+# Included by src/CMakeLists.txt after the folders; adds to turnpike_ledger.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+set(ledger_tables ${PROJECT_BINARY_DIR}/generated/ledger)
+file(MAKE_DIRECTORY ${ledger_tables})
+
+set(price_file ${PROJECT_SOURCE_DIR}/data/prices/model_prices.json)
+set(price_file_date 2026-08-01)
+set(price_table ${ledger_tables}/prices.bin)
+add_custom_command(
+  OUTPUT ${price_table}
+  COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/make_price_table.py ${price_file} ${price_file_date} ${price_table}
+  DEPENDS ${price_file} ${PROJECT_SOURCE_DIR}/tools/make_price_table.py
+  COMMENT "Packing the price catalogue")
+
+set(ledger_embedded ${price_table})
+set_source_files_properties(
+  ${PROJECT_SOURCE_DIR}/src/ledger/embedded.cc PROPERTIES
+  OBJECT_DEPENDS "${ledger_embedded}"
+  SKIP_PRECOMPILE_HEADERS ON
+  COMPILE_DEFINITIONS "LEDGER_TABLES=\"${ledger_tables}\"")
+target_sources(turnpike_ledger PRIVATE ${ledger_embedded})

@@ -1,0 +1,148 @@
+#include "ledger/catalogue.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/hash.h"
+#include "ledger/embedded.h"
+#include "ledger/price_file.h"
+
+namespace turnpike::ledger {
+namespace {
+
+// Bedrock ids come with a cross-region profile ("us.anthropic...") or a place in front ("us-east-1/anthropic...");
+// the list knows many of them only without.
+constexpr std::string_view kBedrockProfiles[] = {"us.", "us-gov.", "eu.", "apac.", "au.", "jp.", "ca.", "global."};
+constexpr std::string_view kBedrockRoutes[] = {"converse/", "converse_like/", "invoke/"};
+
+bool is_bedrock(std::string_view provider) {
+  return provider == "bedrock" || provider == "bedrock_converse";
+}
+
+std::string_view without_route(std::string_view model) {
+  for (const std::string_view route : kBedrockRoutes) {
+    if (model.starts_with(route)) return model.substr(route.size());
+  }
+  return model;
+}
+
+std::string_view without_region(std::string_view model) {
+  model = without_route(model);
+  // A region path; ARNs and imported models have other slashes and are in no list anyway.
+  if (const std::size_t slash = model.find('/'); slash != std::string_view::npos) model = model.substr(slash + 1);
+  for (const std::string_view profile : kBedrockProfiles) {
+    if (model.starts_with(profile)) return model.substr(profile.size());
+  }
+  return model;
+}
+
+std::string joined(std::string_view provider, std::string_view model) {
+  std::string name(provider);
+  name.push_back('/');
+  name += model;
+  return name;
+}
+
+// An own price replaces what the list says about the same side of the call.
+bool replaces_family(std::string_view key) {
+  return key == "input_cost_per_token" || key == "output_cost_per_token" || key == "input_cost_per_second" ||
+         key == "output_cost_per_second";
+}
+
+}  // namespace
+
+bool same_provider_family(std::string_view entry_provider, std::string_view provider) {
+  constexpr std::string_view kTextCompletion = "text-completion-";
+  if (provider.empty() || entry_provider == provider) return true;
+  if (entry_provider.starts_with(kTextCompletion)) entry_provider.remove_prefix(kTextCompletion.size());
+  if (provider.starts_with(kTextCompletion)) provider.remove_prefix(kTextCompletion.size());
+  if (entry_provider == provider) return true;
+  if (is_bedrock(entry_provider) && is_bedrock(provider)) return true;
+  if ((entry_provider == "cohere_chat" && provider == "cohere") ||
+      (entry_provider == "cohere" && provider == "cohere_chat")) {
+    return true;
+  }
+  if (entry_provider == "azure_text" && provider == "azure") return true;
+  // "vertex_ai-anthropic_models", "fireworks_ai-embedding-models".
+  return entry_provider.size() > provider.size() && entry_provider.starts_with(provider) &&
+         entry_provider[provider.size()] == '-';
+}
+
+std::shared_ptr<const Catalogue> Catalogue::built_in() {
+  return std::shared_ptr<const Catalogue>(new Catalogue(embedded_prices()));
+}
+
+Result<std::shared_ptr<const Catalogue>> Catalogue::load(std::string_view json, std::string_view label) {
+  constexpr std::size_t kHashShown = 8;
+  Result<std::vector<PriceEntry>> entries = read_price_file(json);
+  if (!entries) return base::fail(entries.error());
+  if (entries->empty()) return base::fail(ErrorKind::InvalidRequest, "the price file holds no model");
+  const std::string version = std::string(label) + " sha256:" + base::sha256_hex(json).substr(0, kHashShown);
+  return std::shared_ptr<const Catalogue>(new Catalogue(pack_prices(*entries, version)));
+}
+
+std::optional<std::string_view> Catalogue::entry_json(std::string_view name) const {
+  const std::size_t index = table_.find(name);
+  if (index == table_.size()) return std::nullopt;
+  return table_.at(index).json;
+}
+
+std::optional<Prices> Catalogue::find(std::string_view name) const {
+  return find_of_family(name, {});
+}
+
+std::optional<Prices> Catalogue::find_of_family(std::string_view name, std::string_view provider) const {
+  const std::size_t index = table_.find(name);
+  if (index == table_.size()) return std::nullopt;
+  const PriceTable::Entry entry = table_.at(index);
+  if (!same_provider_family(entry.provider, provider)) return std::nullopt;
+  Result<Prices> prices = read_price_entry(name, entry.json);
+  // Entries were read once when their table was made; the test reads each of the compiled-in copy again.
+  return prices ? std::optional(std::move(*prices)) : std::nullopt;
+}
+
+std::optional<Prices> Catalogue::find_listed(const PriceQuery& query) const {
+  if (!query.base_model.empty()) {
+    if (auto prices = find(query.base_model)) return prices;
+    if (auto prices = find(joined(query.provider, query.base_model))) return prices;
+  }
+  if (auto prices = find(joined(query.provider, query.model))) return prices;
+  if (auto prices = find_of_family(query.model, query.provider)) return prices;
+  if (!is_bedrock(query.provider)) return std::nullopt;
+  if (auto prices = find_of_family(without_route(query.model), query.provider)) return prices;
+  return find_of_family(without_region(query.model), query.provider);
+}
+
+Result<Prices> Catalogue::resolve(const PriceQuery& query) const {
+  Prices prices = find_listed(query).value_or(Prices());
+  if (prices.provider.empty()) prices.provider = query.provider;
+  for (const PriceOverride& setting : query.overrides) {
+    if (replaces_family(setting.key)) prices.drop_family(parse_field(setting.key)->field);
+  }
+  for (const PriceOverride& setting : query.overrides) {
+    const std::string_view key =
+        setting.key == kCacheHitAlias ? "cache_read_input_token_cost" : std::string_view(setting.key);
+    if (key == "litellm_provider" || setting.value.empty() || setting.value == "null") continue;
+    if (Result<bool> applied = apply_price_field(prices, key, setting.value); !applied) {
+      Error error = applied.error();
+      error.message = setting.key + ": " + error.message;
+      error.param = setting.key;
+      return base::fail(std::move(error));
+    }
+  }
+  return prices;
+}
+
+std::vector<std::string> Catalogue::names_of(std::string_view provider) const {
+  std::set<std::string> names;
+  const std::string prefix = joined(provider, "");
+  for (std::size_t index = 0; index < table_.size(); ++index) {
+    const PriceTable::Entry entry = table_.at(index);
+    if (!same_provider_family(entry.provider, provider)) continue;
+    const bool prefixed = entry.name.starts_with(prefix);
+    names.emplace(prefixed ? entry.name.substr(prefix.size()) : entry.name);
+  }
+  return {names.begin(), names.end()};
+}
+
+}  // namespace turnpike::ledger

@@ -1,0 +1,11 @@
+#pragma once
+
+#include <string_view>
+
+namespace turnpike::ledger {
+
+/// Tables made at build time (`cmake/catalogue.cmake`) and kept in the read-only part of the binary: they cost no start
+/// time and no heap, and only the pages that are looked at become resident.
+std::string_view embedded_prices();
+
+}  // namespace turnpike::ledger
