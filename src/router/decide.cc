@@ -11,10 +11,10 @@ using std::chrono::milliseconds;
 
 /// How a kind of failure is answered: one row of the table of docs/routing.md.
 enum class Retry : std::uint8_t {
-  End,          // The caller's doing or our own limit: no fallback helps.
-  LeaveGroup,   // Wrong for every deployment of the group; another model may take it.
-  Elsewhere,    // This deployment's account: only another deployment helps.
-  Anywhere,     // Passing trouble.
+  End,         // The caller's doing or our own limit: no fallback helps.
+  LeaveGroup,  // Wrong for every deployment of the group; another model may take it.
+  Elsewhere,   // This deployment's account: only another deployment helps.
+  Anywhere,    // Passing trouble.
 };
 
 Retry retry_class(ErrorKind kind) {
@@ -32,7 +32,8 @@ Retry retry_class(ErrorKind kind) {
     case ErrorKind::BudgetHeld:
     case ErrorKind::RateLimited:
     case ErrorKind::Unavailable:
-    case ErrorKind::Internal: return Retry::End;
+    case ErrorKind::Internal:
+      return Retry::End;
     case ErrorKind::NoDeployment:
     case ErrorKind::UpstreamBadRequest:
     case ErrorKind::UpstreamContextWindow:
@@ -40,8 +41,10 @@ Retry retry_class(ErrorKind kind) {
     case ErrorKind::UpstreamForbidden:
     case ErrorKind::UpstreamNotFound:
     case ErrorKind::UpstreamTooLarge:
-    case ErrorKind::UpstreamUnprocessable: return Retry::LeaveGroup;
-    case ErrorKind::UpstreamUnauthenticated: return Retry::Elsewhere;
+    case ErrorKind::UpstreamUnprocessable:
+      return Retry::LeaveGroup;
+    case ErrorKind::UpstreamUnauthenticated:
+      return Retry::Elsewhere;
     case ErrorKind::Timeout:
     case ErrorKind::UpstreamTimeout:
     case ErrorKind::UpstreamConflict:
@@ -51,7 +54,8 @@ Retry retry_class(ErrorKind kind) {
     case ErrorKind::UpstreamUnavailable:
     case ErrorKind::UpstreamConnection:
     case ErrorKind::UpstreamMalformed:
-    case ErrorKind::UpstreamTruncated: return Retry::Anywhere;
+    case ErrorKind::UpstreamTruncated:
+      return Retry::Anywhere;
   }
   return Retry::End;
 }
@@ -90,11 +94,13 @@ bool cools_at_once(const CooldownInput& input) {
   switch (input.kind) {
     case ErrorKind::UpstreamUnauthenticated:
     case ErrorKind::UpstreamForbidden:
-    case ErrorKind::UpstreamNotFound: return true;
+    case ErrorKind::UpstreamNotFound:
+      return true;
     case ErrorKind::UpstreamRateLimited:
       // Alone in its group and without a time from the provider, resting would refuse everybody for a guess.
       return input.group_size > 1 || input.retry_after.value_or(milliseconds{0}) > milliseconds{0};
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -112,8 +118,8 @@ bool account_trouble(const Error& error) {
   if (!base::is_upstream(error.kind)) return false;
   if (error.status == 402) return true;
   static constexpr std::array<std::string_view, 7> kCodes = {
-      "insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "account_deactivated",
-      "insufficient_balance", "credits_exhausted", "organization_restricted"};
+      "insufficient_quota",   "billing_hard_limit_reached", "billing_not_active",     "account_deactivated",
+      "insufficient_balance", "credits_exhausted",          "organization_restricted"};
   if (std::find(kCodes.begin(), kCodes.end(), error.code) != kCodes.end()) return true;
   if (std::find(kCodes.begin(), kCodes.end(), error.type) != kCodes.end()) return true;
   // Anthropic says it in words only.
@@ -145,8 +151,10 @@ bool counts_as_failure(ErrorKind kind) {
     case ErrorKind::UpstreamUnavailable:
     case ErrorKind::UpstreamConnection:
     case ErrorKind::UpstreamMalformed:
-    case ErrorKind::UpstreamTruncated: return true;
-    default: return false;
+    case ErrorKind::UpstreamTruncated:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -154,7 +162,8 @@ milliseconds cooldown(const CooldownInput& input, const CooldownPolicy& policy) 
   if (policy.disabled || input.wildcard) return milliseconds{0};
   if (!cools_at_once(input) && !cools_by_count(input, policy)) return milliseconds{0};
   milliseconds time = policy.cooldown_time;
-  if (input.retry_after && *input.retry_after > milliseconds{0}) time = std::min(*input.retry_after, policy.retry_after_max);
+  if (input.retry_after && *input.retry_after > milliseconds{0})
+    time = std::min(*input.retry_after, policy.retry_after_max);
   if (input.deployment_cooldown_time) time = *input.deployment_cooldown_time;
   return std::max(time, milliseconds{0});
 }

@@ -24,19 +24,19 @@ enum class Next : std::uint8_t {
 struct History {
   int attempts_in_group = 0;  // Including the one that just failed.
   int attempts_total = 0;
-  bool content_sent = false;        // The first content byte has reached the caller.
-  bool billed = false;              // The failed attempt may be billed: bytes of a 2xx came (AC-RETRY-2).
-  bool other_healthy = false;       // The group has a healthy deployment that was not tried yet.
-  bool same_healthy = false;        // The deployment that failed is still healthy.
+  bool content_sent = false;   // The first content byte has reached the caller.
+  bool billed = false;         // The failed attempt may be billed: bytes of a 2xx came (AC-RETRY-2).
+  bool other_healthy = false;  // The group has a healthy deployment that was not tried yet.
+  bool same_healthy = false;   // The deployment that failed is still healthy.
   std::size_t group_size = 1;
-  bool fallback_left = false;       // A further group may be entered.
+  bool fallback_left = false;  // A further group may be entered.
   bool caller_gone = false;
-  bool draining = false;            // The process is going down: no new attempts.
+  bool draining = false;  // The process is going down: no new attempts.
 };
 
 struct RetryPolicy {
-  int num_retries = 2;              // After the first attempt, in each group.
-  int attempts_max = 6;             // AC-RETRY-1
+  int num_retries = 2;                       // After the first attempt, in each group.
+  int attempts_max = 6;                      // AC-RETRY-1
   std::chrono::milliseconds retry_after{0};  // Least wait.
   bool context_window_fallbacks = false;
   bool content_policy_fallbacks = false;
@@ -47,29 +47,30 @@ struct Decision {
   std::chrono::milliseconds wait{0};
 };
 
-/// Pure. 400, 403, 404, 413, 422, context and content errors are not retried in the group; 401 and an account in trouble
-/// (no credit, disabled) only where another deployment is there; 408, 409, 429, 5xx and connection errors are. A billed
-/// attempt is never repeated in its group, but fallbacks may follow it (AC-RETRY-2, AC-FALL-1). What is the caller's own
-/// doing or our own limit ends the call. `random` decides the jitter; the caller's deadline is the loop's business.
+/// Pure. 400, 403, 404, 413, 422, context and content errors are not retried in the group; 401 and an account in
+/// trouble (no credit, disabled) only where another deployment is there; 408, 409, 429, 5xx and connection errors are.
+/// A billed attempt is never repeated in its group, but fallbacks may follow it (AC-RETRY-2, AC-FALL-1). What is the
+/// caller's own doing or our own limit ends the call. `random` decides the jitter; the caller's deadline is the loop's
+/// business.
 ///
-/// Waits: none while the group has a choice; else the provider's Retry-After up to `kRetryAfterWaitMax` (a longer one is
-/// not waited for: the group is left), else 0.5 s doubling up to 8 s; plus up to 0.75 s of jitter.
+/// Waits: none while the group has a choice; else the provider's Retry-After up to `kRetryAfterWaitMax` (a longer one
+/// is not waited for: the group is left), else 0.5 s doubling up to 8 s; plus up to 0.75 s of jitter.
 inline constexpr std::chrono::milliseconds kRetryAfterWaitMax{60'000};
 Decision decide(const Error& error, const History& history, const RetryPolicy& policy, std::uint64_t random);
 
-/// The provider says that the account behind the key is the trouble (no credit, quota gone, disabled), whatever status it
-/// says it with: cools like a 401 (AC-COOL-2).
+/// The provider says that the account behind the key is the trouble (no credit, quota gone, disabled), whatever status
+/// it says it with: cools like a 401 (AC-COOL-2).
 bool account_trouble(const Error& error);
 
 /// Whether and how the failure cools its deployment (AC-COOL-1, -2).
 ///
-/// At once: 401, 403, 404 (the model is not there), an account in trouble; 429 when the provider named a time or the group
-/// has somebody else. By counting in the current minute: `allowed_fails` absent, more than half of at least five calls
-/// failed and the group has somebody else, or all of a thousand; given, more than `allowed_fails` failed.
-/// Never: what the request itself is to blame for, and wildcard deployments (one model of many is no sign).
-/// How long: the deployment's own time, else Retry-After (capped), else the router's time.
+/// At once: 401, 403, 404 (the model is not there), an account in trouble; 429 when the provider named a time or the
+/// group has somebody else. By counting in the current minute: `allowed_fails` absent, more than half of at least five
+/// calls failed and the group has somebody else, or all of a thousand; given, more than `allowed_fails` failed. Never:
+/// what the request itself is to blame for, and wildcard deployments (one model of many is no sign). How long: the
+/// deployment's own time, else Retry-After (capped), else the router's time.
 struct CooldownPolicy {
-  std::optional<int> allowed_fails;  // As written in the config; absent: the ratio rule.
+  std::optional<int> allowed_fails = {};  // As written in the config; absent: the ratio rule.
   std::chrono::milliseconds cooldown_time{5'000};
   std::chrono::milliseconds retry_after_max{300'000};
   bool disabled = false;
@@ -81,8 +82,8 @@ struct CooldownInput {
   bool account_trouble = false;
   std::uint32_t calls_this_minute = 0;
   std::uint32_t fails_this_minute = 0;  // Including this one.
-  std::optional<std::chrono::milliseconds> retry_after;
-  std::optional<std::chrono::milliseconds> deployment_cooldown_time;
+  std::optional<std::chrono::milliseconds> retry_after = {};
+  std::optional<std::chrono::milliseconds> deployment_cooldown_time = {};
 };
 /// How long to cool; zero: not at all.
 std::chrono::milliseconds cooldown(const CooldownInput& input, const CooldownPolicy& policy);

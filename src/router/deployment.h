@@ -23,7 +23,7 @@ struct Health {
   std::atomic<std::uint32_t> minute{0};           // The minute the two counters below belong to.
   std::atomic<std::uint32_t> calls{0};
   std::atomic<std::uint32_t> fails{0};
-  std::atomic<bool> probing{false};               // One call is out to see whether it is back (AC-COOL-3).
+  std::atomic<bool> probing{false};  // One call is out to see whether it is back (AC-COOL-3).
   std::atomic<std::int32_t> in_flight{0};
   std::atomic<std::uint64_t> cooldowns{0};
   std::atomic<bool> refuses_stream_options{false};  // AC-OAI-2: remembered.
@@ -32,10 +32,10 @@ struct Health {
 /// Provider + model + credentials + limits: one `model_list` entry.
 struct Deployment {
   std::string id;
-  std::string model_group;     // Its `model_name`; may hold '*'.
+  std::string model_group;  // Its `model_name`; may hold '*'.
   provider::Target target;
-  std::string config_model;    // "openai/gpt-4o": litellm_params.model
-  std::string price_name;      // What the catalogue is asked for (base_model, else provider/model).
+  std::string config_model;  // "openai/gpt-4o": litellm_params.model
+  std::string price_name;    // What the catalogue is asked for (base_model, else provider/model).
   std::optional<double> weight;
   std::optional<double> rpm, tpm;
   std::optional<int> order;
@@ -44,12 +44,12 @@ struct Deployment {
   std::optional<std::chrono::milliseconds> cooldown_time;
   std::vector<std::string> tags;
   std::string mock_response_json;
-  std::string mode;            // "chat", "embedding", ...; empty: from the catalogue.
-  std::string config_position; // "config.yaml:12"
+  std::string mode;             // "chat", "embedding", ...; empty: from the catalogue.
+  std::string config_position;  // "config.yaml:12"
   std::shared_ptr<Health> health;
-  std::string base_model;                 // model_info.base_model
+  std::string base_model;                                            // model_info.base_model
   std::vector<std::pair<std::string, std::string>> price_overrides;  // Key of the price file, decimal text.
-  std::shared_ptr<const void> prices;     // ledger::Prices, made by the Pricer; router never looks inside.
+  std::shared_ptr<const void> prices;  // ledger::Prices, made by the Pricer; router never looks inside.
 };
 /// Asks the ledger for the prices of a deployment whose model is final (a wildcard's after the captures are put in).
 using Pricer = std::function<std::shared_ptr<const void>(const Deployment&)>;

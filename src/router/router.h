@@ -29,8 +29,8 @@ struct GroupCache {
   std::unordered_map<std::string, std::shared_ptr<const ModelGroup>> groups;
 };
 
-/// The groups and fallbacks of one configuration: an immutable snapshot. Deployments come from a list of sources (config
-/// today, database later) merged here; `Health` of an id that was there before is taken over.
+/// The groups and fallbacks of one configuration: an immutable snapshot. Deployments come from a list of sources
+/// (config today, database later) merged here; `Health` of an id that was there before is taken over.
 class RoutingTable {
  public:
   struct Source {
@@ -58,8 +58,8 @@ class RoutingTable {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Turns the model_list of the settings into deployments (provider resolved, keys and bases from config or environment).
-/// An entry that cannot be built is left out and named in `problems` ("config.yaml:12: ...").
+/// Turns the model_list of the settings into deployments (provider resolved, keys and bases from config or
+/// environment). An entry that cannot be built is left out and named in `problems` ("config.yaml:12: ...").
 struct Problem {
   std::string position;
   std::string text;
@@ -81,23 +81,24 @@ struct RoutePlan {
 /// Errors: InvalidRequest (unknown model, nearest names offered, param "model").
 /// `allowed` says whether the caller may use a group (fallback targets outside are skipped, AC-FALL-3).
 Result<RoutePlan> plan(const RoutingTable& table, const config::Settings& settings, const protocol::CallRequest& call,
-                       std::string_view model, bool disable_fallbacks, const std::function<bool(std::string_view)>& allowed,
-                       GroupCache& cache);
+                       std::string_view model, bool disable_fallbacks,
+                       const std::function<bool(std::string_view)>& allowed, GroupCache& cache);
 
 /// Picks the deployment of the next attempt: healthy, not yet tried in this call if one is left, smallest order, then
-/// simple-shuffle (weight, else rpm, else tpm, else uniform). `tried` holds ids. When all are cooling the least bad one gets
-/// a probe if none is out (AC-COOL-3). Errors: NoDeployment with retry_after = shortest remaining cooldown and the text of
-/// spec routing 2.2.
+/// simple-shuffle (weight, else rpm, else tpm, else uniform). `tried` holds ids. When all are cooling the least bad one
+/// gets a probe if none is out (AC-COOL-3). Errors: NoDeployment with retry_after = shortest remaining cooldown and the
+/// text of spec routing 2.2.
 struct Pick {
   DeploymentRef deployment;
   bool probe = false;
 };
-Result<Pick> pick(const ModelGroup& group, std::span<const std::string> tried, std::int64_t now_us, std::uint64_t random);
+Result<Pick> pick(const ModelGroup& group, std::span<const std::string> tried, std::int64_t now_us,
+                  std::uint64_t random);
 
 /// What an attempt did to its deployment: counts, cools, ends a probe.
 void note_success(const Deployment& deployment, std::int64_t now_us, bool probe);
 /// True when the deployment was cooled by this failure.
-bool note_failure(const Deployment& deployment, const Error& error, std::size_t group_size, const CooldownPolicy& policy,
-                  std::int64_t now_us, bool probe);
+bool note_failure(const Deployment& deployment, const Error& error, std::size_t group_size,
+                  const CooldownPolicy& policy, std::int64_t now_us, bool probe);
 
 }  // namespace turnpike::router

@@ -1,0 +1,277 @@
+#include "router/decide.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace turnpike::router {
+namespace {
+
+using std::chrono::milliseconds;
+using Kind = ErrorKind;
+
+constexpr int kGiveUp = 0, kSame = 1, kNext = 2;
+
+int shown(Next next) {
+  switch (next) {
+    case Next::GiveUp:
+      return kGiveUp;
+    case Next::SameGroup:
+      return kSame;
+    case Next::NextGroup:
+      return kNext;
+  }
+  return -1;
+}
+
+/// One row of docs/routing.md: what a signal of the provider leads to.
+struct Row {
+  const char* signal;
+  Kind kind;
+  int status;
+  const char* code;
+  int crowd;         // First failure in a group of three, all others healthy, a fallback left.
+  int alone;         // First failure of a deployment alone in its group, still healthy, a fallback left.
+  bool cools_crowd;  // At once, in a group of three.
+  bool cools_alone;
+  bool counts;  // In the ratio of the minute.
+};
+
+const Row kRows[] = {
+    {"400 invalid_request_error", Kind::UpstreamBadRequest, 400, "", kNext, kNext, false, false, false},
+    {"context too long", Kind::UpstreamContextWindow, 400, "context_length_exceeded", kNext, kNext, false, false,
+     false},
+    {"content policy", Kind::UpstreamContentPolicy, 400, "content_policy_violation", kNext, kNext, false, false, false},
+    {"401 invalid key", Kind::UpstreamUnauthenticated, 401, "invalid_api_key", kSame, kNext, true, true, true},
+    {"402 no credit", Kind::UpstreamBadRequest, 402, "", kSame, kNext, true, true, false},
+    {"400 account without quota", Kind::UpstreamBadRequest, 400, "billing_hard_limit_reached", kSame, kNext, true, true,
+     false},
+    {"403", Kind::UpstreamForbidden, 403, "", kNext, kNext, true, true, true},
+    {"404 model not found", Kind::UpstreamNotFound, 404, "model_not_found", kNext, kNext, true, true, true},
+    {"408 said by the provider", Kind::UpstreamTimeout, 408, "", kSame, kSame, false, false, true},
+    {"504", Kind::UpstreamTimeout, 504, "", kSame, kSame, false, false, true},
+    {"our own time limit", Kind::Timeout, 0, "", kSame, kSame, false, false, true},
+    {"409", Kind::UpstreamConflict, 409, "", kSame, kSame, false, false, false},
+    {"413", Kind::UpstreamTooLarge, 413, "", kNext, kNext, false, false, false},
+    {"422", Kind::UpstreamUnprocessable, 422, "", kNext, kNext, false, false, false},
+    {"429", Kind::UpstreamRateLimited, 429, "rate_limit_exceeded", kSame, kSame, true, false, true},
+    {"429 quota gone for good", Kind::UpstreamRateLimited, 429, "insufficient_quota", kSame, kNext, true, true, true},
+    {"500", Kind::UpstreamInternal, 500, "", kSame, kSame, false, false, true},
+    {"529 overloaded", Kind::UpstreamInternal, 529, "overloaded_error", kSame, kSame, false, false, true},
+    {"502", Kind::UpstreamBadGateway, 502, "", kSame, kSame, false, false, true},
+    {"503", Kind::UpstreamUnavailable, 503, "", kSame, kSame, false, false, true},
+    {"connection refused", Kind::UpstreamConnection, 0, "", kSame, kSame, false, false, true},
+    {"unreadable answer", Kind::UpstreamMalformed, 200, "", kSame, kSame, false, false, true},
+    {"stream cut before content", Kind::UpstreamTruncated, 200, "", kSame, kSame, false, false, true},
+    {"no deployment healthy", Kind::NoDeployment, 0, "", kNext, kNext, false, false, false},
+    {"unknown model name", Kind::InvalidRequest, 0, "", kGiveUp, kGiveUp, false, false, false},
+    {"gateway budget exceeded", Kind::BudgetSpent, 0, "", kGiveUp, kGiveUp, false, false, false},
+    {"gateway budget held", Kind::BudgetHeld, 0, "", kGiveUp, kGiveUp, false, false, false},
+    {"gateway rate limit of a key", Kind::RateLimited, 0, "", kGiveUp, kGiveUp, false, false, false},
+    {"caller gone", Kind::CallerGone, 0, "", kGiveUp, kGiveUp, false, false, false},
+    {"bug of ours", Kind::Internal, 0, "", kGiveUp, kGiveUp, false, false, false},
+};
+
+Error error_of(const Row& row) {
+  Error error;
+  error.kind = row.kind;
+  error.status = row.status;
+  error.code = row.code;
+  return error;
+}
+
+History crowd() {
+  History history;
+  history.attempts_in_group = history.attempts_total = 1;
+  history.group_size = 3;
+  history.other_healthy = history.same_healthy = history.fallback_left = true;
+  return history;
+}
+
+History alone() {
+  History history = crowd();
+  history.group_size = 1;
+  history.other_healthy = false;
+  return history;
+}
+
+TEST(Decide, FollowsTheTable) {
+  for (const Row& row : kRows) {
+    SCOPED_TRACE(row.signal);
+    EXPECT_EQ(shown(decide(error_of(row), crowd(), {}, 0).next), row.crowd);
+    EXPECT_EQ(shown(decide(error_of(row), alone(), {}, 0).next), row.alone);
+  }
+}
+
+TEST(Cooldown, FollowsTheTable) {
+  for (const Row& row : kRows) {
+    SCOPED_TRACE(row.signal);
+    CooldownInput input{.kind = row.kind,
+                        .group_size = 3,
+                        .account_trouble = account_trouble(error_of(row)),
+                        .calls_this_minute = 1,
+                        .fails_this_minute = 1};
+    EXPECT_EQ(cooldown(input, {}) > milliseconds{0}, row.cools_crowd);
+    input.group_size = 1;
+    EXPECT_EQ(cooldown(input, {}) > milliseconds{0}, row.cools_alone);
+    EXPECT_EQ(counts_as_failure(row.kind), row.counts);
+    input.wildcard = true;
+    EXPECT_EQ(cooldown(input, {}), milliseconds{0}) << "one model of a wildcard is no sign";
+    input.wildcard = false;
+    EXPECT_EQ(cooldown(input, {.disabled = true}), milliseconds{0});
+  }
+}
+
+/// What a history changes for a plain 500.
+struct Limit {
+  const char* name;
+  void (*change)(History&, RetryPolicy&);
+  int next;
+};
+
+const Limit kLimits[] = {
+    {"nothing special", [](History&, RetryPolicy&) {}, kSame},
+    {"retries used up", [](History& h, RetryPolicy&) { h.attempts_in_group = h.attempts_total = 3; }, kNext},
+    {"last retry left", [](History& h, RetryPolicy&) { h.attempts_in_group = h.attempts_total = 2; }, kSame},
+    {"no retries wanted", [](History&, RetryPolicy& p) { p.num_retries = 0; }, kNext},
+    {"no retries, no fallback",
+     [](History& h, RetryPolicy& p) {
+       p.num_retries = 0;
+       h.fallback_left = false;
+     },
+     kGiveUp},
+    {"six attempts in all", [](History& h, RetryPolicy&) { h.attempts_total = 6; }, kGiveUp},
+    {"content has reached the caller", [](History& h, RetryPolicy&) { h.content_sent = true; }, kGiveUp},
+    {"may be billed", [](History& h, RetryPolicy&) { h.billed = true; }, kNext},
+    {"may be billed, no fallback",
+     [](History& h, RetryPolicy&) {
+       h.billed = true;
+       h.fallback_left = false;
+     },
+     kGiveUp},
+    {"caller gone", [](History& h, RetryPolicy&) { h.caller_gone = true; }, kGiveUp},
+    {"shutting down", [](History& h, RetryPolicy&) { h.draining = true; }, kGiveUp},
+    {"only the failed one is healthy", [](History& h, RetryPolicy&) { h.other_healthy = false; }, kSame},
+    {"nobody is healthy", [](History& h, RetryPolicy&) { h.other_healthy = h.same_healthy = false; }, kNext},
+    {"nobody is healthy, no fallback",
+     [](History& h, RetryPolicy&) { h.other_healthy = h.same_healthy = h.fallback_left = false; }, kGiveUp},
+};
+
+TEST(Decide, RespectsEveryLimit) {
+  for (const Limit& limit : kLimits) {
+    SCOPED_TRACE(limit.name);
+    History history = crowd();
+    RetryPolicy policy;
+    limit.change(history, policy);
+    Error error;
+    error.kind = Kind::UpstreamInternal;
+    EXPECT_EQ(shown(decide(error, history, policy, 0).next), limit.next);
+  }
+}
+
+TEST(Decide, WaitsOutA429WhenThereIsNowhereElseToGo) {
+  Error error;
+  error.kind = Kind::UpstreamRateLimited;
+  error.retry_after = milliseconds{2'000};
+  History history = alone();
+  history.same_healthy = false;  // It rests for the two seconds.
+  EXPECT_EQ(decide(error, history, {}, 0).next, Next::NextGroup) << "a fallback answers now";
+  history.fallback_left = false;
+  EXPECT_EQ(decide(error, history, {}, 0).next, Next::SameGroup);
+  EXPECT_EQ(decide(error, history, {}, 0).wait, milliseconds{2'000});
+  error.retry_after = milliseconds{61'000};
+  EXPECT_EQ(decide(error, history, {}, 0).next, Next::GiveUp) << "a minute is the most a call waits";
+}
+
+struct Wait {
+  const char* name;
+  std::size_t group_size;
+  int attempts_in_group;
+  int retry_after_ms;  // The provider's; 0: none.
+  int least_ms;        // router_settings.retry_after
+  std::uint64_t random;
+  int wait_ms;
+};
+
+const Wait kWaits[] = {
+    {"a choice needs no wait", 2, 1, 9'000, 0, 749, 0},
+    {"alone, first", 1, 1, 0, 0, 0, 500},
+    {"alone, second", 1, 2, 0, 0, 0, 1'000},
+    {"alone, capped", 1, 9, 0, 0, 0, 8'000},
+    {"jitter on top", 1, 1, 0, 0, 750, 1'250},
+    {"jitter wraps", 1, 1, 0, 0, 751, 500},
+    {"the router's least", 1, 1, 0, 3'000, 0, 3'000},
+    {"the router's least is capped", 1, 1, 0, 30'000, 0, 8'000},
+    {"the provider's word", 1, 1, 2'500, 0, 10, 2'510},
+};
+
+TEST(Decide, WaitsAsLongAsItMust) {
+  for (const Wait& row : kWaits) {
+    SCOPED_TRACE(row.name);
+    History history = alone();
+    history.group_size = row.group_size;
+    history.attempts_in_group = row.attempts_in_group;
+    RetryPolicy policy;
+    policy.num_retries = 20;
+    policy.attempts_max = 30;
+    policy.retry_after = milliseconds{row.least_ms};
+    Error error;
+    error.kind = Kind::UpstreamUnavailable;
+    if (row.retry_after_ms > 0) error.retry_after = milliseconds{row.retry_after_ms};
+    const Decision decision = decide(error, history, policy, row.random);
+    EXPECT_EQ(decision.next, Next::SameGroup);
+    EXPECT_EQ(decision.wait, milliseconds{row.wait_ms});
+  }
+}
+
+struct Count {
+  const char* name;
+  std::optional<int> allowed_fails;
+  std::size_t group_size;
+  std::uint32_t calls, fails;
+  bool cools;
+};
+
+const Count kCounts[] = {
+    {"ratio: four calls say nothing", {}, 2, 4, 4, false},
+    {"ratio: three of five", {}, 2, 5, 3, true},
+    {"ratio: exactly half", {}, 2, 6, 3, false},
+    {"ratio: alone in the group", {}, 1, 5, 5, false},
+    {"ratio: alone, a thousand without success", {}, 1, 1'000, 1'000, true},
+    {"ratio: alone, one success in a thousand", {}, 1, 1'000, 999, false},
+    {"allowed 3: the third", 3, 1, 100, 3, false},
+    {"allowed 3: the fourth", 3, 1, 100, 4, true},
+    {"allowed 0: the first", 0, 1, 1, 1, true},
+    {"allowed 100: the ratio does not matter", 100, 2, 50, 50, false},
+};
+
+TEST(Cooldown, CountsInTheMinute) {
+  for (const Count& row : kCounts) {
+    SCOPED_TRACE(row.name);
+    const CooldownInput input{.kind = Kind::UpstreamInternal,
+                              .group_size = row.group_size,
+                              .calls_this_minute = row.calls,
+                              .fails_this_minute = row.fails};
+    EXPECT_EQ(cooldown(input, {.allowed_fails = row.allowed_fails}) > milliseconds{0}, row.cools);
+  }
+}
+
+TEST(Cooldown, TakesTheTimeOfTheDeploymentThenTheProviderThenTheRouter) {
+  CooldownInput input{.kind = Kind::UpstreamRateLimited, .group_size = 2};
+  EXPECT_EQ(cooldown(input, {}), milliseconds{5'000});
+  input.retry_after = milliseconds{17'000};
+  EXPECT_EQ(cooldown(input, {}), milliseconds{17'000});
+  input.retry_after = milliseconds{86'400'000};
+  EXPECT_EQ(cooldown(input, {}), milliseconds{300'000}) << "a day of Retry-After is capped";
+  input.deployment_cooldown_time = milliseconds{60'000};
+  EXPECT_EQ(cooldown(input, {}), milliseconds{60'000});
+  input.deployment_cooldown_time = milliseconds{0};
+  EXPECT_EQ(cooldown(input, {}), milliseconds{0}) << "0 switches it off";
+  input.deployment_cooldown_time.reset();
+  input.group_size = 1;
+  input.retry_after = milliseconds{1'000};
+  EXPECT_EQ(cooldown(input, {}), milliseconds{1'000}) << "a time named by the provider holds alone as well";
+}
+
+}  // namespace
+}  // namespace turnpike::router
