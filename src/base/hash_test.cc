@@ -18,5 +18,13 @@ TEST(Hash, CrcContinuesWhereItStopped) {
   }
 }
 
+TEST(Hash, CrcByTableAndByInstructionAgree) {
+  std::string text;
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_EQ(crc32c(7, text), crc32c_by_table(7, text)) << i;
+    text.push_back(static_cast<char>(i * 31));
+  }
+}
+
 }  // namespace
 }  // namespace turnpike::base

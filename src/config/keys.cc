@@ -82,6 +82,7 @@ bool is_off(const Node& node, std::string_view pattern) {
 
 /// What people call one element of a list: its name, else its only key.
 std::string entry_name(const Node& element) {
+  if (element.secret()) return "(from the environment)";
   for (const char* key : {"guardrail_name", "policy", "name", "role"}) {
     if (const Node* name = element.find(key)) return name->scalar();
   }
@@ -436,7 +437,7 @@ class Checker {
 
   void callbacks(const Node& value, const Key& key) {
     const auto one = [&](const Node& element) {
-      const std::string& name = element.scalar();
+      const std::string name = entry_name(element);
       if (name.empty() || name == "prometheus") return;
       if (name.find('.') != std::string::npos) {
         protects_entry(element, std::string(key.path), name,
@@ -462,7 +463,7 @@ class Checker {
 
   void pre_call_checks(const Node& value) {
     const auto one = [&](const Node& element) {
-      const std::string& name = element.scalar();
+      const std::string name = entry_name(element);
       if (name == "enforce_model_rate_limits" || name == "router_budget_limiting") {
         protects_entry(element, "router_settings.optional_pre_call_checks", name,
                        "rpm and tpm of a deployment only weigh, they do not limit");

@@ -101,6 +101,8 @@ constexpr Key kKeys[] = {
     {"model_list[].litellm_params.guardrails", Texts, kProtects, kGuardrails},
     {"model_list[].litellm_params.extra_headers", Map, kHonoured, ""},
     {"model_list[].litellm_params.extra_headers.*", Text, kHonoured, ""},
+    {"model_list[].litellm_params.headers", Map, kHonoured, ""},
+    {"model_list[].litellm_params.headers.*", Text, kHonoured, ""},
     {"model_list[].litellm_params.configurable_clientside_auth_params", List, kNotYet,
      "callers cannot bring an address or key"},
     {"model_list[].litellm_params.use_in_pass_through", Bool, kNotYet, "pass-through routes are not served"},

@@ -69,7 +69,8 @@ struct ModelEntry {
   std::optional<Milliseconds> cooldown_time;
 
   // What is sent.
-  std::string default_params_json;  // A JSON object of the default request parameters; "{}" when there are none.
+  std::string default_params_json;   // A JSON object of the default request parameters; "{}" when there are none.
+  std::string default_params_shown;  // The same with secrets masked: what may be printed.
   std::optional<bool> drop_params;
   std::vector<std::string> additional_drop_params;
   std::vector<std::string> allowed_openai_params;

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/result.h"
+#include "config/settings.h"
 #include "provider/target.h"
 
 namespace turnpike::router {
@@ -49,6 +49,7 @@ struct Deployment {
   std::shared_ptr<Health> health;
   std::string base_model;                                            // model_info.base_model
   std::vector<std::pair<std::string, std::string>> price_overrides;  // Key of the price file, decimal text.
+  std::shared_ptr<const config::ModelEntry> entry;  // What the configuration says of it; null in tests.
   std::shared_ptr<const void> prices;  // ledger::Prices, made by the Pricer; router never looks inside.
 };
 /// Asks the ledger for the prices of a deployment whose model is final (a wildcard's after the captures are put in).

@@ -2,12 +2,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
@@ -21,7 +21,9 @@ namespace turnpike::router {
 struct ModelGroup {
   std::string name;
   std::vector<DeploymentRef> deployments;
+  bool precise = false;  // Named by a deployment's id: taken as it is, cooling or not (spec config 2.3).
 };
+using ModelGroupRef = std::shared_ptr<const ModelGroup>;
 
 /// Groups made from wildcards, kept by an I/O thread for its own table; bounded, emptied when the table is swapped.
 struct GroupCache {
@@ -46,9 +48,13 @@ class RoutingTable {
 
   /// Names for GET /v1/models and for "did you mean"; wildcards as written, hidden aliases left out.
   const std::vector<std::string>& public_names() const;
-  const std::vector<std::shared_ptr<const ModelGroup>>& groups() const;
+  const std::vector<ModelGroupRef>& groups() const;
   /// Configured fallbacks of a group (exact, without provider prefix, then "*"), in order.
   std::vector<std::string> fallbacks_of(std::string_view group) const;
+  /// The fallbacks that `kind` calls for: context_window_fallbacks and content_policy_fallbacks where they are configured
+  /// at all, else the general ones.
+  std::vector<std::string> fallbacks_of(std::string_view group, ErrorKind kind) const;
+  const std::vector<std::string>& default_fallbacks() const;
 
   struct Impl;
   explicit RoutingTable(std::unique_ptr<Impl> impl);
@@ -70,19 +76,34 @@ std::vector<Deployment> deployments_of(const config::Settings& settings, std::ve
 struct RoutePlan {
   struct Stop {
     std::string requested;  // The group's name as asked or configured.
-    std::shared_ptr<const ModelGroup> group;
+    ModelGroupRef group;
     std::string overrides_json;  // Of a request's own fallback.
   };
   std::vector<Stop> stops;
+  /// What takes the place of all stops after the first when the first group failed by its context window or by content
+  /// policy and the configuration has lists for that; `take_fallbacks_for` does it.
+  std::optional<std::vector<Stop>> context_window_stops, content_policy_stops;
   RetryPolicy policy;
   DeploymentRef pinned;  // A plan may be pinned to one deployment (responses, sessions); null: free.
 };
 
-/// Errors: InvalidRequest (unknown model, nearest names offered, param "model").
+/// Errors: InvalidRequest (unknown model, nearest names offered, param "model"; unknown fallback of the request, param
+///         "fallbacks"), PermissionDenied (a fallback of the request that the caller may not use).
+/// Limits: fallbacks of fallbacks down to `max_fallbacks`, each group once, at most `kStopsMax` stops.
 /// `allowed` says whether the caller may use a group (fallback targets outside are skipped, AC-FALL-3).
 Result<RoutePlan> plan(const RoutingTable& table, const config::Settings& settings, const protocol::CallRequest& call,
                        std::string_view model, bool disable_fallbacks,
                        const std::function<bool(std::string_view)>& allowed, GroupCache& cache);
+
+inline constexpr std::size_t kStopsMax = 32;
+
+/// Called with the place of the stop that failed, before `decide`: afterwards the plan's next stop, if any, is the one
+/// that this kind of failure leads to.
+void take_fallbacks_for(RoutePlan& plan, std::size_t at, ErrorKind kind);
+
+/// The policy for a failure of this deployment: its own num_retries comes before everything else.
+RetryPolicy policy_for(const RetryPolicy& policy, const Deployment& deployment);
+CooldownPolicy cooldown_policy(const config::Settings& settings);
 
 /// Picks the deployment of the next attempt: healthy, not yet tried in this call if one is left, smallest order, then
 /// simple-shuffle (weight, else rpm, else tpm, else uniform). `tried` holds ids. When all are cooling the least bad one
@@ -95,7 +116,16 @@ struct Pick {
 Result<Pick> pick(const ModelGroup& group, std::span<const std::string> tried, std::int64_t now_us,
                   std::uint64_t random);
 
-/// What an attempt did to its deployment: counts, cools, ends a probe.
+/// What the group looks like after a failure, for `History`.
+struct GroupState {
+  bool other_healthy = false;  // Somebody not tried yet is healthy.
+  bool same_healthy = false;   // The one that failed is.
+};
+GroupState state_of(const ModelGroup& group, std::string_view failed_id, std::span<const std::string> tried,
+                    std::int64_t now_us);
+
+/// What an attempt did to its deployment: counts, cools, ends a probe. Every pick is followed by exactly one of the two,
+/// also when the caller hung up (a failure of kind CallerGone counts nowhere).
 void note_success(const Deployment& deployment, std::int64_t now_us, bool probe);
 /// True when the deployment was cooled by this failure.
 bool note_failure(const Deployment& deployment, const Error& error, std::size_t group_size,

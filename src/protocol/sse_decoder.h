@@ -1,12 +1,13 @@
 #pragma once
 
+#include <forward_list>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
 
-namespace turnpike::http {
+namespace turnpike::protocol {
 
 /// One server-sent event; the views live until the next `feed`.
 struct SseEvent {
@@ -32,10 +33,26 @@ class SseDecoder {
   Status finish(std::vector<SseEvent>& out);
 
  private:
+  void end_line(std::string_view buffer, std::size_t begin, std::size_t end, std::vector<SseEvent>& out);
+  void dispatch(std::string_view buffer, std::vector<SseEvent>& out);
+  Status scan(std::string_view buffer, std::vector<SseEvent>& out);
+
+  // Places in the buffer of the event under way; rebased when its bytes move into `pending_`.
+  struct Span {
+    std::size_t begin = 0;
+    std::size_t size = 0;
+  };
+
   std::size_t event_bytes_max_;
-  std::string pending_;
-  std::string joined_;
+  std::string pending_;                    // Bytes of the event under way; before `event_begin_`, of events given out.
+  std::forward_list<std::string> joined_;  // Data of several lines, of events given out by the last feed.
+  std::vector<Span> data_;
+  Span name_;
+  std::size_t event_begin_ = 0;
+  std::size_t line_begin_ = 0;
+  std::size_t searched_ = 0;  // No line end before this.
   bool at_start_ = true;
+  bool skip_line_feed_ = false;  // The line before ended in CR: an LF that follows belongs to it.
 };
 
-}  // namespace turnpike::http
+}  // namespace turnpike::protocol

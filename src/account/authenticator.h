@@ -1,0 +1,60 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "account/key_store.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "base/task.h"
+#include "domain/caller.h"
+#include "http/message.h"
+
+namespace turnpike::account {
+
+struct AuthSettings {
+  base::Secret master_key;          // Empty: everybody is admin (AC-SEC-8 decides whether we start at all).
+  std::string key_header_name;      // litellm_key_header_name: replaces all other places.
+  bool has_database = true;
+};
+
+/// Where the key stands in a request: the places of spec http-api 2.1 in their order, scheme stripped. Empty: none.
+struct Presented {
+  std::string_view key;
+  bool malformed = false;  // An Authorization header without a scheme we know.
+};
+Presented find_key(const http::Request& request, const AuthSettings& settings);
+
+/// Who is calling. One per I/O thread: known keys are a look-up in this thread's table (bounded, least recently used
+/// goes); an unknown one is one database read, coalesced, with a negative cache.
+///
+/// Errors: Unauthenticated with LiteLLM's texts and types (spec http-api 5.2); Unavailable (503, Retry-After) when the
+///         database cannot be asked: never 401 (DESIGN 6).
+class Authenticator {
+ public:
+  struct Limits {
+    std::size_t known_keys_max = 100'000;
+    std::size_t unknown_keys_max = 10'000;
+    std::chrono::seconds unknown_ttl{5};
+  };
+  Authenticator(KeyStore& store, AuthSettings settings, Limits limits);
+
+  /// Answers at once for a key this thread knows; null when `authenticate` has to ask the database.
+  std::optional<Result<domain::CallerRef>> authenticate_known(const http::Request& request, std::int64_t now_us);
+  Task<Result<domain::CallerRef>> authenticate(const http::Request& request, std::int64_t now_us);
+
+  void forget(std::string_view hash_hex);  // A key changed.
+  void replace_settings(AuthSettings settings);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+/// The allow-list (spec http-api 2.3 step 9): PermissionDenied with LiteLLM's later text when `model` may not be called.
+Status check_model_allowed(const domain::Caller& caller, std::string_view model);
+bool model_allowed(const domain::Caller& caller, std::string_view model);
+
+}  // namespace turnpike::account

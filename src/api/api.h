@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/task.h"
+#include "http/server.h"
+#include "pipeline/gateway.h"
+
+namespace turnpike::api {
+
+/// What the routes need beyond the gateway; provided by `app`.
+struct Hooks {
+  /// Validates and swaps the configuration; success: a text report (diff), failure: why the old one stays.
+  std::function<Task<Result<std::string>>()> reload;
+  std::string version;
+};
+
+/// All routes: inference, models, keys, spend, health, metrics, the page at "/". Paths are compared byte by byte; what
+/// is not listed is 404 (unknown path) or 405 (known path, other method) in the OpenAI error shape.
+http::Handler make_handler(pipeline::Gateway& gateway, Hooks hooks);
+
+/// The body of an error made before a handler ran (framing, limits).
+std::string error_body(int status, std::string_view message);
+
+}  // namespace turnpike::api

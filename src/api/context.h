@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "api/api.h"
+#include "api/reply.h"
+#include "domain/caller.h"
+#include "http/server.h"
+#include "pipeline/gateway.h"
+
+namespace turnpike::api {
+
+/// A management body larger than this is a mistake, whatever the server lets through for prompts.
+constexpr std::size_t kManagementBodyBytesMax = 1024 * 1024;
+
+/// What a route handler works with: one request, on its I/O thread, after the permission column has been checked.
+struct Context {
+  pipeline::Gateway& gateway;
+  const Hooks& hooks;
+  http::Exchange& exchange;
+  pipeline::SnapshotRef snapshot;  // The one in force when the request came.
+  domain::CallerRef caller;        // Null on public routes.
+  std::string captured;            // What `{...}` of the route stood for, percent-decoded: data, never a path again.
+  std::int64_t now_us = 0;
+
+  const http::Request& request() const { return exchange.request(); }
+  const config::Settings& settings() const { return *snapshot->settings; }
+};
+
+}  // namespace turnpike::api

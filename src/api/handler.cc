@@ -1,0 +1,128 @@
+#include <array>
+
+#include "api/api.h"
+#include "api/route.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "pipeline/chat.h"
+
+namespace turnpike::api {
+namespace {
+
+Task<void> send(http::Exchange& exchange, Reply reply) {
+  http::ReplyHead head;
+  head.status = reply.status;
+  head.content_type = reply.content_type;
+  head.fields = std::move(reply.fields);
+  const std::array<std::string_view, 1> pieces{reply.body};
+  // A caller who has gone does not read the answer; there is nobody to tell.
+  (void)co_await exchange.reply(head, pieces);
+}
+
+/// LiteLLM's text for a key that calls a management route (spec http-api 5.2).
+Error admins_only(const Route& route, const domain::Caller& caller) {
+  Error error;
+  error.kind = ErrorKind::Unauthenticated;
+  error.type = "auth_error";
+  error.message =
+      "Authentication Error, Only proxy admin can be used to generate, delete, update info for new keys/users/teams. "
+      "Route=" +
+      std::string(route.path) +
+      ". Your role=internal_user. Your user_id=" + (caller.user_id.empty() ? "None" : caller.user_id);
+  return error;
+}
+
+Task<Result<domain::CallerRef>> recognise(pipeline::Worker& worker, const http::Request& request, std::int64_t now_us) {
+  if (std::optional<Result<domain::CallerRef>> known = worker.authenticator->authenticate_known(request, now_us)) {
+    co_return std::move(*known);
+  }
+  co_return co_await worker.authenticator->authenticate(request, now_us);
+}
+
+bool needs_key(const Route& route, const config::Settings& settings) {
+  if (route.who == Who::PublicUnlessSet) return settings.litellm.require_auth_for_metrics_endpoint;
+  return route.who != Who::Public;
+}
+
+Task<Result<Reply>> answer(Context& context, pipeline::Worker& worker, const Route& route) {
+  if (needs_key(route, context.settings())) {
+    Result<domain::CallerRef> caller = co_await recognise(worker, context.request(), context.now_us);
+    if (!caller) co_return base::fail(std::move(caller.error()));
+    context.caller = std::move(*caller);
+    if (route.who == Who::Admin && !context.caller->is_admin()) {
+      co_return base::fail(admins_only(route, *context.caller));
+    }
+  }
+  if (context.request().body.size() > kManagementBodyBytesMax) {
+    co_return base::fail(ErrorKind::PayloadTooLarge, "The body of " + std::string(route.path) + " may hold at most " +
+                                                         std::to_string(kManagementBodyBytesMax) + " bytes.");
+  }
+  co_return co_await route.answer(context);
+}
+
+Task<void> dispatch(pipeline::Gateway& gateway, std::shared_ptr<const Hooks> hooks, http::Exchange& exchange) {
+  const http::Request& request = exchange.request();
+  pipeline::Worker& worker = gateway.worker_of(exchange.thread());
+  const Match match = find_route(routes(), request.method, request.path);
+  std::optional<std::string> captured;
+  if (match.route != nullptr) captured = base::percent_decode(match.captured);
+  if (!captured) {
+    const bool other_method = match.route == nullptr && !match.allowed.empty();
+    const Error error = other_method ? wrong_method(request.method_text, request.path, match.allowed)
+                                     : unknown_route(routes(), request.method_text, request.path);
+    Reply reply = error_reply(error, worker.snapshot->compat);
+    if (other_method) {
+      std::string allow;
+      for (const std::string_view name : match.allowed) allow.append(allow.empty() ? "" : ", ").append(name);
+      http::add_field(reply.fields, "Allow", allow);
+    }
+    co_await send(exchange, std::move(reply));
+    co_return;
+  }
+  const Route& route = *match.route;
+  if (route.who == Who::Pipeline) {
+    co_await pipeline::serve_call(gateway, exchange, route.operation, route.path, std::move(*captured));
+    co_return;
+  }
+  Context context{gateway, *hooks, exchange, worker.snapshot, nullptr, std::move(*captured), base::unix_now_us()};
+  Result<Reply> reply = co_await answer(context, worker, route);
+  co_await send(exchange, reply ? std::move(*reply) : error_reply(reply.error(), context.snapshot->compat));
+}
+
+ErrorKind kind_of(int status) {
+  switch (status) {
+    case 404:
+      return ErrorKind::NotFound;
+    case 405:
+      return ErrorKind::MethodNotAllowed;
+    case 408:
+      return ErrorKind::Timeout;
+    case 413:
+      return ErrorKind::PayloadTooLarge;
+    case 417:
+      return ErrorKind::ExpectationFailed;
+    case 431:
+      return ErrorKind::HeadersTooLarge;
+    case 503:
+      return ErrorKind::Unavailable;
+    default:
+      return status >= 500 ? ErrorKind::Internal : ErrorKind::InvalidRequest;
+  }
+}
+
+}  // namespace
+
+http::Handler make_handler(pipeline::Gateway& gateway, Hooks hooks) {
+  auto shared = std::make_shared<const Hooks>(std::move(hooks));
+  return [&gateway, shared](http::Exchange& exchange) { return dispatch(gateway, shared, exchange); };
+}
+
+std::string error_body(int status, std::string_view message) {
+  Error error;
+  error.kind = kind_of(status);
+  error.message = message;
+  error.code = std::to_string(status);
+  return protocol::openai_error_body(error);
+}
+
+}  // namespace turnpike::api

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/money.h"
+#include "base/result.h"
+
+namespace turnpike::api {
+
+/// A column as an update sees it: not named, set to null, or given.
+template <class T>
+struct Patch {
+  bool present = false;
+  std::optional<T> value;
+};
+
+/// What a body of /key/generate or /key/update asks for, checked field by field.
+struct KeyChange {
+  /// Life from now on; `never` ends an expiry.
+  struct Life {
+    bool never = false;
+    std::int64_t seconds = 0;
+    std::string text;
+  };
+  std::string key;  // generate: the custom secret; update: secret or hash. Empty: not given.
+  Patch<std::string> key_alias, user_id, team_id, organization_id;
+  std::optional<std::vector<std::string>> models;
+  std::optional<std::vector<std::string>> tags;
+  std::optional<std::string> aliases_json, config_json, metadata_json;
+  Patch<Money> max_budget;
+  std::optional<Money> spend;
+  std::optional<bool> blocked;
+  std::optional<Life> life;
+  std::vector<std::string> ignored;  // Fields without effect, in the body's order: told in a response header.
+};
+
+enum class KeyRoute : std::uint8_t { Generate, Update };
+
+/// Reads the body. Null stands for "not given", except on update for the nullable columns (alias, owners, max_budget),
+/// which it clears.
+///
+/// Errors: InvalidRequest with `param` = the field: wrong type, impossible value, a field that is there twice, and
+/// every
+///         field that would protect somebody and is not enforced by this version (never stored and forgotten).
+Result<KeyChange> read_key_change(std::string_view body, KeyRoute route);
+
+/// What becomes of a field.
+enum class FieldRule : std::uint8_t {
+  Stored,    // In force.
+  Refused,   // Protects and is not enforced yet: 400 unless it asks for nothing.
+  NoEffect,  // Known to LiteLLM, harmless, without effect here.
+};
+struct KeyField {
+  std::string_view name;
+  FieldRule rule;
+  std::string_view note;  // For Refused: what to do instead.
+};
+/// Every field LiteLLM knows on these routes. THE table: what is not here has no effect either.
+std::span<const KeyField> key_fields();
+/// Members of `metadata` that LiteLLM reads as limits or policies: refused like the fields of the same name.
+std::span<const KeyField> key_metadata_fields();
+
+/// The names in the form of a header value, printable ASCII, bounded.
+std::string ignored_fields_value(const std::vector<std::string>& names);
+
+/// `object` with member `name` set to `raw`; every other byte stays. `object` must be a JSON object.
+std::string set_member(std::string_view object, std::string_view name, std::string_view raw);
+
+/// A JSON list of strings.
+std::string json_list(const std::vector<std::string>& texts);
+
+}  // namespace turnpike::api

@@ -1,0 +1,33 @@
+#include "api/reply.h"
+
+namespace turnpike::api {
+
+Reply json_reply(std::string body) {
+  Reply reply;
+  reply.body = std::move(body);
+  return reply;
+}
+
+Reply private_json_reply(std::string body) {
+  Reply reply = json_reply(std::move(body));
+  reply.fields = "Cache-Control: no-store\r\n";
+  return reply;
+}
+
+Reply error_reply(const Error& error, protocol::Compat compat) {
+  Reply reply;
+  reply.status = protocol::status_of(error, compat);
+  reply.body = protocol::openai_error_body(error, compat);
+  reply.fields = protocol::error_fields(error);
+  return reply;
+}
+
+tl::unexpected<Error> refuse_field(std::string_view field, std::string message) {
+  Error error;
+  error.kind = ErrorKind::InvalidRequest;
+  error.message = std::move(message);
+  error.param = field;
+  return base::fail(std::move(error));
+}
+
+}  // namespace turnpike::api

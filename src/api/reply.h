@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "json/write.h"
+#include "protocol/error_face.h"
+
+namespace turnpike::api {
+
+/// The whole answer of a route that is not an inference route.
+struct Reply {
+  int status = 200;
+  std::string body;
+  std::string_view content_type = "application/json";
+  std::string fields;  // Rendered header lines.
+};
+
+Reply json_reply(std::string body);
+
+/// For answers that hold a secret or an administrator's view: no cache may keep them.
+Reply private_json_reply(std::string body);
+
+/// The OpenAI envelope of spec http-api 5.
+Reply error_reply(const Error& error, protocol::Compat compat);
+
+/// 400 that names the field at fault.
+tl::unexpected<Error> refuse_field(std::string_view field, std::string message);
+
+}  // namespace turnpike::api

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/context.h"
+#include "domain/call_record.h"
+
+namespace turnpike::api {
+
+/// Who may call a route: the one permission column.
+enum class Who : std::uint8_t {
+  Public,
+  PublicUnlessSet,  // Public unless require_auth_for_metrics_endpoint asks for a key.
+  AnyKey,
+  Admin,     // The master key.
+  Pipeline,  // Any key, recognised by the pipeline at its own choke point.
+};
+
+/// Answers a request; a coroutine so that it may ask the database.
+using Answer = Task<Result<Reply>> (*)(const Context& context);
+
+/// One row of the table. A path is exact or holds one `{name}` that stands for one or more whole segments.
+struct Route {
+  http::Method method;
+  std::string_view path;
+  Who who;
+  Answer answer = nullptr;                                // Null for Who::Pipeline,
+  domain::Operation operation = domain::Operation::Chat;  // which has this.
+};
+
+/// Every route of the gateway (routes.cc).
+std::span<const Route> routes();
+
+/// Where the bytes of a path lead.
+struct Match {
+  const Route* route = nullptr;
+  std::string_view captured;              // As sent, not decoded.
+  std::vector<std::string_view> allowed;  // Methods of the path when none of its routes has the one asked for.
+};
+
+/// Compares bytes only: nothing is decoded, folded or collapsed (AC-SEC-2). A capture holds no empty, "." or ".."
+/// segment. Where several patterns fit, the one that captures least wins. HEAD finds the route of GET.
+Match find_route(std::span<const Route> table, http::Method method, std::string_view path);
+
+/// 404 that names the nearest routes, or says that LiteLLM has the route and this version does not.
+Error unknown_route(std::span<const Route> table, std::string_view method, std::string_view path);
+Error wrong_method(std::string_view method, std::string_view path, const std::vector<std::string_view>& allowed);
+
+std::string_view who_name(Who who);
+
+}  // namespace turnpike::api

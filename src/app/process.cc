@@ -1,0 +1,262 @@
+#include "app/process.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "account/authenticator.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace turnpike::app {
+namespace {
+
+using base::LogLevel;
+
+bool is_loopback(std::string_view host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+/// AC-SEC-8: without a master key only this machine is served, unless somebody insists.
+Result<std::string> choose_host(const Options& options, const config::Settings& settings) {
+  if (!settings.general.master_key.empty()) return options.host.empty() ? std::string("0.0.0.0") : options.host;
+  if (options.host.empty()) {
+    base::log(LogLevel::Warning, "No master key: everybody who reaches this port is admin, so only 127.0.0.1 is served. "
+                                 "Set general_settings.master_key or LITELLM_MASTER_KEY to serve others.");
+    return std::string("127.0.0.1");
+  }
+  if (is_loopback(options.host) || options.allow_no_auth) {
+    base::log(LogLevel::Warning, "No master key: everybody who reaches {} is admin.", options.host);
+    return options.host;
+  }
+  return base::fail(ErrorKind::Unavailable, "Refusing to serve " + options.host +
+                                                " without a master key: everybody there would be admin. Set general_settings.master_key "
+                                                "(or LITELLM_MASTER_KEY), or pass --allow_no_auth if that is meant.");
+}
+
+account::AuthSettings auth_settings(const config::Settings& settings) {
+  account::AuthSettings auth;
+  auth.master_key = settings.general.master_key;
+  auth.key_header_name = settings.general.litellm_key_header_name;
+  return auth;
+}
+
+void log_diagnostics(const std::vector<config::Diagnostic>& diagnostics) {
+  for (const config::Diagnostic& diagnostic : diagnostics) {
+    const LogLevel level = diagnostic.severity == config::Severity::Error     ? LogLevel::Error
+                           : diagnostic.severity == config::Severity::Warning ? LogLevel::Warning
+                                                                              : LogLevel::Info;
+    base::log(level, "{}", config::format(diagnostic));
+  }
+}
+
+std::string errors_of(const std::vector<config::Diagnostic>& diagnostics) {
+  std::string text;
+  for (const config::Diagnostic& diagnostic : diagnostics) {
+    if (diagnostic.severity == config::Severity::Error) text += (text.empty() ? "" : "\n") + config::format(diagnostic);
+  }
+  return text;
+}
+
+std::string host_name() {
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+}  // namespace
+
+Process::~Process() {
+  if (access_log_) finish();
+}
+
+Result<config::SettingsRef> Process::load_settings(bool reload) {
+  config::Loaded loaded;
+  if (!options_.config.empty()) {
+    config::LoadOptions load;
+    load.path = options_.config;
+    load.allow_unenforced = options_.allow_unenforced;
+    load.reload = reload;
+    load.refusal = &deployment_refusal;
+    loaded = config::load(load);
+  } else if (!options_.model.empty()) {
+    const auto line = [](std::string_view key, const std::string& value) {
+      return value.empty() ? std::string() : "      " + std::string(key) + ": '" + value + "'\n";
+    };
+    config::LoadOptions load;
+    load.path = "(command line)";
+    load.refusal = &deployment_refusal;
+    const std::string& name = options_.alias.empty() ? options_.model : options_.alias;
+    loaded = config::load_text("model_list:\n  - model_name: '" + name + "'\n    litellm_params:\n" + line("model", options_.model) +
+                                   line("api_base", options_.api_base), load);
+  } else {
+    loaded = config::settings_from_environment(provider_keys(), config::process_environment());
+  }
+  log_diagnostics(loaded.diagnostics);
+  if (!loaded.settings) return base::fail(ErrorKind::InvalidRequest, errors_of(loaded.diagnostics));
+  return loaded.settings;
+}
+
+Status Process::open_stores(const config::Settings& settings) {
+  Result<DataDir> directory = DataDir::open(options_.data_dir.empty() ? settings.turnpike.data_dir : options_.data_dir);
+  if (!directory) return base::fail(std::move(directory.error()));
+  data_dir_ = std::make_unique<DataDir>(std::move(*directory));
+
+  Result<std::unique_ptr<db::Database>> database = db::open_sqlite(data_dir_->path() + "/turnpike.db");
+  if (!database) return base::fail(std::move(database.error()));
+  database_ = std::move(*database);
+
+  const config::TurnpikeSettings& ours = settings.turnpike;
+  ledger::LedgerOptions ledger_options;
+  ledger_options.journal_dir = ours.journal_dir.empty() ? data_dir_->path() + "/journal" : ours.journal_dir;
+  ledger_options.journal_off = options_.no_journal;
+  ledger_options.segment_bytes = ours.journal_segment_bytes;
+  ledger_options.sync_interval = ours.journal_sync_interval;
+  ledger_options.ship_interval = ours.ledger_ship_interval;
+  ledger_options.keep = ours.journal_keep;
+  ledger_options.ship_batch_rows = static_cast<std::size_t>(ours.ship_batch_rows);
+  ledger_options.durability = ours.ledger_durability == config::LedgerDurability::Disk ? ledger::Durability::Disk : ledger::Durability::Process;
+  ledger_options.strict = ours.budget_mode == config::BudgetMode::Strict;
+  ledger_options.crossing = ours.budget_crossing == config::BudgetCrossing::Allow;
+  ledger_options.host = host_name();
+  ledger_options.version = TURNPIKE_VERSION;
+  Result<std::unique_ptr<ledger::Ledger>> ledger = ledger::Ledger::open(std::move(ledger_options), *database_);
+  if (!ledger) return base::fail(std::move(ledger.error()));
+  ledger_ = std::move(*ledger);
+  return {};
+}
+
+void Process::make_workers() {
+  gateway_.threads = threads_.get();
+  gateway_.database = database_.get();
+  gateway_.keys = keys_.get();
+  gateway_.ledger = ledger_.get();
+  gateway_.metrics = metrics_.get();
+  gateway_.access_log = access_log_.get();
+  for (net::IoThread* thread : threads_->all()) {
+    auto worker = std::make_unique<pipeline::Worker>();
+    worker->thread = thread;
+    worker->index = thread->index();
+    worker->snapshot = snapshot_;
+    worker->client = http::Client::make(*thread, {});
+    worker->authenticator = std::make_unique<account::Authenticator>(*keys_, auth_settings(*snapshot_->settings), account::Authenticator::Limits{});
+    gateway_.workers.push_back(std::move(worker));
+  }
+}
+
+Status Process::start() {
+  Result<config::SettingsRef> settings = load_settings(false);
+  if (!settings) return base::fail(std::move(settings.error()));
+  Result<std::string> host = choose_host(options_, **settings);
+  if (!host) return base::fail(std::move(host.error()));
+  host_ = *host;
+  for (const std::string& flag : options_.ignored) base::log(LogLevel::Info, "{} is LiteLLM's and has no meaning here", flag);
+  for (const auto& [name, value] : (*settings)->environment_variables) ::setenv(name.c_str(), value.reveal().c_str(), 1);
+  if (Status opened = open_stores(**settings); !opened) return opened;
+
+  threads_ = net::IoThreads::start(options_.io_threads);
+  const std::size_t thread_count = threads_->all().size();
+  keys_ = std::make_unique<account::KeyStore>(*database_, [this](const std::string& hash) {
+    threads_->publish([this, hash](net::IoThread& thread) { gateway_.worker_of(thread).authenticator->forget(hash); });
+  });
+  telemetry::Metrics::Options metric_options;
+  metric_options.threads = thread_count;
+  metrics_ = telemetry::Metrics::make(metric_options);
+  telemetry::AccessLog::Options log_options;
+  log_options.threads = thread_count;
+  log_options.enabled = options_.access_log;
+  access_log_ = telemetry::AccessLog::start(log_options);
+
+  std::string price_problem;
+  const std::shared_ptr<const ledger::Catalogue> prices = load_catalogue(*threads_->all().front(), price_problem);
+  if (!price_problem.empty()) base::log(LogLevel::Warning, "{}", price_problem);
+  snapshot_ = make_snapshot(*settings, prices, nullptr);
+  files_stamp_ = files_stamp(**settings);
+  for (const std::string& problem : snapshot_->problems) base::log(LogLevel::Warning, "{}", problem);
+  make_workers();
+  register_metrics();
+
+  api::Hooks hooks;
+  hooks.version = TURNPIKE_VERSION;
+  hooks.reload = [this]() -> Task<Result<std::string>> { co_return reload(); };
+  http::Server::Options server_options;
+  server_options.host = host_;
+  server_options.port = options_.port;
+  if ((*settings)->general.request_bytes_max) server_options.limits.body_bytes_max = *(*settings)->general.request_bytes_max;
+  Result<std::unique_ptr<http::Server>> server =
+      http::Server::listen(*threads_, std::move(server_options), api::make_handler(gateway_, std::move(hooks)), &api::error_body);
+  if (!server) return base::fail(std::move(server.error()));
+  server_ = std::move(*server);
+  base::log(LogLevel::Info, "turnpike {} on {}: {} deployments in {} groups, prices {}, {} I/O threads, data in {}", TURNPIKE_VERSION,
+            address(), (*settings)->models.size(), snapshot_->routing->groups().size(), prices->version(), thread_count, data_dir_->path());
+  return {};
+}
+
+std::string Process::address() const {
+  const std::string shown = host_ == "0.0.0.0" || host_ == "::" ? "127.0.0.1" : host_;
+  return "http://" + shown + ":" + std::to_string(server_ ? server_->port() : options_.port);
+}
+
+void Process::publish(const pipeline::SnapshotRef& snapshot) {
+  threads_->publish([this, snapshot](net::IoThread& thread) {
+    pipeline::Worker& worker = gateway_.worker_of(thread);
+    worker.snapshot = snapshot;
+    worker.groups.groups.clear();
+    worker.authenticator->replace_settings(auth_settings(*snapshot->settings));
+  });
+}
+
+Result<std::string> Process::reload() {
+  const std::lock_guard lock(reload_mutex_);
+  Result<config::SettingsRef> settings = load_settings(true);
+  if (!settings) {
+    files_stamp_ = files_stamp(*snapshot_->settings);
+    base::log(LogLevel::Error, "The new configuration is refused, the old one stays in force.");
+    return base::fail(std::move(settings.error()));
+  }
+  const std::vector<std::string> changes = config::diff(*snapshot_->settings, **settings);
+  snapshot_ = make_snapshot(*settings, snapshot_->prices, snapshot_.get());
+  files_stamp_ = files_stamp(**settings);
+  publish(snapshot_);
+  std::string report;
+  for (const std::string& change : changes) report += change + "\n";
+  if (report.empty()) report = "nothing changed\n";
+  base::log(LogLevel::Info, "Configuration reloaded (generation {}): {} changes", snapshot_->generation, changes.size());
+  for (const std::string& change : changes) base::log(LogLevel::Info, "  {}", change);
+  return report;
+}
+
+std::string Process::files_stamp(const config::Settings& settings) const {
+  std::string stamp;
+  for (const std::string& file : settings.files) {
+    struct stat facts {};
+    if (::stat(file.c_str(), &facts) != 0) continue;
+    stamp += file + ":" + std::to_string(facts.st_ino) + ":" + std::to_string(facts.st_size) + ":" +
+             std::to_string(facts.st_mtim.tv_sec) + "." + std::to_string(facts.st_mtim.tv_nsec) + ";";
+  }
+  return stamp;
+}
+
+bool Process::files_changed() {
+  const std::lock_guard lock(reload_mutex_);
+  return !options_.config.empty() && files_stamp(*snapshot_->settings) != files_stamp_;
+}
+
+void Process::begin_drain() { gateway_.draining.store(true); }
+
+void Process::stop_listening() { server_->stop_listening(); }
+
+void Process::abort_calls() { server_->abort_all(); }
+
+void Process::finish() {
+  constexpr std::chrono::seconds kShipPatience{30};
+  server_.reset();
+  if (ledger_) ledger_->close(kShipPatience);
+  access_log_.reset();
+}
+
+std::chrono::milliseconds Process::shutdown_grace() const { return snapshot_->settings->turnpike.shutdown_grace; }
+std::chrono::milliseconds Process::termination_grace() const { return snapshot_->settings->turnpike.termination_grace; }
+
+}  // namespace turnpike::app

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "account/key_store.h"
+#include "api/api.h"
+#include "app/data_dir.h"
+#include "app/options.h"
+#include "app/snapshot.h"
+#include "db/database.h"
+#include "http/server.h"
+#include "ledger/ledger.h"
+#include "pipeline/gateway.h"
+
+namespace turnpike::app {
+
+/// All parts of a running gateway and their order: what is declared last ends first.
+class Process {
+ public:
+  explicit Process(const Options& options) : options_(options) {}
+  ~Process();
+
+  /// Errors: what is wrong and what to do, for stderr.
+  Status start();
+  /// The address people open: "http://127.0.0.1:4000".
+  std::string address() const;
+
+  /// Reads the config again and swaps it whole, or keeps the old one (AC-CONF-1). The text is the diff.
+  Result<std::string> reload();
+  /// True when a file of the configuration has changed since it was read (or refused).
+  bool files_changed();
+
+  /// Graceful end in three steps (AC-STOP-1).
+  void begin_drain();       // Readiness says 503, the listener stays open.
+  void stop_listening();
+  std::int64_t calls_open() const { return gateway_.calls_open.load(); }
+  void abort_calls();
+  void finish();            // Ships the ledger, writes STOP.
+
+  std::chrono::milliseconds shutdown_grace() const;
+  std::chrono::milliseconds termination_grace() const;
+
+ private:
+  Result<config::SettingsRef> load_settings(bool reload);
+  Status open_stores(const config::Settings& settings);
+  void make_workers();
+  void register_metrics();
+  void publish(const pipeline::SnapshotRef& snapshot);
+  std::string files_stamp(const config::Settings& settings) const;
+
+  const Options& options_;
+  std::string host_;
+  std::unique_ptr<DataDir> data_dir_;
+  std::unique_ptr<net::IoThreads> threads_;
+  std::unique_ptr<db::Database> database_;
+  std::unique_ptr<ledger::Ledger> ledger_;
+  std::unique_ptr<account::KeyStore> keys_;
+  std::unique_ptr<telemetry::Metrics> metrics_;
+  std::unique_ptr<telemetry::AccessLog> access_log_;
+  pipeline::Gateway gateway_;
+  std::mutex reload_mutex_;  // One reload at a time; never on a call's path.
+  pipeline::SnapshotRef snapshot_;
+  std::string files_stamp_;
+  std::unique_ptr<http::Server> server_;
+};
+
+}  // namespace turnpike::app

@@ -1,0 +1,87 @@
+#include "app/serve.h"
+
+#include <signal.h>
+
+#include <cstdio>
+#include <ctime>
+
+#include "app/process.h"
+#include "base/log.h"
+
+namespace turnpike::app {
+namespace {
+
+using base::LogLevel;
+using std::chrono::milliseconds;
+
+/// Signals are waited for on the main thread; every other thread has them blocked.
+sigset_t our_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
+  return set;
+}
+
+/// The next signal, or 0 when `patience` has passed.
+int wait_signal(const sigset_t& set, milliseconds patience) {
+  timespec limit{};
+  limit.tv_sec = patience.count() / 1000;
+  limit.tv_nsec = (patience.count() % 1000) * 1'000'000;
+  const int number = sigtimedwait(&set, nullptr, &limit);
+  return number > 0 ? number : 0;
+}
+
+/// Serves until SIGTERM or SIGINT; SIGHUP and changed files reload.
+void run_until_stopped(Process& process, const sigset_t& signals) {
+  constexpr milliseconds kFileWatch{500};
+  for (;;) {
+    const int number = wait_signal(signals, kFileWatch);
+    if (number == SIGTERM || number == SIGINT) return;
+    if (number == SIGHUP || process.files_changed()) process.reload();
+  }
+}
+
+/// AC-STOP-1: readiness falls at once, the listener goes after the grace, calls may finish; a second signal ends them.
+void drain(Process& process, const sigset_t& signals) {
+  process.begin_drain();
+  base::log(LogLevel::Info, "Stopping: readiness is 503, the port closes in {} ms, {} calls are open", process.shutdown_grace().count(),
+            process.calls_open());
+  const auto is_stop = [](int number) { return number == SIGTERM || number == SIGINT; };
+  bool hurry = is_stop(wait_signal(signals, process.shutdown_grace()));
+  process.stop_listening();
+  const auto give_up = std::chrono::steady_clock::now() + process.termination_grace();
+  while (!hurry && process.calls_open() > 0 && std::chrono::steady_clock::now() < give_up) {
+    hurry = is_stop(wait_signal(signals, milliseconds(50)));
+  }
+  if (process.calls_open() > 0) {
+    base::log(LogLevel::Warning, "Ending {} open calls", process.calls_open());
+    process.abort_calls();
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (process.calls_open() > 0 && std::chrono::steady_clock::now() < patience) wait_signal(signals, milliseconds(20));
+  }
+}
+
+}  // namespace
+
+int serve(const Options& options) {
+  const sigset_t signals = our_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  base::start_log(options.log_level);
+  {
+    Process process(options);
+    if (const Status started = process.start(); !started) {
+      base::stop_log();
+      std::fprintf(stderr, "turnpike cannot start: %s\n", started.error().message.c_str());
+      return 1;
+    }
+    run_until_stopped(process, signals);
+    drain(process, signals);
+    process.finish();
+  }
+  base::log(LogLevel::Info, "Stopped.");
+  base::stop_log();
+  return 0;
+}
+
+}  // namespace turnpike::app

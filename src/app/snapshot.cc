@@ -1,0 +1,141 @@
+#include "app/snapshot.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <future>
+#include <sstream>
+
+#include "base/text.h"
+#include "http/client.h"
+#include "provider/provider.h"
+
+namespace turnpike::app {
+namespace {
+
+constexpr std::size_t kCatalogueBytesMax = 64 * 1024 * 1024;
+constexpr std::chrono::seconds kFetchTimeout{10};
+
+std::string bare_model_provider(std::string_view model) {
+  const std::optional<ledger::Prices> prices = ledger::Catalogue::built_in()->find(model);
+  return prices ? prices->provider : std::string();
+}
+
+Task<void> fetch(net::IoThread& thread, std::string url, std::promise<Result<std::string>>& done) {
+  const Result<http::BaseUrl> base = http::parse_base_url(url);
+  if (!base) {
+    done.set_value(base::fail(base.error()));
+    co_return;
+  }
+  const std::unique_ptr<http::Client> client = http::Client::make(thread, {});
+  http::Cancel cancel;
+  http::Outgoing outgoing;
+  outgoing.origin = &base->origin;
+  outgoing.method = "GET";
+  const std::string path = base->path.empty() ? "/" : base->path;
+  outgoing.path = path;
+  outgoing.fields = "Accept: application/json\r\nUser-Agent: turnpike/" TURNPIKE_VERSION "\r\n";
+  outgoing.timeouts.total = kFetchTimeout;
+  outgoing.timeouts.deadline = base::monotonic_now() + kFetchTimeout;
+  Result<std::unique_ptr<http::Incoming>> incoming = co_await client->send(outgoing, cancel);
+  if (!incoming) {
+    done.set_value(base::fail(std::move(incoming.error())));
+    co_return;
+  }
+  if ((*incoming)->status() != 200) {
+    done.set_value(base::fail(ErrorKind::Unavailable, "it answered " + std::to_string((*incoming)->status())));
+    co_return;
+  }
+  Result<std::string_view> body = co_await (*incoming)->read_all(kCatalogueBytesMax);
+  if (!body) {
+    done.set_value(base::fail(std::move(body.error())));
+    co_return;
+  }
+  std::string text(*body);
+  incoming->reset();
+  done.set_value(std::move(text));
+}
+
+Result<std::string> read_url(net::IoThread& thread, const std::string& url) {
+  if (url.starts_with("http://") || url.starts_with("https://")) {
+    std::promise<Result<std::string>> done;
+    std::future<Result<std::string>> text = done.get_future();
+    thread.post([&] { base::spawn(fetch(thread, url, done)); });
+    return text.get();
+  }
+  const std::string path = url.starts_with("file://") ? url.substr(7) : url;
+  std::ifstream file(path);
+  if (!file) return base::fail(ErrorKind::Unavailable, "the file cannot be read");
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+std::optional<std::string> deployment_refusal(const config::ModelEntry& entry) {
+  const provider::Resolved resolved =
+      provider::resolve_model(entry.model, entry.custom_llm_provider, entry.api_base, &bare_model_provider);
+  if (resolved.provider == nullptr) {
+    return "no provider is known for model \"" + entry.model + "\"; write provider/model, for example openai/" + entry.model;
+  }
+  return std::nullopt;
+}
+
+std::vector<config::ProviderKey> provider_keys() {
+  std::vector<config::ProviderKey> keys;
+  for (const provider::Provider& row : provider::catalogue()) {
+    if (row.shape != provider::Shape::OpenAi || row.key_variables.empty() || row.base_url.empty()) continue;
+    config::ProviderKey key{std::string(row.name), {}};
+    for (const std::string_view variable : row.key_variables) key.variables.emplace_back(variable);
+    keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_ptr<const ledger::Catalogue> prices,
+                                    const pipeline::Snapshot* previous) {
+  auto snapshot = std::make_shared<pipeline::Snapshot>();
+  snapshot->settings = settings;
+  snapshot->prices = prices;
+  snapshot->generation = previous == nullptr ? 1 : previous->generation + 1;
+  if (settings->turnpike.litellm_compat.starts_with("1.81")) snapshot->compat = protocol::Compat::V1_81;
+
+  const router::Pricer pricer = [prices](const router::Deployment& deployment) -> std::shared_ptr<const void> {
+    std::vector<ledger::PriceOverride> overrides;
+    for (auto it = deployment.price_overrides.rbegin(); it != deployment.price_overrides.rend(); ++it) {
+      overrides.push_back({it->first, it->second});  // The first of a name wins here, the last one in the catalogue.
+    }
+    ledger::PriceQuery query;
+    query.provider = deployment.target.provider->name;
+    query.model = deployment.target.model;
+    query.base_model = deployment.base_model;
+    query.overrides = overrides;
+    Result<ledger::Prices> resolved = prices->resolve(query);
+    return std::make_shared<const ledger::Prices>(resolved ? std::move(*resolved) : ledger::Prices());
+  };
+  std::vector<router::Problem> problems;
+  std::vector<router::RoutingTable::Source> sources;
+  sources.push_back({router::deployments_of(*settings, problems)});
+  for (const router::Problem& problem : problems) snapshot->problems.push_back(problem.position + ": " + problem.text);
+  snapshot->problems.insert(snapshot->problems.end(), settings->unenforced.begin(), settings->unenforced.end());
+  snapshot->routing = router::RoutingTable::build(std::move(sources), *settings, previous == nullptr ? nullptr : previous->routing.get(), pricer);
+  return snapshot;
+}
+
+std::shared_ptr<const ledger::Catalogue> load_catalogue(net::IoThread& thread, std::string& problem) {
+  const char* url = std::getenv("LITELLM_MODEL_COST_MAP_URL");
+  const char* local = std::getenv("LITELLM_LOCAL_MODEL_COST_MAP");
+  const bool local_only = local != nullptr && base::equals_ignoring_case(local, "true");
+  if (url == nullptr || *url == '\0' || local_only) return ledger::Catalogue::built_in();
+  const auto keep_built_in = [&](const std::string& why) {
+    problem = "LITELLM_MODEL_COST_MAP_URL=" + std::string(url) + ": " + why + "; the compiled-in price table is in force.";
+    return ledger::Catalogue::built_in();
+  };
+  Result<std::string> text = read_url(thread, url);
+  if (!text) return keep_built_in(text.error().message);
+  Result<std::shared_ptr<const ledger::Catalogue>> loaded = ledger::Catalogue::load(*text, url);
+  if (!loaded) return keep_built_in(loaded.error().message);
+  return *loaded;
+}
+
+}  // namespace turnpike::app

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "config/settings.h"
+#include "ledger/catalogue.h"
+#include "net/io_threads.h"
+#include "pipeline/gateway.h"
+
+namespace turnpike::app {
+
+/// Why a deployment of the config cannot be built, for the loader; nothing when it can.
+std::optional<std::string> deployment_refusal(const config::ModelEntry& entry);
+
+/// The providers whose keys the environment may hold.
+std::vector<config::ProviderKey> provider_keys();
+
+/// Makes one configuration ready to serve: deployments with their prices, groups, fallbacks. Health of deployments that
+/// were in `previous` is kept.
+pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_ptr<const ledger::Catalogue> prices,
+                                    const pipeline::Snapshot* previous);
+
+/// The price table: compiled in, or what LITELLM_MODEL_COST_MAP_URL names (a path, file:// or http(s)://) unless
+/// LITELLM_LOCAL_MODEL_COST_MAP is true. A table that cannot be read or is broken is refused whole; the compiled-in one
+/// stays and `problem` says why.
+std::shared_ptr<const ledger::Catalogue> load_catalogue(net::IoThread& thread, std::string& problem);
+
+}  // namespace turnpike::app

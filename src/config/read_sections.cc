@@ -1,0 +1,258 @@
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/text.h"
+#include "config/keys.h"
+#include "config/readers.h"
+
+namespace turnpike::config {
+
+namespace {
+
+constexpr std::array<std::string_view, 6> kStrategies = {"simple-shuffle",         "least-busy",
+                                                         "latency-based-routing",  "usage-based-routing",
+                                                         "usage-based-routing-v2", "cost-based-routing"};
+
+std::optional<std::string> variable(const Reading& reading, const char* name) {
+  auto value = reading.document.environment(name);
+  if (value && value->empty()) return std::nullopt;
+  return value;
+}
+
+/// A tunable of the environment (config.md 10); text that does not fit is a warning and the default stays.
+template <class T>
+std::optional<T> take_variable(Reading& reading, const char* name, Read<T> (Node::*getter)() const) {
+  const auto text = variable(reading, name);
+  if (!text) return std::nullopt;
+  auto value = (Node::text(*text).*getter)();
+  if (value) return std::move(*value);
+  reading.diagnostics.push_back(
+      {Severity::Warning, {}, 0, name, "the environment variable does not hold what is expected and is passed over"});
+  return std::nullopt;
+}
+
+std::vector<Fallback> read_fallbacks(Reading& reading, const Node& map, std::string_view key) {
+  std::vector<Fallback> fallbacks;
+  const Node* list = map.find(key);
+  if (list == nullptr) return fallbacks;
+  for (const Node& element : list->elements()) {
+    if (!element.is_map()) {
+      reading.diagnostics.push_back(
+          element.error("expected a group and its fallbacks; write for example - gpt-4o: [\"claude-sonnet\"]"));
+      continue;
+    }
+    for (const Node::Item& item : element.items()) {
+      auto targets = item.value.as_text_list();
+      if (!targets) {
+        reading.diagnostics.push_back(targets.error());
+        continue;
+      }
+      fallbacks.push_back({item.key, std::move(*targets)});
+    }
+  }
+  return fallbacks;
+}
+
+/// router_settings wins over litellm_settings where both have a say.
+std::vector<Fallback> fallbacks_of(Reading& reading, std::string_view key) {
+  const Node& router = reading.section("router_settings");
+  if (router.find(key) != nullptr) return read_fallbacks(reading, router, key);
+  return read_fallbacks(reading, reading.section("litellm_settings"), key);
+}
+
+std::vector<GroupAlias> read_aliases(Reading& reading) {
+  std::vector<GroupAlias> aliases;
+  const Node* map = reading.section("router_settings").find("model_group_alias");
+  if (map == nullptr) return aliases;
+  for (const Node::Item& item : map->items()) {
+    GroupAlias alias;
+    alias.alias = item.key;
+    if (item.value.is_map()) {
+      alias.target = take(item.value, "model", &Node::as_text).value_or("");
+      alias.hidden = take(item.value, "hidden", &Node::as_bool).value_or(false);
+    } else {
+      alias.target = item.value.as_text().value_or("");
+    }
+    if (alias.target.empty()) {
+      reading.diagnostics.push_back(
+          item.value.error("expected the name of a model group; write for example gpt-4: gpt-4o, or gpt-4: {model: "
+                           "gpt-4o, hidden: true}"));
+      continue;
+    }
+    aliases.push_back(std::move(alias));
+  }
+  return aliases;
+}
+
+std::string read_strategy(Reading& reading) {
+  const Node* node = reading.section("router_settings").find("routing_strategy");
+  if (node == nullptr) return std::string(kStrategies.front());
+  const std::string strategy = node->as_text().value_or("");
+  if (std::find(kStrategies.begin(), kStrategies.end(), strategy) == kStrategies.end()) {
+    const std::vector<std::string> known(kStrategies.begin(), kStrategies.end());
+    const auto near = base::nearest(strategy, known, 1);
+    reading.diagnostics.push_back(node->error(fmt::format("unknown routing strategy; {}use one of {}",
+                                                          near.empty() ? "" : "did you mean " + near.front() + "? ",
+                                                          fmt::join(kStrategies, ", "))));
+  } else if (strategy != kStrategies.front()) {
+    reading.diagnostics.push_back(
+        node->warning(fmt::format("{} is not honoured yet: groups are served by simple-shuffle", strategy)));
+  }
+  return strategy;
+}
+
+}  // namespace
+
+const Node& Reading::section(std::string_view name) const {
+  static const Node kEmpty = Node::map();
+  const Node* node = document.root.find(name);
+  return node == nullptr ? kEmpty : *node;
+}
+
+std::optional<std::int64_t> take_count(Reading& reading, const Node& map, std::string_view key) {
+  const auto value = take(map, key, &Node::as_integer);
+  if (value && *value < 0) {
+    reading.diagnostics.push_back(map.find(key)->error("must not be below zero; write 0 or more"));
+    return std::nullopt;
+  }
+  return value;
+}
+
+RouterSettings read_router(Reading& reading) {
+  const Node& router = reading.section("router_settings");
+  const Node& litellm = reading.section("litellm_settings");
+  RouterSettings settings;
+  settings.routing_strategy = read_strategy(reading);
+
+  const auto count = [&](std::int64_t& target, std::string_view key, const char* name) {
+    if (auto value = take_variable(reading, name, &Node::as_integer); value && *value >= 0) target = *value;
+    if (auto value = take_count(reading, litellm, key)) target = *value;
+    if (auto value = take_count(reading, router, key)) target = *value;
+  };
+  count(settings.num_retries, "num_retries", "DEFAULT_MAX_RETRIES");
+  count(settings.max_fallbacks, "max_fallbacks", "ROUTER_MAX_FALLBACKS");
+  const std::int64_t allowed_fails_default = settings.allowed_fails;
+  count(settings.allowed_fails, "allowed_fails", "DEFAULT_ALLOWED_FAILS");
+  settings.allowed_fails_written = settings.allowed_fails != allowed_fails_default;
+
+  if (auto value = take_variable(reading, "REQUEST_TIMEOUT", &Node::as_time)) settings.timeout = *value;
+  take_into(settings.timeout, litellm, "request_timeout", &Node::as_time);
+  take_into(settings.timeout, router, "request_timeout", &Node::as_time);
+  take_into(settings.timeout, router, "timeout", &Node::as_time);
+  settings.stream_timeout = take(router, "stream_timeout", &Node::as_time);
+  take_into(settings.retry_after, router, "retry_after", &Node::as_time);
+  if (auto value = take_variable(reading, "DEFAULT_COOLDOWN_TIME_SECONDS", &Node::as_time)) {
+    settings.cooldown_time = *value;
+  }
+  take_into(settings.cooldown_time, router, "cooldown_time", &Node::as_time);
+  take_into(settings.disable_cooldowns, router, "disable_cooldowns", &Node::as_bool);
+
+  settings.fallbacks = fallbacks_of(reading, "fallbacks");
+  settings.context_window_fallbacks = fallbacks_of(reading, "context_window_fallbacks");
+  settings.content_policy_fallbacks = fallbacks_of(reading, "content_policy_fallbacks");
+  take_into(settings.default_fallbacks, litellm, "default_fallbacks", &Node::as_text_list);
+  take_into(settings.default_fallbacks, router, "default_fallbacks", &Node::as_text_list);
+  settings.model_group_alias = read_aliases(reading);
+  return settings;
+}
+
+LitellmSettings read_litellm(Reading& reading) {
+  const Node& section = reading.section("litellm_settings");
+  LitellmSettings settings;
+  if (auto value = take_variable(reading, "LITELLM_DROP_PARAMS", &Node::as_bool)) settings.drop_params = *value;
+  take_into(settings.drop_params, section, "drop_params", &Node::as_bool);
+  if (const Node* map = section.find("model_alias_map")) {
+    for (const Node::Item& item : map->items()) {
+      if (auto target = item.value.as_text()) {
+        settings.model_alias_map.emplace_back(item.key, std::move(*target));
+      } else {
+        reading.diagnostics.push_back(target.error());
+      }
+    }
+  }
+  const auto verify = [&](const Node& node) {
+    if (auto value = node.as_bool()) {
+      settings.ssl_verify = *value;
+    } else {
+      settings.ssl_ca_file = node.scalar();
+    }
+  };
+  if (auto value = variable(reading, "SSL_CERT_FILE")) settings.ssl_ca_file = *value;
+  if (auto value = variable(reading, "SSL_VERIFY")) verify(Node::text(*value));
+  if (const Node* node = section.find("ssl_verify")) verify(*node);
+  if (!settings.ssl_verify) {
+    reading.diagnostics.push_back({Severity::Warning, section.file(), section.line(), "litellm_settings.ssl_verify",
+                                   "certificates of providers are not checked; name a CA file instead of false"});
+  }
+  take_into(settings.include_cost_in_streaming_usage, section, "include_cost_in_streaming_usage", &Node::as_bool);
+  take_into(settings.forward_traceparent_to_llm_provider, section, "forward_traceparent_to_llm_provider",
+            &Node::as_bool);
+  take_into(settings.redact_user_api_key_info, section, "redact_user_api_key_info", &Node::as_bool);
+  take_into(settings.json_logs, section, "json_logs", &Node::as_bool);
+  take_into(settings.require_auth_for_metrics_endpoint, section, "require_auth_for_metrics_endpoint", &Node::as_bool);
+  take_into(settings.timezone, section, "timezone", &Node::as_text);
+  for (const char* key : {"callbacks", "success_callback", "failure_callback"}) {
+    for (std::string& name : take(section, key, &Node::as_text_list).value_or(std::vector<std::string>())) {
+      if (std::find(settings.callbacks.begin(), settings.callbacks.end(), name) == settings.callbacks.end()) {
+        settings.callbacks.push_back(std::move(name));
+      }
+    }
+  }
+  return settings;
+}
+
+GeneralSettings read_general(Reading& reading) {
+  const Node& section = reading.section("general_settings");
+  GeneralSettings settings;
+  // A key that was to come from an unset variable must not open the gateway to everybody.
+  for (const Node::Item& item : section.items()) {
+    if (item.key != "master_key") continue;
+    if (item.value.is_null() && !item.value.variable().empty()) {
+      reading.diagnostics.push_back(item.value.error(
+          fmt::format("{} is not set, so the gateway would ask nobody for a key; set it, or remove the line to run "
+                      "without authentication",
+                      item.value.variable())));
+    } else if (!item.value.is_null() && item.value.scalar().empty() && !item.value.is_map() && !item.value.is_list()) {
+      reading.diagnostics.push_back(
+          item.value.error("is empty, so the gateway would ask nobody for a key; write a key that starts with sk-"));
+    }
+  }
+  settings.master_key = base::Secret(
+      take(section, "master_key", &Node::as_text).value_or(variable(reading, "LITELLM_MASTER_KEY").value_or("")));
+  if (!settings.master_key.empty() && !settings.master_key.reveal().starts_with("sk-")) {
+    const Node* node = section.find("master_key");
+    reading.diagnostics.push_back({Severity::Notice, node == nullptr ? "" : node->file(),
+                                   node == nullptr ? 0 : node->line(), "general_settings.master_key",
+                                   "does not start with sk-; some clients take only keys that do"});
+  }
+  settings.database_url = base::Secret(
+      take(section, "database_url", &Node::as_text).value_or(variable(reading, "DATABASE_URL").value_or("")));
+  if (section.find("database_url") == nullptr && !settings.database_url.empty()) {
+    reading.diagnostics.push_back(
+        {Severity::Warning, {}, 0, "DATABASE_URL", "is not honoured yet: the embedded SQLite is used"});
+  }
+  if (auto value = take_count(reading, section, "database_connection_pool_limit")) {
+    settings.database_connection_pool_limit = *value;
+  }
+  take_into(settings.litellm_key_header_name, section, "litellm_key_header_name", &Node::as_text);
+  take_into(settings.user_header_name, section, "user_header_name", &Node::as_text);
+  if (const auto megabytes = take(section, "max_request_size_mb", &Node::as_double)) {
+    constexpr double kMostMegabytes = 1 << 20;
+    if (*megabytes <= 0 || *megabytes > kMostMegabytes) {
+      reading.diagnostics.push_back(
+          section.find("max_request_size_mb")->error("must lie above 0 and below 1048576; write for example 32"));
+    } else {
+      settings.request_bytes_max = static_cast<std::uint64_t>(*megabytes * 1024 * 1024);
+    }
+  }
+  take_into(settings.always_include_stream_usage, section, "always_include_stream_usage", &Node::as_bool);
+  take_into(settings.completion_model, section, "completion_model", &Node::as_text);
+  take_into(settings.embedding_model, section, "embedding_model", &Node::as_text);
+  take_into(settings.disable_spend_logs, section, "disable_spend_logs", &Node::as_bool);
+  take_into(settings.store_prompts_in_spend_logs, section, "store_prompts_in_spend_logs", &Node::as_bool);
+  take_into(settings.user_api_key_cache_ttl, section, "user_api_key_cache_ttl", &Node::as_time);
+  return settings;
+}
+
+}  // namespace turnpike::config

@@ -1,0 +1,100 @@
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "config/readers.h"
+
+namespace turnpike::config {
+
+namespace {
+
+/// One of a few words; the order of `words` is that of the enumerators.
+template <class Enum>
+void take_word(Reading& reading, const Node& section, std::string_view key, Enum& target,
+               std::initializer_list<std::string_view> words) {
+  const Node* node = section.find(key);
+  if (node == nullptr) return;
+  const std::string written = base::to_lower(node->as_text().value_or(""));
+  std::size_t at = 0;
+  for (std::string_view word : words) {
+    if (word == written) {
+      target = static_cast<Enum>(at);
+      return;
+    }
+    ++at;
+  }
+  reading.diagnostics.push_back(node->error(fmt::format("write one of {}", fmt::join(words, ", "))));
+}
+
+void take_whole(Reading& reading, const Node& section, std::string_view key, std::int64_t& target, std::int64_t least,
+                std::int64_t most) {
+  const auto value = take(section, key, &Node::as_integer);
+  if (!value) return;
+  if (*value < least || *value > most) {
+    reading.diagnostics.push_back(section.find(key)->error(fmt::format("must lie between {} and {}", least, most)));
+    return;
+  }
+  target = *value;
+}
+
+}  // namespace
+
+TurnpikeSettings read_turnpike(Reading& reading) {
+  const Node& section = reading.section("turnpike");
+  TurnpikeSettings settings;
+  take_into(settings.data_dir, section, "data_dir", &Node::as_text);
+  take_into(settings.journal_dir, section, "journal_dir", &Node::as_text);
+  take_into(settings.litellm_compat, section, "litellm_compat", &Node::as_text);
+  if (!settings.litellm_compat.empty() && settings.litellm_compat != "1.81") {
+    reading.diagnostics.push_back(
+        section.find("litellm_compat")->error("only the release \"1.81\" can be imitated; write \"1.81\" or nothing"));
+  }
+
+  take_word(reading, section, "ledger_durability", settings.ledger_durability, {"process", "disk"});
+  take_word(reading, section, "journal_full_policy", settings.journal_full_policy, {"refuse", "serve"});
+  take_word(reading, section, "budget_mode", settings.budget_mode, {"default", "strict"});
+  take_word(reading, section, "budget_crossing", settings.budget_crossing, {"allow", "refuse"});
+  take_word(reading, section, "stream_over_budget", settings.stream_over_budget, {"finish", "cut"});
+  take_word(reading, section, "unknown_price", settings.unknown_price, {"refuse", "allow"});
+  take_word(reading, section, "free_models_over_budget", settings.free_models_over_budget, {"allow", "refuse"});
+  constexpr std::string_view kDays[] = {"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"};
+  std::uint8_t day = 0;
+  take_word(reading, section, "budget_week_start", day,
+            {kDays[0], kDays[1], kDays[2], kDays[3], kDays[4], kDays[5], kDays[6]});
+  settings.budget_week_start = kDays[day];
+
+  constexpr std::uint64_t kLeastSegmentBytes = 1u << 20;
+  constexpr std::uint64_t kMostSegmentBytes = 4ull << 30;
+  if (const auto bytes = take(section, "journal_segment_bytes", &Node::as_bytes)) {
+    if (*bytes < kLeastSegmentBytes || *bytes > kMostSegmentBytes) {
+      reading.diagnostics.push_back(section.find("journal_segment_bytes")->error("must lie between 1MiB and 4GiB"));
+    } else {
+      settings.journal_segment_bytes = *bytes;
+    }
+  }
+  take_into(settings.journal_sync_interval, section, "journal_sync_interval", &Node::as_time);
+  if (const auto keep = take(section, "journal_keep", &Node::as_time)) {
+    settings.journal_keep = std::chrono::duration_cast<std::chrono::seconds>(*keep);
+  }
+  take_into(settings.ledger_ship_interval, section, "ledger_ship_interval", &Node::as_time);
+  take_whole(reading, section, "ship_batch_rows", settings.ship_batch_rows, 1, 100'000);
+  if (const auto quantile = take(section, "hold_quantile", &Node::as_double)) {
+    if (*quantile <= 0 || *quantile > 1) {
+      reading.diagnostics.push_back(section.find("hold_quantile")->error("must lie above 0 and at most at 1"));
+    } else {
+      settings.hold_quantile = *quantile;
+    }
+  }
+  take_whole(reading, section, "hold_output_tokens_max", settings.hold_output_tokens_max, 1, 100'000'000);
+  take_whole(reading, section, "hold_output_prior", settings.hold_output_prior, 1, 100'000'000);
+  take_into(settings.strict_insert_max_tokens, section, "strict_insert_max_tokens", &Node::as_bool);
+  take_into(settings.budget_wait, section, "budget_wait", &Node::as_time);
+  take_into(settings.budget_held_wait, section, "budget_held_wait", &Node::as_time);
+
+  take_into(settings.connect_timeout, section, "connect_timeout", &Node::as_time);
+  take_into(settings.stream_idle_timeout, section, "stream_idle_timeout", &Node::as_time);
+  take_into(settings.shutdown_grace, section, "shutdown_grace", &Node::as_time);
+  take_into(settings.termination_grace, section, "termination_grace", &Node::as_time);
+  return settings;
+}
+
+}  // namespace turnpike::config

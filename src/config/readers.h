@@ -1,0 +1,59 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/document.h"
+#include "config/node.h"
+#include "config/settings.h"
+
+/// The readers of the sections: from the tree, which check_keys has held to the table, to the typed settings.
+namespace turnpike::config {
+
+/// What every reader sees and where it leaves its findings.
+struct Reading {
+  const Document& document;
+  const LoadOptions& options;
+  std::vector<Diagnostic>& diagnostics;
+
+  /// The section of the root, or an empty map.
+  const Node& section(std::string_view name) const;
+};
+
+/// The member read by `getter`, or nothing when it is absent or of a wrong type (which check_keys has told).
+template <class T>
+std::optional<T> take(const Node& map, std::string_view key, Read<T> (Node::*getter)() const) {
+  const Node* node = map.find(key);
+  if (node == nullptr) return std::nullopt;
+  auto value = (node->*getter)();
+  if (!value) return std::nullopt;
+  return std::move(*value);
+}
+
+/// Puts the member into `target` when it is there.
+template <class T>
+void take_into(T& target, const Node& map, std::string_view key, Read<T> (Node::*getter)() const) {
+  if (auto value = take(map, key, getter)) target = std::move(*value);
+}
+
+/// A whole number not below zero; a lower one is an error.
+std::optional<std::int64_t> take_count(Reading& reading, const Node& map, std::string_view key);
+
+RouterSettings read_router(Reading& reading);
+LitellmSettings read_litellm(Reading& reading);
+GeneralSettings read_general(Reading& reading);
+TurnpikeSettings read_turnpike(Reading& reading);
+std::vector<ModelEntry> read_models(Reading& reading);
+
+/// Groups that fallbacks and aliases name but nobody serves, with the nearest name.
+void check_references(Reading& reading, const Settings& settings);
+
+/// Variables that honoured keys name and the environment does not have.
+void check_variables(Reading& reading);
+
+/// True when `name` fits `pattern`, in which every '*' stands for any text.
+bool matches_wildcard(std::string_view pattern, std::string_view name);
+
+}  // namespace turnpike::config

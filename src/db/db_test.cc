@@ -1,0 +1,196 @@
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "db/account_rows.h"
+#include "db/database.h"
+#include "db/migrations.h"
+#include "net/io_threads.h"
+
+namespace turnpike::db {
+namespace {
+
+struct Db : testing::Test {
+  void SetUp() override {
+    char name[] = "/tmp/turnpike_db_test_XXXXXX";
+    directory = ::mkdtemp(name);
+    path = directory + "/turnpike.db";
+  }
+  void TearDown() override { std::filesystem::remove_all(directory); }
+  std::string directory, path;
+};
+
+Rows must_run(Transaction& transaction, std::string_view sql, const std::vector<Value>& values = {}) {
+  auto rows = transaction.run(sql, values);
+  EXPECT_TRUE(rows.has_value()) << sql << ": " << (rows ? "" : rows.error().message);
+  return rows ? *rows : Rows();
+}
+
+TEST_F(Db, RunsStatementsWithNumberedPlaceholdersInAnyOrder) {
+  const auto database = open_sqlite(path);
+  ASSERT_TRUE(database.has_value()) << database.error().message;
+  const Status status = (*database)->transact_now([](Transaction& t) -> Status {
+    const Rows rows = must_run(t, "SELECT $2 AS b, $1 AS a, $2 AS c, $3 AS d", {std::int64_t{1}, "two", Value()});
+    EXPECT_EQ(rows.columns, (std::vector<std::string>{"b", "a", "c", "d"}));
+    EXPECT_EQ(as_text(rows.rows.at(0).at(0)), "two");
+    EXPECT_EQ(as_int(rows.rows.at(0).at(1)), 1);
+    EXPECT_EQ(as_text(rows.rows.at(0).at(2)), "two");
+    EXPECT_TRUE(is_null(rows.rows.at(0).at(3)));
+    return {};
+  });
+  EXPECT_TRUE(status);
+}
+
+TEST_F(Db, TextWithQuotesAndNulComesBackAsItWentIn) {
+  const auto database = open_sqlite(path);
+  ASSERT_TRUE(database.has_value());
+  const std::string odd("'; DROP TABLE account; --\0x", 27);
+  const Status status = (*database)->transact_now([&](Transaction& t) -> Status {
+    EXPECT_EQ(as_text(must_run(t, "SELECT $1", {odd}).rows.at(0).at(0)), odd);
+    return {};
+  });
+  EXPECT_TRUE(status);
+}
+
+TEST_F(Db, AFailedUnitOfWorkLeavesNothing) {
+  const auto database = open_sqlite(path);
+  ASSERT_TRUE(database.has_value());
+  const Status failed = (*database)->transact_now([](Transaction& t) -> Status {
+    must_run(t, "INSERT INTO account (account_id, kind, entity) VALUES (7, 6, 'x')");
+    return base::fail(ErrorKind::InvalidRequest, "no");
+  });
+  EXPECT_FALSE(failed);
+  const Status thrown = (*database)->transact_now([](Transaction& t) -> Status {
+    must_run(t, "INSERT INTO account (account_id, kind, entity) VALUES (7, 6, 'x')");
+    throw std::runtime_error("boom");
+  });
+  ASSERT_FALSE(thrown);
+  EXPECT_EQ(thrown.error().kind, ErrorKind::Internal);
+  const Status status = (*database)->transact_now([](Transaction& t) -> Status {
+    EXPECT_EQ(must_run(t, "SELECT 1 FROM account").rows.size(), 0u);
+    return {};
+  });
+  EXPECT_TRUE(status);
+}
+
+TEST_F(Db, AViolatedKeyIsToldApart) {
+  const auto database = open_sqlite(path);
+  ASSERT_TRUE(database.has_value());
+  const Status status = (*database)->transact_now([](Transaction& t) -> Status {
+    must_run(t, "INSERT INTO account (account_id, kind, entity) VALUES (7, 6, 'x')");
+    const auto again = t.run("INSERT INTO account (account_id, kind, entity) VALUES (8, 6, 'x')", {});
+    EXPECT_FALSE(again.has_value());
+    EXPECT_EQ(again.error().kind, ErrorKind::InvalidRequest);
+    EXPECT_EQ(again.error().code, "unique");
+    EXPECT_EQ(t.run("SELEC", {}).error().kind, ErrorKind::Internal);
+    return {};
+  });
+  EXPECT_TRUE(status);
+}
+
+TEST_F(Db, KeepsItsDataAndMigratesOnce) {
+  for (int round = 0; round < 2; ++round) {
+    const auto database = open_sqlite(path);
+    ASSERT_TRUE(database.has_value());
+    const Status status = (*database)->transact_now([&](Transaction& t) -> Status {
+      EXPECT_EQ(as_int(must_run(t, "SELECT max(number) FROM schema_version").rows.at(0).at(0)),
+                static_cast<std::int64_t>(migrations().size()));
+      EXPECT_EQ(must_run(t, "SELECT 1 FROM account").rows.size(), static_cast<std::size_t>(round));
+      if (round == 0) must_run(t, "INSERT INTO account (account_id, kind, entity) VALUES (1, 6, 'x')");
+      return {};
+    });
+    EXPECT_TRUE(status);
+  }
+  struct stat facts{};
+  ASSERT_EQ(::stat(path.c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 0777, 0600u);
+}
+
+TEST_F(Db, RefusesASchemaTwoVersionsNewer) {
+  {
+    const auto database = open_sqlite(path);
+    ASSERT_TRUE(database.has_value());
+    ASSERT_TRUE((*database)->transact_now([](Transaction& t) -> Status {
+      must_run(t, "INSERT INTO schema_version (number, applied_us) VALUES ($1, 0)",
+               {static_cast<std::int64_t>(migrations().size()) + 2});
+      return {};
+    }));
+  }
+  const auto database = open_sqlite(path);
+  ASSERT_FALSE(database.has_value());
+  EXPECT_NE(database.error().message.find("newer program"), std::string::npos) << database.error().message;
+}
+
+TEST_F(Db, ASecondProcessIsRefusedWithThePidOfTheFirst) {
+  const auto first = open_sqlite(path);
+  ASSERT_TRUE(first.has_value());
+  const auto second = open_sqlite(path);
+  ASSERT_FALSE(second.has_value());
+  EXPECT_EQ(second.error().kind, ErrorKind::Unavailable);
+  EXPECT_NE(second.error().message.find(std::to_string(::getpid())), std::string::npos);
+  const auto reader = open_sqlite_to_read(path);
+  ASSERT_TRUE(reader.has_value());
+  const Status refused = (*reader)->transact_now([](Transaction& t) -> Status {
+    const auto made = t.run("INSERT INTO account (account_id, kind, entity) VALUES (1, 6, 'x')", {});
+    return made ? Status() : base::fail(made.error());
+  });
+  EXPECT_FALSE(refused);
+}
+
+TEST_F(Db, NamesThePathItCannotOpen) {
+  const auto database = open_sqlite("/proc/nowhere/turnpike.db");
+  ASSERT_FALSE(database.has_value());
+  EXPECT_NE(database.error().message.find("/proc/nowhere/turnpike.db"), std::string::npos);
+}
+
+Task<void> count_from_io_thread(Database& database, std::atomic<int>& right_thread, base::Executor* thread) {
+  const Status status = co_await database.transact([](Transaction& t) -> Status {
+    const auto rows = t.run(
+        "INSERT INTO account (account_id, kind, entity) SELECT coalesce(max(account_id), 0) + 1, 6, "
+        "'e' || coalesce(max(account_id), 0) FROM account",
+        {});
+    return rows ? Status() : base::fail(rows.error());
+  });
+  if (status && net::current_io_thread() == thread) ++right_thread;
+}
+
+TEST_F(Db, ResumesOnTheIoThreadThatAsked) {
+  const auto database = open_sqlite(path);
+  ASSERT_TRUE(database.has_value());
+  std::atomic<int> right_thread{0};
+  {
+    const auto threads = net::IoThreads::start(2);
+    for (int i = 0; i < 50; ++i) {
+      for (net::IoThread* thread : threads->all()) {
+        thread->post([&, thread] { base::spawn(count_from_io_thread(**database, right_thread, thread)); });
+      }
+    }
+    for (int i = 0; i < 2000 && right_thread < 100; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_EQ(right_thread, 100);
+}
+
+TEST_F(Db, AnEditedSpendIsAnEntryOfItsOwn) {
+  const auto database = open_sqlite(path);
+  ASSERT_TRUE(database.has_value());
+  const Status status = (*database)->transact_now([](Transaction& t) -> Status {
+    const auto id = open_account(t, 6, "hash", Money::from_nano(100));
+    EXPECT_TRUE(id.has_value());
+    EXPECT_EQ(open_account(t, 6, "hash", Money::from_nano(200)).value(), *id);
+    EXPECT_EQ(set_account_spend(t, *id, Money::from_nano(70), EntryKind::Opening, "admin", 1'000)->nano(), 70);
+    EXPECT_EQ(set_account_spend(t, *id, Money::from_nano(50), EntryKind::Adjust, "admin", 2'000)->nano(), -20);
+    EXPECT_EQ(set_account_spend(t, *id, Money::from_nano(50), EntryKind::Adjust, "admin", 2'000)->nano(), 0);
+    EXPECT_EQ(account_spend(t, *id)->nano(), 50);
+    const Rows rows = must_run(t, "SELECT entry_no, kind, cost_nano FROM entry WHERE replica_no = 0 ORDER BY entry_no");
+    EXPECT_EQ(rows.rows.size(), 2u);
+    EXPECT_EQ(as_int(rows.rows.at(1).at(2)), -20);
+    return {};
+  });
+  EXPECT_TRUE(status);
+}
+
+}  // namespace
+}  // namespace turnpike::db

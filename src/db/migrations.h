@@ -1,0 +1,25 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "db/database.h"
+
+namespace turnpike::db {
+
+/// One step of the schema; statements are separated by ';' and hold no ';' inside.
+/// What only SQLite takes stands in `/*sqlite: ... */`, a plain comment to PostgreSQL.
+struct Migration {
+  int number;  // 1, 2, 3, ... without gaps.
+  std::string_view name;
+  std::string_view sql;
+};
+
+std::span<const Migration> migrations();
+
+/// Applies what is missing, each step in a transaction of its own with its row in `schema_version`.
+/// Errors: Unavailable when the schema is more than one version newer than this program.
+Status migrate(const std::function<Status(const std::function<Status(Transaction&)>&)>& transact, bool sqlite);
+
+}  // namespace turnpike::db

@@ -1,0 +1,529 @@
+#include "http/server_connection.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <cstring>
+
+#include "base/log.h"
+#include "http/chunk_decoder.h"
+#include "http/head_writer.h"
+
+namespace turnpike::http {
+namespace {
+
+constexpr std::string_view kCorsFields =
+    "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: *\r\n";
+
+/// Scratch for the head of what is being sent; copied only when a send has to wait.
+std::string& scratch() {
+  thread_local std::string text;
+  text.clear();
+  return text;
+}
+
+/// Field vectors are lent to requests, so that idle connections hold none and busy ones do not allocate.
+std::vector<std::vector<Field>>& spare_fields() {
+  thread_local std::vector<std::vector<Field>> spares;
+  return spares;
+}
+
+std::size_t total(Pieces pieces) {
+  std::size_t bytes = 0;
+  for (const std::string_view piece : pieces) bytes += piece.size();
+  return bytes;
+}
+
+bool has_no_body(int status) { return status == 204 || status == 304 || status < 200; }
+
+}  // namespace
+
+ServerConnection::ServerConnection(std::shared_ptr<ServerCore> core, ServerCore::Shard& shard, int fd,
+                                   const net::Address& peer)
+    : core_(std::move(core)), shard_(shard), socket_(*shard.loop, fd, true), peer_(peer.host()) {
+  place_ = shard_.connections.size();
+  shard_.connections.push_back(this);
+  core_->counters.connections_open.fetch_add(1, std::memory_order_relaxed);
+  core_->counters.connections_total.fetch_add(1, std::memory_order_relaxed);
+}
+
+ServerConnection::~ServerConnection() {
+  shard_.connections.back()->place_ = place_;
+  std::swap(shard_.connections[place_], shard_.connections.back());
+  shard_.connections.pop_back();
+  shard_.open.fetch_sub(1, std::memory_order_relaxed);
+  core_->counters.connections_open.fetch_sub(1, std::memory_order_release);
+}
+
+void ServerConnection::start(std::shared_ptr<ServerCore> core, ServerCore::Shard& shard, int fd, const net::Address& peer) {
+  base::spawn(serve(std::make_unique<ServerConnection>(std::move(core), shard, fd, peer)));
+}
+
+Task<void> ServerConnection::serve(std::unique_ptr<ServerConnection> self) {
+  try {
+    co_await self->serve_all();
+  } catch (const std::exception& error) {
+    base::log(base::LogLevel::Error, "a connection ended on an exception: {}", error.what());
+  }
+}
+
+Task<void> ServerConnection::serve_all() {
+  while (keep_alive_ && !gone_) {
+    if (!co_await read_head()) break;
+    if (!co_await read_body()) break;
+    co_await answer();
+    forget_request();
+  }
+  // Closing while bytes wait to be read would reset the connection and could destroy the answer in flight.
+  if (!gone_ && (linger_ || socket_.readable() || begin_ != end_)) co_await linger();
+}
+
+Task<bool> ServerConnection::wait_idle() {
+  drop_buffers();
+  if (core_->draining.load(std::memory_order_relaxed)) co_return false;
+  if (socket_.readable()) co_return true;
+  idle_ = true;
+  const net::Wake wake = co_await socket_.wait_for(net::Socket::kReadable, core_->options.limits.keepalive_timeout);
+  idle_ = false;
+  co_return wake == net::Wake::Ready;
+}
+
+Task<bool> ServerConnection::read_head() {
+  const ServerLimits& limits = core_->options.limits;
+  const HeadLimits head_limits{limits.header_bytes_max, limits.header_count_max};
+  if (begin_ == end_ && !leftover_.empty()) {
+    drop_buffers();
+    make_room();
+    std::memcpy(data_, leftover_.data(), leftover_.size());
+    end_ = leftover_.size();
+    leftover_.clear();
+  }
+  if (begin_ == end_ && !co_await wait_idle()) co_return false;
+  const base::Monotonic deadline = socket_.loop().now() + limits.header_timeout;
+  if (request_.fields.capacity() == 0) {
+    auto& spares = spare_fields();
+    if (spares.empty()) {
+      request_.fields.reserve(48);
+    } else {
+      request_.fields.swap(spares.back());
+      spares.pop_back();
+    }
+  }
+
+  bool looked = false;  // The head has been found incomplete: look at new bytes only.
+  std::size_t scanned = 0;
+  for (;;) {
+    // RFC 9112 section 2.2: a line end before the request line is read past.
+    while (!looked && end_ - begin_ >= 2 && data_[begin_] == '\r' && data_[begin_ + 1] == '\n') begin_ += 2;
+    if (begin_ != end_) {
+      const std::string_view bytes(data_ + begin_, end_ - begin_);
+      if (!looked || find_head_end(bytes, scanned) != HeadState::Incomplete || bytes.size() >= head_limits.bytes_max) {
+        const HeadResult result = parse_request_head(bytes, head_limits, request_, framing_);
+        if (result.state == HeadState::Refused) {
+          if (result.status == 431) core_->counters.limit_header_bytes.fetch_add(1, std::memory_order_relaxed);
+          co_return co_await refuse(result.status, result.reason);
+        }
+        if (result.state == HeadState::Done) {
+          begin_ += result.head_bytes;
+          break;
+        }
+        looked = bytes.size() >= 2;
+      }
+    }
+    if (!socket_.readable()) {
+      const net::Wake wake = co_await socket_.wait(net::Socket::kReadable, deadline);
+      if (wake == net::Wake::Timeout) {
+        core_->counters.limit_header_timeout.fetch_add(1, std::memory_order_relaxed);
+        co_return co_await refuse(408, "the header did not arrive in time");
+      }
+      if (wake == net::Wake::Woken) co_return false;
+    }
+    make_room();
+    net::Io io;
+    if (!take_bytes(io, data_ + end_, capacity_ - end_)) co_return false;
+    end_ += io.bytes;
+  }
+  request_.peer_ip = peer_;
+  request_.body = {};
+  keep_alive_ = framing_.keep_alive;
+  head_sent_ = replied_ = streaming_ = false;
+  cors_ = core_->options.cors && !request_.find("origin").empty();
+  co_return true;
+}
+
+/// False when the connection is over. `io` may hold nothing: then the caller waits again.
+bool ServerConnection::take_bytes(net::Io& io, char* to, std::size_t size) {
+  io = socket_.read(to, size);
+  if (io.kind == net::Io::Kind::WantsRead) io.bytes = 0;
+  return io.kind == net::Io::Kind::Bytes || io.kind == net::Io::Kind::WantsRead;
+}
+
+void ServerConnection::make_room() {
+  if (data_ == nullptr) {
+    block_ = net::Block::take();
+    data_ = block_.data();
+    capacity_ = net::Block::kBytes;
+    begin_ = end_ = 0;
+  }
+  if (end_ < capacity_) return;
+  if (begin_ > 0) {
+    std::memmove(data_, data_ + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+    return;
+  }
+  auto grown = std::make_unique_for_overwrite<char[]>(capacity_ * 2 + kBodyPadding);
+  std::memcpy(grown.get(), data_, end_);
+  grown_ = std::move(grown);
+  data_ = grown_.get();
+  capacity_ *= 2;
+  block_.release();
+}
+
+void ServerConnection::drop_buffers() {
+  block_.release();
+  grown_.reset();
+  data_ = nullptr;
+  capacity_ = begin_ = end_ = 0;
+  if (request_.fields.capacity() != 0 && spare_fields().size() < 64) {
+    request_.fields.clear();
+    spare_fields().push_back(std::move(request_.fields));
+  }
+  request_.fields = {};
+}
+
+void ServerConnection::forget_request() {
+  socket_.watch(nullptr, nullptr);
+  gone_check_.disarm();
+  gone_action_ = nullptr;
+  body_.reset();
+  stream_head_ = {};
+  request_.body = {};
+}
+
+Task<bool> ServerConnection::read_body() {
+  const ServerLimits& limits = core_->options.limits;
+  if (framing_.length && *framing_.length > limits.body_bytes_max) {
+    core_->counters.limit_body_bytes.fetch_add(1, std::memory_order_relaxed);
+    co_return co_await refuse(413, "the body is larger than the limit");
+  }
+  const bool has_body = framing_.chunked || framing_.length.value_or(0) > 0;
+  if (!has_body) co_return true;
+  if (framing_.expects_continue) {
+    const Parcel parcel{"HTTP/1.1 100 Continue\r\n\r\n", {}, {}};
+    if (!co_await send(parcel)) co_return false;
+  }
+  if (framing_.chunked) co_return co_await read_chunked_body();
+  const auto length = static_cast<std::size_t>(*framing_.length);
+  if (end_ - begin_ >= length) {
+    request_.body = {data_ + begin_, length};
+    begin_ += length;
+    co_return true;
+  }
+  co_return co_await read_sized_body(length);
+}
+
+Task<bool> ServerConnection::wait_body() {
+  if (socket_.readable()) co_return true;
+  const net::Wake wake = co_await socket_.wait_for(net::Socket::kReadable, core_->options.limits.body_timeout);
+  if (wake == net::Wake::Ready) co_return true;
+  if (wake == net::Wake::Timeout) {
+    core_->counters.limit_body_timeout.fetch_add(1, std::memory_order_relaxed);
+    co_await refuse(408, "the body did not arrive in time");
+  }
+  co_return false;
+}
+
+Task<bool> ServerConnection::read_sized_body(std::size_t length) {
+  std::size_t have = end_ - begin_;
+  char* to = data_ + begin_;
+  const bool behind_head = length <= capacity_ - begin_;
+  if (!behind_head) {
+    body_ = std::make_unique_for_overwrite<char[]>(length + kBodyPadding);
+    to = body_.get();
+    std::memcpy(to, data_ + begin_, have);
+  }
+  while (have < length) {
+    if (!co_await wait_body()) co_return false;
+    net::Io io;
+    if (!take_bytes(io, to + have, length - have)) co_return false;
+    have += io.bytes;
+  }
+  request_.body = {to, length};
+  if (behind_head) {
+    begin_ += length;
+    end_ = begin_;
+  } else {
+    begin_ = end_;
+  }
+  co_return true;
+}
+
+Task<bool> ServerConnection::read_chunked_body() {
+  const std::size_t bytes_max = core_->options.limits.body_bytes_max;
+  ChunkDecoder decoder;
+  const ChunkDecoder::Step first = decoder.decode(data_ + begin_, end_ - begin_);
+  if (decoder.failed()) co_return co_await refuse(400, "the chunked body is malformed");
+  if (decoder.done() && first.body_bytes <= bytes_max) {
+    request_.body = {data_ + begin_, first.body_bytes};
+    begin_ += first.consumed;
+    co_return true;
+  }
+  std::size_t size = first.body_bytes;
+  std::size_t room = std::max<std::size_t>(2 * net::Block::kBytes, 2 * size);
+  body_ = std::make_unique_for_overwrite<char[]>(room + kBodyPadding);
+  std::memcpy(body_.get(), data_ + begin_, size);
+  begin_ = end_;
+  net::Block block = net::Block::take();
+  while (!decoder.done()) {
+    if (!co_await wait_body()) co_return false;
+    net::Io io;
+    if (!take_bytes(io, block.data(), net::Block::kBytes)) co_return false;
+    const ChunkDecoder::Step step = decoder.decode(block.data(), io.bytes);
+    if (decoder.failed()) co_return co_await refuse(400, "the chunked body is malformed");
+    if (size + step.body_bytes > bytes_max) break;
+    if (size + step.body_bytes > room) {
+      room = 2 * (size + step.body_bytes);
+      auto larger = std::make_unique_for_overwrite<char[]>(room + kBodyPadding);
+      std::memcpy(larger.get(), body_.get(), size);
+      body_ = std::move(larger);
+    }
+    std::memcpy(body_.get() + size, block.data(), step.body_bytes);
+    size += step.body_bytes;
+    if (decoder.done()) leftover_.assign(block.data() + step.consumed, io.bytes - step.consumed);
+  }
+  if (!decoder.done() || size > bytes_max) {
+    core_->counters.limit_body_bytes.fetch_add(1, std::memory_order_relaxed);
+    co_return co_await refuse(413, "the body is larger than the limit");
+  }
+  request_.body = {body_.get(), size};
+  co_return true;
+}
+
+bool ServerConnection::is_preflight() const {
+  return cors_ && request_.method == Method::Options && !request_.find("access-control-request-method").empty();
+}
+
+Task<void> ServerConnection::answer() {
+  ServerCounters& counters = core_->counters;
+  counters.requests_total.fetch_add(1, std::memory_order_relaxed);
+  counters.requests_open.fetch_add(1, std::memory_order_relaxed);
+  if (is_preflight()) {
+    ReplyHead head{204, "", "Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"};
+    const std::string_view wanted = request_.find("access-control-request-headers");
+    add_field(head.fields, "Access-Control-Allow-Headers", wanted.empty() ? "*" : wanted);
+    add_field(head.fields, "Access-Control-Max-Age", "86400");
+    co_await reply(head, {});
+  } else {
+    socket_.watch(&ServerConnection::changed, this);
+    co_await run_handler();
+  }
+  counters.requests_open.fetch_sub(1, std::memory_order_release);
+}
+
+Task<void> ServerConnection::run_handler() {
+  try {
+    co_await core_->handler(*this);
+  } catch (const std::exception& error) {
+    base::log(base::LogLevel::Error, "the handler of {} {} failed: {}", request_.method_text, request_.path, error.what());
+  }
+  if (replied_ || gone_) co_return;
+  if (head_sent_) {
+    cut();
+    co_return;
+  }
+  streaming_ = false;
+  const std::string body = core_->error_body(500, "internal error");
+  const std::string_view pieces[] = {body};
+  co_await reply(ReplyHead{500, "application/json", {}}, pieces);
+}
+
+Task<bool> ServerConnection::refuse(int status, const char* reason) {
+  core_->counters.rejected_framing.fetch_add(1, std::memory_order_relaxed);
+  keep_alive_ = false;
+  linger_ = true;
+  request_.method = Method::Other;
+  const std::string body = core_->error_body(status, reason);
+  const std::string_view pieces[] = {body};
+  co_await reply(ReplyHead{status, "application/json", {}}, pieces);
+  co_return false;
+}
+
+Task<void> ServerConnection::linger() {
+  socket_.shutdown_writes();
+  const base::Monotonic until = socket_.loop().now() + std::chrono::seconds(2);
+  net::Block block = net::Block::take();
+  for (std::size_t thrown = 0; thrown < 16u << 20;) {
+    if (!socket_.readable() && co_await socket_.wait(net::Socket::kReadable, until) != net::Wake::Ready) co_return;
+    net::Io io;
+    if (!take_bytes(io, block.data(), net::Block::kBytes)) co_return;
+    thrown += io.bytes;
+  }
+}
+
+ReplyFraming ServerConnection::framing_of_reply() const {
+  ReplyFraming framing;
+  framing.version_1_0 = framing_.version_1_0;
+  framing.keep_alive = keep_alive_ && !core_->draining.load(std::memory_order_relaxed);
+  if (cors_) framing.cors = kCorsFields;
+  return framing;
+}
+
+Task<Status> ServerConnection::reply(const ReplyHead& head, Pieces body) {
+  if (gone_) co_return base::fail(ErrorKind::CallerGone, "the caller has closed the connection");
+  ReplyFraming framing = framing_of_reply();
+  keep_alive_ = framing.keep_alive;
+  if (!has_no_body(head.status)) framing.length = total(body);
+  std::string& text = scratch();
+  append_reply_head(text, head, framing);
+  const bool bare = request_.method == Method::Head || has_no_body(head.status);
+  head_sent_ = replied_ = true;
+  Parcel parcel{text, bare ? Pieces() : body, {}};
+  if (!advance(parcel)) co_return base::fail(ErrorKind::CallerGone, "the caller has closed the connection");
+  if (parcel.done) co_return Status();
+  co_return co_await send(parcel);
+}
+
+void ServerConnection::begin_stream(const ReplyHead& head) {
+  ReplyFraming framing = framing_of_reply();
+  if (framing_.version_1_0) {
+    framing.keep_alive = false;  // The end of the body is the end of the connection.
+  } else {
+    framing.chunked = !has_no_body(head.status);
+  }
+  keep_alive_ = framing.keep_alive;
+  streaming_ = true;
+  stream_head_.clear();
+  append_reply_head(stream_head_, head, framing);
+}
+
+Task<Status> ServerConnection::write(Pieces pieces) {
+  if (gone_) co_return base::fail(ErrorKind::CallerGone, "the caller has closed the connection");
+  const std::size_t bytes = total(pieces);
+  std::string& text = scratch();
+  if (!head_sent_) text.append(stream_head_);
+  head_sent_ = true;
+  Parcel parcel;
+  if (request_.method != Method::Head && bytes > 0) {
+    parcel.pieces = pieces;
+    if (!framing_.version_1_0) {
+      append_chunk_size(text, bytes);
+      parcel.after = "\r\n";
+    }
+  }
+  parcel.before = text;
+  if (!advance(parcel)) co_return base::fail(ErrorKind::CallerGone, "the caller has closed the connection");
+  if (parcel.done) co_return Status();
+  co_return co_await send(parcel);
+}
+
+Task<Status> ServerConnection::finish(Pieces last) {
+  if (gone_) co_return base::fail(ErrorKind::CallerGone, "the caller has closed the connection");
+  const std::size_t bytes = total(last);
+  std::string& text = scratch();
+  if (!head_sent_) text.append(stream_head_);
+  head_sent_ = replied_ = true;
+  Parcel parcel;
+  if (request_.method != Method::Head) {
+    parcel.pieces = last;
+    if (!framing_.version_1_0) {
+      if (bytes > 0) append_chunk_size(text, bytes);
+      parcel.after = bytes > 0 ? "\r\n0\r\n\r\n" : "0\r\n\r\n";
+    }
+  }
+  parcel.before = text;
+  if (!advance(parcel)) co_return base::fail(ErrorKind::CallerGone, "the caller has closed the connection");
+  if (parcel.done) co_return Status();
+  co_return co_await send(parcel);
+}
+
+net::Io ServerConnection::write_some(const Parcel& parcel) {
+  constexpr std::size_t kPiecesMax = 64;
+  iovec out[kPiecesMax];
+  std::size_t count = 0;
+  std::size_t skip = parcel.sent;
+  const auto add = [&](std::string_view piece) {
+    if (skip >= piece.size()) {
+      skip -= piece.size();
+      return;
+    }
+    if (count == kPiecesMax) return;
+    out[count++] = {const_cast<char*>(piece.data() + skip), piece.size() - skip};
+    skip = 0;
+  };
+  add(parcel.before);
+  for (const std::string_view piece : parcel.pieces) add(piece);
+  add(parcel.after);
+  if (count == 0) return {net::Io::Kind::End, 0, 0};
+  return socket_.write(out, count);
+}
+
+bool ServerConnection::advance(Parcel& parcel) {
+  const std::size_t whole = parcel.before.size() + total(parcel.pieces) + parcel.after.size();
+  while (parcel.sent < whole) {
+    const net::Io io = write_some(parcel);
+    if (io.kind == net::Io::Kind::WantsWrite) return true;
+    if (io.kind != net::Io::Kind::Bytes) {
+      set_gone();
+      return false;
+    }
+    parcel.sent += io.bytes;
+  }
+  parcel.done = true;
+  return true;
+}
+
+Task<Status> ServerConnection::send(Parcel parcel) {
+  // `before` may stand in the thread's scratch, which the next reply overwrites.
+  const std::string before(parcel.before);
+  parcel.before = before;
+  for (;;) {
+    if (!advance(parcel)) break;
+    if (parcel.done) co_return Status();
+    const net::Wake wake = co_await socket_.wait_for(net::Socket::kWritable, core_->options.limits.write_stall_timeout);
+    if (wake == net::Wake::Timeout) core_->counters.limit_write_stall.fetch_add(1, std::memory_order_relaxed);
+    if (wake != net::Wake::Ready || gone_) {
+      set_gone();
+      break;
+    }
+  }
+  co_return base::fail(ErrorKind::CallerGone, "the caller has closed the connection");
+}
+
+void ServerConnection::cut() {
+  keep_alive_ = false;
+  gone_action_ = nullptr;
+  set_gone();
+  ::shutdown(socket_.fd(), SHUT_RDWR);
+}
+
+void ServerConnection::on_gone(std::function<void()> action) {
+  gone_action_ = std::move(action);
+  // Closed before anybody asked: tell it from the loop, not from inside this call.
+  if (gone_action_ && caller_gone()) socket_.loop().arm_after(gone_check_, std::chrono::milliseconds(0));
+}
+
+void ServerConnection::changed(void* self) {
+  auto& connection = *static_cast<ServerConnection*>(self);
+  if (connection.socket_.peer_closed()) connection.set_gone();
+}
+
+void ServerConnection::set_gone() {
+  gone_ = true;
+  keep_alive_ = false;
+  socket_.wake();
+  if (!gone_action_) return;
+  const std::function<void()> action = std::exchange(gone_action_, nullptr);
+  action();
+}
+
+void ServerConnection::close_idle() {
+  if (idle_) socket_.wake();
+}
+
+void ServerConnection::abort() {
+  ::shutdown(socket_.fd(), SHUT_RDWR);
+  set_gone();
+}
+
+}  // namespace turnpike::http

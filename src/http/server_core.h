@@ -1,0 +1,32 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "http/server.h"
+#include "net/event_loop.h"
+
+namespace turnpike::http {
+
+class ServerConnection;
+
+/// What the listener and all connections of a server share. Connections keep it alive.
+///
+/// Threading: options and callbacks are never written after the start; `connections` belong to the shard's thread.
+struct ServerCore {
+  struct Shard {
+    net::EventLoop* loop = nullptr;
+    std::atomic<std::uint32_t> open{0};
+    std::vector<ServerConnection*> connections;
+  };
+
+  Server::Options options;
+  Handler handler;
+  ErrorBody error_body;
+  ServerCounters counters;
+  std::atomic<bool> draining{false};
+  std::vector<std::unique_ptr<Shard>> shards;
+};
+
+}  // namespace turnpike::http

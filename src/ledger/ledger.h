@@ -1,0 +1,144 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/id.h"
+#include "base/money.h"
+#include "base/result.h"
+#include "db/database.h"
+#include "domain/call_record.h"
+
+namespace turnpike::ledger {
+
+/// One budgeted entity in one window (spec: money 4). Changed by atomics only; found once when the caller is resolved and
+/// pinned by the call.
+struct AccountWindow {
+  std::atomic<std::int64_t> free{0};  // granted - settled - held; "leased to me", on SQLite the whole of it.
+  std::atomic<std::int64_t> held{0};
+  std::atomic<std::int64_t> settled{0};      // Booked since this process started.
+  std::atomic<std::int64_t> spent_before{0}; // Booked when this process read the database.
+  std::atomic<std::int64_t> limit{-1};       // Hard budget in nanodollars; negative: none (a total only).
+  std::int64_t account_id = 0;
+  std::int64_t window_id = 0;
+  std::int16_t kind = 6;     // Kinds of spec money 4; 6 is a key.
+  std::string entity;        // Its id (for a key: the hash).
+  std::string label;         // For messages.
+
+  Money spent() const { return Money::from_nano(spent_before.load() + settled.load()); }
+};
+using AccountRef = std::shared_ptr<AccountWindow>;
+
+enum class Durability : std::uint8_t { Process, Disk };
+
+struct LedgerOptions {
+  std::string journal_dir;
+  bool journal_off = false;  // --no-journal
+  std::uint64_t segment_bytes = 64 * 1024 * 1024;
+  std::chrono::milliseconds sync_interval{50};
+  std::chrono::milliseconds ship_interval{100};
+  std::chrono::seconds keep{3600};
+  std::size_t ship_batch_rows = 1000;
+  Durability durability = Durability::Process;
+  bool strict = false;
+  bool crossing = true;  // budget_crossing: allow
+  std::string host;
+  std::string version;
+};
+
+class Ledger;
+
+/// Money taken for one call. Its only way out is `settle`; a live Hold that is destroyed is a bug: it settles as
+/// interrupted and is counted.
+class Hold {
+ public:
+  Hold() = default;
+  Hold(Hold&& other) noexcept;
+  Hold& operator=(Hold&& other) noexcept;
+  ~Hold();
+
+  bool live() const { return state_ != nullptr; }
+  Money amount() const;
+
+  /// Journal ATTEMPT: before the first byte goes upstream.
+  void attempt(std::uint32_t number, std::string_view deployment_id, std::string_view price_version);
+  /// Journal ANSWER: first byte of a 2xx whose end is not in the same turn. `prompt_tokens`: counted or reported.
+  void answer(std::uint32_t number, std::uint64_t prompt_tokens);
+  /// Journal PROGRESS, at most every 5 s for streams.
+  void progress(std::uint64_t prompt_tokens, std::uint64_t completion_tokens, Money cost_so_far);
+  /// Takes more, all or nothing; false: not affordable (spec money 2: `retry_unaffordable`).
+  bool extend(Money more);
+  /// Takes more without asking (a stream outgrows its hold): `free` may go negative.
+  void enlarge(Money more);
+
+  /// Journals the entry, then adjusts the accounts; when it returns the entry survives a SIGKILL. Sets the record's
+  /// `hold_exceeded` mark where it applies.
+  void settle(domain::CallRecord& record) &&;
+  /// With Durability::Disk: waits until the group sync covers the entry just settled. Otherwise returns at once.
+  static Task<void> durable(Ledger& ledger);
+
+ private:
+  friend class Ledger;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// What one admission needs to know.
+struct Admission {
+  std::vector<AccountRef> accounts;  // All or nothing, in kind order.
+  Money amount;
+  bool free_model = false;  // Explicit price 0: holds 0 and skips exhausted accounts.
+  std::int64_t started_us = 0;
+  base::Id128 record_id;
+  std::string_view call_id;
+  std::string_view key_hash;
+  std::string_view model_group;
+  std::uint64_t prompt_tokens = 0;
+};
+
+struct LedgerCounters {
+  std::atomic<std::uint64_t> entries[4]{};  // by EntryStatus
+  std::atomic<std::uint64_t> entries_estimated{0}, cost_unknown{0}, hold_dropped{0}, hold_exceeded{0}, crossings{0},
+      refused_spent{0}, refused_held{0}, ship_batches{0}, ship_retries{0}, journal_bytes{0}, unshipped{0},
+      journal_full{0}, interrupted_at_start{0};
+  std::atomic<std::int64_t> oldest_unsynced_us{0};   // Unix microseconds of the oldest record not yet synced; 0: none.
+  std::atomic<std::int64_t> oldest_unshipped_us{0};
+};
+
+/// Holds, entries and what becomes of them: the journal on local disk, the shipper to the database.
+///
+/// Threading: `admit`, `Hold` and `account` are for any I/O thread, without lock, SQL or blocking (one pwrite of half a
+///            microsecond per record); journal sync and shipping have threads of their own.
+class Ledger {
+ public:
+  /// Opens the journal (locked: a second process is refused with the pid found), closes the holds a crash left open,
+  /// ships what is unshipped, starts the threads.
+  static Result<std::unique_ptr<Ledger>> open(LedgerOptions options, db::Database& database);
+  virtual ~Ledger() = default;  // After `close`.
+
+  /// Errors: BudgetSpent, BudgetHeld (code, message and retry_after of spec money 3), Unavailable code "journal_full".
+  virtual Result<Hold> admit(const Admission& admission) = 0;
+
+  /// The window object of an account, made on first use; `limit` negative: none. Called when a caller is resolved.
+  virtual AccountRef account(std::int64_t account_id, std::int16_t kind, const std::string& entity, const std::string& label,
+                             std::optional<Money> limit, Money spent) = 0;
+  /// The object if this process knows the account.
+  virtual AccountRef find_account(std::int64_t account_id) const = 0;
+  /// An administrator changed limit or spend (already committed).
+  virtual void limit_changed(std::int64_t account_id, std::optional<Money> limit) = 0;
+  virtual void spend_changed(std::int64_t account_id, Money spent) = 0;
+
+  /// Clean end: waits until everything is shipped (at most `patience`), writes STOP.
+  virtual void close(std::chrono::milliseconds patience) = 0;
+  /// Asks the shipper to ship now and waits on its thread; for tests and for reads that must see everything.
+  virtual Task<void> shipped() = 0;
+
+  virtual const LedgerCounters& counters() const = 0;
+  virtual std::string readiness() const = 0;  // Empty: fine; else why new calls are not admitted.
+};
+
+}  // namespace turnpike::ledger

@@ -1,0 +1,71 @@
+#include "net/blocking.h"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+namespace turnpike::net {
+namespace {
+
+class Workers {
+ public:
+  ~Workers() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  void run(std::function<void()> job) {
+    constexpr std::size_t kThreads = 2;
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+    if (threads_.size() < kThreads) threads_.emplace_back([this] { work(); });
+    changed_.notify_one();
+  }
+
+ private:
+  void work() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+      if (stopping_) return;
+      const std::function<void()> job = std::move(jobs_.front());
+      jobs_.pop_front();
+      lock.unlock();
+      job();
+      lock.lock();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> jobs_;
+  std::vector<std::thread> threads_;
+  bool stopping_ = false;
+};
+
+}  // namespace
+
+void run_blocking(std::function<void()> job) {
+  static Workers workers;
+  workers.run(std::move(job));
+}
+
+void Rendezvous::complete(Wake why) {
+  if (done_) return;
+  done_ = true;
+  why_ = why;
+  timer_.disarm();
+  if (waiter_) loop_.defer(std::exchange(waiter_, {}));
+}
+
+void Rendezvous::Wait::await_suspend(std::coroutine_handle<> handle) {
+  meeting.waiter_ = handle;
+  if (until != base::Monotonic::max()) meeting.loop_.arm(meeting.timer_, until);
+}
+
+}  // namespace turnpike::net

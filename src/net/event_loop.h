@@ -1,0 +1,86 @@
+#pragma once
+
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "net/io_threads.h"
+#include "net/timer_wheel.h"
+
+struct epoll_event;
+
+namespace turnpike::net {
+
+/// What the loop tells about file descriptors. `on_events` gets the epoll bits; it may destroy itself.
+class Watched {
+ public:
+  virtual void on_events(std::uint32_t events) = 0;
+
+ protected:
+  ~Watched() = default;
+};
+
+/// The loop of one I/O thread: epoll with edge-triggered registrations that are made once per socket (no system call
+/// arms or disarms a wait), a timer wheel, and work posted from other threads.
+///
+/// Threading: `post` and `stop` from anywhere, everything else on the loop's own thread.
+class EventLoop final : public IoThread {
+ public:
+  explicit EventLoop(std::size_t index);
+  ~EventLoop() override;
+
+  std::size_t index() const override { return index_; }
+  void post(std::function<void()> work) override;
+  Task<void> sleep(std::chrono::milliseconds delay) override;
+  std::unique_ptr<Timer> after(std::chrono::milliseconds delay, std::function<void()> action) override;
+  base::Random& random() override { return random_; }
+
+  void run();
+  void stop();
+
+  /// Edge-triggered for input, output and hang-up until `remove`.
+  bool add(int fd, Watched& watched, std::uint32_t events);
+  void remove(int fd, Watched& watched);
+
+  /// Resumes `handle` from the loop, after the current callback: for wake-ups whose caller must not be re-entered.
+  void defer(std::coroutine_handle<> handle) { ready_.push_back(handle); }
+
+  /// Arms a timer that fires no earlier than `when`.
+  void arm(TimerWheel::Node& node, base::Monotonic when);
+  void arm_after(TimerWheel::Node& node, std::chrono::milliseconds delay) { arm(node, now_ + delay); }
+
+  /// The time when the loop last woke: good enough for time-outs, and no system call.
+  base::Monotonic now() const { return now_; }
+
+ private:
+  class FunctionTimer;
+  void run_ready();
+  void run_posted();
+  int wait_ms();
+  std::uint64_t tick_of(base::Monotonic when) const;
+
+  std::size_t index_;
+  int epoll_ = -1;
+  int wake_ = -1;
+  std::atomic<bool> stopping_{false};
+  base::Monotonic started_;
+  base::Monotonic now_;
+  base::Random random_;
+  TimerWheel timers_;
+  std::vector<std::coroutine_handle<>> ready_, resuming_;
+  std::vector<std::function<void()>> local_, posted_, running_;
+  std::mutex mutex_;  // Guards posted_ and wake_pending_.
+  bool wake_pending_ = false;
+  epoll_event* batch_ = nullptr;  // The events being handed out, so that `remove` can take back later ones.
+  int batch_next_ = 0, batch_count_ = 0;
+};
+
+/// There is one implementation of IoThread; the folders that wait on sockets use it directly.
+inline EventLoop& loop_of(IoThread& thread) { return static_cast<EventLoop&>(thread); }
+
+}  // namespace turnpike::net

@@ -1,0 +1,417 @@
+#include "protocol/call_request.h"
+
+#include <algorithm>
+#include <array>
+
+#include "json/write.h"
+#include "protocol/key_set.h"
+
+namespace turnpike::protocol {
+namespace {
+
+using json::Kind;
+using json::Value;
+
+// A second spelling of one of these could mean one thing to us and another to the provider.
+constexpr std::string_view kActedKeys[] = {
+    "model",
+    "stream",
+    "stream_options",
+    "messages",
+    "prompt",
+    "input",
+    "n",
+    "max_tokens",
+    "max_completion_tokens",
+    "user",
+    "metadata",
+    "litellm_metadata",
+    "tags",
+    "fallbacks",
+    "max_fallbacks",
+    "disable_fallbacks",
+    "num_retries",
+    "max_retries",
+    "timeout",
+    "request_timeout",
+    "stream_timeout",
+    "mock_response",
+    "mock_timeout",
+    "mock_delay",
+    "mock_testing_fallbacks",
+    "mock_testing_context_fallbacks",
+    "mock_testing_content_policy_fallbacks",
+    "mock_testing_rate_limit_error",
+    "extra_body",
+};
+
+// Fields that would send a call, or what is known of it, somewhere else or under another credential (AC-SEC-6).
+constexpr std::string_view kRedirecting[] = {
+    "api_base",
+    "base_url",
+    "api_key",
+    "api_version",
+    "api_type",
+    "organization",
+    "custom_llm_provider",
+    "litellm_credential_name",
+    "user_config",
+    "model_list",
+    "extra_headers",
+    "headers",
+    "default_headers",
+    "proxy",
+    "proxies",
+    "http_proxy",
+    "https_proxy",
+    "client_id",
+    "client_secret",
+    "tenant_id",
+    "region_name",
+    "callbacks",
+    "success_callback",
+    "failure_callback",
+    "callback_settings",
+    "webhook_url",
+    "slack_webhook_url",
+    "langfuse_host",
+    "langfuse_public_key",
+    "langfuse_secret",
+    "langfuse_secret_key",
+    "langsmith_api_key",
+    "langsmith_base_url",
+    "langsmith_project",
+    "gcs_bucket_name",
+    "gcs_path_service_account",
+    "arize_api_key",
+    "arize_space_key",
+    "arize_space_id",
+    "dd_site",
+    "dd_api_key",
+};
+constexpr std::string_view kRedirectingPrefixes[] = {"aws_", "vertex_", "azure_"};
+
+constexpr std::uint64_t kChoicesMax = 128;
+constexpr std::size_t kFallbacksMax = 32;
+constexpr std::size_t kTagsMax = 64;
+constexpr std::uint64_t kRetriesMax = 100;
+
+bool redirects(std::string_view key) {
+  for (const std::string_view prefix : kRedirectingPrefixes) {
+    if (key.starts_with(prefix)) return true;
+  }
+  static constexpr KeySet kSet{kRedirecting};
+  return kSet.has(key);
+}
+
+tl::unexpected<Error> refuse(std::string_view param, std::string message) {
+  Error error;
+  error.kind = ErrorKind::InvalidRequest;
+  error.message = std::move(message);
+  error.param = param;
+  return base::fail(std::move(error));
+}
+
+tl::unexpected<Error> refuse_redirect(std::string_view key) {
+  return refuse(key, "Rejected Request: " + std::string(key) + " is not allowed in request body");
+}
+
+// Looks at every depth of `value` for a redirecting field.
+Status check_redirects(const Value& value) {
+  for (const Value::Pair& pair : value.members()) {
+    const auto key = pair.key.text();
+    if (!key) return refuse("", "not valid JSON: a member name holds a broken escape");
+    if (redirects(*key)) return refuse_redirect(*key);
+    if (auto checked = check_redirects(pair.value); !checked) return checked;
+  }
+  for (const Value element : value.elements()) {
+    if (auto checked = check_redirects(element); !checked) return checked;
+  }
+  return {};
+}
+
+/// Fills a CallRequest field by field; the first fault wins.
+class Reader {
+ public:
+  explicit Reader(CallRequest& call) : call_(call) {}
+
+  Status read(const json::Scan& scan, const Value& root);
+
+ private:
+  Status read_field(std::string_view key, const Value& value);
+  Status read_tags(const Value& value, std::string_view param);
+  Status read_metadata(const Value& value, std::string_view param);
+  Status read_metadata_object(const Value& object, std::string_view param);
+  Status read_fallbacks(const Value& value);
+  Status read_stream_options(const Value& value);
+  Status read_flag(const Value& value, std::string_view param, bool& out);
+  Status read_text(const Value& value, std::string_view param, std::string& out);
+  Status read_count(const Value& value, std::string_view param, std::uint64_t max, std::optional<std::uint64_t>& out);
+  Status read_seconds(const Value& value, std::string_view param, std::optional<double>& out);
+
+  CallRequest& call_;
+  std::string metadata_user_;  // metadata.user_id: the last place to look for an end user.
+  std::string litellm_metadata_user_;
+  std::optional<std::uint64_t> max_tokens_;
+  std::optional<std::uint64_t> max_retries_;
+  std::optional<std::uint64_t> choices_;
+  std::optional<double> request_timeout_;
+};
+
+Status Reader::read_flag(const Value& value, std::string_view param, bool& out) {
+  if (value.is(Kind::Null)) return {};
+  const auto flag = value.boolean();
+  if (!flag) return refuse(param, "'" + std::string(param) + "' must be true or false");
+  out = *flag;
+  return {};
+}
+
+Status Reader::read_text(const Value& value, std::string_view param, std::string& out) {
+  if (value.is(Kind::Null)) return {};
+  auto text = value.text();
+  if (!text) return refuse(param, "'" + std::string(param) + "' must be a string");
+  out = std::move(*text);
+  return {};
+}
+
+Status Reader::read_count(const Value& value, std::string_view param, std::uint64_t max,
+                          std::optional<std::uint64_t>& out) {
+  if (value.is(Kind::Null)) return {};
+  out = value.whole();
+  if (!out || *out > max) {
+    return refuse(param, "'" + std::string(param) + "' must be a whole number from 0 to " + std::to_string(max));
+  }
+  return {};
+}
+
+Status Reader::read_seconds(const Value& value, std::string_view param, std::optional<double>& out) {
+  if (value.is(Kind::Null)) return {};
+  out = value.number();
+  constexpr double kYear = 366.0 * 86400;
+  if (!out || *out < 0 || *out > kYear) return refuse(param, "'" + std::string(param) + "' must be seconds, 0 or more");
+  return {};
+}
+
+Status Reader::read_tags(const Value& value, std::string_view param) {
+  if (value.is(Kind::Null)) return {};
+  if (!value.is(Kind::Array)) return refuse(param, "'" + std::string(param) + "' must be a list of strings");
+  for (const Value element : value.elements()) {
+    auto tag = element.text();
+    if (!tag) return refuse(param, "'" + std::string(param) + "' must be a list of strings");
+    if (call_.tags.size() == kTagsMax) {
+      return refuse(param, "'" + std::string(param) + "' holds more than " + std::to_string(kTagsMax) + " tags");
+    }
+    if (std::find(call_.tags.begin(), call_.tags.end(), *tag) == call_.tags.end()) {
+      call_.tags.push_back(std::move(*tag));
+    }
+  }
+  return {};
+}
+
+Status Reader::read_metadata_object(const Value& object, std::string_view param) {
+  if (!object.is(Kind::Object)) return refuse(param, "'" + std::string(param) + "' must be an object");
+  if (auto checked = check_redirects(object); !checked) return checked;
+  if (const Value tags = object.find("tags")) {
+    if (auto read = read_tags(tags, std::string(param) + ".tags"); !read) return read;
+  }
+  if (const Value logs = object.find("spend_logs_metadata"); logs.is(Kind::Object)) {
+    call_.spend_logs_metadata_json = logs.raw();
+  }
+  if (param == "metadata") {
+    call_.metadata_json = object.raw();
+    if (const auto user = object.find("user_id").text()) metadata_user_ = *user;
+  } else if (const auto user = object.find("user").text()) {
+    litellm_metadata_user_ = *user;
+  }
+  return {};
+}
+
+Status Reader::read_metadata(const Value& value, std::string_view param) {
+  if (value.is(Kind::Null)) return {};
+  // Multipart callers send it as JSON inside a string.
+  if (const auto text = value.text()) {
+    json::Document document;
+    if (!document.parse(*text)) return refuse(param, "'" + std::string(param) + "' must be an object");
+    return read_metadata_object(document.root(), param);
+  }
+  return read_metadata_object(value, param);
+}
+
+Status Reader::read_fallbacks(const Value& value) {
+  if (value.is(Kind::Null)) return {};
+  if (!value.is(Kind::Array)) return refuse("fallbacks", "'fallbacks' must be a list");
+  auto& fallbacks = call_.fallbacks.emplace();
+  for (const Value element : value.elements()) {
+    if (fallbacks.size() == kFallbacksMax) {
+      return refuse("fallbacks", "'fallbacks' holds more than " + std::to_string(kFallbacksMax) + " entries");
+    }
+    RequestFallback fallback;
+    if (auto name = element.text()) {
+      fallback.model = std::move(*name);
+    } else if (const auto model = element.find("model").text()) {
+      if (auto checked = check_redirects(element); !checked) return checked;
+      fallback.model = *model;
+      json::Writer writer(fallback.overrides_json);
+      writer.begin_object();
+      bool any = false;
+      for (const Value::Pair& pair : element.members()) {
+        const auto key = pair.key.text();
+        if (!key || *key == "model") continue;
+        writer.key(*key).raw(pair.value.raw());
+        any = true;
+      }
+      writer.end_object();
+      if (!any) fallback.overrides_json.clear();
+    } else {
+      return refuse("fallbacks", "each entry of 'fallbacks' must be a model name or an object with 'model'");
+    }
+    fallbacks.push_back(std::move(fallback));
+  }
+  return {};
+}
+
+Status Reader::read_stream_options(const Value& value) {
+  if (value.is(Kind::Null)) return {};
+  if (!value.is(Kind::Object)) return refuse("stream_options", "'stream_options' must be an object");
+  if (const Value include = value.find("include_usage")) {
+    return read_flag(include, "stream_options.include_usage", call_.include_usage);
+  }
+  return {};
+}
+
+Status Reader::read_field(std::string_view key, const Value& value) {
+  constexpr std::uint64_t kTokensMax = 1'000'000'000;
+  // Ordered by first letter: most keys of a body are none of ours and leave after one comparison of a character.
+  switch (key.empty() ? '\0' : key[0]) {
+    case 'd':
+      if (key == "disable_fallbacks") return read_flag(value, key, call_.disable_fallbacks);
+      break;
+    case 'e':
+      if (key == "extra_body") {
+        if (value.is(Kind::Null)) return {};
+        if (!value.is(Kind::Object)) return refuse(key, "'extra_body' must be an object");
+        return check_redirects(value);
+      }
+      break;
+    case 'f':
+      if (key == "fallbacks") return read_fallbacks(value);
+      break;
+    case 'l':
+      if (key == "litellm_metadata") return read_metadata(value, key);
+      if (key == "litellm_params") return check_redirects(value);
+      break;
+    case 'm':
+      if (key == "max_tokens") return read_count(value, key, kTokensMax, max_tokens_);
+      if (key == "max_completion_tokens") return read_count(value, key, kTokensMax, call_.output_tokens_max);
+      if (key == "metadata") return read_metadata(value, key);
+      if (key == "max_fallbacks") return read_count(value, key, kFallbacksMax, call_.max_fallbacks);
+      if (key == "max_retries") return read_count(value, key, kRetriesMax, max_retries_);
+      if (key == "mock_timeout") return read_flag(value, key, call_.mock_timeout);
+      if (key == "mock_delay") return read_seconds(value, key, call_.mock_delay_seconds);
+      if (key == "mock_testing_fallbacks") return read_flag(value, key, call_.mock_testing_fallbacks);
+      if (key == "mock_testing_context_fallbacks") return read_flag(value, key, call_.mock_testing_context_fallbacks);
+      if (key == "mock_testing_content_policy_fallbacks") {
+        return read_flag(value, key, call_.mock_testing_content_policy_fallbacks);
+      }
+      if (key == "mock_testing_rate_limit_error") return read_flag(value, key, call_.mock_testing_rate_limit_error);
+      if (key == "mock_response") {
+        if (!value.is(Kind::Null)) call_.mock_response_json = value.raw();
+        return {};
+      }
+      break;
+    case 'n':
+      if (key == "n") return read_count(value, key, kChoicesMax, choices_);
+      if (key == "num_retries") return read_count(value, key, kRetriesMax, call_.num_retries);
+      break;
+    case 'r':
+      if (key == "request_timeout") return read_seconds(value, key, request_timeout_);
+      break;
+    case 's':
+      if (key == "stream") return read_flag(value, key, call_.stream);
+      if (key == "stream_options") return read_stream_options(value);
+      if (key == "stream_timeout") return read_seconds(value, key, call_.stream_timeout_seconds);
+      break;
+    case 't':
+      if (key == "timeout") return read_seconds(value, key, call_.timeout_seconds);
+      if (key == "tags") return read_tags(value, key);
+      break;
+    case 'u':
+      if (key == "user") return read_text(value, key, call_.user);
+      break;
+    default:
+      break;
+  }
+  return {};
+}
+
+Status Reader::read(const json::Scan& scan, const Value& root) {
+  std::size_t at = 0;
+  for (const Value::Pair& pair : root.members()) {
+    const std::string_view key = scan.members[at++].key;
+    if (redirects(key)) return refuse_redirect(key);
+    if (auto read = read_field(key, pair.value); !read) return read;
+  }
+  if (!call_.output_tokens_max) call_.output_tokens_max = max_tokens_;
+  if (!call_.num_retries) call_.num_retries = max_retries_;
+  if (!call_.timeout_seconds) call_.timeout_seconds = request_timeout_;
+  if (choices_) {
+    if (*choices_ == 0) return refuse("n", "'n' must be 1 or more");
+    call_.choices = *choices_;
+  }
+  if (call_.user.empty()) call_.user = litellm_metadata_user_;
+  if (call_.user.empty()) call_.user = metadata_user_;
+  return {};
+}
+
+std::string_view content_field(domain::Operation operation) {
+  switch (operation) {
+    case domain::Operation::Chat:
+      return "messages";
+    case domain::Operation::Completion:
+      return "prompt";
+    case domain::Operation::Embedding:
+      return "input";
+  }
+  return "";
+}
+
+}  // namespace
+
+Result<CallRequest> parse_call(domain::Operation operation, std::string_view body, std::string_view path_model) {
+  CallRequest call;
+  call.operation = operation;
+  call.body = body;
+  json::Document document;
+  if (auto parsed = document.parse(body); !parsed) {
+    return refuse("", "The request body is " + parsed.error().message);
+  }
+  if (auto scanned = json::scan(document, kActedKeys, call.scan); !scanned) {
+    Error error = scanned.error();
+    error.message = "The request body is wrong: " + error.message;
+    return base::fail(std::move(error));
+  }
+  if (auto read = Reader(call).read(call.scan, document.root()); !read) return base::fail(std::move(read.error()));
+
+  call.model = path_model;
+  if (const json::Member* model = call.scan.find("model"); call.model.empty() && model != nullptr) {
+    auto text = json::text_of(body, *model);
+    if (!text) return base::fail(std::move(text.error()));
+    call.model = std::move(*text);
+  }
+  if (call.model.empty()) {
+    return refuse("model", "litellm.BadRequestError: you must provide a model: the field 'model' is missing or empty");
+  }
+
+  const std::string_view content = content_field(operation);
+  const json::Member* given = call.scan.find(content);
+  if (given == nullptr || given->kind == Kind::Null) {
+    return refuse(content, "litellm.BadRequestError: the field '" + std::string(content) + "' is required");
+  }
+  if (operation == domain::Operation::Chat && given->kind != Kind::Array) {
+    return refuse(content, "litellm.BadRequestError: 'messages' must be a list of messages");
+  }
+  if (operation == domain::Operation::Embedding) call.stream = false;
+  return call;
+}
+
+}  // namespace turnpike::protocol

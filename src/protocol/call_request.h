@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "domain/call_record.h"
+#include "json/scan.h"
+
+namespace turnpike::protocol {
+
+/// One entry of a request's own `fallbacks`: a group and the parameters that replace the request's.
+struct RequestFallback {
+  std::string model;
+  std::string overrides_json;  // An object without `model`; empty: none.
+};
+
+/// What the caller's bytes say that we act on: the ranges of those fields and their values. The body itself is never
+/// rebuilt; `ChatRequest` will be decoded from it on first need (another dialect, a guardrail).
+struct CallRequest {
+  domain::Operation operation = domain::Operation::Chat;
+  std::string_view body;  // The exchange's; padded.
+  json::Scan scan;
+
+  std::string model;  // From the path if it names one, else the body's.
+  bool stream = false;
+  bool include_usage = false;  // stream_options.include_usage was asked for.
+  std::optional<std::uint64_t> output_tokens_max;  // max_completion_tokens, else max_tokens.
+  std::uint64_t choices = 1;                       // n
+  std::string user;
+  std::vector<std::string> tags;          // body `tags` and metadata.tags.
+  std::string metadata_json;              // As written; empty: none.
+  std::string spend_logs_metadata_json;
+
+  // Fields that are ours and never leave: read here, cut from what goes upstream.
+  std::optional<std::uint64_t> num_retries;
+  std::optional<double> timeout_seconds;
+  std::optional<double> stream_timeout_seconds;
+  std::optional<std::vector<RequestFallback>> fallbacks;
+  std::optional<std::uint64_t> max_fallbacks;
+  bool disable_fallbacks = false;
+  std::string mock_response_json;  // String or object as JSON text; empty: none.
+  bool mock_timeout = false;
+  std::optional<double> mock_delay_seconds;
+  bool mock_testing_fallbacks = false;
+  bool mock_testing_context_fallbacks = false;
+  bool mock_testing_content_policy_fallbacks = false;
+  bool mock_testing_rate_limit_error = false;
+};
+
+/// Reads the body of an OpenAI-shaped call. `path_model` is the model named by the path, or empty.
+/// Errors: InvalidRequest with `param` set to the field at fault; a field that would redirect traffic (`api_base`,
+///         `base_url`, `api_key`, ... at any depth that we read; AC-SEC-6) is named and refused.
+Result<CallRequest> parse_call(domain::Operation operation, std::string_view body, std::string_view path_model);
+
+}  // namespace turnpike::protocol
