@@ -33,6 +33,7 @@ struct Call {
   domain::CallRecord record;
   protocol::CallRequest request;
   domain::CallerRef caller;
+  base::Id128 own_id;
   base::Monotonic started;
   base::Monotonic deadline = base::Monotonic::max();  // Of the whole call.
   std::chrono::milliseconds total{0};                 // What the deadline was made from.
@@ -47,6 +48,7 @@ struct Call {
 struct Expectation {
   std::uint64_t prompt_tokens = 0;
   std::uint64_t output_tokens = 0;
+  double input_factor = 1.0;  // Share of the list price that prompts of this key really cost.
 };
 
 /// A call whose money is taken. What needs a hold takes this type: the compiler keeps the order.

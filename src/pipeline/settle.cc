@@ -7,12 +7,6 @@
 namespace turnpike::pipeline {
 namespace {
 
-ledger::ServiceTier tier_of(std::string_view said) {
-  if (said == "flex") return ledger::ServiceTier::Flex;
-  if (said == "priority") return ledger::ServiceTier::Priority;
-  return ledger::ServiceTier::Standard;
-}
-
 /// Counted usage where the provider's is missing: the request by the tokenizer, the output by what was received.
 Task<domain::Usage> counted_usage(Call& call, const router::Deployment& deployment, std::string_view output_text,
                                   std::uint64_t output_bytes) {
@@ -42,7 +36,7 @@ Task<void> bill_attempt(AdmittedCall& admitted, const router::Deployment& deploy
   const ledger::Prices& prices = prices_of(deployment);
   domain::Attempt& entry = call.record.attempts.back();
   ledger::BillTerms terms;
-  terms.service = tier_of(service_tier);
+  terms.service = ledger::parse_service_tier(service_tier);
   const ledger::Bill bill = ledger::bill(prices, usage, terms);
   if (usage.estimated) call.record.marks |= domain::kEstimated;
   if (bill.unknown) call.record.marks |= domain::kCostUnknown;

@@ -1,0 +1,11 @@
+#pragma once
+
+namespace turnpike::app {
+
+/// Prints the version, the price table's and the libraries'.
+int print_version();
+
+/// Lists the providers of the catalogue: name, address, key variable, how far they are served.
+int print_providers();
+
+}  // namespace turnpike::app

@@ -1,0 +1,162 @@
+#include <algorithm>
+
+#include "ledger/bill.h"
+#include "ledger/estimate.h"
+#include "pipeline/call.h"
+#include "pipeline/counting.h"
+
+namespace turnpike::pipeline {
+namespace {
+
+constexpr std::int16_t kKeyKind = 6;
+
+ledger::Estimator::Settings estimator_settings(const config::TurnpikeSettings& ours) {
+  ledger::Estimator::Settings settings;
+  settings.quantile = ours.hold_quantile;
+  settings.output_tokens_max = static_cast<std::uint64_t>(ours.hold_output_tokens_max);
+  settings.output_prior = static_cast<std::uint64_t>(ours.hold_output_prior);
+  return settings;
+}
+
+/// What this call costs on one deployment if it goes as expected (strict: at worst).
+Money expected_cost(const Call& call, const Expectation& expected, const ledger::Prices& prices) {
+  if (call.settings().turnpike.budget_mode == config::BudgetMode::Strict) {
+    const std::uint64_t model_cap = prices.max_output_tokens == 0 ? expected.output_tokens : prices.max_output_tokens;
+    const std::uint64_t asked = call.request.output_tokens_max.value_or(model_cap) * call.request.choices;
+    return ledger::hold_amount_strict(prices, expected.prompt_tokens, 1, asked);
+  }
+  ledger::Estimator::Estimate estimate;
+  estimate.prompt_tokens = expected.prompt_tokens;
+  estimate.output_tokens = call.request.operation == domain::Operation::Embedding ? 0 : expected.output_tokens;
+  estimate.input_factor = expected.input_factor;
+  return ledger::hold_amount(prices, estimate);
+}
+
+bool budget_applies(const std::vector<ledger::AccountRef>& accounts) {
+  return std::any_of(accounts.begin(), accounts.end(), [](const ledger::AccountRef& account) { return account->limit.load() >= 0; });
+}
+
+/// AC-PRICE-3: nobody spends an unknown amount of a budget, except on machines that are the operator's own.
+Status check_price(const Call& call, const router::Deployment& deployment, bool budgeted) {
+  const ledger::Prices& prices = prices_of(deployment);
+  if (prices.known() || !budgeted || deployment.target.provider->self_hosted) return {};
+  if (call.settings().turnpike.unknown_price == config::UnknownPrice::Allow) return {};
+  Error error;
+  error.kind = ErrorKind::InvalidRequest;
+  error.param = "model";
+  error.code = "unknown_price";
+  error.message = "No price is known for model " + deployment.price_name + ", so a call on a budget is refused. Set input_cost_per_token and " +
+                  "output_cost_per_token under model_info of " + deployment.model_group + ", or turnpike.unknown_price: allow.";
+  return base::fail(std::move(error));
+}
+
+/// The window objects of the accounts this caller's calls touch.
+std::vector<ledger::AccountRef> accounts_of(const Call& call) {
+  std::vector<ledger::AccountRef> accounts;
+  const domain::Caller& caller = *call.caller;
+  for (const std::int64_t id : caller.accounts) {
+    ledger::AccountRef account = call.gateway.ledger->find_account(id);
+    if (!account) account = call.gateway.ledger->account(id, kKeyKind, caller.key_hash_hex, caller.key_alias, caller.max_budget, Money());
+    accounts.push_back(std::move(account));
+  }
+  return accounts;
+}
+
+Task<Result<ledger::Hold>> take(Call& call, const ledger::Admission& admission) {
+  Result<ledger::Hold> hold = call.gateway.ledger->admit(admission);
+  if (hold || hold.error().kind != ErrorKind::BudgetHeld) co_return std::move(hold);
+  // Money that another admission was just undoing is there again a millisecond later (spec money 4).
+  co_await call.worker.thread->sleep(std::chrono::milliseconds(1));
+  if (call.cancel->requested()) co_return base::fail(ErrorKind::CallerGone, "The caller closed the connection.");
+  co_return call.gateway.ledger->admit(admission);
+}
+
+}  // namespace
+
+Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
+  std::vector<ledger::AccountRef> accounts = accounts_of(call);
+  const bool budgeted = budget_applies(accounts);
+  const router::ModelGroup& group = *plan.stops.front().group;
+
+  std::uint64_t model_cap = 0;
+  bool reasoning = false;
+  bool all_free = !group.deployments.empty();
+  for (const router::DeploymentRef& deployment : group.deployments) {
+    if (Status priced = check_price(call, *deployment, budgeted); !priced) co_return base::fail(std::move(priced.error()));
+    const ledger::Prices& prices = prices_of(*deployment);
+    model_cap = std::max(model_cap, prices.max_output_tokens);
+    reasoning = reasoning || prices.supports_reasoning;
+    all_free = all_free && prices.free();
+  }
+  const std::uint64_t caller_cap = call.request.output_tokens_max.value_or(0) * call.request.choices;
+  const ledger::Estimator::Estimate estimate =
+      call.worker.estimator.estimate(call.caller->key_hash_hex, group.name, call.request.body.size(), caller_cap, model_cap * call.request.choices,
+                                     reasoning, estimator_settings(call.settings().turnpike));
+  Expectation expected{estimate.prompt_tokens, estimate.output_tokens, estimate.input_factor};
+  if (budgeted && call.settings().turnpike.budget_mode == config::BudgetMode::Strict) {
+    expected.prompt_tokens = co_await count_prompt(call, group.deployments.front()->target.model);
+  }
+
+  ledger::Admission admission;
+  admission.accounts = accounts;
+  for (const router::DeploymentRef& deployment : group.deployments) {
+    admission.amount = std::max(admission.amount, expected_cost(call, expected, prices_of(*deployment)));
+  }
+  admission.free_model = all_free && call.settings().turnpike.free_models_over_budget == config::FreeModelsOverBudget::Allow;
+  admission.started_us = call.record.started_us;
+  admission.record_id = call.own_id;
+  admission.call_id = call.record.call_id;
+  admission.key_hash = call.caller->key_hash_hex;
+  admission.model_group = group.name;
+  admission.prompt_tokens = expected.prompt_tokens;
+  Result<ledger::Hold> hold = co_await take(call, admission);
+  if (!hold) co_return base::fail(std::move(hold.error()));
+  co_return AdmittedCall{call, std::move(*hold), expected, std::move(accounts)};
+}
+
+bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment) {
+  Money needed = expected_cost(admitted.call, admitted.expected, prices_of(deployment));
+  for (const domain::Attempt& entry : admitted.call.record.attempts) {
+    if (entry.billed) needed += entry.cost;
+  }
+  if (needed <= admitted.hold.amount()) return true;
+  return admitted.hold.extend(needed - admitted.hold.amount());
+}
+
+void follow_stream(AdmittedCall& admitted, const router::Deployment& deployment, const protocol::OpenAiStream& stream,
+                   base::Monotonic& last_progress) {
+  constexpr std::uint64_t kBytesPerTokenFollowed = 3;
+  constexpr std::chrono::seconds kProgressInterval{5};
+  const std::uint64_t output_tokens = stream.text_bytes() / kBytesPerTokenFollowed;
+  if (output_tokens > admitted.expected.output_tokens) {
+    // The money is being spent: others see it gone now, not at the end. Nothing is cut.
+    const Money before = expected_cost(admitted.call, admitted.expected, prices_of(deployment));
+    admitted.expected.output_tokens += admitted.expected.output_tokens / 4 + 16;
+    const Money after = expected_cost(admitted.call, admitted.expected, prices_of(deployment));
+    if (after > before) admitted.hold.enlarge(after - before);
+  }
+  const base::Monotonic now = base::monotonic_now();
+  if (now - last_progress < kProgressInterval) return;
+  last_progress = now;
+  domain::Usage so_far;
+  so_far.set(domain::Unit::InputTokens, admitted.expected.prompt_tokens);
+  so_far.set(domain::Unit::OutputTokens, output_tokens);
+  admitted.hold.progress(admitted.expected.prompt_tokens, output_tokens, ledger::bill(prices_of(deployment), so_far).cost);
+}
+
+void learn(AdmittedCall& admitted, const router::Deployment& deployment, const domain::Usage& usage, Money) {
+  Call& call = admitted.call;
+  const ledger::Prices& prices = prices_of(deployment);
+  domain::Usage input;
+  for (const domain::UnitCount& entry : usage.counts) {
+    if (entry.unit < domain::Unit::OutputTokens) input.set(entry.unit, entry.count);
+  }
+  domain::Usage at_list_price;
+  at_list_price.set(domain::Unit::InputTokens, usage.prompt_tokens());
+  const double list_nano = static_cast<double>(ledger::bill(prices, at_list_price).cost.nano());
+  const double factor = list_nano > 0 ? static_cast<double>(ledger::bill(prices, input).cost.nano()) / list_nano : 1.0;
+  call.worker.estimator.learn(call.caller->key_hash_hex, call.record.model_group, call.request.body.size(), usage.prompt_tokens(),
+                              usage.completion_tokens(), factor);
+}
+
+}  // namespace turnpike::pipeline

@@ -1,0 +1,53 @@
+#include "pipeline/counting.h"
+
+#include <coroutine>
+
+#include "ledger/tokenizer.h"
+#include "net/blocking.h"
+
+namespace turnpike::pipeline {
+namespace {
+
+/// Above this a count would hold up the other calls of the I/O thread (the tokenizer reads about 50 MB/s).
+constexpr std::size_t kInlineBytesMax = 32 * 1024;
+
+/// Runs a count on a thread of its own and resumes the call on its I/O thread.
+struct CountElsewhere {
+  net::IoThread& thread;
+  std::function<std::uint64_t()> count;
+  std::uint64_t result = 0;
+
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiter) {
+    net::run_blocking([this, waiter] {
+      result = count();
+      thread.post([waiter] { waiter.resume(); });
+    });
+  }
+  std::uint64_t await_resume() const noexcept { return result; }
+};
+
+Task<std::uint64_t> run_count(net::IoThread& thread, std::size_t bytes, std::function<std::uint64_t()> count) {
+  if (bytes <= kInlineBytesMax) co_return count();
+  CountElsewhere elsewhere{thread, std::move(count)};
+  co_return co_await elsewhere;
+}
+
+}  // namespace
+
+Task<std::uint64_t> count_prompt(Call& call, std::string_view model) {
+  const std::string_view body = call.request.body;
+  const ledger::Encoding encoding = ledger::encoding_of(model);
+  return run_count(*call.worker.thread, body.size(), [encoding, body] { return ledger::count_request(encoding, body); });
+}
+
+Task<std::uint64_t> count_output(Call& call, std::string_view model, std::string_view text, std::uint64_t bytes) {
+  const ledger::Encoding encoding = ledger::encoding_of(model);
+  return run_count(*call.worker.thread, text.size(), [encoding, text, bytes]() -> std::uint64_t {
+    const std::uint64_t counted = ledger::count_tokens(encoding, text);
+    if (bytes <= text.size() || text.empty()) return counted;
+    return counted * bytes / text.size();
+  });
+}
+
+}  // namespace turnpike::pipeline
