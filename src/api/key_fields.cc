@@ -342,7 +342,8 @@ Result<KeyChange> read_key_change(std::string_view body, KeyRoute route) {
     if (!name) return base::fail(ErrorKind::InvalidRequest, "The body holds a name with a broken escape.");
     if (std::ranges::find(seen, *name) != seen.end()) return refuse_field(*name, *name + " stands in the body twice.");
     if (seen.size() == kMembersMax) {
-      return base::fail(ErrorKind::InvalidRequest, "The body holds more than " + std::to_string(kMembersMax) + " fields.");
+      return base::fail(ErrorKind::InvalidRequest,
+                        "The body holds more than " + std::to_string(kMembersMax) + " fields.");
     }
     const Field field{*name, value};
     const KeyField* known = std::ranges::find(kFields, *name, &KeyField::name);
