@@ -15,8 +15,8 @@
 namespace turnpike::account {
 
 struct AuthSettings {
-  base::Secret master_key;          // Empty: everybody is admin (AC-SEC-8 decides whether we start at all).
-  std::string key_header_name;      // litellm_key_header_name: replaces all other places.
+  base::Secret master_key;      // Empty: everybody is admin (AC-SEC-8 decides whether we start at all).
+  std::string key_header_name;  // litellm_key_header_name: replaces all other places.
   bool has_database = true;
 };
 
@@ -53,7 +53,8 @@ class Authenticator {
   std::shared_ptr<State> state_;
 };
 
-/// The allow-list (spec http-api 2.3 step 9): PermissionDenied with LiteLLM's later text when `model` may not be called.
+/// The allow-list (spec http-api 2.3 step 9): PermissionDenied with LiteLLM's later text when `model` may not be
+/// called.
 Status check_model_allowed(const domain::Caller& caller, std::string_view model);
 bool model_allowed(const domain::Caller& caller, std::string_view model);
 

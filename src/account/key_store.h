@@ -17,8 +17,8 @@ namespace turnpike::account {
 
 /// A row of the key table, whole: what /key/info shows. The secret is never in it.
 struct KeyRow {
-  std::string hash;       // Lower-case hex SHA-256 of the secret: LiteLLM's own form.
-  std::string key_name;   // "sk-...abcd"
+  std::string hash;      // Lower-case hex SHA-256 of the secret: LiteLLM's own form.
+  std::string key_name;  // "sk-...abcd"
   std::optional<std::string> key_alias;
   std::vector<std::string> models;
   std::string aliases_json = "{}";
@@ -27,10 +27,10 @@ struct KeyRow {
   std::string permissions_json = "{}";
   std::optional<std::string> user_id, team_id, organization_id;
   std::optional<Money> max_budget;
-  Money spend;                               // Booked.
+  Money spend;  // Booked.
   std::optional<std::int64_t> expires_us;
   bool blocked = false;
-  std::int64_t account_id = 0;               // Its ledger account.
+  std::int64_t account_id = 0;  // Its ledger account.
   std::string created_by, updated_by;
   std::int64_t created_us = 0, updated_us = 0;
 };
@@ -41,7 +41,7 @@ class KeyStore {
   /// `on_change(hash)` is called (any thread) after a commit that changed the key.
   KeyStore(db::Database& database, std::function<void(const std::string& hash)> on_change);
 
-  Task<Result<KeyRow>> create(KeyRow row);             // Errors: InvalidRequest when hash or alias exists.
+  Task<Result<KeyRow>> create(KeyRow row);  // Errors: InvalidRequest when hash or alias exists.
   Task<Result<std::optional<KeyRow>>> find(std::string hash);
   Task<Result<std::optional<KeyRow>>> find_by_alias(std::string alias);
   Task<Result<KeyRow>> update(std::string hash, std::function<Status(KeyRow&)> change);  // NotFound

@@ -28,6 +28,7 @@ struct Caller {
   std::map<std::string, std::string> aliases;   // Request model -> real model.
   std::vector<std::string> tags;                // metadata.tags: on every call of the key.
   std::optional<Money> max_budget;
+  Money spent;                                  // Booked when the key was read; the ledger goes on from there.
   std::optional<std::int64_t> expires_us;       // Unix microseconds.
   bool blocked = false;
   bool disable_fallbacks = false;
