@@ -27,12 +27,12 @@ struct CallRequest {
 
   std::string model;  // From the path if it names one, else the body's.
   bool stream = false;
-  bool include_usage = false;  // stream_options.include_usage was asked for.
+  bool include_usage = false;                      // stream_options.include_usage was asked for.
   std::optional<std::uint64_t> output_tokens_max;  // max_completion_tokens, else max_tokens.
   std::uint64_t choices = 1;                       // n
   std::string user;
-  std::vector<std::string> tags;          // body `tags` and metadata.tags.
-  std::string metadata_json;              // As written; empty: none.
+  std::vector<std::string> tags;  // body `tags` and metadata.tags.
+  std::string metadata_json;      // As written; empty: none.
   std::string spend_logs_metadata_json;
 
   // Fields that are ours and never leave: read here, cut from what goes upstream.

@@ -9,39 +9,72 @@ namespace turnpike::protocol {
 Face http_face(ErrorKind kind, Compat compat) {
   const bool old = compat == Compat::V1_81;
   switch (kind) {
-    case ErrorKind::InvalidRequest: return {400, "invalid_request_error"};
-    case ErrorKind::Unauthenticated: return {401, "authentication_error"};
-    case ErrorKind::PermissionDenied: return {old ? 401 : 403, "permission_error"};
-    case ErrorKind::NotFound: return {404, "not_found_error"};
-    case ErrorKind::MethodNotAllowed: return {405, "invalid_request_error"};
-    case ErrorKind::PayloadTooLarge: return {413, "invalid_request_error"};
-    case ErrorKind::HeadersTooLarge: return {431, "invalid_request_error"};
-    case ErrorKind::ExpectationFailed: return {417, "invalid_request_error"};
-    case ErrorKind::CallerGone: return {499, "client_disconnected"};
-    case ErrorKind::BudgetSpent: return {old ? 400 : 429, "budget_exceeded"};
-    case ErrorKind::BudgetHeld: return {old ? 400 : 429, "budget_exceeded"};
-    case ErrorKind::RateLimited: return {429, "rate_limit_error"};
-    case ErrorKind::Timeout: return {408, "timeout_error"};
-    case ErrorKind::Unavailable: return {503, "service_unavailable_error"};
-    case ErrorKind::NoDeployment: return {429, "rate_limit_error"};
-    case ErrorKind::Internal: return {500, "internal_server_error"};
-    case ErrorKind::UpstreamBadRequest: return {400, "invalid_request_error"};
-    case ErrorKind::UpstreamContextWindow: return {400, "invalid_request_error"};
-    case ErrorKind::UpstreamContentPolicy: return {400, "invalid_request_error"};
-    case ErrorKind::UpstreamUnauthenticated: return {401, "authentication_error"};
-    case ErrorKind::UpstreamForbidden: return {403, "permission_error"};
-    case ErrorKind::UpstreamNotFound: return {404, "not_found_error"};
-    case ErrorKind::UpstreamTimeout: return {408, "timeout_error"};
-    case ErrorKind::UpstreamConflict: return {409, "conflict_error"};
-    case ErrorKind::UpstreamTooLarge: return {413, "invalid_request_error"};
-    case ErrorKind::UpstreamUnprocessable: return {422, "invalid_request_error"};
-    case ErrorKind::UpstreamRateLimited: return {429, "throttling_error"};
-    case ErrorKind::UpstreamInternal: return {500, "api_error"};
-    case ErrorKind::UpstreamBadGateway: return {502, "api_error"};
-    case ErrorKind::UpstreamUnavailable: return {503, "api_error"};
-    case ErrorKind::UpstreamConnection: return {500, "api_connection_error"};
-    case ErrorKind::UpstreamMalformed: return {502, "api_error"};
-    case ErrorKind::UpstreamTruncated: return {502, "upstream_stream_error"};
+    case ErrorKind::InvalidRequest:
+      return {400, "invalid_request_error"};
+    case ErrorKind::Unauthenticated:
+      return {401, "authentication_error"};
+    case ErrorKind::PermissionDenied:
+      return {old ? 401 : 403, "permission_error"};
+    case ErrorKind::NotFound:
+      return {404, "not_found_error"};
+    case ErrorKind::MethodNotAllowed:
+      return {405, "invalid_request_error"};
+    case ErrorKind::PayloadTooLarge:
+      return {413, "invalid_request_error"};
+    case ErrorKind::HeadersTooLarge:
+      return {431, "invalid_request_error"};
+    case ErrorKind::ExpectationFailed:
+      return {417, "invalid_request_error"};
+    case ErrorKind::CallerGone:
+      return {499, "client_disconnected"};
+    case ErrorKind::BudgetSpent:
+      return {old ? 400 : 429, "budget_exceeded"};
+    case ErrorKind::BudgetHeld:
+      return {old ? 400 : 429, "budget_exceeded"};
+    case ErrorKind::RateLimited:
+      return {429, "rate_limit_error"};
+    case ErrorKind::Timeout:
+      return {408, "timeout_error"};
+    case ErrorKind::Unavailable:
+      return {503, "service_unavailable_error"};
+    case ErrorKind::NoDeployment:
+      return {429, "rate_limit_error"};
+    case ErrorKind::Internal:
+      return {500, "internal_server_error"};
+    case ErrorKind::UpstreamBadRequest:
+      return {400, "invalid_request_error"};
+    case ErrorKind::UpstreamContextWindow:
+      return {400, "invalid_request_error"};
+    case ErrorKind::UpstreamContentPolicy:
+      return {400, "invalid_request_error"};
+    case ErrorKind::UpstreamUnauthenticated:
+      return {401, "authentication_error"};
+    case ErrorKind::UpstreamForbidden:
+      return {403, "permission_error"};
+    case ErrorKind::UpstreamNotFound:
+      return {404, "not_found_error"};
+    case ErrorKind::UpstreamTimeout:
+      return {408, "timeout_error"};
+    case ErrorKind::UpstreamConflict:
+      return {409, "conflict_error"};
+    case ErrorKind::UpstreamTooLarge:
+      return {413, "invalid_request_error"};
+    case ErrorKind::UpstreamUnprocessable:
+      return {422, "invalid_request_error"};
+    case ErrorKind::UpstreamRateLimited:
+      return {429, "throttling_error"};
+    case ErrorKind::UpstreamInternal:
+      return {500, "api_error"};
+    case ErrorKind::UpstreamBadGateway:
+      return {502, "api_error"};
+    case ErrorKind::UpstreamUnavailable:
+      return {503, "api_error"};
+    case ErrorKind::UpstreamConnection:
+      return {500, "api_connection_error"};
+    case ErrorKind::UpstreamMalformed:
+      return {502, "api_error"};
+    case ErrorKind::UpstreamTruncated:
+      return {502, "upstream_stream_error"};
   }
   return {500, "internal_server_error"};
 }

@@ -9,34 +9,44 @@
 #include "base/result.h"
 #include "domain/call_record.h"
 #include "domain/usage.h"
+#include "json/document.h"
+#include "protocol/openai_error.h"
 
 namespace turnpike::protocol {
 
 /// What a whole (not streamed) OpenAI-shaped answer says, sniffed without rebuilding it.
 struct ReplyFacts {
   std::string id;
-  std::string model;                     // The provider's word for it.
-  std::optional<domain::Usage> usage;    // Absent: the provider did not say.
-  std::string finish_reason;             // Of the first choice.
+  std::string model;                   // The provider's word for it.
+  std::optional<domain::Usage> usage;  // Absent: the provider did not say.
+  std::string finish_reason;           // Of the first choice.
   std::string service_tier;
-  std::string text_for_count;            // All output text, tool arguments and reasoning; filled only when usage is absent.
+  std::string text_for_count;  // All output text, tool arguments and reasoning; filled only when usage is absent.
 };
 
-/// Reads an answer's body (padded) and appends to `pieces` what the caller gets: the same bytes with `model` replaced
-/// by `shown_model` (added when absent). `scratch` owns the inserted text and must live as long as the pieces.
-/// Errors: an error object inside the 200 (AC-ERR-2) comes back as the mapped Upstream error; UpstreamMalformed when the
-///         body is no JSON object.
+/// Reads an answer's body and appends to `pieces` what the caller gets: the same bytes with `model` replaced by
+/// `shown_model` (added when absent), `finish_reason` normalised, `reasoning` named `reasoning_content`, usage made to
+/// add up. `scratch` owns the inserted text and must live as long as the pieces, unchanged.
+/// Errors: an error object inside the 200 (AC-ERR-2) comes back as the mapped Upstream error, also a finish reason that
+///         says the provider broke off; UpstreamMalformed when the body is no answer (no JSON object, no choices).
+struct ReplyOptions {
+  domain::Operation operation = domain::Operation::Chat;
+  std::string_view shown_model;
+  std::string_view provider_label;
+  std::string_view fallback_id;  // "chatcmpl-<uuid>"; empty: an answer without id stays without.
+};
+Result<ReplyFacts> read_reply(const ReplyOptions& options, std::string_view body, std::string& scratch,
+                              std::vector<std::string_view>& pieces);
 Result<ReplyFacts> read_reply(domain::Operation operation, std::string_view body, std::string_view shown_model,
                               std::string& scratch, std::vector<std::string_view>& pieces);
 
 /// Usage from an OpenAI `usage` object (JSON text), also DeepSeek's cache-hit spelling, `x_groq`, cache-write details.
+/// Nothing when it says nothing (no counts, or all zero) or what nobody believes (a count above 1e9).
 std::optional<domain::Usage> read_usage(std::string_view usage_json);
-
-/// An error answer of an OpenAI-compatible provider as an Error of the right kind (spec: routing 15, providers 2.7): by
-/// code and text first, then by status. `provider_label` is "OpenAI", "Groq", ...; the message becomes
-/// "litellm.<Class>: <Provider>Exception - <provider text>". Secrets are masked, HTML is cut to 500 characters.
-Error read_error(int status, std::string_view body, std::string_view provider_label, std::string_view retry_after);
-/// LiteLLM's class name of a kind ("RateLimitError", "ContextWindowExceededError", ...).
-std::string_view exception_class(ErrorKind kind);
+std::optional<domain::Usage> read_usage(const json::Value& usage);
+/// Whether the object keeps the invariant callers rely on: total = prompt + completion, sub-counts inside them.
+bool adds_up(const json::Value& usage, const domain::Usage& read);
+/// Usage as OpenAI writes it.
+std::string usage_json(domain::Operation operation, const domain::Usage& usage);
 
 }  // namespace turnpike::protocol

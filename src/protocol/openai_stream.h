@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,23 +15,28 @@
 namespace turnpike::protocol {
 
 /// Follows one OpenAI-shaped stream from provider to caller: SSE bytes in, SSE bytes out, and what it said on the way.
-/// A chunk that already keeps AC-OAI-1 to -3 leaves with nothing changed but its `model`; one that does not is rewritten
-/// alone. Usage is always sniffed and reaches only callers who asked for it, last before [DONE].
+/// A chunk that already keeps AC-OAI-1 to -3 leaves with nothing changed but its `model`; one that does not is
+/// rewritten alone. Usage is always sniffed and reaches only callers who asked for it, last before [DONE].
 ///
 /// Source:    OpenAI API reference, chat completion chunks; deviations tolerated: spec providers-openai-compatible 5.
-/// Errors:    of `feed`: an error event from the provider (mapped Upstream kind), UpstreamMalformed (unreadable chunk or
-///            an event above the limit). Nothing is given out for the event at fault.
+///            A provider that answers with a whole reply, a JSON error or a page of HTML instead of events is read too:
+///            `finish` says what it was.
+/// Errors:    of `feed`: an error event from the provider (mapped Upstream kind), UpstreamMalformed (an unreadable
+///            chunk, an event above the limit). Nothing is given out for the event at fault.
 /// Threading: none; one per attempt.
 class OpenAiStream {
  public:
   struct Options {
     domain::Operation operation = domain::Operation::Chat;
-    std::string shown_model;      // The caller's word for the model.
-    bool include_usage = false;   // The caller asked.
-    bool count_text = true;       // Keep output text lengths for estimates.
-    std::string fallback_id;      // "chatcmpl-<uuid>", used when the provider gives no id.
-    std::int64_t created_s = 0;   // Used when the provider gives none.
+    std::string shown_model;     // The caller's word for the model.
+    bool include_usage = false;  // The caller asked.
+    bool count_text = true;      // Keep output text lengths for estimates.
+    std::string fallback_id;     // "chatcmpl-<uuid>", used when the provider gives no id.
+    std::int64_t created_s = 0;  // Used when the provider gives none.
     std::string provider_label;
+    /// Asked at the end of a stream whose caller wants usage and whose provider gave none, with the output text seen
+    /// (bounded) and its full length in bytes; may be empty: then no usage chunk is sent.
+    std::function<domain::Usage(std::string_view text, std::uint64_t text_bytes)> count_usage;
   };
   explicit OpenAiStream(Options options);
   ~OpenAiStream();
@@ -64,10 +70,16 @@ class OpenAiStream {
 /// The events that end a broken stream truthfully (AC-ERR-1): one error event, then [DONE].
 std::string broken_stream_events(const Error& error);
 
-/// A stand-in answer for `mock_response` (JSON text: string or object), streamed or whole.
-std::string mock_reply(domain::Operation operation, std::string_view mock_json, std::string_view model, std::string_view id,
-                       std::int64_t created_s, domain::Usage& usage);
+/// A stand-in answer for `mock_response` (JSON text), streamed or whole: a string is the content, an object with
+/// `choices` is the whole answer, a list the vector of an embedding. Usage is LiteLLM's stand-in, 10 and 20 tokens.
+std::string mock_reply(domain::Operation operation, std::string_view mock_json, std::string_view model,
+                       std::string_view id, std::int64_t created_s, domain::Usage& usage);
 std::string mock_stream(std::string_view mock_json, std::string_view model, std::string_view id, std::int64_t created_s,
-                        bool include_usage, domain::Usage& usage);
+                        bool include_usage, domain::Usage& usage,
+                        domain::Operation operation = domain::Operation::Chat);
+/// The failure that a special `mock_response` string asks for ("litellm.RateLimitError", "Exception:
+/// content_filter_policy",
+/// ...); nothing for any other.
+std::optional<Error> mock_error(std::string_view mock_json);
 
 }  // namespace turnpike::protocol

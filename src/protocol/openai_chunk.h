@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "domain/call_record.h"
+#include "json/document.h"
+#include "protocol/edits.h"
+
+namespace turnpike::protocol {
+
+/// The choices of one stream: what callers have been told of each so far, and the edits that make the next chunk's
+/// choices keep the rules (spec providers 2.6, AC-OAI-1, AC-OAI-3): one role, one finish, tool calls counted from 0
+/// with id and name once, no empty deltas.
+class StreamChoices {
+ public:
+  StreamChoices(domain::Operation operation, std::string call_id_stem, bool count_text)
+      : operation_(operation), call_id_stem_(std::move(call_id_stem)), count_text_(count_text) {}
+
+  /// What became of a chunk's choices.
+  struct Outcome {
+    bool any_left = false;       // False: nothing of them is worth sending.
+    bool content = false;        // Text, tool call, reasoning, refusal or a finish is among what is left.
+    std::string before;          // `choices` elements that must be sent in a chunk of their own first; usually empty.
+    std::string_view broke_off;  // The provider's finish reason that says it failed; a view into the chunk.
+  };
+  /// Plans the edits of `choices` (an array) into `edits`.
+  Outcome edit(const json::Value& choices, Edits& edits);
+
+  bool any() const { return !choices_.empty(); }
+  bool all_finished() const;
+  /// `choices` elements that finish what [DONE] left unfinished, one string each; marks them finished.
+  std::vector<std::string> finish_rest();
+
+  const std::string& finish_reason() const { return finish_reason_; }
+  /// Output text as the provider escaped it, the first `kTextKeptMax` bytes.
+  const std::string& raw_text() const { return raw_text_; }
+  std::uint64_t text_bytes() const { return text_bytes_; }
+
+ private:
+  static constexpr std::size_t kTextKeptMax = 256 * 1024;
+  static constexpr std::size_t kChoicesMax = 256;
+  static constexpr std::size_t kCallsMax = 1024;
+
+  struct ToolCall {
+    std::string id;
+    std::uint64_t provider_index = 0;
+    bool has_arguments = false;
+  };
+  struct Choice {
+    std::uint64_t index = 0;
+    bool role_sent = false;
+    bool finished = false;
+    std::vector<ToolCall> calls;
+  };
+  enum class Fate : std::uint8_t { Keep, Drop };
+
+  Choice& choice_of(std::uint64_t index);
+  Fate edit_one(const json::Value& element, std::uint64_t position, Edits& edits, Outcome& outcome);
+  /// Whether the delta says anything; plans its edits. `finishing`: this chunk ends the choice.
+  bool edit_delta(const json::Value& delta, Choice& choice, bool finishing, Edits& edits, bool& content);
+  bool tool_calls_comply(const json::Value& list, Choice& choice, bool finishing);
+  bool custom_calls_pass(const json::Value& list, Choice& choice);
+  std::string rewrite_tool_calls(const json::Value& list, Choice& choice, bool finishing);
+  std::size_t find_call(const json::Value& entry, Choice& choice, bool& fresh);
+  void note_text(const json::Value& text);
+
+  domain::Operation operation_;
+  std::string call_id_stem_;
+  bool count_text_;
+  std::vector<Choice> choices_;
+  std::string finish_reason_;
+  std::string raw_text_;
+  std::uint64_t text_bytes_ = 0;
+};
+
+}  // namespace turnpike::protocol

@@ -1,0 +1,150 @@
+#include "protocol/openai_reply.h"
+
+#include "json/write.h"
+#include "protocol/edits.h"
+
+namespace turnpike::protocol {
+namespace {
+
+using json::Kind;
+using json::Value;
+
+std::string text_of(const Value& value) {
+  return value.text().value_or("");
+}
+
+void append_text(const Value& value, std::string& out) {
+  if (auto text = value.text()) out += *text;
+}
+
+// All that the model wrote in one choice: what a local count has to count.
+void append_output(const Value& choice, std::string& out) {
+  append_text(choice.find("text"), out);
+  const Value message = choice.find("message");
+  for (const std::string_view name : {"content", "reasoning_content", "reasoning", "refusal"}) {
+    append_text(message.find(name), out);
+  }
+  for (const Value part : message.find("content").elements()) append_text(part.find("text"), out);
+  for (const Value call : message.find("tool_calls").elements()) {
+    append_text(call.find("function").find("name"), out);
+    append_text(call.find("function").find("arguments"), out);
+  }
+}
+
+tl::unexpected<Error> unreadable(std::string_view label, std::string_view why, std::string_view body) {
+  constexpr std::size_t kShownMax = 500;
+  return base::fail(
+      ErrorKind::UpstreamMalformed,
+      "litellm.APIError: " + std::string(label) + "Exception - the answer cannot be read: " + std::string(why),
+      mask_secrets(body.substr(0, kShownMax)));
+}
+
+// Normalises what is said at the end of a choice and names reasoning as callers know it.
+std::optional<Error> edit_choice(const Value& choice, std::string_view label, Edits& edits) {
+  if (const Value reason = choice.find("finish_reason"); reason.is(Kind::String)) {
+    const std::string word = text_of(reason);
+    const FinishReason meant = finish_reason_of(word);
+    if (meant.broke_off) return broke_off_error(word, label);
+    if (meant.shown.empty()) {
+      const bool called = !choice.find("message").find("tool_calls").elements().empty();
+      edits.replace(reason.range(), called ? "\"tool_calls\"" : "\"stop\"");
+    } else if (meant.native) {
+      std::string text = json::quoted(meant.shown);
+      if (!choice.find("provider_specific_fields")) {
+        text += ",\"provider_specific_fields\":{\"native_finish_reason\":" + std::string(reason.raw()) + "}";
+      }
+      edits.replace(reason.range(), text);
+    }
+  }
+  const Value message = choice.find("message");
+  if (message.find("reasoning").is(Kind::String) && !message.find("reasoning_content")) {
+    for (const Value::Pair& pair : message.members()) {
+      if (pair.key.inner() == "reasoning") edits.replace(pair.key.range(), "\"reasoning_content\"");
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<ReplyFacts> read_reply(const ReplyOptions& options, std::string_view body, std::string& scratch,
+                              std::vector<std::string_view>& pieces) {
+  json::Document document;
+  if (auto parsed = document.parse(body); !parsed) {
+    return unreadable(options.provider_label, parsed.error().message, body);
+  }
+  const Value root = document.root();
+  if (!root.is(Kind::Object)) return unreadable(options.provider_label, "it is no JSON object", body);
+  if (holds_error(root)) return base::fail(read_error(0, body, options.provider_label, {}));
+  const bool embedding = options.operation == domain::Operation::Embedding;
+  const Value results = root.find(embedding ? "data" : "choices");
+  if (!results.is(Kind::Array)) {
+    return unreadable(options.provider_label, embedding ? "it has no 'data'" : "it has no 'choices'", body);
+  }
+
+  ReplyFacts facts;
+  Edits edits;
+  const std::size_t front = root.range().begin + 1;
+  facts.id = text_of(root.find("id"));
+  facts.service_tier = text_of(root.find("service_tier"));
+  if (facts.id.empty() && !options.fallback_id.empty() && !embedding) {
+    facts.id = options.fallback_id;
+    if (const Value id = root.find("id")) {
+      edits.replace(id.range(), json::quoted(options.fallback_id));
+    } else {
+      edits.insert(front, "\"id\":" + json::quoted(options.fallback_id) + ",");
+    }
+  }
+  if (const Value model = root.find("model")) {
+    facts.model = text_of(model);
+    edits.replace(model.range(), json::quoted(options.shown_model));
+  } else {
+    edits.insert(front, "\"model\":" + json::quoted(options.shown_model) + ",");
+  }
+
+  Value usage = root.find("usage");
+  facts.usage = read_usage(usage);
+  if (!facts.usage) facts.usage = read_usage(root.find("x_groq").find("usage"));
+  if (facts.usage && usage && !adds_up(usage, *facts.usage)) {
+    edits.replace(usage.range(), usage_json(options.operation, *facts.usage));
+  }
+  if (!embedding) {
+    bool first = true;
+    for (const Value choice : results.elements()) {
+      if (first) facts.finish_reason = finish_reason_of(text_of(choice.find("finish_reason"))).shown;
+      first = false;
+      if (auto error = edit_choice(choice, options.provider_label, edits)) return base::fail(std::move(*error));
+      if (!facts.usage) append_output(choice, facts.text_for_count);
+    }
+  }
+
+  // The inserted text moves to the caller's scratch first: pieces point into it.
+  scratch.clear();
+  std::vector<std::string_view> parts;
+  edits.pieces(body, parts);
+  // Never in the string's own small buffer: the owner of scratch and pieces may move.
+  constexpr std::size_t kBeyondSmall = 64;
+  scratch.reserve(std::max(edits.inserted().size(), kBeyondSmall));
+  for (const std::string_view part : parts) {
+    const bool of_body = part.data() >= body.data() && part.data() < body.data() + body.size();
+    if (of_body) {
+      pieces.push_back(part);
+    } else {
+      const std::size_t offset = scratch.size();
+      scratch += part;
+      pieces.push_back(std::string_view(scratch).substr(offset));
+    }
+  }
+  return facts;
+}
+
+Result<ReplyFacts> read_reply(domain::Operation operation, std::string_view body, std::string_view shown_model,
+                              std::string& scratch, std::vector<std::string_view>& pieces) {
+  ReplyOptions options;
+  options.operation = operation;
+  options.shown_model = shown_model;
+  options.provider_label = "OpenAI";
+  return read_reply(options, body, scratch, pieces);
+}
+
+}  // namespace turnpike::protocol

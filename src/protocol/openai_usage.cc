@@ -1,0 +1,168 @@
+#include <algorithm>
+
+#include "base/money.h"
+#include "json/write.h"
+#include "protocol/openai_reply.h"
+
+namespace turnpike::protocol {
+namespace {
+
+using domain::Unit;
+using domain::Usage;
+using json::Kind;
+using json::Value;
+
+constexpr std::uint64_t kBelievedMax = 1'000'000'000;
+
+/// Reads counts and remembers whether one was beyond belief.
+class Counts {
+ public:
+  /// The first of `names` that is there and no null; 0 when none is.
+  std::uint64_t first(const Value& object, std::initializer_list<std::string_view> names) {
+    for (const std::string_view name : names) {
+      const Value value = object.find(name);
+      if (!value || value.is(Kind::Null)) continue;
+      const auto count = value.whole();
+      if (!count || *count > kBelievedMax) {
+        believed_ = false;
+        return 0;
+      }
+      return *count;
+    }
+    return 0;
+  }
+  bool believed() const { return believed_; }
+
+ private:
+  bool believed_ = true;
+};
+
+// Takes up to `part` out of `whole`: a sub-count can never exceed what it is a part of.
+std::uint64_t take(std::uint64_t& whole, std::uint64_t part) {
+  const std::uint64_t taken = std::min(whole, part);
+  whole -= taken;
+  return taken;
+}
+
+std::optional<std::int64_t> read_cost(const Value& usage) {
+  Value cost = usage.find("cost");
+  if (cost.is(Kind::Object)) cost = cost.find("total_cost");  // Perplexity
+  if (!cost) cost = usage.find("estimated_cost");             // DeepInfra
+  if (!cost.is(Kind::Number)) return std::nullopt;
+  const auto money = Money::parse(cost.raw());
+  if (!money || money->nano() < 0) return std::nullopt;
+  return money->nano();
+}
+
+}  // namespace
+
+std::optional<Usage> read_usage(const Value& usage) {
+  if (!usage.is(Kind::Object)) return std::nullopt;
+  Counts counts;
+  std::uint64_t prompt = counts.first(usage, {"prompt_tokens", "input_tokens"});
+  std::uint64_t completion = counts.first(usage, {"completion_tokens", "output_tokens"});
+  const std::uint64_t total = counts.first(usage, {"total_tokens"});
+  Value in = usage.find("prompt_tokens_details");
+  if (!in.is(Kind::Object)) in = usage.find("input_tokens_details");
+  Value out = usage.find("completion_tokens_details");
+  if (!out.is(Kind::Object)) out = usage.find("output_tokens_details");
+
+  // Voyage and others bill embeddings and say the total only.
+  if (prompt == 0 && completion == 0) prompt = total;
+
+  std::uint64_t cached = counts.first(in, {"cached_tokens"});
+  if (cached == 0) {
+    cached = counts.first(usage, {"prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens"});
+  }
+  std::uint64_t written = counts.first(in, {"cache_write_tokens", "cache_creation_tokens"});
+  if (written == 0) written = counts.first(usage, {"cache_creation_input_tokens"});
+  const std::uint64_t written_1h = counts.first(in.find("cache_creation_token_details"), {"ephemeral_1h_input_tokens"});
+  const std::uint64_t audio_in = counts.first(in, {"audio_tokens"});
+  const std::uint64_t image_in = counts.first(in, {"image_tokens"});
+  std::uint64_t reasoning = counts.first(out, {"reasoning_tokens"});
+  if (reasoning == 0) reasoning = counts.first(usage, {"reasoning_tokens"});
+  const std::uint64_t audio_out = counts.first(out, {"audio_tokens"});
+  const std::uint64_t image_out = counts.first(out, {"image_tokens"});
+  const std::uint64_t queries = counts.first(usage, {"num_search_queries"});
+  if (!counts.believed()) return std::nullopt;
+  if (prompt == 0 && completion == 0) return std::nullopt;
+
+  // xAI leaves reasoning out of completion_tokens; its total gives that away, or a part greater than the whole.
+  const bool reasoning_apart =
+      reasoning > 0 && (reasoning > completion || (total > 0 && total == prompt + completion + reasoning));
+  if (reasoning_apart) completion += reasoning;
+
+  Usage read;
+  const std::uint64_t cached_taken = take(prompt, cached);
+  const std::uint64_t written_1h_taken = take(prompt, std::min(written_1h, written));
+  const std::uint64_t written_taken = take(prompt, written - std::min(written_1h, written));
+  const std::uint64_t audio_in_taken = take(prompt, audio_in);
+  const std::uint64_t image_in_taken = take(prompt, image_in);
+  const std::uint64_t reasoning_taken = take(completion, reasoning);
+  const std::uint64_t audio_out_taken = take(completion, audio_out);
+  const std::uint64_t image_out_taken = take(completion, image_out);
+  const auto add = [&](Unit unit, std::uint64_t count) {
+    if (count > 0) read.counts.push_back({unit, count});
+  };
+  add(Unit::InputTokens, prompt);
+  add(Unit::CachedInputTokens, cached_taken);
+  add(Unit::CacheWriteTokens, written_taken);
+  add(Unit::CacheWrite1hTokens, written_1h_taken);
+  add(Unit::AudioInputTokens, audio_in_taken);
+  add(Unit::ImageInputTokens, image_in_taken);
+  add(Unit::OutputTokens, completion);
+  add(Unit::ReasoningTokens, reasoning_taken);
+  add(Unit::AudioOutputTokens, audio_out_taken);
+  add(Unit::ImageOutputTokens, image_out_taken);
+  add(Unit::Queries, queries);
+  read.provider_cost_nano = read_cost(usage);
+  return read;
+}
+
+std::optional<Usage> read_usage(std::string_view usage_text) {
+  json::Document document;
+  if (!document.parse(usage_text)) return std::nullopt;
+  return read_usage(document.root());
+}
+
+bool adds_up(const Value& usage, const Usage& read) {
+  const auto said = [&](std::string_view name) { return usage.find(name).whole(); };
+  const std::uint64_t completion = read.completion_tokens();
+  return said("prompt_tokens") == read.prompt_tokens() &&
+         (said("completion_tokens") == completion || (completion == 0 && !said("completion_tokens"))) &&
+         said("total_tokens") == read.prompt_tokens() + completion;
+}
+
+std::string usage_json(domain::Operation operation, const Usage& usage) {
+  std::string text;
+  json::Writer writer(text);
+  const std::uint64_t prompt = usage.prompt_tokens();
+  const std::uint64_t completion = usage.completion_tokens();
+  writer.begin_object();
+  writer.key("prompt_tokens").number(prompt);
+  if (operation != domain::Operation::Embedding) writer.key("completion_tokens").number(completion);
+  writer.key("total_tokens").number(prompt + completion);
+
+  const std::uint64_t written = usage.of(Unit::CacheWriteTokens) + usage.of(Unit::CacheWrite1hTokens);
+  const std::uint64_t cached = usage.of(Unit::CachedInputTokens);
+  if (cached + written + usage.of(Unit::AudioInputTokens) + usage.of(Unit::ImageInputTokens) > 0) {
+    writer.key("prompt_tokens_details").begin_object();
+    writer.key("cached_tokens").number(cached);
+    if (written > 0) writer.key("cache_write_tokens").number(written);
+    if (usage.of(Unit::AudioInputTokens) > 0) writer.key("audio_tokens").number(usage.of(Unit::AudioInputTokens));
+    if (usage.of(Unit::ImageInputTokens) > 0) writer.key("image_tokens").number(usage.of(Unit::ImageInputTokens));
+    writer.end_object();
+  }
+  const std::uint64_t reasoning = usage.of(Unit::ReasoningTokens);
+  if (reasoning + usage.of(Unit::AudioOutputTokens) + usage.of(Unit::ImageOutputTokens) > 0) {
+    writer.key("completion_tokens_details").begin_object();
+    writer.key("reasoning_tokens").number(reasoning);
+    if (usage.of(Unit::AudioOutputTokens) > 0) writer.key("audio_tokens").number(usage.of(Unit::AudioOutputTokens));
+    if (usage.of(Unit::ImageOutputTokens) > 0) writer.key("image_tokens").number(usage.of(Unit::ImageOutputTokens));
+    writer.end_object();
+  }
+  writer.end_object();
+  return text;
+}
+
+}  // namespace turnpike::protocol
