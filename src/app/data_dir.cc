@@ -21,7 +21,8 @@ Result<DataDir> DataDir::open(const std::string& wanted) {
     } else if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') {
       path = std::string(home) + "/.local/state/turnpike";
     } else {
-      return base::fail(ErrorKind::Unavailable, "No place for the journal and the database: name one with --data_dir or TURNPIKE_DATA_DIR.");
+      return base::fail(ErrorKind::Unavailable,
+                        "No place for the journal and the database: name one with --data_dir or TURNPIKE_DATA_DIR.");
     }
   }
   std::error_code error;
@@ -35,7 +36,8 @@ Result<DataDir> DataDir::open(const std::string& wanted) {
   const std::string lock_path = path + "/lock";
   const int lock = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock < 0) {
-    return base::fail(ErrorKind::Unavailable, "The data directory " + path + " is not writable (" + std::strerror(errno) +
+    return base::fail(ErrorKind::Unavailable, "The data directory " + path + " is not writable (" +
+                                                  std::strerror(errno) +
                                                   "). Make it writable for this user or name another with --data_dir.");
   }
   if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
@@ -49,7 +51,8 @@ Result<DataDir> DataDir::open(const std::string& wanted) {
   const std::string pid = std::to_string(::getpid()) + "\n";
   if (::ftruncate(lock, 0) != 0 || ::pwrite(lock, pid.data(), pid.size(), 0) < 0) {
     ::close(lock);
-    return base::fail(ErrorKind::Unavailable, "The data directory " + path + " cannot be written (" + std::strerror(errno) + ").");
+    return base::fail(ErrorKind::Unavailable,
+                      "The data directory " + path + " cannot be written (" + std::strerror(errno) + ").");
   }
   return DataDir(std::move(path), lock);
 }

@@ -15,14 +15,22 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   if (!app::parse_options(argc, argv, options, exit_code)) return exit_code;
   switch (options.command) {
-    case app::Command::Serve: return app::serve(options);
-    case app::Command::CheckConfig: return app::check_config(options);
-    case app::Command::PrintEffective: return app::print_effective(options);
-    case app::Command::Init: return app::init_config(options);
-    case app::Command::FakeProvider: return fake_provider::run(argc - 1, argv + 1);
-    case app::Command::LedgerVerify: return app::verify_ledger(options);
-    case app::Command::Providers: return app::print_providers();
-    case app::Command::Version: return app::print_version();
+    case app::Command::Serve:
+      return app::serve(options);
+    case app::Command::CheckConfig:
+      return app::check_config(options);
+    case app::Command::PrintEffective:
+      return app::print_effective(options);
+    case app::Command::Init:
+      return app::init_config(options);
+    case app::Command::FakeProvider:
+      return fake_provider::run(argc - 1, argv + 1);
+    case app::Command::LedgerVerify:
+      return app::verify_ledger(options);
+    case app::Command::Providers:
+      return app::print_providers();
+    case app::Command::Version:
+      return app::print_version();
   }
   return 2;
 }

@@ -12,9 +12,18 @@ struct IgnoredFlag {
   bool takes_value;
 };
 constexpr IgnoredFlag kIgnored[] = {
-    {"--telemetry", true},       {"--use_prisma_db_push", false}, {"--use_prisma_migrate", false}, {"--local", false},
-    {"--run_gunicorn", false},   {"--run_hypercorn", false},      {"--loop", true},                {"--max_requests_before_restart", true},
-    {"--test_async", false},     {"--num_requests", true},        {"--use_queue", false},          {"--log_config", true},
+    {"--telemetry", true},
+    {"--use_prisma_db_push", false},
+    {"--use_prisma_migrate", false},
+    {"--local", false},
+    {"--run_gunicorn", false},
+    {"--run_hypercorn", false},
+    {"--loop", true},
+    {"--max_requests_before_restart", true},
+    {"--test_async", false},
+    {"--num_requests", true},
+    {"--use_queue", false},
+    {"--log_config", true},
     {"--add_function_to_prompt", false},
 };
 
@@ -31,12 +40,19 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   cli.add_flag("-v,--version", version, "Print the version and the libraries");
   cli.add_option("-c,--config", options.config, "LiteLLM-shaped config.yaml")->envname("CONFIG_FILE_PATH");
   cli.add_option("--host", options.host, "Address to listen on")->envname("HOST");
-  cli.add_option("--port", options.port, "Port to listen on; 0 takes a free one")->envname("PORT")->capture_default_str();
-  cli.add_option("--num_workers", options.io_threads, "I/O threads; 0: the CPU quota, else the cores")->envname("NUM_WORKERS");
-  cli.add_option("--data_dir", options.data_dir, "Journal and SQLite; default $XDG_STATE_HOME/turnpike")->envname("TURNPIKE_DATA_DIR");
-  cli.add_option("--allow_unenforced", options.allow_unenforced, "A protecting config key that may be set although this version does not enforce it")->delimiter(',');
+  cli.add_option("--port", options.port, "Port to listen on; 0 takes a free one")
+      ->envname("PORT")
+      ->capture_default_str();
+  cli.add_option("--num_workers", options.io_threads, "I/O threads; 0: the CPU quota, else the cores")
+      ->envname("NUM_WORKERS");
+  cli.add_option("--data_dir", options.data_dir, "Journal and SQLite; default $XDG_STATE_HOME/turnpike")
+      ->envname("TURNPIKE_DATA_DIR");
+  cli.add_option("--allow_unenforced", options.allow_unenforced,
+                 "A protecting config key that may be set although this version does not enforce it")
+      ->delimiter(',');
   cli.add_flag("--allow_no_auth", options.allow_no_auth, "Serve a non-loopback address without a master key");
-  cli.add_flag("--no-journal", options.no_journal, "Serve without the local journal: a crash loses money that was spent");
+  cli.add_flag("--no-journal", options.no_journal,
+               "Serve without the local journal: a crash loses money that was spent");
   cli.add_flag("--no-access-log", no_access_log, "No line per call on stdout");
   cli.add_flag("--debug", debug, "Info log")->envname("DEBUG");
   cli.add_flag("--detailed_debug", detailed_debug, "Debug log")->envname("DETAILED_DEBUG");
@@ -46,7 +62,8 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   std::string swallowed_value;
   bool swallowed_flag = false;
   for (const IgnoredFlag& flag : kIgnored) {
-    CLI::Option* option = flag.takes_value ? cli.add_option(flag.name, swallowed_value) : cli.add_flag(flag.name, swallowed_flag);
+    CLI::Option* option =
+        flag.takes_value ? cli.add_option(flag.name, swallowed_value) : cli.add_flag(flag.name, swallowed_flag);
     option->group("");
     option->each([&options, name = std::string(flag.name)](const std::string&) { options.ignored.push_back(name); });
   }

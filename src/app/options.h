@@ -8,10 +8,19 @@
 
 namespace turnpike::app {
 
-enum class Command : std::uint8_t { Serve, CheckConfig, PrintEffective, Init, FakeProvider, LedgerVerify, Providers, Version };
+enum class Command : std::uint8_t {
+  Serve,
+  CheckConfig,
+  PrintEffective,
+  Init,
+  FakeProvider,
+  LedgerVerify,
+  Providers,
+  Version
+};
 
-/// The command line: LiteLLM's flags and our own (spec config 11). Flags of LiteLLM that mean nothing here are taken and
-/// named in `ignored`.
+/// The command line: LiteLLM's flags and our own (spec config 11). Flags of LiteLLM that mean nothing here are taken
+/// and named in `ignored`.
 struct Options {
   Command command = Command::Serve;
   std::string config;
@@ -26,8 +35,8 @@ struct Options {
   bool access_log = true;
   std::string model, alias, api_base;  // Single-model mode.
   std::vector<std::string> ignored;
-  std::string output;      // init: where to; empty: turnpike.yaml
-  bool overwrite = false;  // init --force
+  std::string output;             // init: where to; empty: turnpike.yaml
+  bool overwrite = false;         // init --force
   std::vector<std::string> rest;  // What fake-provider and ledger read themselves.
 };
 

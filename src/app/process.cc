@@ -22,17 +22,19 @@ bool is_loopback(std::string_view host) {
 Result<std::string> choose_host(const Options& options, const config::Settings& settings) {
   if (!settings.general.master_key.empty()) return options.host.empty() ? std::string("0.0.0.0") : options.host;
   if (options.host.empty()) {
-    base::log(LogLevel::Warning, "No master key: everybody who reaches this port is admin, so only 127.0.0.1 is served. "
-                                 "Set general_settings.master_key or LITELLM_MASTER_KEY to serve others.");
+    base::log(LogLevel::Warning,
+              "No master key: everybody who reaches this port is admin, so only 127.0.0.1 is served. "
+              "Set general_settings.master_key or LITELLM_MASTER_KEY to serve others.");
     return std::string("127.0.0.1");
   }
   if (is_loopback(options.host) || options.allow_no_auth) {
     base::log(LogLevel::Warning, "No master key: everybody who reaches {} is admin.", options.host);
     return options.host;
   }
-  return base::fail(ErrorKind::Unavailable, "Refusing to serve " + options.host +
-                                                " without a master key: everybody there would be admin. Set general_settings.master_key "
-                                                "(or LITELLM_MASTER_KEY), or pass --allow_no_auth if that is meant.");
+  return base::fail(ErrorKind::Unavailable,
+                    "Refusing to serve " + options.host +
+                        " without a master key: everybody there would be admin. Set general_settings.master_key "
+                        "(or LITELLM_MASTER_KEY), or pass --allow_no_auth if that is meant.");
 }
 
 account::AuthSettings auth_settings(const config::Settings& settings) {
@@ -88,8 +90,9 @@ Result<config::SettingsRef> Process::load_settings(bool reload) {
     load.path = "(command line)";
     load.refusal = &deployment_refusal;
     const std::string& name = options_.alias.empty() ? options_.model : options_.alias;
-    loaded = config::load_text("model_list:\n  - model_name: '" + name + "'\n    litellm_params:\n" + line("model", options_.model) +
-                                   line("api_base", options_.api_base), load);
+    loaded = config::load_text("model_list:\n  - model_name: '" + name + "'\n    litellm_params:\n" +
+                                   line("model", options_.model) + line("api_base", options_.api_base),
+                               load);
   } else {
     loaded = config::settings_from_environment(provider_keys(), config::process_environment());
   }
@@ -116,7 +119,8 @@ Status Process::open_stores(const config::Settings& settings) {
   ledger_options.ship_interval = ours.ledger_ship_interval;
   ledger_options.keep = ours.journal_keep;
   ledger_options.ship_batch_rows = static_cast<std::size_t>(ours.ship_batch_rows);
-  ledger_options.durability = ours.ledger_durability == config::LedgerDurability::Disk ? ledger::Durability::Disk : ledger::Durability::Process;
+  ledger_options.durability =
+      ours.ledger_durability == config::LedgerDurability::Disk ? ledger::Durability::Disk : ledger::Durability::Process;
   ledger_options.strict = ours.budget_mode == config::BudgetMode::Strict;
   ledger_options.crossing = ours.budget_crossing == config::BudgetCrossing::Allow;
   ledger_options.host = host_name();
@@ -140,7 +144,8 @@ void Process::make_workers() {
     worker->index = thread->index();
     worker->snapshot = snapshot_;
     worker->client = http::Client::make(*thread, {});
-    worker->authenticator = std::make_unique<account::Authenticator>(*keys_, auth_settings(*snapshot_->settings), account::Authenticator::Limits{});
+    worker->authenticator = std::make_unique<account::Authenticator>(*keys_, auth_settings(*snapshot_->settings),
+                                                                     account::Authenticator::Limits{});
     gateway_.workers.push_back(std::move(worker));
   }
 }
@@ -151,8 +156,10 @@ Status Process::start() {
   Result<std::string> host = choose_host(options_, **settings);
   if (!host) return base::fail(std::move(host.error()));
   host_ = *host;
-  for (const std::string& flag : options_.ignored) base::log(LogLevel::Info, "{} is LiteLLM's and has no meaning here", flag);
-  for (const auto& [name, value] : (*settings)->environment_variables) ::setenv(name.c_str(), value.reveal().c_str(), 1);
+  for (const std::string& flag : options_.ignored)
+    base::log(LogLevel::Info, "{} is LiteLLM's and has no meaning here", flag);
+  for (const auto& [name, value] : (*settings)->environment_variables)
+    ::setenv(name.c_str(), value.reveal().c_str(), 1);
   if (Status opened = open_stores(**settings); !opened) return opened;
 
   threads_ = net::IoThreads::start(options_.io_threads);
@@ -183,13 +190,15 @@ Status Process::start() {
   http::Server::Options server_options;
   server_options.host = host_;
   server_options.port = options_.port;
-  if ((*settings)->general.request_bytes_max) server_options.limits.body_bytes_max = *(*settings)->general.request_bytes_max;
-  Result<std::unique_ptr<http::Server>> server =
-      http::Server::listen(*threads_, std::move(server_options), api::make_handler(gateway_, std::move(hooks)), &api::error_body);
+  if ((*settings)->general.request_bytes_max)
+    server_options.limits.body_bytes_max = *(*settings)->general.request_bytes_max;
+  Result<std::unique_ptr<http::Server>> server = http::Server::listen(
+      *threads_, std::move(server_options), api::make_handler(gateway_, std::move(hooks)), &api::error_body);
   if (!server) return base::fail(std::move(server.error()));
   server_ = std::move(*server);
-  base::log(LogLevel::Info, "turnpike {} on {}: {} deployments in {} groups, prices {}, {} I/O threads, data in {}", TURNPIKE_VERSION,
-            address(), (*settings)->models.size(), snapshot_->routing->groups().size(), prices->version(), thread_count, data_dir_->path());
+  base::log(LogLevel::Info, "turnpike {} on {}: {} deployments in {} groups, prices {}, {} I/O threads, data in {}",
+            TURNPIKE_VERSION, address(), (*settings)->models.size(), snapshot_->routing->groups().size(),
+            prices->version(), thread_count, data_dir_->path());
   return {};
 }
 
@@ -222,7 +231,8 @@ Result<std::string> Process::reload() {
   std::string report;
   for (const std::string& change : changes) report += change + "\n";
   if (report.empty()) report = "nothing changed\n";
-  base::log(LogLevel::Info, "Configuration reloaded (generation {}): {} changes", snapshot_->generation, changes.size());
+  base::log(LogLevel::Info, "Configuration reloaded (generation {}): {} changes", snapshot_->generation,
+            changes.size());
   for (const std::string& change : changes) base::log(LogLevel::Info, "  {}", change);
   return report;
 }
@@ -230,7 +240,7 @@ Result<std::string> Process::reload() {
 std::string Process::files_stamp(const config::Settings& settings) const {
   std::string stamp;
   for (const std::string& file : settings.files) {
-    struct stat facts {};
+    struct stat facts{};
     if (::stat(file.c_str(), &facts) != 0) continue;
     stamp += file + ":" + std::to_string(facts.st_ino) + ":" + std::to_string(facts.st_size) + ":" +
              std::to_string(facts.st_mtim.tv_sec) + "." + std::to_string(facts.st_mtim.tv_nsec) + ";";
@@ -243,11 +253,17 @@ bool Process::files_changed() {
   return !options_.config.empty() && files_stamp(*snapshot_->settings) != files_stamp_;
 }
 
-void Process::begin_drain() { gateway_.draining.store(true); }
+void Process::begin_drain() {
+  gateway_.draining.store(true);
+}
 
-void Process::stop_listening() { server_->stop_listening(); }
+void Process::stop_listening() {
+  server_->stop_listening();
+}
 
-void Process::abort_calls() { server_->abort_all(); }
+void Process::abort_calls() {
+  server_->abort_all();
+}
 
 void Process::finish() {
   constexpr std::chrono::seconds kShipPatience{30};
@@ -256,7 +272,11 @@ void Process::finish() {
   access_log_.reset();
 }
 
-std::chrono::milliseconds Process::shutdown_grace() const { return snapshot_->settings->turnpike.shutdown_grace; }
-std::chrono::milliseconds Process::termination_grace() const { return snapshot_->settings->turnpike.termination_grace; }
+std::chrono::milliseconds Process::shutdown_grace() const {
+  return snapshot_->settings->turnpike.shutdown_grace;
+}
+std::chrono::milliseconds Process::termination_grace() const {
+  return snapshot_->settings->turnpike.termination_grace;
+}
 
 }  // namespace turnpike::app

@@ -33,11 +33,11 @@ class Process {
   bool files_changed();
 
   /// Graceful end in three steps (AC-STOP-1).
-  void begin_drain();       // Readiness says 503, the listener stays open.
+  void begin_drain();  // Readiness says 503, the listener stays open.
   void stop_listening();
   std::int64_t calls_open() const { return gateway_.calls_open.load(); }
   void abort_calls();
-  void finish();            // Ships the ledger, writes STOP.
+  void finish();  // Ships the ledger, writes STOP.
 
   std::chrono::milliseconds shutdown_grace() const;
   std::chrono::milliseconds termination_grace() const;

@@ -21,41 +21,57 @@ void Process::register_metrics() {
     metrics_->observe(name, help, Metrics::Kind::Gauge, std::move(read));
   };
   const ledger::LedgerCounters& money = ledger_->counters();
-  counter("turnpike_entries_estimated_total", "Ledger entries whose usage we counted ourselves.", money.entries_estimated);
+  counter("turnpike_entries_estimated_total", "Ledger entries whose usage we counted ourselves.",
+          money.entries_estimated);
   counter("turnpike_cost_unknown_total", "Ledger entries without a known price.", money.cost_unknown);
   counter("turnpike_hold_dropped_total", "Holds destroyed without a settlement: a bug.", money.hold_dropped);
   counter("turnpike_hold_exceeded_total", "Calls that cost more than was held.", money.hold_exceeded);
   counter("turnpike_budget_crossings_total", "Calls admitted with less budget left than their hold.", money.crossings);
   counter("turnpike_budget_refusals_spent_total", "Calls refused because a budget is spent.", money.refused_spent);
-  counter("turnpike_budget_refusals_held_total", "Calls refused because the rest of a budget is held.", money.refused_held);
+  counter("turnpike_budget_refusals_held_total", "Calls refused because the rest of a budget is held.",
+          money.refused_held);
   counter("turnpike_ship_batches_total", "Batches of entries stored in the database.", money.ship_batches);
   counter("turnpike_ship_retries_total", "Batches that had to be tried again.", money.ship_retries);
-  gauge("turnpike_journal_bytes", "Bytes of journal on disk.", [&money] { return static_cast<double>(money.journal_bytes.load()); });
-  gauge("turnpike_ledger_unshipped_entries", "Entries not yet in the database.", [&money] { return static_cast<double>(money.unshipped.load()); });
+  gauge("turnpike_journal_bytes", "Bytes of journal on disk.",
+        [&money] { return static_cast<double>(money.journal_bytes.load()); });
+  gauge("turnpike_ledger_unshipped_entries", "Entries not yet in the database.",
+        [&money] { return static_cast<double>(money.unshipped.load()); });
   gauge("turnpike_journal_oldest_unsynced_seconds", "Age of the oldest record a power cut would lose.",
         [&money] { return age_seconds(money.oldest_unsynced_us.load()); });
   gauge("turnpike_ledger_oldest_unshipped_seconds", "Age of the oldest entry not yet in the database.",
         [&money] { return age_seconds(money.oldest_unshipped_us.load()); });
-  gauge("litellm_in_flight_requests", "Calls being served.", [this] { return static_cast<double>(gateway_.calls_open.load()); });
+  gauge("litellm_in_flight_requests", "Calls being served.",
+        [this] { return static_cast<double>(gateway_.calls_open.load()); });
   gauge("turnpike_config_generation", "How many configurations have been in force.", [this] {
     const std::lock_guard lock(reload_mutex_);
     return static_cast<double>(snapshot_->generation);
   });
-  metrics_->observe("turnpike_access_log_dropped_total", "Access log lines lost because the reader was too slow.", Metrics::Kind::Counter,
-                    [this] { return static_cast<double>(access_log_->lines_dropped()); });
-  const auto server = [this](const char* name, const char* help, Metrics::Kind kind, std::atomic<std::uint64_t> http::ServerCounters::*member) {
-    metrics_->observe(name, help, kind, [this, member] { return server_ ? static_cast<double>((server_->counters().*member).load()) : 0.0; });
+  metrics_->observe("turnpike_access_log_dropped_total", "Access log lines lost because the reader was too slow.",
+                    Metrics::Kind::Counter, [this] { return static_cast<double>(access_log_->lines_dropped()); });
+  const auto server = [this](const char* name, const char* help, Metrics::Kind kind,
+                             std::atomic<std::uint64_t> http::ServerCounters::* member) {
+    metrics_->observe(name, help, kind, [this, member] {
+      return server_ ? static_cast<double>((server_->counters().*member).load()) : 0.0;
+    });
   };
   using Kind = Metrics::Kind;
   server("turnpike_connections_open", "Open caller connections.", Kind::Gauge, &http::ServerCounters::connections_open);
-  server("turnpike_connections_total", "Caller connections accepted.", Kind::Counter, &http::ServerCounters::connections_total);
-  server("turnpike_rejected_framing_total", "Requests refused for their framing.", Kind::Counter, &http::ServerCounters::rejected_framing);
-  server("turnpike_limit_header_bytes_total", "Requests over header_bytes_max or header_count_max.", Kind::Counter, &http::ServerCounters::limit_header_bytes);
-  server("turnpike_limit_body_bytes_total", "Requests over body_bytes_max.", Kind::Counter, &http::ServerCounters::limit_body_bytes);
-  server("turnpike_limit_header_timeout_total", "Connections closed by header_timeout.", Kind::Counter, &http::ServerCounters::limit_header_timeout);
-  server("turnpike_limit_body_timeout_total", "Connections closed by body_timeout.", Kind::Counter, &http::ServerCounters::limit_body_timeout);
-  server("turnpike_limit_connections_total", "Connections over connections_max.", Kind::Counter, &http::ServerCounters::limit_connections);
-  server("turnpike_limit_write_stall_total", "Connections closed by write_stall_timeout.", Kind::Counter, &http::ServerCounters::limit_write_stall);
+  server("turnpike_connections_total", "Caller connections accepted.", Kind::Counter,
+         &http::ServerCounters::connections_total);
+  server("turnpike_rejected_framing_total", "Requests refused for their framing.", Kind::Counter,
+         &http::ServerCounters::rejected_framing);
+  server("turnpike_limit_header_bytes_total", "Requests over header_bytes_max or header_count_max.", Kind::Counter,
+         &http::ServerCounters::limit_header_bytes);
+  server("turnpike_limit_body_bytes_total", "Requests over body_bytes_max.", Kind::Counter,
+         &http::ServerCounters::limit_body_bytes);
+  server("turnpike_limit_header_timeout_total", "Connections closed by header_timeout.", Kind::Counter,
+         &http::ServerCounters::limit_header_timeout);
+  server("turnpike_limit_body_timeout_total", "Connections closed by body_timeout.", Kind::Counter,
+         &http::ServerCounters::limit_body_timeout);
+  server("turnpike_limit_connections_total", "Connections over connections_max.", Kind::Counter,
+         &http::ServerCounters::limit_connections);
+  server("turnpike_limit_write_stall_total", "Connections closed by write_stall_timeout.", Kind::Counter,
+         &http::ServerCounters::limit_write_stall);
 }
 
 }  // namespace turnpike::app

@@ -44,8 +44,8 @@ void run_until_stopped(Process& process, const sigset_t& signals) {
 /// AC-STOP-1: readiness falls at once, the listener goes after the grace, calls may finish; a second signal ends them.
 void drain(Process& process, const sigset_t& signals) {
   process.begin_drain();
-  base::log(LogLevel::Info, "Stopping: readiness is 503, the port closes in {} ms, {} calls are open", process.shutdown_grace().count(),
-            process.calls_open());
+  base::log(LogLevel::Info, "Stopping: readiness is 503, the port closes in {} ms, {} calls are open",
+            process.shutdown_grace().count(), process.calls_open());
   const auto is_stop = [](int number) { return number == SIGTERM || number == SIGINT; };
   bool hurry = is_stop(wait_signal(signals, process.shutdown_grace()));
   process.stop_listening();
@@ -57,7 +57,8 @@ void drain(Process& process, const sigset_t& signals) {
     base::log(LogLevel::Warning, "Ending {} open calls", process.calls_open());
     process.abort_calls();
     const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(5);
-    while (process.calls_open() > 0 && std::chrono::steady_clock::now() < patience) wait_signal(signals, milliseconds(20));
+    while (process.calls_open() > 0 && std::chrono::steady_clock::now() < patience)
+      wait_signal(signals, milliseconds(20));
   }
 }
 

@@ -76,7 +76,8 @@ std::optional<std::string> deployment_refusal(const config::ModelEntry& entry) {
   const provider::Resolved resolved =
       provider::resolve_model(entry.model, entry.custom_llm_provider, entry.api_base, &bare_model_provider);
   if (resolved.provider == nullptr) {
-    return "no provider is known for model \"" + entry.model + "\"; write provider/model, for example openai/" + entry.model;
+    return "no provider is known for model \"" + entry.model + "\"; write provider/model, for example openai/" +
+           entry.model;
   }
   return std::nullopt;
 }
@@ -118,7 +119,8 @@ pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_pt
   sources.push_back({router::deployments_of(*settings, problems)});
   for (const router::Problem& problem : problems) snapshot->problems.push_back(problem.position + ": " + problem.text);
   snapshot->problems.insert(snapshot->problems.end(), settings->unenforced.begin(), settings->unenforced.end());
-  snapshot->routing = router::RoutingTable::build(std::move(sources), *settings, previous == nullptr ? nullptr : previous->routing.get(), pricer);
+  snapshot->routing = router::RoutingTable::build(std::move(sources), *settings,
+                                                  previous == nullptr ? nullptr : previous->routing.get(), pricer);
   return snapshot;
 }
 
@@ -128,7 +130,8 @@ std::shared_ptr<const ledger::Catalogue> load_catalogue(net::IoThread& thread, s
   const bool local_only = local != nullptr && base::equals_ignoring_case(local, "true");
   if (url == nullptr || *url == '\0' || local_only) return ledger::Catalogue::built_in();
   const auto keep_built_in = [&](const std::string& why) {
-    problem = "LITELLM_MODEL_COST_MAP_URL=" + std::string(url) + ": " + why + "; the compiled-in price table is in force.";
+    problem =
+        "LITELLM_MODEL_COST_MAP_URL=" + std::string(url) + ": " + why + "; the compiled-in price table is in force.";
     return ledger::Catalogue::built_in();
   };
   Result<std::string> text = read_url(thread, url);

@@ -25,8 +25,10 @@ int print_version() {
 int print_providers() {
   for (const provider::Provider& row : provider::catalogue()) {
     std::string keys;
-    for (const std::string_view variable : row.key_variables) keys += (keys.empty() ? "" : ", ") + std::string(variable);
-    fmt::print("{:<24} {:<14} {:<60} {}\n", row.name, row.shape == provider::Shape::OpenAi ? "served" : "not served yet",
+    for (const std::string_view variable : row.key_variables)
+      keys += (keys.empty() ? "" : ", ") + std::string(variable);
+    fmt::print("{:<24} {:<14} {:<60} {}\n", row.name,
+               row.shape == provider::Shape::OpenAi ? "served" : "not served yet",
                row.base_url.empty() ? "(api_base needed)" : row.base_url, keys);
   }
   return 0;

@@ -33,7 +33,8 @@ Money expected_cost(const Call& call, const Expectation& expected, const ledger:
 }
 
 bool budget_applies(const std::vector<ledger::AccountRef>& accounts) {
-  return std::any_of(accounts.begin(), accounts.end(), [](const ledger::AccountRef& account) { return account->limit.load() >= 0; });
+  return std::any_of(accounts.begin(), accounts.end(),
+                     [](const ledger::AccountRef& account) { return account->limit.load() >= 0; });
 }
 
 /// AC-PRICE-3: nobody spends an unknown amount of a budget, except on machines that are the operator's own.
@@ -45,8 +46,10 @@ Status check_price(const Call& call, const router::Deployment& deployment, bool 
   error.kind = ErrorKind::InvalidRequest;
   error.param = "model";
   error.code = "unknown_price";
-  error.message = "No price is known for model " + deployment.price_name + ", so a call on a budget is refused. Set input_cost_per_token and " +
-                  "output_cost_per_token under model_info of " + deployment.model_group + ", or turnpike.unknown_price: allow.";
+  error.message = "No price is known for model " + deployment.price_name +
+                  ", so a call on a budget is refused. Set input_cost_per_token and " +
+                  "output_cost_per_token under model_info of " + deployment.model_group +
+                  ", or turnpike.unknown_price: allow.";
   return base::fail(std::move(error));
 }
 
@@ -56,7 +59,9 @@ std::vector<ledger::AccountRef> accounts_of(const Call& call) {
   const domain::Caller& caller = *call.caller;
   for (const std::int64_t id : caller.accounts) {
     ledger::AccountRef account = call.gateway.ledger->find_account(id);
-    if (!account) account = call.gateway.ledger->account(id, kKeyKind, caller.key_hash_hex, caller.key_alias, caller.max_budget, Money());
+    if (!account)
+      account = call.gateway.ledger->account(id, kKeyKind, caller.key_hash_hex, caller.key_alias, caller.max_budget,
+                                             caller.spent);
     accounts.push_back(std::move(account));
   }
   return accounts;
@@ -82,16 +87,17 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   bool reasoning = false;
   bool all_free = !group.deployments.empty();
   for (const router::DeploymentRef& deployment : group.deployments) {
-    if (Status priced = check_price(call, *deployment, budgeted); !priced) co_return base::fail(std::move(priced.error()));
+    if (Status priced = check_price(call, *deployment, budgeted); !priced)
+      co_return base::fail(std::move(priced.error()));
     const ledger::Prices& prices = prices_of(*deployment);
     model_cap = std::max(model_cap, prices.max_output_tokens);
     reasoning = reasoning || prices.supports_reasoning;
     all_free = all_free && prices.free();
   }
   const std::uint64_t caller_cap = call.request.output_tokens_max.value_or(0) * call.request.choices;
-  const ledger::Estimator::Estimate estimate =
-      call.worker.estimator.estimate(call.caller->key_hash_hex, group.name, call.request.body.size(), caller_cap, model_cap * call.request.choices,
-                                     reasoning, estimator_settings(call.settings().turnpike));
+  const ledger::Estimator::Estimate estimate = call.worker.estimator.estimate(
+      call.caller->key_hash_hex, group.name, call.request.body.size(), caller_cap, model_cap * call.request.choices,
+      reasoning, estimator_settings(call.settings().turnpike));
   Expectation expected{estimate.prompt_tokens, estimate.output_tokens, estimate.input_factor};
   if (budgeted && call.settings().turnpike.budget_mode == config::BudgetMode::Strict) {
     expected.prompt_tokens = co_await count_prompt(call, group.deployments.front()->target.model);
@@ -102,7 +108,8 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   for (const router::DeploymentRef& deployment : group.deployments) {
     admission.amount = std::max(admission.amount, expected_cost(call, expected, prices_of(*deployment)));
   }
-  admission.free_model = all_free && call.settings().turnpike.free_models_over_budget == config::FreeModelsOverBudget::Allow;
+  admission.free_model =
+      all_free && call.settings().turnpike.free_models_over_budget == config::FreeModelsOverBudget::Allow;
   admission.started_us = call.record.started_us;
   admission.record_id = call.own_id;
   admission.call_id = call.record.call_id;
@@ -141,7 +148,8 @@ void follow_stream(AdmittedCall& admitted, const router::Deployment& deployment,
   domain::Usage so_far;
   so_far.set(domain::Unit::InputTokens, admitted.expected.prompt_tokens);
   so_far.set(domain::Unit::OutputTokens, output_tokens);
-  admitted.hold.progress(admitted.expected.prompt_tokens, output_tokens, ledger::bill(prices_of(deployment), so_far).cost);
+  admitted.hold.progress(admitted.expected.prompt_tokens, output_tokens,
+                         ledger::bill(prices_of(deployment), so_far).cost);
 }
 
 void learn(AdmittedCall& admitted, const router::Deployment& deployment, const domain::Usage& usage, Money) {
@@ -155,8 +163,8 @@ void learn(AdmittedCall& admitted, const router::Deployment& deployment, const d
   at_list_price.set(domain::Unit::InputTokens, usage.prompt_tokens());
   const double list_nano = static_cast<double>(ledger::bill(prices, at_list_price).cost.nano());
   const double factor = list_nano > 0 ? static_cast<double>(ledger::bill(prices, input).cost.nano()) / list_nano : 1.0;
-  call.worker.estimator.learn(call.caller->key_hash_hex, call.record.model_group, call.request.body.size(), usage.prompt_tokens(),
-                              usage.completion_tokens(), factor);
+  call.worker.estimator.learn(call.caller->key_hash_hex, call.record.model_group, call.request.body.size(),
+                              usage.prompt_tokens(), usage.completion_tokens(), factor);
 }
 
 }  // namespace turnpike::pipeline

@@ -28,8 +28,7 @@ Call::Call(Gateway& gateway_in, http::Exchange& exchange_in, domain::Operation o
   record.started_us = base::unix_now_us();
   record.operation = operation;
   record.route = route;
-  own_id =
-      base::make_id(static_cast<std::uint64_t>(record.started_us / 1000), random.next(), random.next());
+  own_id = base::make_id(static_cast<std::uint64_t>(record.started_us / 1000), random.next(), random.next());
   record.record_id = own_id.to_string();
   const std::string_view callers_id = http_request.find("x-litellm-call-id");
   record.call_id = usable_call_id(callers_id) ? std::string(callers_id) : record.record_id;

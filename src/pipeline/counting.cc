@@ -2,6 +2,7 @@
 
 #include <coroutine>
 
+#include "ledger/prompt_tokens.h"
 #include "ledger/tokenizer.h"
 #include "net/blocking.h"
 
@@ -38,7 +39,10 @@ Task<std::uint64_t> run_count(net::IoThread& thread, std::size_t bytes, std::fun
 Task<std::uint64_t> count_prompt(Call& call, std::string_view model) {
   const std::string_view body = call.request.body;
   const ledger::Encoding encoding = ledger::encoding_of(model);
-  return run_count(*call.worker.thread, body.size(), [encoding, body] { return ledger::count_request(encoding, body); });
+  return run_count(*call.worker.thread, body.size(), [encoding, body]() -> std::uint64_t {
+    const Result<ledger::PromptCount> count = ledger::count_prompt_tokens(encoding, body);
+    return count ? count->tokens : 0;
+  });
 }
 
 Task<std::uint64_t> count_output(Call& call, std::string_view model, std::string_view text, std::uint64_t bytes) {

@@ -35,7 +35,7 @@ std::size_t total_bytes(const std::vector<std::string_view>& pieces) {
 }
 
 /// Reads the few framing bytes that may follow [DONE], so that the connection can serve again; off the caller's path.
-Task<void> drain(std::unique_ptr<http::Incoming> incoming, std::unique_ptr<http::Cancel> cancel) {
+Task<void> drain(std::unique_ptr<http::Incoming> incoming, [[maybe_unused]] std::unique_ptr<http::Cancel> cancel) {
   for (int reads = 0; reads < 8; ++reads) {
     Result<std::string_view> rest = co_await incoming->read();
     if (!rest || rest->empty()) break;
