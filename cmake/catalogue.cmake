@@ -14,6 +14,16 @@ add_custom_command(
   COMMENT "Packing the price catalogue")
 
 set(ledger_embedded ${price_table})
+foreach(encoding cl100k_base o200k_base)
+  set(ranks ${PROJECT_SOURCE_DIR}/data/tokenizer/${encoding}.tiktoken.gz)
+  add_custom_command(
+    OUTPUT ${ledger_tables}/${encoding}.bin
+    COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/make_rank_table.py ${ranks} ${ledger_tables}/${encoding}.bin
+    DEPENDS ${ranks} ${PROJECT_SOURCE_DIR}/tools/make_rank_table.py
+    COMMENT "Packing the ranks of ${encoding}")
+  list(APPEND ledger_embedded ${ledger_tables}/${encoding}.bin)
+endforeach()
+
 set_source_files_properties(
   ${PROJECT_SOURCE_DIR}/src/ledger/embedded.cc PROPERTIES
   OBJECT_DEPENDS "${ledger_embedded}"

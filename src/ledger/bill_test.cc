@@ -193,7 +193,7 @@ TEST(Bill, AbsurdCountsAndProductsAreNotBelieved) {
 }
 
 // money.md section 10: rounding within half a nanodollar of the exact sum, a hold never below the cost and at most one
-// nanodollar above, two attempts cost what they cost apart, order of the units without influence.
+// nanodollar above, order of the units without influence.
 TEST(Bill, PropertiesHoldForRandomUsage) {
   std::mt19937_64 random(20'260'816);
   const char* const kFiles[] = {kAnthropic, kTiered, kRows};

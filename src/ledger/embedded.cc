@@ -23,6 +23,8 @@
   extern "C" const char name##_end[]
 
 LEDGER_EMBED(turnpike_prices, "prices.bin");
+LEDGER_EMBED(turnpike_cl100k, "cl100k_base.bin");
+LEDGER_EMBED(turnpike_o200k, "o200k_base.bin");
 
 namespace turnpike::ledger {
 namespace {
@@ -35,6 +37,14 @@ std::string_view between(const char* begin, const char* end) {
 
 std::string_view embedded_prices() {
   return between(turnpike_prices_begin, turnpike_prices_end);
+}
+
+std::string_view embedded_cl100k_ranks() {
+  return between(turnpike_cl100k_begin, turnpike_cl100k_end);
+}
+
+std::string_view embedded_o200k_ranks() {
+  return between(turnpike_o200k_begin, turnpike_o200k_end);
 }
 
 }  // namespace turnpike::ledger
