@@ -23,7 +23,8 @@ struct Health {
   std::atomic<std::uint32_t> minute{0};           // The minute the two counters below belong to.
   std::atomic<std::uint32_t> calls{0};
   std::atomic<std::uint32_t> fails{0};
-  std::atomic<bool> probing{false};  // One call is out to see whether it is back (AC-COOL-3).
+  std::atomic<bool> probing{false};               // One call is out to see whether it is back (AC-COOL-3).
+  std::atomic<std::int64_t> probing_since_us{0};  // A probe nobody reports on is given up after `kProbeMax`.
   std::atomic<std::int32_t> in_flight{0};
   std::atomic<std::uint64_t> cooldowns{0};
   std::atomic<bool> refuses_stream_options{false};  // AC-OAI-2: remembered.
@@ -32,8 +33,10 @@ struct Health {
 /// Provider + model + credentials + limits: one `model_list` entry.
 struct Deployment {
   std::string id;
-  std::string model_group;  // Its `model_name`; may hold '*'.
-  provider::Target target;
+  std::string identity;      // Stays while only parameters change: whose Health it takes over. Empty: the id.
+  std::string model_group;   // Its `model_name`; may hold '*'.
+  bool wildcard = false;     // It does: serves many models, so no failure of one cools it.
+  provider::Target target;   // Without a provider only for wildcards whose provider the requested name decides.
   std::string config_model;  // "openai/gpt-4o": litellm_params.model
   std::string price_name;    // What the catalogue is asked for (base_model, else provider/model).
   std::optional<double> weight;
@@ -50,7 +53,7 @@ struct Deployment {
   std::string base_model;                                            // model_info.base_model
   std::vector<std::pair<std::string, std::string>> price_overrides;  // Key of the price file, decimal text.
   std::shared_ptr<const config::ModelEntry> entry;  // What the configuration says of it; null in tests.
-  std::shared_ptr<const void> prices;  // ledger::Prices, made by the Pricer; router never looks inside.
+  std::shared_ptr<const void> prices;               // ledger::Prices, made by the Pricer; router never looks inside.
 };
 /// Asks the ledger for the prices of a deployment whose model is final (a wildcard's after the captures are put in).
 using Pricer = std::function<std::shared_ptr<const void>(const Deployment&)>;

@@ -2,12 +2,12 @@
 
 #include <cstdint>
 #include <functional>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
@@ -39,21 +39,21 @@ class RoutingTable {
     std::vector<Deployment> deployments;
   };
   static std::shared_ptr<const RoutingTable> build(std::vector<Source> sources, const config::Settings& settings,
-                                                   const RoutingTable* previous, Pricer pricer);
+                                                   const RoutingTable* previous, Pricer pricer,
+                                                   provider::BareModelProvider bare = nullptr);
 
   /// The group a name leads to (spec config 2.3): deployment id, alias, exact name, wildcards (longest pattern first),
   /// upstream model name, default_fallbacks. A wildcard match is a group made for this name with the captured parts put
   /// in, priced by the Pricer, and kept in `cache`. Null: nobody serves it.
   std::shared_ptr<const ModelGroup> find(std::string_view model, GroupCache& cache) const;
+  /// The same without default_fallbacks.
+  ModelGroupRef find_named(std::string_view model, GroupCache& cache) const;
 
   /// Names for GET /v1/models and for "did you mean"; wildcards as written, hidden aliases left out.
   const std::vector<std::string>& public_names() const;
   const std::vector<ModelGroupRef>& groups() const;
   /// Configured fallbacks of a group (exact, without provider prefix, then "*"), in order.
   std::vector<std::string> fallbacks_of(std::string_view group) const;
-  /// The fallbacks that `kind` calls for: context_window_fallbacks and content_policy_fallbacks where they are configured
-  /// at all, else the general ones.
-  std::vector<std::string> fallbacks_of(std::string_view group, ErrorKind kind) const;
   const std::vector<std::string>& default_fallbacks() const;
 
   struct Impl;
@@ -65,12 +65,15 @@ class RoutingTable {
 };
 
 /// Turns the model_list of the settings into deployments (provider resolved, keys and bases from config or
-/// environment). An entry that cannot be built is left out and named in `problems` ("config.yaml:12: ...").
+/// environment). An entry that cannot be built is left out and named in `problems` ("config.yaml:12: ..."); one without
+/// the key it needs is served (the provider will refuse its calls) and named as well.
 struct Problem {
   std::string position;
   std::string text;
+  bool left_out = true;
 };
-std::vector<Deployment> deployments_of(const config::Settings& settings, std::vector<Problem>& problems);
+std::vector<Deployment> deployments_of(const config::Settings& settings, std::vector<Problem>& problems,
+                                       provider::BareModelProvider bare = nullptr);
 
 /// Whom a call may go to, in order: the first group, then fallbacks; each with its own attempts.
 struct RoutePlan {
@@ -80,9 +83,6 @@ struct RoutePlan {
     std::string overrides_json;  // Of a request's own fallback.
   };
   std::vector<Stop> stops;
-  /// What takes the place of all stops after the first when the first group failed by its context window or by content
-  /// policy and the configuration has lists for that; `take_fallbacks_for` does it.
-  std::optional<std::vector<Stop>> context_window_stops, content_policy_stops;
   RetryPolicy policy;
   DeploymentRef pinned;  // A plan may be pinned to one deployment (responses, sessions); null: free.
 };
@@ -97,18 +97,14 @@ Result<RoutePlan> plan(const RoutingTable& table, const config::Settings& settin
 
 inline constexpr std::size_t kStopsMax = 32;
 
-/// Called with the place of the stop that failed, before `decide`: afterwards the plan's next stop, if any, is the one
-/// that this kind of failure leads to.
-void take_fallbacks_for(RoutePlan& plan, std::size_t at, ErrorKind kind);
-
 /// The policy for a failure of this deployment: its own num_retries comes before everything else.
 RetryPolicy policy_for(const RetryPolicy& policy, const Deployment& deployment);
-CooldownPolicy cooldown_policy(const config::Settings& settings);
 
 /// Picks the deployment of the next attempt: healthy, not yet tried in this call if one is left, smallest order, then
 /// simple-shuffle (weight, else rpm, else tpm, else uniform). `tried` holds ids. When all are cooling the least bad one
 /// gets a probe if none is out (AC-COOL-3). Errors: NoDeployment with retry_after = shortest remaining cooldown and the
 /// text of spec routing 2.2.
+inline constexpr std::chrono::seconds kProbeMax{60};
 struct Pick {
   DeploymentRef deployment;
   bool probe = false;
@@ -116,16 +112,8 @@ struct Pick {
 Result<Pick> pick(const ModelGroup& group, std::span<const std::string> tried, std::int64_t now_us,
                   std::uint64_t random);
 
-/// What the group looks like after a failure, for `History`.
-struct GroupState {
-  bool other_healthy = false;  // Somebody not tried yet is healthy.
-  bool same_healthy = false;   // The one that failed is.
-};
-GroupState state_of(const ModelGroup& group, std::string_view failed_id, std::span<const std::string> tried,
-                    std::int64_t now_us);
-
-/// What an attempt did to its deployment: counts, cools, ends a probe. Every pick is followed by exactly one of the two,
-/// also when the caller hung up (a failure of kind CallerGone counts nowhere).
+/// What an attempt did to its deployment: counts, cools, ends a probe. Every pick is followed by exactly one of the
+/// two, also when the caller hung up (a failure of kind CallerGone counts nowhere).
 void note_success(const Deployment& deployment, std::int64_t now_us, bool probe);
 /// True when the deployment was cooled by this failure.
 bool note_failure(const Deployment& deployment, const Error& error, std::size_t group_size,

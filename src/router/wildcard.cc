@@ -9,8 +9,8 @@ namespace turnpike::router {
 Wildcard::Wildcard(std::string_view pattern) : pattern_(pattern) {
   for (const std::string_view literal : base::split(pattern, '*')) literals_.emplace_back(literal);
   constexpr std::string_view kSpecials = "*+?\\^$|()";
-  specials_ = static_cast<std::size_t>(
-      std::count_if(pattern.begin(), pattern.end(), [&](char c) { return kSpecials.find(c) != std::string_view::npos; }));
+  specials_ = static_cast<std::size_t>(std::count_if(
+      pattern.begin(), pattern.end(), [&](char c) { return kSpecials.find(c) != std::string_view::npos; }));
 }
 
 std::optional<std::vector<std::string_view>> Wildcard::match(std::string_view name) const {

@@ -7,8 +7,8 @@
 
 namespace turnpike::router {
 
-/// A model name with stars, as LiteLLM reads it: each '*' takes any text, as much as it can, and the name may go on after
-/// the pattern's end.
+/// A model name with stars, as LiteLLM reads it: each '*' takes any text, as much as it can, and the name may go on
+/// after the pattern's end.
 ///
 /// Source: LiteLLM's pattern router (`openai/*` is the expression `^openai/(.*)`).
 /// Limits: names above `kNameBytesMax` match nothing. Time is linear in name times stars.

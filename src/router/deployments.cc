@@ -1,0 +1,165 @@
+#include "router/deployments.h"
+
+#include <cstdlib>
+#include <memory>
+
+#include "router/router.h"
+
+namespace turnpike::router {
+namespace {
+
+std::string first_set(std::span<const std::string_view> variables) {
+  for (const std::string_view variable : variables) {
+    const char* value = std::getenv(std::string(variable).c_str());
+    if (value != nullptr && *value != '\0') return value;
+  }
+  return {};
+}
+
+/// "https://host:port/v1": what people may see; the query and any user:password@ of the written address are gone.
+std::string shown(const http::BaseUrl& base) {
+  const http::Origin& origin = base.origin;
+  std::string text = (origin.tls ? "https://" : "http://") + origin.host;
+  if (origin.port != (origin.tls ? 443 : 80)) text += ":" + std::to_string(origin.port);
+  return text + base.path;
+}
+
+void append_line(std::string& lines, std::string_view name, std::string_view value) {
+  if (name.find_first_of("\r\n:") != std::string_view::npos || value.find_first_of("\r\n") != std::string_view::npos)
+    return;
+  lines.append(name).append(": ").append(value).append("\r\n");
+}
+
+std::string joined(std::span<const std::string_view> names) {
+  std::string text;
+  for (const std::string_view name : names) text += (text.empty() ? "" : " or ") + std::string(name);
+  return text;
+}
+
+/// A template such as "https://{account}.example.com" that nobody filled in.
+bool has_placeholder(std::string_view url) {
+  return url.find('{') != std::string_view::npos;
+}
+
+Result<http::BaseUrl> base_of(const provider::Provider& provider, const config::ModelEntry& entry) {
+  std::string url = entry.api_base;
+  if (url.empty()) url = first_set(provider.base_url_variables);
+  if (url.empty()) url = provider.base_url;
+  if (url.empty() || has_placeholder(url)) {
+    const std::string variables = joined(provider.base_url_variables);
+    return base::fail(ErrorKind::InvalidRequest, std::string(provider.label) + " has no fixed address: set api_base" +
+                                                     (variables.empty() ? "" : " or the variable " + variables));
+  }
+  return http::parse_base_url(url);
+}
+
+Deployment deployment_of(const config::ModelEntry& entry) {
+  Deployment deployment;
+  deployment.id = entry.id;
+  deployment.identity = entry.identity;
+  deployment.model_group = entry.model_name;
+  deployment.wildcard = entry.model_name.find('*') != std::string::npos;
+  deployment.config_model = entry.model;
+  deployment.weight = entry.weight;
+  if (entry.rpm) deployment.rpm = static_cast<double>(*entry.rpm);
+  if (entry.tpm) deployment.tpm = static_cast<double>(*entry.tpm);
+  if (entry.order) deployment.order = static_cast<int>(*entry.order);
+  deployment.timeout = entry.timeout;
+  deployment.stream_timeout = entry.stream_timeout;
+  if (entry.num_retries) deployment.num_retries = static_cast<int>(*entry.num_retries);
+  deployment.cooldown_time = entry.cooldown_time;
+  deployment.tags = entry.tags;
+  deployment.mock_response_json = entry.mock_response_json.value_or("");
+  deployment.mode = entry.mode;
+  deployment.config_position = entry.file + (entry.line > 0 ? ":" + std::to_string(entry.line) : "");
+  deployment.base_model = entry.base_model;
+  for (const config::PriceOverride& price : entry.prices)
+    deployment.price_overrides.emplace_back(price.name, price.decimal);
+  deployment.entry = std::make_shared<const config::ModelEntry>(entry);
+  deployment.target.drop_params = entry.additional_drop_params;
+  if (entry.default_params_json != "{}") deployment.target.default_params_json = entry.default_params_json;
+  for (const auto& [name, value] : entry.extra_headers)
+    append_line(deployment.target.extra_fields, name, value.reveal());
+  if (!entry.organization.empty())
+    append_line(deployment.target.extra_fields, "OpenAI-Organization", entry.organization);
+  return deployment;
+}
+
+}  // namespace
+
+CommonParts common_parts(const config::Settings& settings, provider::BareModelProvider bare) {
+  return {.ssl_verify = settings.litellm.ssl_verify,
+          .ssl_ca_file = settings.litellm.ssl_ca_file,
+          .model_alias_map = settings.litellm.model_alias_map,
+          .bare = bare};
+}
+
+Status aim(Deployment& deployment, std::string_view model, const config::ModelEntry& entry, const CommonParts& common,
+           std::string* missing_key) {
+  for (const auto& [alias, real] : common.model_alias_map) {
+    if (alias == model) {
+      model = real;
+      break;
+    }
+  }
+  const provider::Resolved resolved =
+      provider::resolve_model(model, entry.custom_llm_provider, entry.api_base, common.bare);
+  if (resolved.provider == nullptr) {
+    return base::fail(ErrorKind::InvalidRequest, "no provider is named by model \"" + std::string(model) +
+                                                     "\": write it as provider/model, such as openai/" +
+                                                     std::string(model));
+  }
+  const provider::Provider& provider = *resolved.provider;
+  if (provider.shape == provider::Shape::Other) {
+    return base::fail(ErrorKind::InvalidRequest,
+                      std::string(provider.label) + " speaks a dialect that this version does not serve yet");
+  }
+  Result<http::BaseUrl> base = base_of(provider, entry);
+  if (!base) return base::fail(std::move(base.error()));
+  base->origin.verify = common.ssl_verify;
+  base->origin.ca_file = common.ssl_ca_file;
+
+  base::Secret key = entry.api_key;
+  if (key.empty()) key = base::Secret(first_set(provider.key_variables));
+  const bool needed = provider.auth != provider::AuthScheme::None && !provider.self_hosted;
+  if (key.empty() && needed && missing_key != nullptr) {
+    *missing_key = entry.missing_variable.empty() ? joined(provider.key_variables) : entry.missing_variable;
+    if (missing_key->empty()) *missing_key = "api_key";
+  }
+  provider::Target& target = deployment.target;
+  target.provider = &provider;
+  target.model = resolved.model;
+  target.base = std::move(*base);
+  target.shown_base = shown(target.base);
+  target.credential = provider::static_credential(std::move(key));
+  deployment.config_model = model;
+  deployment.price_name =
+      deployment.base_model.empty() ? std::string(provider.name) + "/" + target.model : deployment.base_model;
+  return {};
+}
+
+std::vector<Deployment> deployments_of(const config::Settings& settings, std::vector<Problem>& problems,
+                                       provider::BareModelProvider bare) {
+  const CommonParts common = common_parts(settings, bare);
+  std::vector<Deployment> deployments;
+  deployments.reserve(settings.models.size());
+  for (const config::ModelEntry& entry : settings.models) {
+    Deployment deployment = deployment_of(entry);
+    // "*" served by "*": the requested name says which provider is meant, when it comes.
+    const bool decided_later = deployment.wildcard && entry.model == "*" && entry.custom_llm_provider.empty();
+    std::string missing_key;
+    if (const Status aimed = aim(deployment, entry.model, entry, common, &missing_key); !aimed && !decided_later) {
+      problems.push_back({deployment.config_position, entry.model_name + ": " + aimed.error().message});
+      continue;
+    }
+    if (!missing_key.empty()) {
+      problems.push_back({deployment.config_position,
+                          entry.model_name + ": no API key: set " + missing_key + "; until then its calls end with 401",
+                          false});
+    }
+    deployments.push_back(std::move(deployment));
+  }
+  return deployments;
+}
+
+}  // namespace turnpike::router
