@@ -14,6 +14,12 @@ namespace turnpike::api {
 /// A management body larger than this is a mistake, whatever the server lets through for prompts.
 constexpr std::size_t kManagementBodyBytesMax = 1024 * 1024;
 
+/// Whether a caller may do what the master key may: that key, or anybody where none is configured (AC-SEC-8 keeps such
+/// a gateway on the loopback interface).
+inline bool administers(const domain::Caller& caller) {
+  return caller.is_admin() || caller.role == domain::Role::Anonymous;
+}
+
 /// What a route handler works with: one request, on its I/O thread, after the permission column has been checked.
 struct Context {
   pipeline::Gateway& gateway;

@@ -49,7 +49,7 @@ Task<Result<Reply>> answer(Context& context, pipeline::Worker& worker, const Rou
     Result<domain::CallerRef> caller = co_await recognise(worker, context.request(), context.now_us);
     if (!caller) co_return base::fail(std::move(caller.error()));
     context.caller = std::move(*caller);
-    if (route.who == Who::Admin && !context.caller->is_admin()) {
+    if (route.who == Who::Admin && !administers(*context.caller)) {
       co_return base::fail(admins_only(route, *context.caller));
     }
   }

@@ -28,7 +28,7 @@ void write_deployment(json::Writer& writer, const router::Deployment& deployment
   writer.key("model").string(deployment.config_model);
   writer.key("model_name").string(deployment.model_group);
   writer.key("model_id").string(deployment.id);
-  if (context.caller->is_admin()) writer.key("api_base").string(deployment.target.shown_base);
+  if (administers(*context.caller)) writer.key("api_base").string(deployment.target.shown_base);
   if (deployment.health != nullptr) {
     const router::Health& state = *deployment.health;
     const auto minute = static_cast<std::uint32_t>(context.now_us / 60'000'000);

@@ -100,8 +100,11 @@ Task<Result<Reply>> list_keys(const Context& context) {
 Task<Result<Reply>> key_info(const Context& context) {
   const domain::Caller& caller = *context.caller;
   const std::string reference = context.request().query_value("key");
-  std::string hash = reference.empty() ? caller.key_hash_hex : hash_of_reference(reference);
-  if (!caller.is_admin() && hash != caller.key_hash_hex) co_return base::fail(not_your_key());
+  std::string hash = hash_of_reference(reference);
+  if (!administers(caller)) {
+    if (!reference.empty() && hash != caller.key_hash_hex) co_return base::fail(not_your_key());
+    hash = caller.key_hash_hex;
+  }
   if (hash.empty()) {
     co_return refuse_field("key", "Say which key: /key/info?key=... with a key (\"sk-...\") or its hash.");
   }

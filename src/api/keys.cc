@@ -183,8 +183,14 @@ Task<Result<Reply>> generate_key(const Context& context) {
   apply(*change, context.now_us, row);
 
   account::KeyStore& keys = *context.gateway.keys;
-  if (Status free = co_await check_alias_free(keys, *change, row.hash); !free)
+  if (Status free = co_await check_alias_free(keys, *change, row.hash); !free) {
     co_return base::fail(std::move(free.error()));
+  }
+  if (!change->key.empty()) {
+    Result<std::optional<KeyRow>> same = co_await keys.find(row.hash);
+    if (!same) co_return base::fail(std::move(same.error()));
+    if (*same) co_return refuse_field("key", "This key exists already; choose another, or leave key out.");
+  }
   Result<KeyRow> created = co_await keys.create(std::move(row));
   if (!created) co_return base::fail(std::move(created.error()));
   base::log(base::LogLevel::Info, "key {} made by {}", created->hash, created->created_by);
@@ -206,6 +212,8 @@ Task<Result<Reply>> update_key(const Context& context) {
   if (Status free = co_await check_alias_free(keys, *change, *hash); !free)
     co_return base::fail(std::move(free.error()));
 
+  // The edit is booked as a difference to what stands in the database: that has to be complete.
+  if (change->spend) co_await context.gateway.ledger->shipped();
   const std::string by = author(context);
   const std::int64_t now_us = context.now_us;
   const KeyChange& asked = *change;

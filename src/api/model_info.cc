@@ -114,7 +114,7 @@ Task<Result<Reply>> model_info(const Context& context) {
     const router::Deployment* deployment = known == by_id.end() ? nullptr : known->second;
     writer.begin_object().key("model_name").string(entry.model_name);
     writer.key("litellm_params");
-    write_params(writer, entry, deployment, context.caller->is_admin());
+    write_params(writer, entry, deployment, administers(*context.caller));
     writer.key("model_info");
     write_info(writer, entry, deployment);
     writer.end_object();

@@ -22,7 +22,7 @@ Result<std::optional<std::int64_t>> read_day(const Context& context, std::string
 
 /// A key reads its own entries, whatever it asks for; another key's are refused.
 Status confine(const domain::Caller& caller, SpendFilter& filter) {
-  if (caller.is_admin()) return {};
+  if (administers(caller)) return {};
   if (filter.key_hash && *filter.key_hash != caller.key_hash_hex) {
     Error error;
     error.kind = ErrorKind::PermissionDenied;
