@@ -107,7 +107,7 @@ tl::unexpected<Error> nobody(const ModelGroup& group, const Deployment* soonest,
 }
 
 bool is_probing(const Health& health, std::int64_t now_us) {
-  return health.probing.load(std::memory_order_relaxed) &&
+  return health.probing.load(std::memory_order_acquire) &&
          now_us - health.probing_since_us.load(std::memory_order_relaxed) <=
              std::chrono::microseconds(kProbeMax).count();
 }
@@ -123,11 +123,12 @@ Result<Pick> probe(const ModelGroup& group, std::int64_t now_us) {
   if (soonest == nullptr) return nobody(group, nullptr, now_us);
   if (!probing) {
     Health& health = *(*soonest)->health;
-    std::int64_t since = health.probing_since_us.load(std::memory_order_relaxed);
-    // The exchange decides between threads that come at once; the flag alone would keep a lost probe out for ever.
-    if (health.probing_since_us.compare_exchange_strong(since, now_us)) {
-      if (!health.probing.exchange(true) || now_us - since > std::chrono::microseconds(kProbeMax).count())
-        return Pick{*soonest, true};
+    std::int64_t since = health.probing_since_us.load();
+    if (!health.probing.load()) {
+      health.probing_since_us.store(now_us);  // Before the flag, so that nobody takes a new probe for a lost one.
+      if (!health.probing.exchange(true)) return Pick{*soonest, true};
+    } else if (health.probing_since_us.compare_exchange_strong(since, now_us)) {
+      return Pick{*soonest, true};
     }
   }
   return nobody(group, soonest->get(), now_us);
