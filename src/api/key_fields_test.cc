@@ -1,0 +1,175 @@
+#include "api/key_fields.h"
+
+#include <gtest/gtest.h>
+
+namespace turnpike::api {
+namespace {
+
+struct RefusedCase {
+  const char* body;
+  const char* param;
+  const char* says;
+};
+
+const RefusedCase kRefused[] = {
+    // Wrong types name the field and show how it is written.
+    {R"({"key_alias": 5})", "key_alias", "must be a string, got a number"},
+    {R"({"models": "gpt-4o"})", "models", "must be a list of strings, got a string"},
+    {R"({"models": ["a", 1]})", "models", "must be a list of strings, got a number"},
+    {R"({"max_budget": "10"})", "max_budget", "must be a number of US dollars, got a string"},
+    {R"({"max_budget": -1})", "max_budget", "cannot be negative. Received: -1."},
+    {R"({"max_budget": 1e300})", "max_budget", "not an amount"},
+    {R"({"spend": true})", "spend", "got a boolean"},
+    {R"({"blocked": "yes"})", "blocked", "must be true or false"},
+    {R"({"aliases": {"gpt": 4}})", "aliases", "request model to real model"},
+    {R"({"metadata": []})", "metadata", "must be an object"},
+    {R"({"metadata": {"tags": "x"}})", "metadata.tags", "must be a list of strings"},
+    {R"({"duration": "soon"})", "duration", "Write a number and a unit"},
+    {R"({"duration": "0s"})", "duration", "is not a duration"},
+    {R"({"duration": 30})", "duration", "must be a string"},
+    {R"({"duration": "-1"})", "duration", "is not a duration"},
+    {R"({"key_alias": ""})", "key_alias", "must not be empty"},
+    {R"({"models": ["all-team-models"]})", "models", "name the models"},
+    {R"({"max_budget": 1, "max_budget": null})", "max_budget", "twice"},
+    // The escaped spelling is the same field.
+    {R"({"max\u005fbudget": 1, "max_budget": 2})", "max_budget", "twice"},
+    // Fields that protect and are not enforced: never stored and forgotten.
+    {R"({"soft_budget": 1})", "soft_budget", "not enforced"},
+    {R"({"budget_duration": "30d"})", "budget_duration", "not enforced"},
+    {R"({"budget_id": "b"})", "budget_id", "not enforced"},
+    {R"({"model_max_budget": {"gpt": {"budget_limit": 1}}})", "model_max_budget", "not enforced"},
+    {R"({"temp_budget_increase": 5})", "temp_budget_increase", "not enforced"},
+    {R"({"tpm_limit": 0})", "tpm_limit", "not enforced"},
+    {R"({"rpm_limit": 60})", "rpm_limit", "not enforced"},
+    {R"({"max_parallel_requests": 2})", "max_parallel_requests", "not enforced"},
+    {R"({"model_rpm_limit": {"a": 1}})", "model_rpm_limit", "not enforced"},
+    {R"({"model_tpm_limit": {"a": 1}})", "model_tpm_limit", "not enforced"},
+    {R"({"rpm_limit_type": "dynamic"})", "rpm_limit_type", "not enforced"},
+    {R"({"guardrails": ["pii"]})", "guardrails", "not enforced"},
+    {R"({"policies": ["p"]})", "policies", "not enforced"},
+    {R"({"enforced_params": ["user"]})", "enforced_params", "not enforced"},
+    {R"({"permissions": {"a": true}})", "permissions", "not enforced"},
+    {R"({"object_permission": {"vector_stores": []}})", "object_permission", "not enforced"},
+    {R"({"allowed_cache_controls": ["no-cache"]})", "allowed_cache_controls", "not enforced"},
+    {R"({"allowed_routes": ["llm_api_routes"]})", "allowed_routes", "not enforced"},
+    {R"({"key_type": "management"})", "key_type", "not enforced"},
+    {R"({"allowed_passthrough_routes": ["/x"]})", "allowed_passthrough_routes", "not enforced"},
+    {R"({"allowed_vector_store_indexes": [{}]})", "allowed_vector_store_indexes", "not enforced"},
+    {R"({"access_group_ids": ["g"]})", "access_group_ids", "not enforced"},
+    {R"({"auto_rotate": true})", "auto_rotate", "not enforced"},
+    {R"({"rotation_interval": "30d"})", "rotation_interval", "not enforced"},
+    {R"({"expires": "2030-01-01"})", "expires", "duration"},
+    // The same where LiteLLM keeps them.
+    {R"({"metadata": {"guardrails": ["pii"]}})", "metadata.guardrails", "not enforced"},
+    {R"({"metadata": {"model_rpm_limit": {"a": 1}}})", "metadata.model_rpm_limit", "not enforced"},
+    {R"({"metadata": {"enforced_params": ["user"]}})", "metadata.enforced_params", "not enforced"},
+};
+
+TEST(ReadKeyChange, RefusesByName) {
+  for (const RefusedCase& c : kRefused) {
+    SCOPED_TRACE(c.body);
+    const Result<KeyChange> change = read_key_change(c.body, KeyRoute::Generate);
+    ASSERT_FALSE(change);
+    EXPECT_EQ(change.error().kind, ErrorKind::InvalidRequest);
+    EXPECT_EQ(change.error().param, c.param);
+    EXPECT_NE(change.error().message.find(c.says), std::string::npos) << change.error().message;
+  }
+}
+
+TEST(ReadKeyChange, EveryProtectingFieldIsRefusedOnBothRoutes) {
+  for (const KeyField& field : key_fields()) {
+    if (field.rule != FieldRule::Refused) continue;
+    const std::string body = "{\"" + std::string(field.name) + "\": [1]}";
+    for (const KeyRoute route : {KeyRoute::Generate, KeyRoute::Update}) {
+      const Result<KeyChange> change = read_key_change(body, route);
+      ASSERT_FALSE(change) << field.name;
+      EXPECT_EQ(change.error().param, field.name);
+    }
+    EXPECT_FALSE(field.note.empty()) << field.name;
+  }
+  for (const KeyField& field : key_metadata_fields()) {
+    const Result<KeyChange> change =
+        read_key_change("{\"metadata\":{\"" + std::string(field.name) + "\": [1]}}", KeyRoute::Update);
+    ASSERT_FALSE(change) << field.name;
+    EXPECT_EQ(change.error().param, "metadata." + std::string(field.name));
+  }
+}
+
+TEST(ReadKeyChange, LetsAskingForNothingPass) {
+  const Result<KeyChange> change = read_key_change(
+      R"({"rpm_limit": null, "guardrails": [], "permissions": {}, "auto_rotate": false, "key_type": "default",
+          "budget_duration": "", "metadata": {"guardrails": []}})",
+      KeyRoute::Generate);
+  ASSERT_TRUE(change) << change.error().message;
+  EXPECT_TRUE(change->ignored.empty());
+}
+
+TEST(ReadKeyChange, ReadsEveryStoredField) {
+  const Result<KeyChange> change = read_key_change(
+      R"({"key":"sk-mine","key_alias":"app","duration":"30d","models":["gpt-4o","openai/*"],"aliases":{"a":"b"},
+          "config":{"x":1},"spend":0.5,"max_budget":10.000000001,"user_id":"u","team_id":"t","organization_id":"o",
+          "metadata":{"k":[1,2]},"tags":["x","y"],"blocked":true})",
+      KeyRoute::Generate);
+  ASSERT_TRUE(change) << change.error().message;
+  EXPECT_EQ(change->key, "sk-mine");
+  EXPECT_EQ(change->key_alias.value, "app");
+  EXPECT_EQ(change->life->seconds, 30 * 86400);
+  EXPECT_EQ(change->models, (std::vector<std::string>{"gpt-4o", "openai/*"}));
+  EXPECT_EQ(change->aliases_json, R"({"a":"b"})");
+  EXPECT_EQ(change->config_json, R"({"x":1})");
+  EXPECT_EQ(change->spend, Money::from_nano(500'000'000));
+  EXPECT_EQ(change->max_budget.value, Money::from_nano(10'000'000'001));
+  EXPECT_EQ(change->user_id.value, "u");
+  EXPECT_EQ(change->team_id.value, "t");
+  EXPECT_EQ(change->organization_id.value, "o");
+  EXPECT_EQ(change->metadata_json, R"({"k":[1,2]})");
+  EXPECT_EQ(change->tags, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(change->blocked, true);
+}
+
+TEST(ReadKeyChange, NullClearsOnlyWhatMayBeEmpty) {
+  const Result<KeyChange> change = read_key_change(
+      R"({"key":"sk-a","max_budget":null,"key_alias":null,"models":null,"metadata":null,"blocked":null,"duration":null})",
+      KeyRoute::Update);
+  ASSERT_TRUE(change) << change.error().message;
+  EXPECT_TRUE(change->max_budget.present);
+  EXPECT_FALSE(change->max_budget.value);
+  EXPECT_TRUE(change->key_alias.present);
+  EXPECT_FALSE(change->models);
+  EXPECT_FALSE(change->metadata_json);
+  EXPECT_FALSE(change->blocked);
+  EXPECT_FALSE(change->life);
+  EXPECT_FALSE(change->user_id.present);
+}
+
+TEST(ReadKeyChange, MinusOneEndsAnExpiry) {
+  const Result<KeyChange> change = read_key_change(R"({"key":"sk-a","duration":"-1"})", KeyRoute::Update);
+  ASSERT_TRUE(change) << change.error().message;
+  EXPECT_TRUE(change->life->never);
+}
+
+TEST(ReadKeyChange, TellsWhatItIgnores) {
+  const Result<KeyChange> change =
+      read_key_change(R"({"colour":"red","send_invite_email":true,"prompts":[],"nothing":null})", KeyRoute::Generate);
+  ASSERT_TRUE(change) << change.error().message;
+  EXPECT_EQ(change->ignored, (std::vector<std::string>{"colour", "send_invite_email"}));
+  EXPECT_EQ(ignored_fields_value({"a", "b\r\nX: 1", "c"}), "a, ?, c");
+  EXPECT_LT(ignored_fields_value(std::vector<std::string>(1000, "abcdefgh")).size(), 600u);
+}
+
+TEST(ReadKeyChange, RefusesWhatIsNoObject) {
+  for (const char* body : {"[]", "5", "{", "{\"a\":1}x", "nul"}) {
+    EXPECT_FALSE(read_key_change(body, KeyRoute::Generate)) << body;
+  }
+  EXPECT_TRUE(read_key_change("", KeyRoute::Generate));
+  EXPECT_TRUE(read_key_change("{}", KeyRoute::Generate));
+}
+
+TEST(SetMember, KeepsEveryOtherByte) {
+  EXPECT_EQ(set_member("{}", "tags", "[1]"), R"({"tags":[1]})");
+  EXPECT_EQ(set_member(R"({"a":1.50,"tags":["x"],"b":{"c": 2}})", "tags", "[]"),
+            R"({"a":1.50,"b":{"c": 2},"tags":[]})");
+}
+
+}  // namespace
+}  // namespace turnpike::api

@@ -1,0 +1,106 @@
+#include "api/route.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace turnpike::api {
+namespace {
+
+using http::Method;
+
+struct PathCase {
+  const char* name;
+  Method method;
+  std::string_view path;
+  std::string_view route;  // Empty: none.
+  std::string_view captured = {};
+};
+
+const PathCase kPaths[] = {
+    {"chat", Method::Post, "/v1/chat/completions", "/v1/chat/completions"},
+    {"chat without v1", Method::Post, "/chat/completions", "/chat/completions"},
+    {"model in the path", Method::Post, "/openai/deployments/gpt-4o/chat/completions",
+     "/openai/deployments/{model}/chat/completions", "gpt-4o"},
+    {"model with slashes", Method::Post, "/engines/openai/gpt-4o/completions", "/engines/{model}/completions",
+     "openai/gpt-4o"},
+    {"the longer suffix wins", Method::Post, "/engines/gpt/chat/completions", "/engines/{model}/chat/completions",
+     "gpt"},
+    {"model id with slashes", Method::Get, "/v1/models/openai/gpt-4o", "/v1/models/{model}", "openai/gpt-4o"},
+    {"escapes stay as sent", Method::Get, "/v1/models/openai%2Fgpt-4o", "/v1/models/{model}", "openai%2Fgpt-4o"},
+    {"HEAD is answered by GET", Method::Head, "/", "/"},
+    {"double slash", Method::Post, "//v1/chat/completions", ""},
+    {"double slash inside", Method::Get, "/key//info", ""},
+    {"dot segment", Method::Get, "/./key/info", ""},
+    {"dot dot", Method::Get, "/health/../key/info", ""},
+    {"encoded letter", Method::Get, "/key/inf%6F", ""},
+    {"encoded slash", Method::Get, "/key%2Finfo", ""},
+    {"encoded dots", Method::Get, "/health/%2e%2e/key/info", ""},
+    {"path parameter", Method::Get, "/key/info;x", ""},
+    {"trailing slash", Method::Get, "/key/info/", ""},
+    {"upper case", Method::Get, "/KEY/info", ""},
+    {"dot dot in a capture", Method::Post, "/engines/../key/chat/completions", ""},
+    {"empty segment in a capture", Method::Post, "/engines//gpt/chat/completions", ""},
+    {"empty capture", Method::Post, "/engines//chat/completions", ""},
+    {"capture with a trailing slash", Method::Get, "/v1/models/gpt/", ""},
+    {"empty path", Method::Get, "", ""},
+    {"star", Method::Get, "*", ""},
+};
+
+TEST(FindRoute, ComparesBytesOnly) {
+  for (const PathCase& c : kPaths) {
+    SCOPED_TRACE(c.name);
+    const Match match = find_route(routes(), c.method, c.path);
+    EXPECT_EQ(match.route == nullptr ? std::string_view() : match.route->path, c.route);
+    EXPECT_EQ(match.captured, c.captured);
+  }
+}
+
+TEST(FindRoute, NamesTheMethodsOfAKnownPath) {
+  EXPECT_EQ(find_route(routes(), Method::Get, "/v1/chat/completions").allowed, std::vector<std::string_view>{"POST"});
+  EXPECT_EQ(find_route(routes(), Method::Get, "/engines/a/chat/completions").allowed,
+            std::vector<std::string_view>{"POST"});
+  EXPECT_EQ(find_route(routes(), Method::Delete, "/key/info").allowed, std::vector<std::string_view>{"GET"});
+  EXPECT_TRUE(find_route(routes(), Method::Delete, "/nothing").allowed.empty());
+}
+
+// The permission column as a list: what is added shows up here.
+TEST(Routes, AreOpenToWhomTheTableSays) {
+  std::set<std::string_view> open, admin;
+  for (const Route& route : routes()) {
+    if (route.who == Who::Public || route.who == Who::PublicUnlessSet) open.insert(route.path);
+    if (route.who == Who::Admin) admin.insert(route.path);
+    EXPECT_EQ(route.answer == nullptr, route.who == Who::Pipeline) << route.path;
+  }
+  EXPECT_EQ(open, (std::set<std::string_view>{"/", "/routes", "/test", "/health/liveliness", "/health/liveness",
+                                              "/health/readiness", "/metrics"}));
+  EXPECT_EQ(admin, (std::set<std::string_view>{"/key/generate", "/key/update", "/key/delete", "/key/block",
+                                               "/key/unblock", "/key/list", "/spend/keys", "/config/reload"}));
+}
+
+TEST(UnknownRoute, NamesTheNearest) {
+  const Error typo = unknown_route(routes(), "POST", "/v1/chat/completion");
+  EXPECT_EQ(typo.kind, ErrorKind::NotFound);
+  EXPECT_NE(typo.message.find("There is no route POST /v1/chat/completion."), std::string::npos) << typo.message;
+  EXPECT_NE(typo.message.find("/v1/chat/completions"), std::string::npos) << typo.message;
+}
+
+TEST(UnknownRoute, SaysWhatComesLater) {
+  const Error later = unknown_route(routes(), "POST", "/v1/messages");
+  EXPECT_NE(later.message.find("does not serve yet"), std::string::npos) << later.message;
+  const Error never = unknown_route(routes(), "GET", "/favicon.ico");
+  EXPECT_EQ(never.message.find("does not serve yet"), std::string::npos) << never.message;
+}
+
+TEST(UnknownRoute, ShowsALongPathCut) {
+  const Error error = unknown_route(routes(), "GET", "/" + std::string(100'000, 'a'));
+  EXPECT_LT(error.message.size(), 500u);
+}
+
+TEST(WrongMethod, SaysWhichOneToUse) {
+  EXPECT_EQ(wrong_method("GET", "/v1/chat/completions", {"POST"}).message,
+            "GET is not possible on /v1/chat/completions; use POST.");
+}
+
+}  // namespace
+}  // namespace turnpike::api
