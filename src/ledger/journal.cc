@@ -1,0 +1,322 @@
+#include "ledger/journal.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/id.h"
+#include "base/log.h"
+
+namespace turnpike::ledger {
+namespace {
+
+constexpr std::uint64_t kReservePerHoldBytes = 4096;
+constexpr std::chrono::milliseconds kIdleLook{1000};
+constexpr std::chrono::milliseconds kDiskLinger{1};
+constexpr std::size_t kRetiredMin = 64;  // Newest deleted segments whose small objects are kept for late readers.
+constexpr unsigned kHoldIdEpochShift = 40;
+
+std::string errno_text() {
+  return std::generic_category().message(errno);
+}
+
+bool write_whole(int descriptor, std::string_view bytes, std::uint64_t at) {
+  if (fault::at("journal.enospc")) {
+    errno = ENOSPC;
+    return false;
+  }
+  if (fault::at("journal.short_write")) bytes = bytes.substr(0, 0);
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(at));
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return false;
+    }
+    if (written == 0) {
+      errno = ENOSPC;
+      return false;
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+    at += static_cast<std::uint64_t>(written);
+  }
+  return true;
+}
+
+}  // namespace
+
+Journal::Journal(JournalOptions options, JournalDirectory directory)
+    : options_(std::move(options)), directory_(std::move(directory)) {
+  base::fill_random(instance_.data(), instance_.size());
+}
+
+Journal::~Journal() {
+  close();
+}
+
+Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, JournalDirectory directory,
+                                               std::uint64_t next_sequence, std::uint64_t next_segment,
+                                               std::uint64_t next_entry, std::vector<KeptSegment> kept) {
+  std::unique_ptr<Journal> journal(new Journal(std::move(options), std::move(directory)));
+  journal->sequence_ = next_sequence;
+  journal->entry_no_ = next_entry - 1;
+  journal->hold_id_ = journal->directory_.epoch() << kHoldIdEpochShift;
+  journal->next_segment_ = next_segment;
+  for (const KeptSegment& old : kept) {
+    auto segment = std::make_unique<Segment>();
+    segment->number = old.number;
+    segment->path = old.path;
+    segment->closed_us = old.modified_us;
+    segment->pins = 1;  // Until what was found in it is shipped: `note_shipped` frees them.
+    journal->segments_.push_back(std::move(segment));
+  }
+  std::unique_ptr<Segment> first = journal->make_segment();
+  if (!first || !journal->start_segment(*first)) {
+    return base::fail(ErrorKind::Unavailable,
+                      "cannot write the journal in " + journal->directory_.path() + ": " + errno_text() +
+                          "; make room, or start with --no-journal and give up what a crash would lose");
+  }
+  journal->current_ = first.get();
+  journal->segments_.push_back(std::move(first));
+  journal->wanted_ = true;
+  journal->thread_ = std::thread([raw = journal.get()] { raw->keep_house(); });
+  return journal;
+}
+
+std::unique_ptr<Segment> Journal::make_segment() {
+  if (fault::at("journal.no_spare")) {
+    errno = ENOSPC;
+    return nullptr;
+  }
+  auto segment = std::make_unique<Segment>();
+  segment->number = next_segment_;
+  segment->path = directory_.segment_path(segment->number);
+  segment->size = options_.segment_bytes;
+  segment->descriptor = ::open(segment->path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (segment->descriptor < 0) return nullptr;
+  const int allocated = ::posix_fallocate(segment->descriptor, 0, static_cast<off_t>(segment->size));
+  if (allocated != 0 || !directory_.sync()) {
+    ::close(segment->descriptor);
+    ::unlink(segment->path.c_str());
+    errno = allocated != 0 ? allocated : errno;
+    return nullptr;
+  }
+  ++next_segment_;
+  return segment;
+}
+
+bool Journal::start_segment(Segment& segment) {
+  SegmentHeader header;
+  header.journal_id = directory_.journal_id();
+  header.instance = instance_;
+  header.number = segment.number;
+  header.epoch = directory_.epoch();
+  header.first_sequence = sequence_.load();
+  header.created_ns = base::unix_now_us() * 1000;
+  std::string bytes = encode_header(header);
+  segment.crc = header.crc;
+
+  RecordBatch open;
+  open.begin(RecordType::Open);
+  put_u64(open.payload(), last_entry_no() + 1);
+  put_u64(open.payload(), shipped_no_.load());
+  put_u64(open.payload(), std::min(first_needed_segment(), segment.number));
+  open.end();
+  open.seal(segment.crc, sequence_.fetch_add(1), header.created_ns);
+  bytes += open.bytes();
+  if (!write_whole(segment.descriptor, bytes, 0)) return false;
+  segment.reserved = bytes.size();
+  segment.dirty = true;
+  return true;
+}
+
+std::uint64_t Journal::first_needed_segment() const {
+  for (const auto& segment : segments_) {
+    if (segment->pins.load(std::memory_order_acquire) > 0) return segment->number;
+  }
+  return UINT64_MAX;
+}
+
+Segment* Journal::append(RecordBatch& records, Purpose purpose, int keep_pins) {
+  const std::uint64_t size = records.bytes().size();
+  for (int tries = 0; tries < 3; ++tries) {
+    Segment* const segment = current_.load(std::memory_order_acquire);
+    if (purpose == Purpose::NewCall && !spare_ready_.load(std::memory_order_relaxed)) {
+      const std::uint64_t needed =
+          static_cast<std::uint64_t>(open_holds.load(std::memory_order_relaxed) + 1) * kReservePerHoldBytes;
+      if (full() || segment->reserved.load(std::memory_order_relaxed) + size + needed > segment->size) return nullptr;
+    }
+    // Pinned before the reservation: whoever fails to reserve after us, rotates and looks for pins, sees this one.
+    segment->pins.fetch_add(1 + keep_pins, std::memory_order_acq_rel);
+    const std::uint64_t at = segment->reserved.fetch_add(size, std::memory_order_acq_rel);
+    if (at + size <= segment->size) {
+      const std::uint64_t sequence = sequence_.fetch_add(records.count(), std::memory_order_relaxed);
+      records.seal(segment->crc, sequence, base::unix_now_us() * 1000);
+      const bool written = write_whole(segment->descriptor, records.bytes(), at);
+      if (written) mark_dirty(*segment);
+      unpin(segment, written ? 1 : 1 + keep_pins);
+      if (written) {
+        bytes_written.fetch_add(size, std::memory_order_relaxed);
+        return segment;
+      }
+      base::log(base::LogLevel::Error, "journal: cannot write {}: {}", segment->path, errno_text());
+    } else {
+      unpin(segment, 1 + keep_pins);
+    }
+    if (!rotate(segment)) return nullptr;
+  }
+  return nullptr;
+}
+
+void Journal::mark_dirty(Segment& segment) {
+  // Sequentially consistent with the sync thread's reset of the two: one of us sees the other.
+  if (!segment.dirty.load()) segment.dirty.store(true);
+  if (oldest_unsynced_us.load() != 0) return;
+  std::int64_t none = 0;
+  if (!oldest_unsynced_us.compare_exchange_strong(none, base::unix_now_us())) return;
+  // Once per sync interval: the first record after a sync wakes the thread.
+  const std::lock_guard lock(mutex_);
+  wanted_ = true;
+  wake_.notify_one();
+}
+
+bool Journal::rotate(Segment* full_segment) {
+  const std::lock_guard lock(mutex_);
+  if (current_.load(std::memory_order_acquire) != full_segment) return true;  // Somebody else did it.
+  fault::kill_at("journal.rotate");
+  wanted_ = true;
+  wake_.notify_one();
+  if (!spare_) {
+    full_ = true;
+    return false;
+  }
+  std::unique_ptr<Segment> next = std::move(spare_);
+  spare_ready_ = false;
+  full_segment->reserved.fetch_add(full_segment->size, std::memory_order_acq_rel);  // Nobody reserves in it any more.
+  if (!start_segment(*next)) {
+    base::log(base::LogLevel::Error, "journal: cannot write {}: {}", next->path, errno_text());
+    full_ = true;
+    ::close(next->descriptor);
+    ::unlink(next->path.c_str());
+    return false;
+  }
+  full_segment->closed_us = base::unix_now_us();
+  current_.store(next.get(), std::memory_order_release);
+  segments_.push_back(std::move(next));
+  return true;
+}
+
+base::Completion Journal::synced(base::Executor* executor) {
+  base::Completion completion(executor);
+  const std::lock_guard lock(mutex_);
+  waiters_.push_back(completion);
+  wanted_ = true;
+  wake_.notify_one();
+  return completion;
+}
+
+void Journal::note_shipped(std::uint64_t entry_no) {
+  const bool first = shipped_no_.exchange(entry_no, std::memory_order_acq_rel) == 0;
+  if (!first) return;
+  const std::lock_guard lock(mutex_);
+  for (const auto& segment : segments_) {
+    if (segment->descriptor < 0) segment->pins = 0;
+  }
+}
+
+void Journal::sync_segments(std::unique_lock<std::mutex>& lock) {
+  std::vector<base::Completion> served = std::move(waiters_);
+  waiters_.clear();
+  std::vector<Segment*> dirty;
+  oldest_unsynced_us.store(0);
+  for (const auto& segment : segments_) {
+    if (segment->descriptor >= 0 && segment->dirty.exchange(false)) dirty.push_back(segment.get());
+  }
+  lock.unlock();  // Only this thread removes segments, so the pointers stay good.
+  for (Segment* segment : dirty) {
+    if (!fault::at("journal.eio_sync") && ::fdatasync(segment->descriptor) == 0) continue;
+    ++sync_errors;
+    base::log(base::LogLevel::Error,
+              "journal: fdatasync of {} failed: {}; a power cut may lose entries of the last moments", segment->path,
+              errno_text());
+    if (current_.load() == segment) rotate(segment);
+  }
+  for (const base::Completion& completion : served) completion.complete();
+  lock.lock();
+}
+
+void Journal::delete_old(bool room_is_short) {
+  const std::int64_t keep_us = std::chrono::duration_cast<std::chrono::microseconds>(options_.keep).count();
+  while (segments_.size() > 1) {
+    Segment& oldest = *segments_.front();
+    const bool old = base::unix_now_us() - oldest.closed_us.load() >= keep_us;
+    if (oldest.pins.load(std::memory_order_acquire) > 0 || !(old || room_is_short) || oldest.dirty.load()) break;
+    if (oldest.descriptor >= 0) ::close(oldest.descriptor);
+    ::unlink(oldest.path.c_str());
+    retired_.push_back(std::move(segments_.front()));
+    segments_.pop_front();
+    if (room_is_short) break;
+  }
+  if (retired_.size() > 2 * kRetiredMin) retired_.erase(retired_.begin(), retired_.begin() + kRetiredMin);
+}
+
+void Journal::keep_house() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    wake_.wait_for(lock, kIdleLook, [this] { return stopping_ || wanted_; });
+    wanted_ = false;
+    if (!spare_ && !stopping_) {
+      lock.unlock();
+      std::unique_ptr<Segment> spare = make_segment();
+      lock.lock();
+      if (spare) {
+        spare_ = std::move(spare);
+        spare_ready_ = true;
+        full_ = false;
+      } else {
+        base::log(base::LogLevel::Error, "journal: cannot prepare a segment in {}: {}", directory_.path(),
+                  errno_text());
+        delete_old(true);
+      }
+    }
+    if (oldest_unsynced_us.load() != 0 || !waiters_.empty()) {
+      // What arrives during the linger shares the sync.
+      const auto linger = options_.disk ? kDiskLinger : options_.sync_interval;
+      wake_.wait_for(lock, linger, [this] { return stopping_; });
+      sync_segments(lock);
+    }
+    delete_old(false);
+  }
+}
+
+void Journal::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+  std::unique_lock lock(mutex_);
+  sync_segments(lock);
+  if (spare_) {
+    ::close(spare_->descriptor);
+    ::unlink(spare_->path.c_str());
+    spare_.reset();
+  }
+  for (const auto& segment : segments_) {
+    if (segment->descriptor < 0) continue;
+    if (segment.get() == current_.load()) {
+      const std::uint64_t used = std::min(segment->reserved.load(), segment->size);
+      if (::ftruncate(segment->descriptor, static_cast<off_t>(used)) != 0)
+        base::log(base::LogLevel::Warning, "journal: cannot trim {}", segment->path);
+    }
+    ::close(segment->descriptor);
+    segment->descriptor = -1;
+  }
+}
+
+}  // namespace turnpike::ledger

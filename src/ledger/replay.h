@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ledger/hold_record.h"
+#include "ledger/journal_dir.h"
+
+namespace turnpike::ledger {
+
+/// A hold that a crash left open, with what the journal knows of its call.
+struct OpenHold {
+  HoldFacts facts;   // Views into `hold`.
+  std::string hold;  // The HOLD payload.
+  Money extended;
+  bool attempted = false;
+  bool answered = false;  // A byte of a 2xx came.
+  std::string deployment_id, price_version;
+  std::uint64_t prompt_tokens = 0, completion_tokens = 0;
+  Money cost;  // As of the last PROGRESS, else of the ANSWER.
+};
+
+struct Replay {
+  std::vector<KeptSegment> segments;      // All on disk.
+  std::vector<std::string> unused_files;  // Spares that were never used.
+  std::uint64_t last_epoch = 0;
+  std::uint64_t max_sequence = 0;
+  std::uint64_t max_entry_no = 0;
+  std::uint64_t shipped_no = 0;  // As the journal knows it; the database decides.
+  std::uint64_t first_needed_segment = 0;
+  std::vector<OpenHold> open_holds;
+  std::vector<std::uint64_t> missing_entry_nos;               // Below the largest and above what was shipped.
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> gaps;  // Sequence numbers that are gone, both ends inclusive.
+  std::uint64_t bytes_skipped = 0;
+  bool torn_tail = false;  // The damage is only at the end of the last segment: what a kill leaves.
+  bool clean_stop = false;
+};
+
+/// Reads what the segments from the first needed one say (`everything`: from the oldest). Changes nothing.
+Result<Replay> replay_journal(const std::string& directory, bool everything = false);
+
+/// Calls `found` with each ENTRY payload whose number is in [from, to], in file order, until it returns false.
+Status read_entries(const std::vector<KeptSegment>& segments, std::uint64_t from, std::uint64_t to,
+                    const std::function<bool(std::uint64_t number, std::string_view payload)>& found);
+
+/// How an open hold ends (spec money 2, rows 23 to 25): status interrupted, reason gateway_crash.
+EntryRow closing_row(const OpenHold& hold, std::uint64_t entry_no, std::int64_t now_us, bool strict,
+                     std::string& record_id);
+
+}  // namespace turnpike::ledger
