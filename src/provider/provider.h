@@ -21,22 +21,26 @@ struct FieldRule {
 
 /// A company's API: one row of the catalogue.
 struct Provider {
-  std::string_view name;           // The prefix of "provider/model".
-  std::string_view label;          // In messages: "OpenAI", "Groq".
+  std::string_view name;   // The prefix of "provider/model".
+  std::string_view label;  // In messages: "OpenAI", "Groq".
   Shape shape = Shape::OpenAi;
-  std::string_view base_url;       // Empty: must be configured (api_base or base_url_variables).
+  std::string_view base_url;  // Empty: must be configured (api_base or base_url_variables).
   AuthScheme auth = AuthScheme::Bearer;
-  std::string_view auth_header;    // For ApiKeyHeader.
-  std::span<const std::string_view> key_variables;       // First set wins.
+  std::string_view auth_header;                     // For ApiKeyHeader.
+  std::span<const std::string_view> key_variables;  // First set wins.
   std::span<const std::string_view> base_url_variables;
   std::span<const FieldRule> rules;
-  bool self_hosted = false;        // Costs 0 unless priced (AC-PRICE-3); key optional.
-  bool stream_usage = true;        // False: refuses stream_options (NOSO).
+  bool self_hosted = false;    // Costs 0 unless priced (AC-PRICE-3); key optional.
+  bool stream_usage = true;    // False: refuses stream_options (NOSO).
+  std::string_view bare_path;  // Put before the operation's path when the configured base has none ("/v1").
 };
 
 /// Sorted by name.
 std::span<const Provider> catalogue();
 const Provider* find_provider(std::string_view name);
+
+/// The provider whose own endpoint `api_base` names; null when it is nobody's we know.
+const Provider* find_provider_by_base(std::string_view api_base);
 
 /// Splits "provider/model" (spec: providers 1). `custom` (custom_llm_provider) wins; bare names are looked up in
 /// `bare_model_provider` (the price catalogue's word for a model, may be null); null when nobody is meant.
@@ -45,6 +49,7 @@ struct Resolved {
   std::string model;  // As sent upstream.
 };
 using BareModelProvider = std::string (*)(std::string_view model);
-Resolved resolve_model(std::string_view model, std::string_view custom, std::string_view api_base, BareModelProvider bare);
+Resolved resolve_model(std::string_view model, std::string_view custom, std::string_view api_base,
+                       BareModelProvider bare);
 
 }  // namespace turnpike::provider

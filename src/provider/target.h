@@ -15,8 +15,8 @@
 
 namespace turnpike::provider {
 
-/// Where an attempt's credential comes from: asynchronous and with an expiry, so that tokens can be fetched ahead of time
-/// (OAuth, STS). The static key of a config line is the first and today the only source.
+/// Where an attempt's credential comes from: asynchronous and with an expiry, so that tokens can be fetched ahead of
+/// time (OAuth, STS). The static key of a config line is the first and today the only source.
 class CredentialSource {
  public:
   virtual ~CredentialSource() = default;
@@ -27,12 +27,13 @@ std::shared_ptr<CredentialSource> static_credential(base::Secret secret);
 /// Where one attempt goes: everything of a deployment that the wire needs. Made once per deployment and snapshot.
 struct Target {
   const Provider* provider = nullptr;
-  std::string model;            // As sent upstream.
+  std::string model;  // As sent upstream.
   http::BaseUrl base;
-  std::string shown_base;       // For headers and logs: no query, no credentials.
+  std::string shown_base;  // For headers and logs: no query, no credentials.
   std::shared_ptr<CredentialSource> credential;
-  std::string extra_fields;     // Rendered header lines: extra_headers, organization.
-  std::string default_params_json;  // litellm_params that are request parameters: an object, "" when none; the caller wins.
+  std::string extra_fields;  // Rendered header lines: extra_headers, organization.
+  std::string
+      default_params_json;  // litellm_params that are request parameters: an object, "" when none; the caller wins.
   std::vector<std::string> drop_params;  // additional_drop_params
 };
 

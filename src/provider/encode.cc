@@ -1,0 +1,341 @@
+#include <algorithm>
+
+#include "base/text.h"
+#include "http/message.h"
+#include "json/write.h"
+#include "protocol/key_set.h"
+#include "provider/target.h"
+
+namespace turnpike::provider {
+namespace {
+
+using json::Kind;
+using json::Member;
+using json::Value;
+using protocol::CallRequest;
+
+// LiteLLM's gateway fields (spec http-api 4.2): they speak to a gateway, never to a provider.
+constexpr std::string_view kOwnFields[] = {
+    "additional_drop_params",
+    "allowed_openai_params",
+    "cache",
+    "caching",
+    "content_policy_fallbacks",
+    "context_window_fallback_dict",
+    "context_window_fallbacks",
+    "disable_fallbacks",
+    "disable_global_guardrail",
+    "drop_params",
+    "extra_body",
+    "fallbacks",
+    "fastest_response",
+    "guardrail_config",
+    "guardrails",
+    "litellm_call_id",
+    "litellm_logging_obj",
+    "litellm_metadata",
+    "litellm_params",
+    "litellm_session_id",
+    "litellm_trace_id",
+    "max_fallbacks",
+    "max_retries",
+    "mock_delay",
+    "mock_response",
+    "mock_testing_content_policy_fallbacks",
+    "mock_testing_context_fallbacks",
+    "mock_testing_fallbacks",
+    "mock_testing_rate_limit_error",
+    "mock_timeout",
+    "mock_tool_calls",
+    "no-log",
+    "num_retries",
+    "policies",
+    "prompt_id",
+    "prompt_variables",
+    "prompt_version",
+    "proxy_server_request",
+    "request_timeout",
+    "secret_fields",
+    "stream_timeout",
+    "tags",
+    "target_model_names",
+    "timeout",
+    "ttl",
+    "user_config",
+};
+constexpr protocol::KeySet kOwn{kOwnFields};
+
+// A gateway below reads these itself.
+constexpr std::string_view kForGateways[] = {"tags", "litellm_metadata", "guardrails", "litellm_session_id",
+                                             "litellm_trace_id"};
+constexpr protocol::KeySet kGateway{kForGateways};
+
+bool is_gateway(const Provider& provider) {
+  return provider.name == "litellm_proxy";
+}
+
+// OpenAI takes metadata of at most 16 short strings; what LiteLLM's callers put there besides is for the gateway.
+bool openai_takes(std::string_view metadata_json) {
+  constexpr std::size_t kPairsMax = 16;
+  constexpr std::size_t kValueBytesMax = 512;
+  json::Document document;
+  if (!document.parse(metadata_json) || !document.root().is(Kind::Object)) return false;
+  std::size_t pairs = 0;
+  for (const Value::Pair& pair : document.root().members()) {
+    if (++pairs > kPairsMax || !pair.value.is(Kind::String) || pair.value.inner().size() > kValueBytesMax) return false;
+  }
+  return pairs > 0;
+}
+
+const FieldRule* find_rule(const Provider& provider, std::string_view field) {
+  for (const FieldRule& rule : provider.rules) {
+    if (rule.from == field) return &rule;
+  }
+  return nullptr;
+}
+
+/// Plans the edits of one call's body for one target.
+class BodyEncoder {
+ public:
+  BodyEncoder(const CallRequest& call, const Target& target, const EncodeOptions& options, json::Splice& splice)
+      : call_(call), target_(target), options_(options), splice_(splice) {}
+
+  Status encode();
+
+ private:
+  Status override_fields();
+  void edit_member(const Member& member);
+  void ask_usage(const Member* stream_options);
+  void add_absent(std::string_view object_json);
+  bool overridden(std::string_view key) const { return std::find(added_.begin(), added_.end(), key) != added_.end(); }
+  bool dropped(std::string_view key) const {
+    return std::find(target_.drop_params.begin(), target_.drop_params.end(), key) != target_.drop_params.end();
+  }
+  /// The name a parameter goes by at this provider; empty: it is not sent.
+  std::string_view wire_name(std::string_view key) const {
+    if (dropped(key)) return {};
+    const FieldRule* rule = find_rule(*target_.provider, key);
+    return rule == nullptr ? key : rule->to;
+  }
+
+  const CallRequest& call_;
+  const Target& target_;
+  const EncodeOptions& options_;
+  json::Splice& splice_;
+  std::vector<std::string> added_;  // Names on the wire that came from elsewhere than the caller's body.
+};
+
+void BodyEncoder::ask_usage(const Member* stream_options) {
+  if (!call_.stream) return;
+  const bool ask = options_.ask_usage && target_.provider->stream_usage && !dropped("stream_options");
+  if (!ask) {
+    if (stream_options != nullptr) splice_.remove(call_.scan, *stream_options);
+    return;
+  }
+  constexpr std::string_view kAsked = "{\"include_usage\":true}";
+  if (stream_options == nullptr) {
+    splice_.add(call_.scan, "stream_options", kAsked);
+    return;
+  }
+  if (call_.include_usage) return;
+  const std::string_view given = stream_options->value.in(call_.body);
+  json::Document document;
+  if (stream_options->kind != Kind::Object || !document.parse(given)) {
+    splice_.replace(stream_options->value, std::string(kAsked));
+    return;
+  }
+  std::string merged;
+  json::Writer writer(merged);
+  writer.begin_object();
+  for (const Value::Pair& pair : document.root().members()) {
+    const std::string key = pair.key.text().value_or("");
+    if (key != "include_usage") writer.key(key).raw(pair.value.raw());
+  }
+  writer.key("include_usage").boolean(true).end_object();
+  splice_.replace(stream_options->value, std::move(merged));
+}
+
+void BodyEncoder::edit_member(const Member& member) {
+  const std::string_view key = member.key;
+  if (key == "model") {
+    splice_.replace(member.value, json::quoted(target_.model));
+    return;
+  }
+  if (key == "stream_options" && call_.stream) return;  // ask_usage's.
+  if (key == "metadata") {
+    const bool keep = is_gateway(*target_.provider) ||
+                      (target_.provider->name == "openai" && openai_takes(member.value.in(call_.body)));
+    if (!keep || overridden(key)) splice_.remove(call_.scan, member);
+    return;
+  }
+  if (kOwn.has(key) && !(is_gateway(*target_.provider) && kGateway.has(key))) {
+    splice_.remove(call_.scan, member);
+    return;
+  }
+  const std::string_view name = wire_name(key);
+  // A caller who gives both spellings means the newer one.
+  bool superseded = false;
+  for (const FieldRule& rule : target_.provider->rules) {
+    superseded |= rule.to == key && call_.scan.find(rule.from) != nullptr;
+  }
+  if (name.empty() || superseded || overridden(name)) {
+    splice_.remove(call_.scan, member);
+  } else if (name != key) {
+    splice_.replace(member.key_range, json::quoted(name));
+  }
+}
+
+Status BodyEncoder::override_fields() {
+  if (options_.overrides_json.empty()) return {};
+  json::Document document;
+  if (!document.parse(options_.overrides_json) || !document.root().is(Kind::Object)) {
+    return base::fail(ErrorKind::InvalidRequest, "a fallback's parameters must be a JSON object");
+  }
+  for (const Value::Pair& pair : document.root().members()) {
+    const std::string key = pair.key.text().value_or("");
+    if (key.empty() || key == "model" || key == "stream" || key == "stream_options" || kOwn.has(key)) continue;
+    const std::string_view name = wire_name(key);
+    if (name.empty() || overridden(name)) continue;
+    splice_.add(call_.scan, name, pair.value.raw());
+    added_.emplace_back(name);
+  }
+  return {};
+}
+
+// Adds the members of `object_json` that neither the caller nor somebody before has given.
+void BodyEncoder::add_absent(std::string_view object_json) {
+  json::Document document;
+  if (object_json.empty() || !document.parse(object_json)) return;
+  for (const Value::Pair& pair : document.root().members()) {
+    const std::string key = pair.key.text().value_or("");
+    if (key.empty() || key == "model" || key == "stream" || key == "stream_options" || kOwn.has(key)) continue;
+    const std::string_view name = wire_name(key);
+    if (name.empty() || overridden(name) || call_.scan.find(key) != nullptr) continue;
+    const bool same_under_another_name =
+        std::any_of(call_.scan.members.begin(), call_.scan.members.end(),
+                    [&](const Member& member) { return member.key == name || wire_name(member.key) == name; });
+    if (same_under_another_name) continue;
+    splice_.add(call_.scan, name, pair.value.raw());
+    added_.emplace_back(name);
+  }
+}
+
+Status BodyEncoder::encode() {
+  if (auto overrides = override_fields(); !overrides) return overrides;
+  const Member* stream_options = nullptr;
+  const Member* extra_body = nullptr;
+  bool model_given = false;
+  for (const Member& member : call_.scan.members) {
+    if (member.key == "stream_options") stream_options = &member;
+    if (member.key == "extra_body") extra_body = &member;
+    model_given |= member.key == "model";
+    edit_member(member);
+  }
+  if (!model_given) splice_.add(call_.scan, "model", json::quoted(target_.model));
+  if (call_.operation != domain::Operation::Embedding) ask_usage(stream_options);
+  if (extra_body != nullptr && extra_body->kind == Kind::Object) add_absent(extra_body->value.in(call_.body));
+  add_absent(target_.default_params_json);
+  return {};
+}
+
+std::string_view operation_path(domain::Operation operation) {
+  switch (operation) {
+    case domain::Operation::Chat:
+      return "/chat/completions";
+    case domain::Operation::Completion:
+      return "/completions";
+    case domain::Operation::Embedding:
+      return "/embeddings";
+  }
+  return "";
+}
+
+std::string full_path(const Target& target, domain::Operation operation) {
+  const std::string_view own = operation_path(operation);
+  // Some people configure the whole address.
+  if (target.base.path.ends_with(own)) return target.base.path;
+  std::string path = target.base.path;
+  if (path.empty()) path = target.provider->bare_path;
+  path += own;
+  return path;
+}
+
+// Whether rendered header lines hold a field of this (lower-case) name.
+bool has_field(std::string_view fields, std::string_view name) {
+  while (!fields.empty()) {
+    const std::size_t end = std::min(fields.find("\r\n"), fields.size());
+    const std::string_view line = fields.substr(0, end);
+    if (line.size() > name.size() && line[name.size()] == ':' &&
+        base::equals_ignoring_case(line.substr(0, name.size()), name)) {
+      return true;
+    }
+    fields.remove_prefix(std::min(end + 2, fields.size()));
+  }
+  return false;
+}
+
+std::string encode_fields(const CallRequest& call, const Target& target, const base::Secret& secret,
+                          const EncodeOptions& options) {
+  std::string fields;
+  fields.reserve(256 + secret.reveal().size() + target.extra_fields.size() + options.forward_fields.size());
+  fields += "Content-Type: application/json\r\n";
+  fields += call.stream ? "Accept: text/event-stream\r\n" : "Accept: application/json\r\n";
+  fields += "Accept-Encoding: identity\r\n";
+  const bool own_fields = !target.extra_fields.empty();
+  if (!own_fields || !has_field(target.extra_fields, "user-agent")) {
+    fields += "User-Agent: turnpike/" TURNPIKE_VERSION "\r\n";
+  }
+  if (!secret.empty()) {
+    switch (target.provider->auth) {
+      case AuthScheme::Bearer:
+        if (own_fields && has_field(target.extra_fields, "authorization")) break;
+        http::add_field(fields, "Authorization", "Bearer " + secret.reveal());
+        break;
+      case AuthScheme::RawAuthorization:
+        http::add_field(fields, "Authorization", secret.reveal());
+        break;
+      case AuthScheme::ApiKeyHeader:
+        http::add_field(fields, target.provider->auth_header, secret.reveal());
+        break;
+      case AuthScheme::None:
+        break;
+    }
+  }
+  if (!options.traceparent.empty()) http::add_field(fields, "traceparent", options.traceparent);
+  fields += target.extra_fields;
+  fields += options.forward_fields;
+  return fields;
+}
+
+class StaticCredential final : public CredentialSource {
+ public:
+  explicit StaticCredential(base::Secret secret) : secret_(std::move(secret)) {}
+  Task<Result<const base::Secret*>> get() override { co_return &secret_; }
+
+ private:
+  base::Secret secret_;
+};
+
+}  // namespace
+
+std::shared_ptr<CredentialSource> static_credential(base::Secret secret) {
+  return std::make_shared<StaticCredential>(std::move(secret));
+}
+
+Result<Encoded> encode(const CallRequest& call, const Target& target, const base::Secret& secret,
+                       const EncodeOptions& options) {
+  if (target.provider == nullptr || target.provider->shape != Shape::OpenAi) {
+    return base::fail(ErrorKind::Internal, "This provider's dialect is not served yet.");
+  }
+  Encoded encoded;
+  encoded.path = full_path(target, call.operation);
+  encoded.fields = encode_fields(call, target, secret, options);
+  encoded.splice = std::make_unique<json::Splice>(call.body);
+  if (auto body = BodyEncoder(call, target, options, *encoded.splice).encode(); !body) {
+    return base::fail(std::move(body.error()));
+  }
+  encoded.splice->pieces(encoded.body);
+  return encoded;
+}
+
+}  // namespace turnpike::provider

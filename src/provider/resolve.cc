@@ -1,0 +1,91 @@
+#include <algorithm>
+
+#include "provider/provider.h"
+
+namespace turnpike::provider {
+namespace {
+
+struct Family {
+  std::string_view prefix;
+  std::string_view provider;
+};
+
+// Bare names that people write without a provider and that the price catalogue may not list yet.
+constexpr Family kFamilies[] = {
+    {"gpt-", "openai"},
+    {"chatgpt-", "openai"},
+    {"o1", "openai"},
+    {"o3", "openai"},
+    {"o4", "openai"},
+    {"ft:gpt-", "openai"},
+    {"text-embedding-", "openai"},
+    {"claude-", "anthropic"},
+    {"gemini-", "gemini"},
+    {"anthropic.", "bedrock"},
+    {"us.anthropic.", "bedrock"},
+    {"eu.anthropic.", "bedrock"},
+    {"apac.anthropic.", "bedrock"},
+    {"amazon.", "bedrock"},
+    {"meta.", "bedrock"},
+    {"mistral.", "bedrock"},
+    {"deepseek-", "deepseek"},
+    {"command-r", "cohere_chat"},
+};
+
+const Provider* find_by_family(std::string_view model) {
+  for (const Family& family : kFamilies) {
+    if (model.starts_with(family.prefix)) return find_provider(family.provider);
+  }
+  return nullptr;
+}
+
+// What a provider wants to read where people write the short form.
+std::string model_for_wire(const Provider& provider, std::string_view model) {
+  if (provider.name == "fireworks_ai") {
+    const bool whole = model.starts_with("accounts/") || model.find('#') != std::string_view::npos;
+    return whole ? std::string(model) : "accounts/fireworks/models/" + std::string(model);
+  }
+  if (provider.name == "huggingface" && std::count(model.begin(), model.end(), '/') == 2) {
+    // "novita/org/name" names the provider behind the router, which is called "org/name:novita" there.
+    const std::size_t slash = model.find('/');
+    return std::string(model.substr(slash + 1)) + ":" + std::string(model.substr(0, slash));
+  }
+  if (provider.name == "clarifai" && model.find('/') == std::string_view::npos &&
+      std::count(model.begin(), model.end(), '.') == 2) {
+    const std::size_t first = model.find('.');
+    const std::size_t second = model.find('.', first + 1);
+    return "https://clarifai.com/" + std::string(model.substr(0, first)) + "/" +
+           std::string(model.substr(first + 1, second - first - 1)) + "/models/" +
+           std::string(model.substr(second + 1));
+  }
+  return std::string(model);
+}
+
+Resolved resolved(const Provider* provider, std::string_view model) {
+  if (provider == nullptr) return {nullptr, std::string(model)};
+  return {provider, model_for_wire(*provider, model)};
+}
+
+}  // namespace
+
+Resolved resolve_model(std::string_view model, std::string_view custom, std::string_view api_base,
+                       BareModelProvider bare) {
+  if (!custom.empty()) {
+    if (model.size() > custom.size() && model.starts_with(custom) && model[custom.size()] == '/') {
+      model.remove_prefix(custom.size() + 1);
+    }
+    return resolved(find_provider(custom), model);
+  }
+  if (const std::size_t slash = model.find('/'); slash != std::string_view::npos) {
+    if (const Provider* provider = find_provider(model.substr(0, slash))) {
+      return resolved(provider, model.substr(slash + 1));
+    }
+  }
+  if (const Provider* provider = find_provider_by_base(api_base)) return resolved(provider, model);
+  if (bare != nullptr) {
+    if (const Provider* provider = find_provider(bare(model))) return resolved(provider, model);
+  }
+  return resolved(find_by_family(model), model);
+}
+
+}  // namespace turnpike::provider
