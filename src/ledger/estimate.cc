@@ -107,8 +107,9 @@ Estimator::Estimate Estimator::estimate(std::string_view key, std::string_view g
   return estimate;
 }
 
-void Estimator::learn(std::string_view key, std::string_view group, std::uint64_t prompt_bytes, std::uint64_t prompt_tokens,
-                      std::uint64_t output_tokens, double input_factor, std::size_t rows_max) {
+void Estimator::learn(std::string_view key, std::string_view group, std::uint64_t prompt_bytes,
+                      std::uint64_t prompt_tokens, std::uint64_t output_tokens, double input_factor,
+                      std::size_t rows_max) {
   for (const bool shared : {false, true}) {
     name_.assign(shared ? std::string_view() : key).append("\n").append(group);
     Learned& row = get(name_, rows_max);
@@ -118,26 +119,32 @@ void Estimator::learn(std::string_view key, std::string_view group, std::uint64_
   }
 }
 
-Money hold_amount(const Prices& prices, const Estimator::Estimate& estimate) {
+Money hold_amount(const Prices& prices, const Estimator::Estimate& estimate, ServiceTier service) {
+  const BillTerms terms{.service = service};
   domain::Usage usage;
   usage.set(domain::Unit::InputTokens, estimate.prompt_tokens);
-  const Money input = bill_rounded_up(prices, usage).cost;
+  const Money input = bill_rounded_up(prices, usage, terms).cost;
   usage.set(domain::Unit::OutputTokens, estimate.output_tokens);
-  const Money both = bill_rounded_up(prices, usage).cost;
+  const Money both = bill_rounded_up(prices, usage, terms).cost;
   if (estimate.input_factor >= 1.0) return both;
   // A learned share of the input's list price: an estimate, so binary arithmetic may round it up here.
   const double share = std::ceil(static_cast<double>(input.nano()) * estimate.input_factor);
   return both - input + Money::from_nano(static_cast<std::int64_t>(share));
 }
 
-Money hold_amount_strict(const Prices& prices, std::uint64_t prompt_tokens, std::uint64_t messages, std::uint64_t output_cap) {
-  const std::uint64_t counted = prompt_tokens + prompt_tokens / 20 + 64 + 8 * messages;
+Money hold_amount_strict(const Prices& prices, std::uint64_t prompt_tokens, std::uint64_t messages,
+                         std::uint64_t output_cap, ServiceTier service) {
+  using domain::Unit;
+  const std::uint64_t counted = prompt_tokens + (prompt_tokens + 19) / 20 + 64 + 8 * messages;
+  const BillTerms terms{.service = service};
   Money dearest;
-  for (const domain::Unit unit : {domain::Unit::InputTokens, domain::Unit::CacheWriteTokens, domain::Unit::CacheWrite1hTokens}) {
-    domain::Usage usage;
-    usage.set(unit, counted);
-    usage.set(domain::Unit::OutputTokens, output_cap);
-    dearest = std::max(dearest, bill_rounded_up(prices, usage).cost);
+  for (const Unit input : {Unit::InputTokens, Unit::CacheWriteTokens, Unit::CacheWrite1hTokens}) {
+    for (const Unit output : {Unit::OutputTokens, Unit::ReasoningTokens}) {
+      domain::Usage usage;
+      usage.set(input, counted);
+      usage.set(output, output_cap);
+      dearest = std::max(dearest, bill_rounded_up(prices, usage, terms).cost);
+    }
   }
   return dearest;
 }

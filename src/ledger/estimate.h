@@ -35,9 +35,9 @@ class Estimator {
  public:
   struct Settings {
     std::size_t rows_max = 65'536;
-    double quantile = 0.90;                 // hold_quantile
+    double quantile = 0.90;                    // hold_quantile
     std::uint64_t output_tokens_max = 32'000;  // hold_output_tokens_max
-    std::uint64_t output_prior = 1024;      // hold_output_prior
+    std::uint64_t output_prior = 1024;         // hold_output_prior
     std::uint64_t output_prior_reasoning = 4096;
   };
   static constexpr std::uint32_t kSamplesMin = 20;
@@ -54,6 +54,8 @@ class Estimator {
   void learn(std::string_view key, std::string_view group, std::uint64_t prompt_bytes, std::uint64_t prompt_tokens,
              std::uint64_t output_tokens, double input_factor, std::size_t rows_max = 65'536);
 
+  std::size_t rows() const { return rows_.size(); }
+
  private:
   struct Row {
     Learned learned;
@@ -67,9 +69,14 @@ class Estimator {
   std::string name_;              // Reused for look-ups.
 };
 
-/// The hold of a call: its expected usage at `prices`, rounded up. Zero when the price is unknown.
-Money hold_amount(const Prices& prices, const Estimator::Estimate& estimate);
-/// The worst case within the caps (budget_mode: strict).
-Money hold_amount_strict(const Prices& prices, std::uint64_t prompt_tokens, std::uint64_t messages, std::uint64_t output_cap);
+/// The hold of a call: its expected usage at `prices`, rounded up. Zero when the price is unknown. `service`: what the
+/// request asks for, since the answer's is not known yet.
+Money hold_amount(const Prices& prices, const Estimator::Estimate& estimate,
+                  ServiceTier service = ServiceTier::Standard);
+/// The worst case within the caps (budget_mode: strict): the counted prompt with 5 % and a margin for its framing at
+/// the dearest price a prompt token can have (plain, five-minute or one-hour cache write), `output_cap` at the dearer
+/// of text and reasoning. Audio and image tokens are held as text.
+Money hold_amount_strict(const Prices& prices, std::uint64_t prompt_tokens, std::uint64_t messages,
+                         std::uint64_t output_cap, ServiceTier service = ServiceTier::Standard);
 
 }  // namespace turnpike::ledger

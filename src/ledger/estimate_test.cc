@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
+#include "ledger/bill.h"
+#include "ledger/catalogue.h"
+
 namespace turnpike::ledger {
 namespace {
 
@@ -44,11 +49,53 @@ TEST(Estimate, ForgetsAndStaysBounded) {
   for (int i = 0; i < 2000; ++i) estimator.learn("k", "g", 100, 25, 20, 1.0);
   EXPECT_LT(estimator.estimate("k", "g", 100, 0, 0, false, settings).output_tokens, 50u);
   for (int i = 0; i < 100; ++i) estimator.learn("k" + std::to_string(i), "g", 100, 25, 20, 1.0, 10);
+  EXPECT_LE(estimator.rows(), 10u);
 }
 
-TEST(Estimate, StrictCoversTheWorstCase) {
-  const Prices prices = prices_of("0.000003", "0.000015");
-  EXPECT_GE(hold_amount_strict(prices, 1000, 1, 100), *Money::parse("0.0045"));
+// money.md section 10: hold(strict) >= cost for every usage within the caps, whatever the prices look like.
+TEST(Estimate, StrictCoversEveryUsageWithinItsCaps) {
+  using domain::Unit;
+  const auto catalogue = Catalogue::built_in();
+  std::mt19937_64 random(3);
+  for (const char* name : {"gpt-5.6", "claude-sonnet-4-5", "gemini/gemini-2.5-pro", "dashscope/qwen-plus-2025-07-28",
+                           "deepseek/deepseek-chat", "gpt-4o-mini"}) {
+    SCOPED_TRACE(name);
+    const std::optional<Prices> prices = catalogue->find(name);
+    ASSERT_TRUE(prices);
+    for (int round = 0; round < 500; ++round) {
+      for (const ServiceTier service : {ServiceTier::Standard, ServiceTier::Priority}) {
+        const std::uint64_t counted = random() % 400'000;
+        const std::uint64_t cap = random() % 32'000;
+        // The provider may count up to 5 % + 64 more than we did, and splits it as it likes.
+        std::uint64_t prompt = counted + counted / 20 + 64;
+        domain::Usage usage;
+        for (const Unit unit : {Unit::CachedInputTokens, Unit::CacheWriteTokens, Unit::CacheWrite1hTokens}) {
+          const std::uint64_t part = random() % 2 == 0 ? 0 : random() % (prompt + 1);
+          usage.set(unit, part);
+          prompt -= part;
+        }
+        usage.set(Unit::InputTokens, prompt);
+        const std::uint64_t reasoning = random() % (cap + 1);
+        usage.set(Unit::ReasoningTokens, reasoning);
+        usage.set(Unit::OutputTokens, cap - reasoning);
+        const Bill cost = bill(*prices, usage, {.service = service});
+        ASSERT_FALSE(cost.unknown);
+        ASSERT_GE(hold_amount_strict(*prices, counted, 1, cap, service), cost.cost);
+      }
+    }
+  }
+}
+
+TEST(Estimate, HoldsOfOtherKindsOfPrices) {
+  Estimator::Estimate estimate;
+  estimate.prompt_tokens = 1000;
+  estimate.output_tokens = 100;
+  EXPECT_EQ(hold_amount(Prices(), estimate), Money()) << "unknown: the caller decides before";
+  const auto listed = Catalogue::built_in()->find("gpt-4o");
+  ASSERT_TRUE(listed);
+  EXPECT_GT(hold_amount(*listed, estimate, ServiceTier::Priority), hold_amount(*listed, estimate));
+  estimate.input_factor = 0.25;
+  EXPECT_EQ(hold_amount(prices_of("0.000003", "0.000015"), estimate).nano(), 750'000 + 1'500'000);
 }
 
 }  // namespace
