@@ -111,6 +111,9 @@ struct Authenticator::State {
     std::vector<base::Signal*> waiters;
   };
 
+  State(KeyStore& store_in, AuthSettings settings_in, Limits limits_in)
+      : store(store_in), settings(std::move(settings_in)), limits(limits_in) {}
+
   KeyStore& store;
   AuthSettings settings;
   Limits limits;
@@ -178,7 +181,7 @@ std::optional<Result<domain::CallerRef>> judge_form(const Presented& presented, 
 }  // namespace
 
 Authenticator::Authenticator(KeyStore& store, AuthSettings settings, Limits limits)
-    : state_(std::make_shared<State>(State{store, std::move(settings), limits})) {}
+    : state_(std::make_shared<State>(store, std::move(settings), limits)) {}
 
 std::optional<Result<domain::CallerRef>> Authenticator::authenticate_known(const http::Request& request,
                                                                            std::int64_t now_us) {

@@ -144,7 +144,7 @@ std::vector<std::string> nearest(std::string_view text, std::span<const std::str
     if (contains) distance = std::min<std::size_t>(distance, 2);
     if (distance <= std::max<std::size_t>(2, wanted.size() / 2)) ranked.emplace_back(distance, &candidate);
   }
-  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(ranked.begin(), ranked.end());  // Ties stay in the order of `candidates`: their addresses rise.
   std::vector<std::string> names;
   for (const auto& [distance, name] : ranked) {
     if (names.size() == count) break;

@@ -1,0 +1,243 @@
+#include "http/client.h"
+
+#include <fmt/core.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cstring>
+
+#include "http/client_pool.h"
+#include "http/incoming_reply.h"
+
+namespace turnpike::http {
+
+void Cancel::request() {
+  requested_ = true;
+  if (action_) std::exchange(action_, {})();
+}
+
+void Cancel::set_action(std::function<void()> action) {
+  action_ = std::move(action);
+}
+
+namespace {
+
+Error connection_error(std::string_view what, std::string detail = {}) {
+  Error error;
+  error.kind = ErrorKind::UpstreamConnection;
+  error.message = "litellm.APIConnectionError: " + std::string(what);
+  error.detail = std::move(detail);
+  return error;
+}
+
+Error gone() {
+  Error error;
+  error.kind = ErrorKind::CallerGone;
+  error.message = "The caller closed the connection.";
+  return error;
+}
+
+std::string_view words_of(int error) {
+  switch (error) {
+    case ECONNREFUSED:
+      return "the provider refused the connection";
+    case ECONNRESET:
+      return "the provider reset the connection";
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+      return "the provider's network cannot be reached";
+    case ETIMEDOUT:
+      return "the provider does not answer";
+    default:
+      return "the connection to the provider failed";
+  }
+}
+
+/// Waits on a socket under a limit and the caller's patience.
+Task<Status> wait_on(net::Socket& socket, std::uint8_t interest, ExchangeClock::Limit limit, Cancel& cancel) {
+  if (cancel.requested()) co_return base::fail(gone());
+  cancel.set_action([&socket] { socket.wake(); });
+  const net::Wake wake = co_await socket.wait(interest, limit.when);
+  cancel.set_action({});
+  if (cancel.requested() || wake == net::Wake::Woken) co_return base::fail(gone());
+  if (wake == net::Wake::Timeout) co_return base::fail(ExchangeClock::expired(limit));
+  co_return Status{};
+}
+
+class PooledClient final : public Client {
+ public:
+  PooledClient(net::IoThread& thread, Options options)
+      : pool_(std::make_shared<ClientPool>(net::loop_of(thread), options)) {}
+
+  Task<Result<std::unique_ptr<Incoming>>> send(const Outgoing& request, Cancel& cancel) override;
+  const ClientCounters& counters() const override { return pool_->counters; }
+
+ private:
+  Task<Result<std::vector<net::Address>>> resolve(const Origin& origin, ExchangeClock::Limit limit, Cancel& cancel);
+  Task<Result<std::unique_ptr<Connection>>> dial(const Origin& origin, const ExchangeClock& clock, Cancel& cancel);
+  Task<Status> shake_hands(Connection& connection, const Origin& origin, ExchangeClock::Limit limit, Cancel& cancel);
+  Task<Status> write_request(Connection& connection, const Outgoing& request, const ExchangeClock& clock,
+                             Cancel& cancel);
+
+  std::shared_ptr<ClientPool> pool_;
+};
+
+Task<Result<std::vector<net::Address>>> PooledClient::resolve(const Origin& origin, ExchangeClock::Limit limit,
+                                                              Cancel& cancel) {
+  std::vector<net::Address> numeric = net::Address::parse(origin.host, origin.port);
+  if (!numeric.empty()) co_return numeric;
+  net::Resolver& resolver = pool_->resolver;
+  if (const net::Resolver::Answer* known = resolver.find(origin.host, origin.port)) co_return *known;
+  const auto meeting = std::make_shared<net::Rendezvous>(pool_->loop);
+  cancel.set_action([meeting] { meeting->complete(net::Wake::Woken); });
+  resolver.look_up(origin.host, origin.port, meeting);
+  const net::Wake wake = co_await meeting->wait(limit.when);
+  cancel.set_action({});
+  if (cancel.requested()) co_return base::fail(gone());
+  if (wake == net::Wake::Timeout) co_return base::fail(ExchangeClock::expired(limit));
+  const net::Resolver::Answer* answer = resolver.find(origin.host, origin.port);
+  if (answer == nullptr) co_return base::fail(connection_error("the provider's host name cannot be resolved"));
+  if (!*answer) co_return base::fail(connection_error(answer->error().message, answer->error().detail));
+  co_return *answer;
+}
+
+Task<Status> PooledClient::shake_hands(Connection& connection, const Origin& origin, ExchangeClock::Limit limit,
+                                       Cancel& cancel) {
+  TlsSession& tickets = pool_->tickets(origin);
+  if (Status started = connection.start_tls(origin, tickets, &tickets); !started) co_return started;
+  for (;;) {
+    const net::Io io = connection.handshake();
+    if (io.kind == net::Io::Kind::Bytes) break;
+    if (io.kind != net::Io::Kind::WantsRead && io.kind != net::Io::Kind::WantsWrite) {
+      co_return base::fail(connection_error(connection.tls_failure(), origin.key()));
+    }
+    const std::uint8_t interest = io.kind == net::Io::Kind::WantsRead ? net::Socket::kReadable : net::Socket::kWritable;
+    if (Status ready = co_await wait_on(connection.socket, interest, limit, cancel); !ready) co_return ready;
+  }
+  ++(connection.resumed() ? pool_->counters.tls_resumed : pool_->counters.tls_full);
+  co_return Status{};
+}
+
+/// The dialler: the one place that opens connections.
+Task<Result<std::unique_ptr<Connection>>> PooledClient::dial(const Origin& origin, const ExchangeClock& clock,
+                                                             Cancel& cancel) {
+  const ExchangeClock::Limit limit = clock.connecting(pool_->loop.now());
+  Result<std::vector<net::Address>> addresses = co_await resolve(origin, limit, cancel);
+  if (!addresses) co_return base::fail(std::move(addresses.error()));
+  Error last = connection_error("the provider's host name has no address", origin.key());
+  for (const net::Address& address : *addresses) {
+    bool done = false;
+    const int fd = net::start_connect(address, done);
+    if (fd < 0) {
+      last = connection_error(words_of(errno), origin.key());
+      continue;
+    }
+    auto connection = std::make_unique<Connection>(pool_->loop, fd);
+    ++pool_->counters.connects;
+    if (!done) {
+      if (Status ready = co_await wait_on(connection->socket, net::Socket::kWritable, limit, cancel); !ready) {
+        co_return base::fail(std::move(ready.error()));
+      }
+    }
+    if (const int error = net::take_error(fd); error != 0) {
+      last = connection_error(words_of(error), origin.key());
+      continue;
+    }
+    if (origin.tls) {
+      if (Status shaken = co_await shake_hands(*connection, origin, limit, cancel); !shaken) {
+        co_return base::fail(std::move(shaken.error()));
+      }
+    }
+    co_return connection;
+  }
+  co_return base::fail(std::move(last));
+}
+
+Task<Status> PooledClient::write_request(Connection& connection, const Outgoing& request, const ExchangeClock& clock,
+                                         Cancel& cancel) {
+  std::uint64_t body_bytes = 0;
+  for (const std::string_view piece : request.body) body_bytes += piece.size();
+  const Origin& origin = *request.origin;
+  const bool usual_port = origin.port == (origin.tls ? 443 : 80);
+  const bool v6 = origin.host.find(':') != std::string::npos;
+  std::string head;
+  head.reserve(256 + request.fields.size() + request.path.size());
+  head.append(request.method).append(" ").append(request.path).append(" HTTP/1.1\r\nHost: ");
+  if (v6) head.append("[");
+  head.append(origin.host);
+  if (v6) head.append("]");
+  if (!usual_port) head.append(":").append(std::to_string(origin.port));
+  head.append("\r\n").append(request.fields);
+  if (body_bytes > 0 || request.method == "POST")
+    head.append("Content-Length: ").append(std::to_string(body_bytes)).append("\r\n");
+  head.append("\r\n");
+
+  // TLS makes a record of each write: one buffer, one record.
+  std::vector<iovec> pieces;
+  pieces.reserve(request.body.size() + 1);
+  if (origin.tls) {
+    for (const std::string_view piece : request.body) head.append(piece);
+    pieces.push_back({head.data(), head.size()});
+  } else {
+    pieces.push_back({head.data(), head.size()});
+    for (const std::string_view piece : request.body) {
+      if (!piece.empty()) pieces.push_back({const_cast<char*>(piece.data()), piece.size()});
+    }
+  }
+  constexpr std::size_t kPiecesPerSend = 64;
+  std::size_t first = 0;
+  while (first < pieces.size()) {
+    const net::Io io = connection.write(pieces.data() + first, std::min(pieces.size() - first, kPiecesPerSend));
+    if (io.kind == net::Io::Kind::Bytes) {
+      std::size_t sent = io.bytes;
+      while (first < pieces.size() && sent >= pieces[first].iov_len) sent -= pieces[first++].iov_len;
+      if (first < pieces.size()) {
+        pieces[first].iov_base = static_cast<char*>(pieces[first].iov_base) + sent;
+        pieces[first].iov_len -= sent;
+      }
+      continue;
+    }
+    if (io.kind == net::Io::Kind::Failed || io.kind == net::Io::Kind::End) {
+      co_return base::fail(connection_error(words_of(io.error == EPIPE ? ECONNRESET : io.error)));
+    }
+    const std::uint8_t interest = io.kind == net::Io::Kind::WantsRead ? net::Socket::kReadable : net::Socket::kWritable;
+    if (Status ready = co_await wait_on(connection.socket, interest, clock.first_byte(), cancel); !ready)
+      co_return ready;
+  }
+  co_return Status{};
+}
+
+Task<Result<std::unique_ptr<Incoming>>> PooledClient::send(const Outgoing& request, Cancel& cancel) {
+  const Origin& origin = *request.origin;
+  ExchangeClock clock(request.timeouts, pool_->loop.now());
+  for (bool fresh = false;; fresh = true) {
+    if (cancel.requested()) co_return base::fail(gone());
+    std::unique_ptr<Connection> connection = fresh ? nullptr : pool_->take(origin);
+    if (!connection) {
+      Result<std::unique_ptr<Connection>> dialled = co_await dial(origin, clock, cancel);
+      if (!dialled) co_return base::fail(std::move(dialled.error()));
+      connection = std::move(*dialled);
+    }
+    const bool reused = connection->reused;
+    Status written = co_await write_request(*connection, request, clock, cancel);
+    clock.sent(pool_->loop.now());
+    bool untouched = true;
+    if (written) {
+      auto incoming = std::make_unique<IncomingReply>(pool_, origin, std::move(connection), clock, cancel);
+      written = co_await incoming->read_head(untouched);
+      if (written) co_return std::unique_ptr<Incoming>(std::move(incoming));
+    }
+    // The provider may close an idle connection just when it is used again: once more on a fresh one.
+    const bool stale = reused && untouched && written.error().kind == ErrorKind::UpstreamConnection;
+    if (!stale) co_return base::fail(std::move(written.error()));
+    ++pool_->counters.stale_retries;
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Client> Client::make(net::IoThread& thread, Options options) {
+  return std::make_unique<PooledClient>(thread, options);
+}
+
+}  // namespace turnpike::http

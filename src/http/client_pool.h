@@ -1,0 +1,52 @@
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "http/client.h"
+#include "http/connection.h"
+#include "net/resolver.h"
+
+namespace turnpike::http {
+
+/// The idle connections of one I/O thread, by origin: the one used last is taken first.
+class ClientPool {
+ public:
+  ClientPool(net::EventLoop& loop, Client::Options options);
+  ~ClientPool();
+
+  /// A healthy idle connection, or null.
+  std::unique_ptr<Connection> take(const Origin& origin);
+  /// Keeps a connection whose answer has been read to its end.
+  void give_back(const Origin& origin, std::unique_ptr<Connection> connection);
+  TlsSession& tickets(const Origin& origin) { return entry(origin).session; }
+
+  net::EventLoop& loop;
+  Client::Options options;
+  net::Resolver resolver;
+  ClientCounters counters;
+
+ private:
+  struct Idle {
+    ClientPool* pool = nullptr;
+    Origin origin;
+    std::unique_ptr<Connection> connection;
+  };
+  struct Entry {
+    std::vector<std::unique_ptr<Idle>> idle;  // Last in, first out.
+    TlsSession session;
+  };
+  struct HashOfOrigin {
+    std::size_t operator()(const Origin& origin) const {
+      return std::hash<std::string_view>()(origin.host) * 31 + origin.port;
+    }
+  };
+  Entry& entry(const Origin& origin);
+  void drop(Idle* idle);
+  static void closed(void* idle);
+
+  std::unordered_map<Origin, Entry, HashOfOrigin> entries_;
+};
+
+}  // namespace turnpike::http

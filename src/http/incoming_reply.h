@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "http/chunk_decoder.h"
+#include "http/client_pool.h"
+#include "http/exchange_clock.h"
+#include "http/head_parser.h"
+#include "net/slab.h"
+
+namespace turnpike::http {
+
+/// The answer on one connection. It holds a buffer only while bytes are in it.
+class IncomingReply final : public Incoming {
+ public:
+  IncomingReply(std::shared_ptr<ClientPool> pool, Origin origin, std::unique_ptr<Connection> connection,
+                ExchangeClock clock, Cancel& cancel);
+  ~IncomingReply() override;
+
+  /// Reads the head. `untouched` is set when it failed before any byte of an answer came.
+  Task<Status> read_head(bool& untouched);
+
+  int status() const override { return status_; }
+  std::string_view find(std::string_view name) const override;
+  const std::vector<Field>& fields() const override { return fields_; }
+  std::optional<std::uint64_t> length() const override { return framing_.length; }
+  Task<Result<std::string_view>> read() override;
+  Task<Result<std::string_view>> read_all(std::size_t bytes_max) override;
+
+ private:
+  /// Waits for bytes and receives up to `size` of them; 0: the provider has closed.
+  Task<Result<std::size_t>> receive(char* to, std::size_t size, ExchangeClock::Limit limit);
+  Task<Status> wait(std::uint8_t interest, ExchangeClock::Limit limit);
+  ExchangeClock::Limit limit_now() const;
+  /// What of `size` new bytes at `data` belongs to the body.
+  Result<std::string_view> take(char* data, std::size_t size);
+  void end_body();
+  Error truncated() const;
+
+  std::shared_ptr<ClientPool> pool_;
+  Origin origin_;
+  std::unique_ptr<Connection> connection_;
+  ExchangeClock clock_;
+  Cancel& cancel_;
+  net::Block block_;
+  std::size_t held_ = 0, held_end_ = 0;  // Bytes of the block that were received with the head.
+  std::string head_;
+  std::vector<Field> fields_;
+  std::string whole_;  // read_all's.
+  Framing framing_;
+  ChunkDecoder chunks_;
+  int status_ = 0;
+  std::uint64_t left_ = 0;  // Of a body with a length.
+  bool body_begun_ = false;
+  bool ended_ = false;
+  base::Monotonic last_bytes_;
+};
+
+}  // namespace turnpike::http
