@@ -70,7 +70,7 @@ Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, JournalDi
     segment->number = old.number;
     segment->path = old.path;
     segment->closed_us = old.modified_us;
-    segment->pins = 1;  // Until what was found in it is shipped: `note_shipped` frees them.
+    segment->pins = 1;  // Until `release_kept`.
     journal->segments_.push_back(std::move(segment));
   }
   std::unique_ptr<Segment> first = journal->make_segment();
@@ -140,15 +140,18 @@ std::uint64_t Journal::first_needed_segment() const {
   return UINT64_MAX;
 }
 
-Segment* Journal::append(RecordBatch& records, Purpose purpose, int keep_pins) {
+bool Journal::has_room() const {
+  if (spare_ready_.load(std::memory_order_relaxed)) return true;
+  const Segment& segment = *current_.load(std::memory_order_acquire);
+  const auto calls = static_cast<std::uint64_t>(open_holds.load(std::memory_order_relaxed) + 1);
+  return !full_.load(std::memory_order_relaxed) &&
+         segment.reserved.load(std::memory_order_relaxed) + calls * kReservePerHoldBytes <= segment.size;
+}
+
+Segment* Journal::append(RecordBatch& records, int keep_pins) {
   const std::uint64_t size = records.bytes().size();
   for (int tries = 0; tries < 3; ++tries) {
     Segment* const segment = current_.load(std::memory_order_acquire);
-    if (purpose == Purpose::NewCall && !spare_ready_.load(std::memory_order_relaxed)) {
-      const std::uint64_t needed =
-          static_cast<std::uint64_t>(open_holds.load(std::memory_order_relaxed) + 1) * kReservePerHoldBytes;
-      if (full() || segment->reserved.load(std::memory_order_relaxed) + size + needed > segment->size) return nullptr;
-    }
     // Pinned before the reservation: whoever fails to reserve after us, rotates and looks for pins, sees this one.
     segment->pins.fetch_add(1 + keep_pins, std::memory_order_acq_rel);
     const std::uint64_t at = segment->reserved.fetch_add(size, std::memory_order_acq_rel);
@@ -218,9 +221,7 @@ base::Completion Journal::synced(base::Executor* executor) {
   return completion;
 }
 
-void Journal::note_shipped(std::uint64_t entry_no) {
-  const bool first = shipped_no_.exchange(entry_no, std::memory_order_acq_rel) == 0;
-  if (!first) return;
+void Journal::release_kept() {
   const std::lock_guard lock(mutex_);
   for (const auto& segment : segments_) {
     if (segment->descriptor < 0) segment->pins = 0;

@@ -56,12 +56,10 @@ class Journal {
                                                std::uint64_t next_entry, std::vector<KeptSegment> kept);
   ~Journal();
 
-  enum class Purpose {
-    NewCall,  // Refused when there is no room beyond what open calls need.
-    OpenCall,
-  };
   /// Writes the records; null when the journal cannot take them. `keep_pins` pins stay on the returned segment.
-  Segment* append(RecordBatch& records, Purpose purpose, int keep_pins);
+  Segment* append(RecordBatch& records, int keep_pins);
+  /// Whether a new call may begin: what is open always keeps the room it needs to end.
+  bool has_room() const;
   static void unpin(Segment* segment, int pins = 1) { segment->pins.fetch_sub(pins, std::memory_order_acq_rel); }
 
   std::uint64_t next_entry_no() { return entry_no_.fetch_add(1, std::memory_order_relaxed) + 1; }
@@ -70,13 +68,14 @@ class Journal {
   std::uint64_t epoch() const { return directory_.epoch(); }
   const JournalDirectory& directory() const { return directory_; }
 
-  /// The shipper's word, for OPEN records and deletion.
-  void note_shipped(std::uint64_t entry_no);
+  /// The shipper's word, for OPEN records.
+  void note_shipped(std::uint64_t entry_no) { shipped_no_.store(entry_no, std::memory_order_release); }
+  /// Everything found at start is shipped: the old segments may go when they are old enough.
+  void release_kept();
 
   /// Completed when everything appended before the call is on disk (`disk` only).
   base::Completion synced(base::Executor* executor);
 
-  bool full() const { return full_.load(std::memory_order_relaxed); }
   std::atomic<std::int64_t> open_holds{0};
   std::atomic<std::int64_t> oldest_unsynced_us{0};
   std::atomic<std::uint64_t> bytes_written{0};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -15,19 +16,21 @@
 
 namespace turnpike::ledger {
 
-/// One budgeted entity in one window (spec: money 4). Changed by atomics only; found once when the caller is resolved and
-/// pinned by the call.
+/// One budgeted entity in one window (spec: money 4). Changed by atomics only; found once when the caller is resolved
+/// and pinned by the call.
 struct AccountWindow {
   std::atomic<std::int64_t> free{0};  // granted - settled - held; "leased to me", on SQLite the whole of it.
   std::atomic<std::int64_t> held{0};
-  std::atomic<std::int64_t> settled{0};      // Booked since this process started.
-  std::atomic<std::int64_t> spent_before{0}; // Booked when this process read the database.
-  std::atomic<std::int64_t> limit{-1};       // Hard budget in nanodollars; negative: none (a total only).
+  std::atomic<std::int64_t> settled{0};       // Booked since this process started.
+  std::atomic<std::int64_t> spent_before{0};  // Booked when this process read the database.
+  std::atomic<std::int64_t> shipped{0};       // Part of `settled` that is in the database.
+  std::atomic<std::int64_t> limit{-1};        // Hard budget in nanodollars; negative: none (a total only).
+  std::atomic<std::uint64_t> crossing{0};     // The one hold that may take more than is left (spec money 7.6); 0: none.
   std::int64_t account_id = 0;
   std::int64_t window_id = 0;
-  std::int16_t kind = 6;     // Kinds of spec money 4; 6 is a key.
-  std::string entity;        // Its id (for a key: the hash).
-  std::string label;         // For messages.
+  std::int16_t kind = 6;  // Kinds of spec money 4; 6 is a key.
+  std::string entity;     // Its id (for a key: the hash).
+  std::string label;      // For messages.
 
   Money spent() const { return Money::from_nano(spent_before.load() + settled.load()); }
 };
@@ -56,7 +59,9 @@ class Ledger;
 /// interrupted and is counted.
 class Hold {
  public:
-  Hold() = default;
+  struct State;
+  Hold();
+  explicit Hold(std::unique_ptr<State> state);
   Hold(Hold&& other) noexcept;
   Hold& operator=(Hold&& other) noexcept;
   ~Hold();
@@ -66,8 +71,9 @@ class Hold {
 
   /// Journal ATTEMPT: before the first byte goes upstream.
   void attempt(std::uint32_t number, std::string_view deployment_id, std::string_view price_version);
-  /// Journal ANSWER: first byte of a 2xx whose end is not in the same turn. `prompt_tokens`: counted or reported.
-  void answer(std::uint32_t number, std::uint64_t prompt_tokens);
+  /// Journal ANSWER: first byte of a 2xx whose end is not in the same turn. `prompt_tokens`: counted or reported;
+  /// `cost`: what they cost, which is booked when the process dies before the next PROGRESS.
+  void answer(std::uint32_t number, std::uint64_t prompt_tokens, Money cost = {});
   /// Journal PROGRESS, at most every 5 s for streams.
   void progress(std::uint64_t prompt_tokens, std::uint64_t completion_tokens, Money cost_so_far);
   /// Takes more, all or nothing; false: not affordable (spec money 2: `retry_unaffordable`).
@@ -82,8 +88,6 @@ class Hold {
   static Task<void> durable(Ledger& ledger);
 
  private:
-  friend class Ledger;
-  struct State;
   std::unique_ptr<State> state_;
 };
 
@@ -103,9 +107,9 @@ struct Admission {
 struct LedgerCounters {
   std::atomic<std::uint64_t> entries[4]{};  // by EntryStatus
   std::atomic<std::uint64_t> entries_estimated{0}, cost_unknown{0}, hold_dropped{0}, hold_exceeded{0}, crossings{0},
-      refused_spent{0}, refused_held{0}, ship_batches{0}, ship_retries{0}, journal_bytes{0}, unshipped{0},
-      journal_full{0}, interrupted_at_start{0};
-  std::atomic<std::int64_t> oldest_unsynced_us{0};   // Unix microseconds of the oldest record not yet synced; 0: none.
+      refused_spent{0}, refused_held{0}, ship_batches{0}, ship_retries{0}, rejected_rows{0}, journal_bytes{0},
+      unshipped{0}, journal_full{0}, interrupted_at_start{0};
+  std::atomic<std::int64_t> oldest_unsynced_us{0};  // Unix microseconds of the oldest record not yet synced; 0: none.
   std::atomic<std::int64_t> oldest_unshipped_us{0};
 };
 
@@ -124,18 +128,22 @@ class Ledger {
   virtual Result<Hold> admit(const Admission& admission) = 0;
 
   /// The window object of an account, made on first use; `limit` negative: none. Called when a caller is resolved.
-  virtual AccountRef account(std::int64_t account_id, std::int16_t kind, const std::string& entity, const std::string& label,
-                             std::optional<Money> limit, Money spent) = 0;
+  virtual AccountRef account(std::int64_t account_id, std::int16_t kind, const std::string& entity,
+                             const std::string& label, std::optional<Money> limit, Money spent) = 0;
   /// The object if this process knows the account.
   virtual AccountRef find_account(std::int64_t account_id) const = 0;
   /// An administrator changed limit or spend (already committed).
   virtual void limit_changed(std::int64_t account_id, std::optional<Money> limit) = 0;
+  /// `spent`: what now stands in the database. Await `shipped()` before such an edit, so that little can move under it.
   virtual void spend_changed(std::int64_t account_id, Money spent) = 0;
 
   /// Clean end: waits until everything is shipped (at most `patience`), writes STOP.
   virtual void close(std::chrono::milliseconds patience) = 0;
   /// Asks the shipper to ship now and waits on its thread; for tests and for reads that must see everything.
   virtual Task<void> shipped() = 0;
+
+  /// Waits until what this thread has settled is on disk (Durability::Disk; otherwise at once).
+  virtual Task<void> durable() = 0;
 
   virtual const LedgerCounters& counters() const = 0;
   virtual std::string readiness() const = 0;  // Empty: fine; else why new calls are not admitted.

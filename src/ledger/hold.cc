@@ -1,0 +1,214 @@
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "ledger/ledger_impl.h"
+
+namespace turnpike::ledger {
+namespace {
+
+/// One per thread: records are built here and leave with one `pwrite`.
+RecordBatch& scratch() {
+  thread_local RecordBatch records;
+  records.clear();
+  return records;
+}
+
+}  // namespace
+
+Hold::Hold() = default;
+Hold::Hold(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Hold::Hold(Hold&& other) noexcept = default;
+
+Hold& Hold::operator=(Hold&& other) noexcept {
+  if (this != &other) {
+    if (state_) state_->ledger->settle_dropped(*state_);
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+
+Hold::~Hold() {
+  if (state_) state_->ledger->settle_dropped(*state_);
+}
+
+Money Hold::amount() const {
+  return Money::from_nano(state_->amount_nano);
+}
+
+void Hold::attempt(std::uint32_t number, std::string_view deployment_id, std::string_view price_version) {
+  state_->ledger->attempt(*state_, number, deployment_id, price_version);
+}
+
+void Hold::answer(std::uint32_t number, std::uint64_t prompt_tokens, Money cost) {
+  RecordBatch& records = scratch();
+  records.begin(RecordType::Answer);
+  put_answer(records.payload(), state_->id, number, prompt_tokens, cost);
+  records.end();
+  state_->ledger->write(*state_, records);
+}
+
+void Hold::progress(std::uint64_t prompt_tokens, std::uint64_t completion_tokens, Money cost_so_far) {
+  RecordBatch& records = scratch();
+  records.begin(RecordType::Progress);
+  put_progress(records.payload(), state_->id, prompt_tokens, completion_tokens, cost_so_far);
+  records.end();
+  state_->ledger->write(*state_, records);
+}
+
+bool Hold::extend(Money more) {
+  return state_->ledger->take(*state_, more.nano());
+}
+
+void Hold::enlarge(Money more) {
+  state_->ledger->take_anyway(*state_, more.nano());
+}
+
+void Hold::settle(domain::CallRecord& record) && {
+  const std::unique_ptr<State> state = std::move(state_);
+  state->ledger->settle(*state, record);
+}
+
+Task<void> Hold::durable(Ledger& ledger) {
+  return ledger.durable();
+}
+
+// What a Hold asks of the ledger.
+
+void LedgerImpl::attempt(Hold::State& hold, std::uint32_t number, std::string_view deployment_id,
+                         std::string_view price_version) {
+  hold.price_version = price_version;
+  hold.attempted = true;
+  if (!journal_) return;
+  RecordBatch& records = scratch();
+  if (hold.segment == nullptr) records.add(hold.record);
+  records.begin(RecordType::Attempt);
+  put_attempt(records.payload(), hold.id, number, deployment_id, price_version);
+  records.end();
+  fault::kill_at("hold.before_journal");
+  if (hold.segment == nullptr) {
+    hold.segment = journal_->append(records, 1);
+  } else {
+    journal_->append(records, 0);
+  }
+  fault::kill_at("hold.after_journal");
+  fault::kill_at("attempt.before_send");
+}
+
+void LedgerImpl::write(Hold::State& hold, RecordBatch& records) {
+  if (journal_ && hold.segment != nullptr) journal_->append(records, 0);
+}
+
+void LedgerImpl::take_anyway(Hold::State& hold, std::int64_t nano) {
+  if (nano <= 0) return;
+  for (const AccountRef& account : hold.accounts) {
+    account->free.fetch_sub(nano);
+    account->held.fetch_add(nano);
+  }
+  hold.amount_nano += nano;
+  RecordBatch& records = scratch();
+  records.begin(RecordType::Extend);
+  put_extend(records.payload(), hold.id, Money::from_nano(nano));
+  records.end();
+  write(hold, records);
+}
+
+bool LedgerImpl::take(Hold::State& hold, std::int64_t nano) {
+  if (nano <= 0) return true;
+  if (hold.free_model || hold.accounts.empty()) {
+    take_anyway(hold, nano);
+    return true;
+  }
+  if (take_all(hold.accounts, nano, 0) != nullptr) return false;
+  hold.amount_nano += nano;
+  RecordBatch& records = scratch();
+  records.begin(RecordType::Extend);
+  put_extend(records.payload(), hold.id, Money::from_nano(nano));
+  records.end();
+  write(hold, records);
+  return true;
+}
+
+void LedgerImpl::settle(Hold::State& hold, domain::CallRecord& record) {
+  using domain::EntryStatus;
+  for (const AccountRef& account : hold.accounts) {
+    if (account->crossing.load(std::memory_order_relaxed) == hold.id) record.marks |= domain::kCrossing;
+  }
+  if (record.cost.nano() > hold.amount_nano && !hold.accounts.empty()) {
+    record.marks |= domain::kHoldExceeded;
+    counters_.hold_exceeded.fetch_add(1, std::memory_order_relaxed);
+  }
+  RowTexts made;
+  EntryRow row = row_of(record, made);
+  row.text(Text::PriceVersion) = hold.price_version;
+  bool billed = false;
+  for (const domain::Attempt& attempt : record.attempts) billed = billed || attempt.billed;
+  // The provider may still bill a call that was sent and of which nothing came back.
+  if (record.status != EntryStatus::Success && hold.attempted && !billed &&
+      record.marks & domain::kClientDisconnected) {
+    row.numbers.exposure_nano = hold.amount_nano;
+  }
+  finish(hold, row);
+}
+
+void LedgerImpl::settle_dropped(Hold::State& hold) {
+  base::log(base::LogLevel::Error, "ledger: a hold was dropped without an entry; it is booked as interrupted");
+  counters_.hold_dropped.fetch_add(1, std::memory_order_relaxed);
+  const std::string_view payload = std::string_view(hold.record.bytes()).substr(kRecordHeaderBytes);
+  OpenHold open;
+  open.facts = *read_hold(payload);
+  open.attempted = hold.attempted;
+  open.price_version = hold.price_version;
+  std::string record_id;
+  EntryRow row = closing_row(open, 0, base::unix_now_us(), false, record_id);
+  row.numbers.marks |= domain::kHoldDropped;
+  row.text(Text::EndReason) = "hold_dropped";
+  row.text(Text::ErrorText) = {};
+  finish(hold, row);
+}
+
+void LedgerImpl::finish(Hold::State& hold, EntryRow& row) {
+  const std::int64_t cost_nano = row.numbers.cost_nano;
+  row.numbers.hold_id = hold.id;
+  row.numbers.held_nano = hold.amount_nano;
+  row.accounts.count = std::min(hold.accounts.size(), kAccountsMax);
+  for (std::size_t i = 0; i < row.accounts.count; ++i) {
+    row.accounts.values[2 * i] = hold.accounts[i]->account_id;
+    row.accounts.values[2 * i + 1] = hold.accounts[i]->window_id;
+  }
+  auto entry = std::make_unique<UnshippedEntry>();
+  entry->entry_no = row.numbers.entry_no = next_entry_no();
+  entry->queued_us = row.numbers.ended_us;
+
+  RecordBatch& records = scratch();
+  records.begin(RecordType::Entry);
+  encode_row(row, records.payload());
+  entry->payload.assign(records.bytes(), kRecordHeaderBytes, std::string::npos);
+  records.end();
+
+  // First the journal: from here on the call is booked whatever happens to this process.
+  fault::kill_at("entry.before_journal");
+  if (journal_) {
+    entry->segment = journal_->append(records, 1);
+    entry->in_journal = entry->segment != nullptr;
+    if (!entry->in_journal) counters_.journal_full.fetch_add(1, std::memory_order_relaxed);
+    if (hold.segment != nullptr) Journal::unpin(hold.segment);
+    journal_->open_holds.fetch_sub(1, std::memory_order_relaxed);
+  }
+  fault::kill_at("entry.after_journal");
+
+  for (const AccountRef& account : hold.accounts) {
+    account->free.fetch_add(hold.amount_nano - cost_nano);
+    account->held.fetch_sub(hold.amount_nano);
+    account->settled.fetch_add(cost_nano);
+    std::uint64_t mine = hold.id;
+    account->crossing.compare_exchange_strong(mine, 0);
+    fault::kill_at("settle.after_first_account");
+  }
+  counters_.entries[row.numbers.status & 3].fetch_add(1, std::memory_order_relaxed);
+  if ((row.numbers.marks & domain::kEstimated) != 0)
+    counters_.entries_estimated.fetch_add(1, std::memory_order_relaxed);
+  if ((row.numbers.marks & domain::kCostUnknown) != 0) counters_.cost_unknown.fetch_add(1, std::memory_order_relaxed);
+  shipper_->push(std::move(entry));
+}
+
+}  // namespace turnpike::ledger

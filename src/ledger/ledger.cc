@@ -1,0 +1,327 @@
+#include "ledger/ledger.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "ledger/ledger_impl.h"
+#include "ledger/replay.h"
+#include "net/io_threads.h"
+
+namespace turnpike::ledger {
+namespace {
+
+constexpr std::chrono::seconds kJournalFullRetry{5};
+
+std::uint64_t new_id_bits() {
+  std::uint64_t bits = 0;
+  base::fill_random(&bits, sizeof bits);
+  return bits;
+}
+
+}  // namespace
+
+std::uint64_t LedgerImpl::next_instance() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
+Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options, db::Database& database) {
+  auto ledger = std::make_unique<LedgerImpl>(std::move(options), database);
+  if (const Status started = ledger->start(); !started) return base::fail(started.error());
+  return ledger;
+}
+
+Status LedgerImpl::start() {
+  const auto open_shipper = [&](const ReplicaRow& replica) {
+    Shipper::Options ship;
+    ship.interval = options_.ship_interval;
+    ship.batch_rows = std::max<std::size_t>(options_.ship_batch_rows, 1);
+    return std::make_unique<Shipper>(database_, ship, replica, journal_.get(), counters_,
+                                     [this](const auto& account_nano) { add_shipped(account_nano); });
+  };
+  if (options_.journal_off) {
+    const std::string id =
+        base::make_id(static_cast<std::uint64_t>(base::unix_now_us() / 1000), new_id_bits(), new_id_bits()).to_string();
+    auto replica = find_replica(database_, "none-" + id, options_.host, options_.version);
+    if (!replica) return base::fail(replica.error());
+    replica->epoch = 1;
+    if (const Status known = register_epoch(database_, *replica, options_.host, options_.version); !known) return known;
+    shipper_ = open_shipper(*replica);
+    shipper_->start();
+    return {};
+  }
+
+  auto directory = JournalDirectory::take(options_.journal_dir);
+  if (!directory) return base::fail(directory.error());
+  auto replica = find_replica(database_, directory->journal_id_text(), options_.host, options_.version);
+  if (!replica) return base::fail(replica.error());
+  auto replay = replay_journal(options_.journal_dir);
+  if (replay && replica->shipped_no < replay->shipped_no) replay = replay_journal(options_.journal_dir, true);
+  if (!replay) return base::fail(replay.error());
+  for (const auto& [from, to] : replay->gaps) {
+    base::log(base::LogLevel::Error, "journal_gap: records {} to {} of {} are missing", from, to, options_.journal_dir);
+  }
+  for (const std::string& file : replay->unused_files) ::unlink(file.c_str());
+
+  if (const Status begun = directory->begin_epoch(std::max(replay->last_epoch, replica->epoch)); !begun) return begun;
+  replica->epoch = directory->epoch();
+  if (const Status known = register_epoch(database_, *replica, options_.host, options_.version); !known) return known;
+
+  JournalOptions journal_options;
+  journal_options.directory = options_.journal_dir;
+  journal_options.segment_bytes = options_.segment_bytes;
+  journal_options.sync_interval = options_.sync_interval;
+  journal_options.keep = options_.keep;
+  journal_options.disk = options_.durability == Durability::Disk;
+  journal_options.version = options_.version;
+  const std::uint64_t last_entry = std::max(replay->max_entry_no, replica->shipped_no);
+  const std::uint64_t next_segment = replay->segments.empty() ? 1 : replay->segments.back().number + 1;
+  auto journal = Journal::open(std::move(journal_options), std::move(*directory), replay->max_sequence + 1,
+                               next_segment, last_entry + 1, replay->segments);
+  if (!journal) return base::fail(journal.error());
+  journal_ = std::move(*journal);
+  journal_->note_shipped(replica->shipped_no);
+  RecordBatch start;
+  start.begin(RecordType::Start);
+  put_u64(start.payload(), replica->epoch);
+  put_text(start.payload(), options_.version);
+  start.end();
+  if (journal_->append(start, 0) == nullptr) {
+    return base::fail(ErrorKind::Unavailable, "cannot write the journal in " + options_.journal_dir);
+  }
+
+  shipper_ = open_shipper(*replica);
+  const auto push = [&](std::uint64_t number, std::string payload, Segment* segment, bool in_journal) {
+    auto entry = std::make_unique<UnshippedEntry>();
+    entry->entry_no = number;
+    entry->payload = std::move(payload);
+    entry->segment = segment;
+    entry->in_journal = in_journal;
+    entry->queued_us = base::unix_now_us();
+    shipper_->push(std::move(entry));
+  };
+  // Numbers whose ENTRY never reached the file go to the calls that were being settled then.
+  const std::set<std::uint64_t> missing(replay->missing_entry_nos.begin(), replay->missing_entry_nos.end());
+  for (std::uint64_t number = replica->shipped_no + 1; number <= replay->max_entry_no; ++number) {
+    if (!missing.contains(number)) push(number, {}, nullptr, true);
+  }
+  auto next_missing = missing.upper_bound(replica->shipped_no);
+  const auto close_with = [&](const EntryRow& row) {
+    RecordBatch record;
+    record.begin(RecordType::Entry);
+    encode_row(row, record.payload());
+    std::string payload = record.bytes().substr(kRecordHeaderBytes);
+    record.end();
+    Segment* const segment = journal_->append(record, 1);
+    push(row.numbers.entry_no, std::move(payload), segment, segment != nullptr);
+    fault::kill_at("replay.mid_close");
+  };
+  const std::int64_t now_us = base::unix_now_us();
+  const auto take_number = [&] { return next_missing != missing.end() ? *next_missing++ : journal_->next_entry_no(); };
+  for (const OpenHold& open : replay->open_holds) {
+    std::string record_id;
+    close_with(closing_row(open, take_number(), now_us, options_.strict, record_id));
+    counters_.interrupted_at_start.fetch_add(1, std::memory_order_relaxed);
+  }
+  while (next_missing != missing.end()) {  // A call that ended before it held anything, or damage.
+    EntryRow lost;
+    lost.numbers.entry_no = *next_missing++;
+    lost.numbers.started_us = lost.numbers.ended_us = now_us;
+    lost.numbers.status = static_cast<std::uint8_t>(domain::EntryStatus::Interrupted);
+    lost.numbers.marks = domain::kInterrupted;
+    lost.text(Text::EndReason) = "journal_gap";
+    close_with(lost);
+  }
+  if (const Status shipped = shipper_->ship_all_now(); !shipped) return shipped;
+  journal_->release_kept();
+  if (!replay->open_holds.empty()) {
+    base::log(base::LogLevel::Warning,
+              "ledger: {} calls were running when the gateway ended; they are booked as interrupted",
+              replay->open_holds.size());
+  }
+  shipper_->start();
+  return {};
+}
+
+LedgerImpl::~LedgerImpl() {
+  close(std::chrono::milliseconds(0));
+}
+
+void LedgerImpl::close(std::chrono::milliseconds patience) {
+  if (closed_ || !shipper_) return;
+  closed_ = true;
+  closing_ = true;
+  const bool all_shipped = shipper_->drain(patience, last_entry_no());
+  shipper_->stop();
+  if (!journal_) {
+    if (!all_shipped)
+      base::log(base::LogLevel::Error,
+                "ledger: entries are lost: the database did not take them and there is no journal");
+    return;
+  }
+  if (journal_->open_holds.load() == 0) {
+    RecordBatch stop;
+    stop.begin(RecordType::Stop);
+    put_u64(stop.payload(), journal_->epoch());
+    stop.end();
+    journal_->append(stop, 0);
+  }
+  journal_->close();
+}
+
+std::uint64_t LedgerImpl::next_entry_no() {
+  return journal_ ? journal_->next_entry_no() : entry_no_.fetch_add(1, std::memory_order_acq_rel) + 1;
+}
+std::uint64_t LedgerImpl::last_entry_no() const {
+  return journal_ ? journal_->last_entry_no() : entry_no_.load();
+}
+
+Task<void> LedgerImpl::shipped() {
+  const base::Completion completion = shipper_->shipped(net::current_io_thread(), last_entry_no());
+  co_await completion;
+}
+
+Task<void> LedgerImpl::durable() {
+  if (options_.durability != Durability::Disk || !journal_) co_return;
+  const base::Completion completion = journal_->synced(net::current_io_thread());
+  co_await completion;
+}
+
+const LedgerCounters& LedgerImpl::counters() const {
+  if (journal_) {
+    counters_.journal_bytes.store(journal_->bytes_written.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    counters_.oldest_unsynced_us.store(journal_->oldest_unsynced_us.load(), std::memory_order_relaxed);
+  }
+  return counters_;
+}
+
+std::string LedgerImpl::readiness() const {
+  if (journal_ && !journal_->has_room()) return "journal_full: there is no room in " + options_.journal_dir;
+  if (shipper_->superseded()) return "another gateway has taken this journal over";
+  return {};
+}
+
+// Admission: atomics only.
+
+AccountWindow* LedgerImpl::take_all(const std::vector<AccountRef>& accounts, std::int64_t nano,
+                                    std::uint64_t crossing_id) {
+  const auto take_one = [&](AccountWindow& account) {
+    const bool budgeted = account.limit.load(std::memory_order_relaxed) >= 0;
+    if (!budgeted) {
+      account.free.fetch_sub(nano);
+      return true;
+    }
+    std::int64_t free = account.free.load();
+    while (free > 0 && free >= nano) {
+      if (account.free.compare_exchange_weak(free, free - nano)) return true;
+    }
+    if (crossing_id == 0 || free <= 0) return false;
+    // The call that crosses the line: one at a time, and only while something is left (spec money 7.6).
+    std::uint64_t none = 0;
+    if (!account.crossing.compare_exchange_strong(none, crossing_id)) return false;
+    while (free > 0) {
+      if (account.free.compare_exchange_weak(free, free - nano)) {
+        if (free < nano) counters_.crossings.fetch_add(1, std::memory_order_relaxed);
+        return true;
+      }
+    }
+    account.crossing.store(0);
+    return false;
+  };
+  for (std::size_t i = 0; i < accounts.size(); ++i) {
+    AccountWindow& account = *accounts[i];
+    if (take_one(account)) {
+      account.held.fetch_add(nano);
+      continue;
+    }
+    for (std::size_t k = 0; k < i; ++k) {
+      accounts[k]->free.fetch_add(nano);
+      accounts[k]->held.fetch_sub(nano);
+      std::uint64_t mine = crossing_id;
+      if (crossing_id != 0) accounts[k]->crossing.compare_exchange_strong(mine, 0);
+    }
+    return &account;
+  }
+  return nullptr;
+}
+
+Error LedgerImpl::refusal(const AccountWindow& account, std::int64_t needed_nano) {
+  const std::int64_t limit = account.limit.load();
+  const std::int64_t spent = account.spent().nano();
+  const bool is_spent = spent >= limit;
+  Error error;
+  error.kind = is_spent ? ErrorKind::BudgetSpent : ErrorKind::BudgetHeld;
+  error.type = "budget_exceeded";
+  error.code = is_spent ? "budget_spent" : "budget_held";
+  const auto dollars = [](std::int64_t nano) { return Money::from_nano(nano).to_string(); };
+  error.message =
+      fmt::format("Budget has been exceeded! Current cost: {}, Max budget: {}", dollars(spent), dollars(limit));
+  if (!account.label.empty()) error.message += fmt::format(" Key={}.", account.label);
+  error.message += " Reset: never.";
+  if (is_spent) {
+    counters_.refused_spent.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    counters_.refused_held.fetch_add(1, std::memory_order_relaxed);
+    const std::int64_t held = std::max<std::int64_t>(limit - spent - std::max<std::int64_t>(account.free.load(), 0), 0);
+    error.message +=
+        fmt::format(" Held by calls in flight: {}. This call needs: {}.", dollars(held), dollars(needed_nano));
+    error.retry_after = std::chrono::seconds(1);
+  }
+  return error;
+}
+
+Result<Hold> LedgerImpl::admit(const Admission& admission) {
+  const bool no_room = journal_ && !journal_->has_room();
+  if (no_room || closing_.load(std::memory_order_relaxed) || shipper_->superseded()) {
+    if (no_room) counters_.journal_full.fetch_add(1, std::memory_order_relaxed);
+    Error error;
+    error.kind = ErrorKind::Unavailable;
+    error.code = no_room ? "journal_full" : "shutting_down";
+    error.message = no_room ? "The gateway cannot write its journal (disk full?) and admits no new calls."
+                            : "The gateway is shutting down.";
+    error.retry_after = kJournalFullRetry;
+    return base::fail(std::move(error));
+  }
+  const std::uint64_t id = journal_ ? journal_->next_hold_id() : hold_id_.fetch_add(1, std::memory_order_relaxed) + 1;
+  const std::int64_t nano = admission.free_model ? 0 : std::max<std::int64_t>(admission.amount.nano(), 0);
+  if (!admission.free_model) {
+    const bool may_cross = options_.crossing && !options_.strict;
+    if (AccountWindow* const refused = take_all(admission.accounts, nano, may_cross ? id : 0)) {
+      return base::fail(refusal(*refused, nano));
+    }
+  }
+  fault::kill_at("hold.after_accounts");
+
+  auto state = std::make_unique<Hold::State>();
+  state->ledger = this;
+  state->id = id;
+  state->amount_nano = nano;
+  state->free_model = admission.free_model;
+  state->accounts = admission.accounts;
+  HoldFacts facts;
+  facts.hold_id = id;
+  facts.started_us = admission.started_us;
+  facts.amount = Money::from_nano(nano);
+  facts.record_id = admission.record_id;
+  facts.prompt_tokens = admission.prompt_tokens;
+  facts.accounts.count = std::min(admission.accounts.size(), kAccountsMax);
+  for (std::size_t i = 0; i < facts.accounts.count; ++i) {
+    facts.accounts.values[2 * i] = admission.accounts[i]->account_id;
+    facts.accounts.values[2 * i + 1] = admission.accounts[i]->window_id;
+  }
+  facts.call_id = admission.call_id;
+  facts.key_hash = admission.key_hash;
+  facts.model_group = admission.model_group;
+  state->record.begin(RecordType::Hold);
+  put_hold(state->record.payload(), facts);
+  state->record.end();
+  if (journal_) journal_->open_holds.fetch_add(1, std::memory_order_relaxed);
+  return Hold(std::move(state));
+}
+
+}  // namespace turnpike::ledger

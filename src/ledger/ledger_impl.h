@@ -1,0 +1,91 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "ledger/hold_record.h"
+#include "ledger/journal.h"
+#include "ledger/ledger.h"
+#include "ledger/replay.h"
+#include "ledger/shipper.h"
+
+namespace turnpike::ledger {
+
+class LedgerImpl;
+
+/// What a live Hold owns. The HOLD record is built at admission and written together with the first ATTEMPT, before
+/// anything goes upstream: one `pwrite` less per call.
+struct Hold::State {
+  LedgerImpl* ledger = nullptr;
+  std::uint64_t id = 0;
+  std::int64_t amount_nano = 0;
+  bool free_model = false;
+  bool attempted = false;
+  std::vector<AccountRef> accounts;
+  RecordBatch record;          // HOLD, not sealed; its payload also serves a Hold that is dropped.
+  Segment* segment = nullptr;  // Where HOLD was written, pinned.
+  std::string price_version;
+};
+
+class LedgerImpl final : public Ledger {
+ public:
+  LedgerImpl(LedgerOptions options, db::Database& database) : options_(std::move(options)), database_(database) {}
+  ~LedgerImpl() override;
+  Status start();
+
+  Result<Hold> admit(const Admission& admission) override;
+  AccountRef account(std::int64_t account_id, std::int16_t kind, const std::string& entity, const std::string& label,
+                     std::optional<Money> limit, Money spent) override;
+  AccountRef find_account(std::int64_t account_id) const override;
+  void limit_changed(std::int64_t account_id, std::optional<Money> limit) override;
+  void spend_changed(std::int64_t account_id, Money spent) override;
+  void close(std::chrono::milliseconds patience) override;
+  Task<void> shipped() override;
+  Task<void> durable() override;
+  const LedgerCounters& counters() const override;
+  std::string readiness() const override;
+
+  // For Hold.
+  void attempt(Hold::State& hold, std::uint32_t number, std::string_view deployment_id, std::string_view price_version);
+  void write(Hold::State& hold, RecordBatch& records);
+  bool take(Hold::State& hold, std::int64_t nano);
+  void take_anyway(Hold::State& hold, std::int64_t nano);
+  void settle(Hold::State& hold, domain::CallRecord& record);
+  void settle_dropped(Hold::State& hold);
+
+ private:
+  /// Which account refused, if one did; what was taken is given back then.
+  AccountWindow* take_all(const std::vector<AccountRef>& accounts, std::int64_t nano, std::uint64_t crossing_id);
+  Error refusal(const AccountWindow& account, std::int64_t needed_nano);
+  Status replay_into(Shipper& shipper, JournalDirectory directory, ReplicaRow& replica);
+  void finish(Hold::State& hold, EntryRow& row);
+  std::uint64_t next_entry_no();
+  std::uint64_t last_entry_no() const;
+  void add_shipped(const std::map<std::int64_t, std::int64_t>& account_nano);
+
+  const LedgerOptions options_;
+  db::Database& database_;
+  const std::uint64_t instance_ = next_instance();
+  mutable LedgerCounters counters_;
+  std::unique_ptr<Journal> journal_;  // Null with --no-journal.
+  std::unique_ptr<Shipper> shipper_;
+  std::atomic<std::uint64_t> entry_no_{0}, hold_id_{0};  // Used without a journal.
+  std::atomic<bool> closing_{false};
+  bool closed_ = false;
+
+  mutable std::mutex accounts_mutex_;
+  std::unordered_map<std::int64_t, AccountRef> accounts_;
+  std::unordered_map<std::int64_t, std::int64_t> early_limits_;  // Changed before this process knew the account.
+
+  static std::uint64_t next_instance();
+};
+
+/// The limit as `free` counts it: none is 0, and nobody asks `free` then.
+inline std::int64_t counted_limit(std::int64_t limit_nano) {
+  return limit_nano < 0 ? 0 : limit_nano;
+}
+
+}  // namespace turnpike::ledger

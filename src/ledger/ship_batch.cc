@@ -1,0 +1,334 @@
+#include "ledger/ship_batch.h"
+
+#include <fmt/format.h>
+
+#include <tuple>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "ledger/entry_row.h"
+
+namespace turnpike::ledger {
+namespace {
+
+using db::Value;
+
+constexpr std::int64_t kInstanceLive = 0;
+
+constexpr std::string_view kNumberColumns =
+    "day, replica_no, entry_no, kind, started_us, first_byte_us, ended_us, upstream_us, status, http_status, marks, "
+    "cost_nano, saved_nano, exposure_nano, provider_cost_nano, held_nano, prompt_tokens, completion_tokens, "
+    "cache_read_tokens, cache_write_tokens, reasoning_tokens, operation, stream, retries, fallbacks, request_bytes, "
+    "reply_bytes, accounts";
+constexpr std::size_t kNumberColumnCount = 28;
+
+const std::string& insert_entry() {
+  static const std::string sql = [] {
+    std::string columns(kNumberColumns);
+    for (std::size_t i = 0; i < kTextCount; ++i) columns += fmt::format(", {}", text_column(static_cast<Text>(i)));
+    std::string places;
+    for (std::size_t i = 1; i <= kNumberColumnCount + kTextCount; ++i)
+      places += fmt::format("{}${}", i == 1 ? "" : ", ", i);
+    return fmt::format("INSERT INTO entry ({}) VALUES ({}) ON CONFLICT (day, replica_no, entry_no) DO NOTHING", columns,
+                       places);
+  }();
+  return sql;
+}
+
+void set_text(Value& value, std::string_view text) {
+  if (text.empty()) {
+    value = std::monostate{};
+  } else if (auto* known = std::get_if<std::string>(&value)) {
+    known->assign(text);  // Keeps its buffer from row to row.
+  } else {
+    value.emplace<std::string>(text);
+  }
+}
+
+void fill_values(const EntryRow& row, std::int64_t replica_no, std::vector<Value>& values) {
+  const EntryNumbers& n = row.numbers;
+  const auto number = [](auto value) { return Value(static_cast<std::int64_t>(value)); };
+  values.resize(kNumberColumnCount + kTextCount);
+  std::size_t i = 0;
+  values[i++] = row.day();
+  values[i++] = replica_no;
+  values[i++] = number(n.entry_no);
+  values[i++] = number(n.kind);
+  values[i++] = n.started_us;
+  values[i++] = n.first_byte_us != 0 ? Value(n.first_byte_us) : Value();
+  values[i++] = n.ended_us;
+  values[i++] = n.upstream_us;
+  values[i++] = number(n.status);
+  values[i++] = number(n.http_status);
+  values[i++] = number(n.marks);
+  values[i++] = n.cost_nano;
+  values[i++] = n.saved_nano;
+  values[i++] = n.exposure_nano;
+  values[i++] = n.provider_cost_nano != INT64_MIN ? Value(n.provider_cost_nano) : Value();
+  values[i++] = n.held_nano;
+  values[i++] = number(n.prompt_tokens);
+  values[i++] = number(n.completion_tokens);
+  values[i++] = number(n.cache_read_tokens);
+  values[i++] = number(n.cache_write_tokens);
+  values[i++] = number(n.reasoning_tokens);
+  values[i++] = number(n.operation);
+  values[i++] = number(n.stream);
+  values[i++] = number(n.retries);
+  values[i++] = number(n.fallbacks);
+  values[i++] = number(n.request_bytes);
+  values[i++] = number(n.reply_bytes);
+  set_text(values[i++], accounts_json(row.accounts));
+  for (const std::string_view text : row.texts) set_text(values[i++], text);
+}
+
+/// Everything that is summed from rows: totals of account windows, daily aggregates, days of the replica.
+class Sums {
+ public:
+  void add(const EntryRow& row) {
+    const EntryNumbers& n = row.numbers;
+    for (std::size_t i = 0; i < row.accounts.count; ++i) {
+      Total& total = windows_[{row.accounts.values[2 * i], row.accounts.values[2 * i + 1]}];
+      total.cost_nano += n.cost_nano;
+      ++total.calls;
+    }
+    Total& day = days_[row.day()];
+    day.cost_nano += n.cost_nano;
+    ++day.calls;
+    add_daily(row, kKey, row.text(Text::KeyHash));
+    if (!row.text(Text::UserId).empty()) add_daily(row, kUser, row.text(Text::UserId));
+    if (!row.text(Text::TeamId).empty()) add_daily(row, kTeam, row.text(Text::TeamId));
+    if (!row.text(Text::OrganizationId).empty()) add_daily(row, kOrganization, row.text(Text::OrganizationId));
+    if (!row.text(Text::EndUser).empty()) add_daily(row, kEndUser, row.text(Text::EndUser));
+  }
+
+  Status write(db::Transaction& transaction, std::int64_t replica_no) const {
+    for (const auto& [key, total] : windows_) {
+      const auto done = transaction.run(
+          "INSERT INTO account_window (account_id, window_id, spent_nano, calls) VALUES ($1, $2, $3, $4)"
+          " ON CONFLICT (account_id, window_id) DO UPDATE SET spent_nano = account_window.spent_nano + "
+          "excluded.spent_nano, calls = account_window.calls + excluded.calls",
+          {key.first, key.second, total.cost_nano, total.calls});
+      if (!done) return base::fail(done.error());
+    }
+    for (const auto& [key, sums] : daily_) {
+      const auto text = [](std::string_view view) { return Value(std::string(view)); };
+      const auto& [day, kind, entity, key_hash, group, model, provider, route] = key;
+      const auto done = transaction.run(
+          "INSERT INTO daily (day, entity_kind, entity, key_hash, model_group, model, provider, route, cost_nano, "
+          "calls,"
+          " failed, cached, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens)"
+          " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+          " ON CONFLICT (day, entity_kind, entity, key_hash, model_group, model, provider, route) DO UPDATE SET"
+          " cost_nano = daily.cost_nano + excluded.cost_nano, calls = daily.calls + excluded.calls,"
+          " failed = daily.failed + excluded.failed, cached = daily.cached + excluded.cached,"
+          " prompt_tokens = daily.prompt_tokens + excluded.prompt_tokens,"
+          " completion_tokens = daily.completion_tokens + excluded.completion_tokens,"
+          " cache_read_tokens = daily.cache_read_tokens + excluded.cache_read_tokens,"
+          " cache_write_tokens = daily.cache_write_tokens + excluded.cache_write_tokens",
+          {day, std::int64_t{kind}, text(entity), text(key_hash), text(group), text(model), text(provider), text(route),
+           sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], sums[6], sums[7]});
+      if (!done) return base::fail(done.error());
+    }
+    for (const auto& [day, total] : days_) {
+      const auto done = transaction.run(
+          "INSERT INTO replica_day (replica_no, day, entries, cost_nano) VALUES ($1, $2, $3, $4)"
+          " ON CONFLICT (replica_no, day) DO UPDATE SET entries = replica_day.entries + excluded.entries,"
+          " cost_nano = replica_day.cost_nano + excluded.cost_nano",
+          {replica_no, day, total.calls, total.cost_nano});
+      if (!done) return base::fail(done.error());
+    }
+    return {};
+  }
+
+  std::map<std::int64_t, std::int64_t> per_account() const {
+    std::map<std::int64_t, std::int64_t> nano;
+    for (const auto& [key, total] : windows_) nano[key.first] += total.cost_nano;
+    return nano;
+  }
+
+ private:
+  // Kinds of spec money 4.
+  static constexpr std::int16_t kOrganization = 2, kTeam = 3, kUser = 5, kKey = 6, kEndUser = 7;
+  struct Total {
+    std::int64_t cost_nano = 0;
+    std::int64_t calls = 0;
+  };
+  using DailyKey = std::tuple<std::int64_t, std::int16_t, std::string_view, std::string_view, std::string_view,
+                              std::string_view, std::string_view, std::string_view>;
+
+  void add_daily(const EntryRow& row, std::int16_t kind, std::string_view entity) {
+    const EntryNumbers& n = row.numbers;
+    std::array<std::int64_t, 8>& sums =
+        daily_[{row.day(), kind, entity, row.text(Text::KeyHash), row.text(Text::ModelGroup), row.text(Text::Model),
+                row.text(Text::Provider), row.text(Text::Route)}];
+    sums[0] += n.cost_nano;
+    ++sums[1];
+    if (n.status != static_cast<std::uint8_t>(domain::EntryStatus::Success)) ++sums[2];
+    sums[4] += static_cast<std::int64_t>(n.prompt_tokens);
+    sums[5] += static_cast<std::int64_t>(n.completion_tokens);
+    sums[6] += static_cast<std::int64_t>(n.cache_read_tokens);
+    sums[7] += static_cast<std::int64_t>(n.cache_write_tokens);
+  }
+
+  // Ordered maps: rows are locked in one order everywhere.
+  std::map<std::pair<std::int64_t, std::int64_t>, Total> windows_;
+  std::map<std::int64_t, Total> days_;
+  std::map<DailyKey, std::array<std::int64_t, 8>> daily_;
+};
+
+/// One try at the whole batch. A row that cannot be stored ends it and is named in `bad`.
+class Shipping {
+ public:
+  Shipping(const ShipBatch& batch, const std::map<std::size_t, std::string>& rejected)
+      : batch_(batch), rejected_(rejected) {}
+
+  Status run(db::Transaction& transaction) {
+    outcome = {};
+    bad.reset();
+    fault::kill_at("ship.before_begin");
+    const auto moved = transaction.run(
+        "UPDATE replica SET shipped_no = $1, heartbeat_us = $2 WHERE replica_no = $3 AND epoch = $4 AND shipped_no "
+        "BETWEEN $5 AND $1",
+        {as_signed(batch_.last_no), base::unix_now_us(), batch_.replica_no, as_signed(batch_.epoch),
+         as_signed(batch_.first_no) - 1});
+    if (!moved) return base::fail(moved.error());
+    if (moved->changed == 0) return look(transaction);
+    outcome.stored_no = batch_.last_no;
+
+    Sums sums;
+    std::vector<Value> values;
+    for (std::size_t i = 0; i < batch_.payloads.size(); ++i) {
+      if (const Status stored = store(transaction, i, sums, values); !stored) return stored;
+    }
+    if (const Status written = sums.write(transaction, batch_.replica_no); !written) return written;
+    outcome.account_nano = sums.per_account();
+    if (fault::at("ship.commit_unknown")) return base::fail(ErrorKind::Unavailable, "armed fault");
+    fault::kill_at("ship.before_commit");
+    return {};
+  }
+
+  ShipOutcome outcome;
+  std::optional<std::size_t> bad;
+  std::string bad_reason;
+
+ private:
+  static std::int64_t as_signed(std::uint64_t number) { return static_cast<std::int64_t>(number); }
+
+  /// Why nothing was moved: shipped before, superseded, or a database that lost commits.
+  Status look(db::Transaction& transaction) {
+    const auto rows =
+        transaction.run("SELECT epoch, shipped_no FROM replica WHERE replica_no = $1", {batch_.replica_no});
+    if (!rows) return base::fail(rows.error());
+    if (rows->rows.empty() || db::as_int(rows->rows[0][0]) != as_signed(batch_.epoch)) {
+      outcome.kind = ShipOutcome::Kind::Superseded;
+      return {};
+    }
+    outcome.stored_no = static_cast<std::uint64_t>(db::as_int(rows->rows[0][1]));
+    if (outcome.stored_no < batch_.last_no) outcome.kind = ShipOutcome::Kind::Behind;
+    return {};
+  }
+
+  Status store(db::Transaction& transaction, std::size_t i, Sums& sums, std::vector<Value>& values) {
+    const auto row = decode_row(batch_.payloads[i]);
+    const auto known_bad = rejected_.find(i);
+    if (!row || known_bad != rejected_.end()) {
+      if (row) sums.add(*row);
+      ++outcome.rejected;
+      return reject(transaction, i, row, row ? known_bad->second : "not a row of this version");
+    }
+    if (fault::at("ship.bad_row")) return name_bad(i, "armed fault");
+    fill_values(*row, batch_.replica_no, values);
+    const auto inserted = transaction.run(insert_entry(), values);
+    if (!inserted) {
+      if (inserted.error().kind == ErrorKind::Unavailable) return base::fail(inserted.error());
+      return name_bad(i, inserted.error().message + ": " + inserted.error().detail);
+    }
+    if (inserted->changed == 1) sums.add(*row);
+    return {};
+  }
+
+  Status name_bad(std::size_t i, std::string reason) {
+    bad = i;
+    bad_reason = std::move(reason);
+    return base::fail(ErrorKind::Internal, "a row cannot be stored");
+  }
+
+  Status reject(db::Transaction& transaction, std::size_t i, const std::optional<EntryRow>& row,
+                const std::string& reason) {
+    const std::string_view payload = batch_.payloads[i];
+    const auto done = transaction.run(
+        "INSERT INTO entry_rejected (replica_no, entry_no, cost_nano, accounts, body, reason, rejected_us)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        {batch_.replica_no, as_signed(batch_.first_no + i), row ? row->numbers.cost_nano : std::int64_t{0},
+         row ? accounts_json(row->accounts) : std::string("[]"),
+         base::to_hex({reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()}), reason,
+         base::unix_now_us()});
+    if (!done) return base::fail(done.error());
+    return {};
+  }
+
+  const ShipBatch& batch_;
+  const std::map<std::size_t, std::string>& rejected_;
+};
+
+}  // namespace
+
+Result<ReplicaRow> find_replica(db::Database& database, const std::string& journal_id, const std::string& host,
+                                const std::string& version) {
+  ReplicaRow replica;
+  const Status status = database.transact_now([&](db::Transaction& transaction) -> Status {
+    const auto known =
+        transaction.run("SELECT replica_no, epoch, shipped_no FROM replica WHERE journal_id = $1", {journal_id});
+    if (!known) return base::fail(known.error());
+    if (!known->rows.empty()) {
+      replica.replica_no = db::as_int(known->rows[0][0]);
+      replica.epoch = static_cast<std::uint64_t>(db::as_int(known->rows[0][1]));
+      replica.shipped_no = static_cast<std::uint64_t>(db::as_int(known->rows[0][2]));
+      return {};
+    }
+    const auto made = transaction.run(
+        "INSERT INTO replica (replica_no, journal_id, host, version) SELECT coalesce(max(replica_no), 0) + 1, $1, $2, "
+        "$3"
+        " FROM replica RETURNING replica_no",
+        {journal_id, host, version});
+    if (!made) return base::fail(made.error());
+    replica.replica_no = db::as_int(made->rows.at(0).at(0));
+    return {};
+  });
+  if (!status) return base::fail(status.error());
+  return replica;
+}
+
+Status register_epoch(db::Database& database, const ReplicaRow& replica, const std::string& host,
+                      const std::string& version) {
+  return database.transact_now([&](db::Transaction& transaction) -> Status {
+    const auto moved = transaction.run(
+        "UPDATE replica SET epoch = $2, host = $3, version = $4, state = $5, heartbeat_us = $6 WHERE replica_no = $1 "
+        "AND "
+        "epoch < $2",
+        {replica.replica_no, static_cast<std::int64_t>(replica.epoch), host, version, kInstanceLive,
+         base::unix_now_us()});
+    if (!moved) return base::fail(moved.error());
+    if (moved->changed == 1) return {};
+    return base::fail(ErrorKind::Unavailable,
+                      "another gateway has taken this journal over: give this one a journal directory of its own");
+  });
+}
+
+Result<ShipOutcome> ship_batch(db::Database& database, const ShipBatch& batch) {
+  std::map<std::size_t, std::string> rejected;
+  for (;;) {
+    Shipping shipping(batch, rejected);
+    const Status status =
+        database.transact_now([&](db::Transaction& transaction) { return shipping.run(transaction); });
+    if (status) return std::move(shipping.outcome);
+    if (!shipping.bad) return base::fail(status.error());
+    base::log(base::LogLevel::Error, "ledger: entry {} of replica {} cannot be stored and goes to entry_rejected: {}",
+              batch.first_no + *shipping.bad, batch.replica_no, shipping.bad_reason);
+    rejected.emplace(*shipping.bad, shipping.bad_reason);
+  }
+}
+
+}  // namespace turnpike::ledger

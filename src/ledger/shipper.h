@@ -1,0 +1,99 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/completion.h"
+#include "ledger/journal.h"
+#include "ledger/ledger.h"
+#include "ledger/ship_batch.h"
+
+namespace turnpike::ledger {
+
+/// An entry on its way to the database. Its payload may be left to the journal when memory is short.
+struct UnshippedEntry {
+  UnshippedEntry* next = nullptr;
+  std::uint64_t entry_no = 0;
+  Segment* segment = nullptr;  // Where it stands in the journal, pinned; null: only here, or in a segment of before.
+  bool in_journal = false;
+  std::int64_t queued_us = 0;
+  std::string payload;
+};
+
+/// Takes settled entries to the database in batches, in dense order, for ever: the queue is the journal.
+///
+/// Threading: `push` from any thread without lock; a wake-up per ship interval, not per entry.
+/// Limits:    payloads of `kQueuedBytesMax` are held in memory; those of later entries are read from the journal again.
+class Shipper {
+ public:
+  static constexpr std::int64_t kQueuedBytesMax = 64 * 1024 * 1024;
+  struct Options {
+    std::chrono::milliseconds interval{100};
+    std::size_t batch_rows = 1000;
+    std::int64_t queued_bytes_max = kQueuedBytesMax;
+  };
+  /// `on_shipped`: money per account that has reached the database.
+  Shipper(db::Database& database, Options options, ReplicaRow replica, Journal* journal, LedgerCounters& counters,
+          std::function<void(const std::map<std::int64_t, std::int64_t>&)> on_shipped);
+  ~Shipper();
+
+  void push(std::unique_ptr<UnshippedEntry> entry);
+
+  /// Ships all that is queued on this thread, before `start`. Errors: Unavailable.
+  Status ship_all_now();
+  void start();
+  /// Completed when everything pushed before is shipped, or when the next try to ship it has failed.
+  base::Completion shipped(base::Executor* executor, std::uint64_t up_to);
+  /// Waits until everything is shipped; false when `patience` ran out.
+  bool drain(std::chrono::milliseconds patience, std::uint64_t up_to);
+  void stop();
+
+  bool superseded() const { return superseded_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Waiter {
+    std::uint64_t up_to;
+    base::Completion completion;
+  };
+  void work();
+  void collect();
+  Status ship_ready();  // The dense prefix of what is collected, batch by batch.
+  Status ship_one_batch(std::size_t rows);
+  Status load_payloads(std::size_t rows);
+  std::size_t dense_prefix() const;
+  void finish_batch(std::size_t rows, const ShipOutcome& outcome);
+  void wake_waiters(bool failed);
+  void note_oldest();
+
+  db::Database& database_;
+  const Options options_;
+  ReplicaRow replica_;
+  Journal* const journal_;
+  LedgerCounters& counters_;
+  const std::function<void(const std::map<std::int64_t, std::int64_t>&)> on_shipped_;
+
+  std::atomic<UnshippedEntry*> pushed_{nullptr};  // Newest first.
+  std::atomic<std::int64_t> queued_bytes_{0};
+  std::atomic<std::uint64_t> shipped_no_{0};
+  std::atomic<bool> superseded_{false};
+  std::deque<std::unique_ptr<UnshippedEntry>> collected_;  // By entry number; the shipper's thread only.
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Waiter> waiters_;
+  bool wanted_ = false;
+  bool hurry_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace turnpike::ledger
