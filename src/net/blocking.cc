@@ -10,20 +10,14 @@ namespace {
 
 class Workers {
  public:
-  ~Workers() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    changed_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
   void run(std::function<void()> job) {
     constexpr std::size_t kThreads = 2;
     const std::lock_guard lock(mutex_);
     jobs_.push_back(std::move(job));
-    if (threads_.size() < kThreads) threads_.emplace_back([this] { work(); });
+    if (threads_ < kThreads) {
+      ++threads_;
+      std::thread([this] { work(); }).detach();
+    }
     changed_.notify_one();
   }
 
@@ -31,8 +25,7 @@ class Workers {
   void work() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
-      if (stopping_) return;
+      changed_.wait(lock, [this] { return !jobs_.empty(); });
       const std::function<void()> job = std::move(jobs_.front());
       jobs_.pop_front();
       lock.unlock();
@@ -44,14 +37,14 @@ class Workers {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> jobs_;
-  std::vector<std::thread> threads_;
-  bool stopping_ = false;
+  std::size_t threads_ = 0;
 };
 
 }  // namespace
 
 void run_blocking(std::function<void()> job) {
-  static Workers workers;
+  // Never destroyed: a look-up that hangs must not hold up the end of the process.
+  static Workers& workers = *new Workers;
   workers.run(std::move(job));
 }
 

@@ -59,6 +59,16 @@ class EventLoop::FunctionTimer final : public IoThread::Timer {
   TimerWheel::Node node_{&FunctionTimer::fire, this};
 };
 
+void Mailbox::post(std::function<void()> work) {
+  const std::lock_guard lock(mutex_);
+  if (loop_ != nullptr) loop_->post(std::move(work));
+}
+
+void Mailbox::close() {
+  const std::lock_guard lock(mutex_);
+  loop_ = nullptr;
+}
+
 EventLoop::EventLoop(std::size_t index)
     : index_(index), started_(base::monotonic_now()), now_(started_), random_(random_seed()) {
   epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
@@ -71,6 +81,7 @@ EventLoop::EventLoop(std::size_t index)
 }
 
 EventLoop::~EventLoop() {
+  mailbox_->close();
   ::close(wake_);
   ::close(epoll_);
 }

@@ -25,6 +25,20 @@ class Watched {
   ~Watched() = default;
 };
 
+class EventLoop;
+
+/// Where other threads may leave work for a loop that may have ended meanwhile: then the work is dropped.
+class Mailbox {
+ public:
+  explicit Mailbox(EventLoop& loop) : loop_(&loop) {}
+  void post(std::function<void()> work);
+  void close();
+
+ private:
+  std::mutex mutex_;
+  EventLoop* loop_;
+};
+
 /// The loop of one I/O thread: epoll with edge-triggered registrations that are made once per socket (no system call
 /// arms or disarms a wait), a timer wheel, and work posted from other threads.
 ///
@@ -42,6 +56,7 @@ class EventLoop final : public IoThread {
 
   void run();
   void stop();
+  const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
 
   /// Edge-triggered for input, output and hang-up until `remove`.
   bool add(int fd, Watched& watched, std::uint32_t events);
@@ -64,6 +79,7 @@ class EventLoop final : public IoThread {
   int wait_ms();
   std::uint64_t tick_of(base::Monotonic when) const;
 
+  std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>(*this);
   std::size_t index_;
   int epoll_ = -1;
   int wake_ = -1;

@@ -47,9 +47,9 @@ void Resolver::look_up(const std::string& host, std::uint16_t port, std::shared_
   Entry& entry = entries_[name];
   entry.waiting.push_back(std::move(meeting));
   if (std::exchange(entry.asking, true)) return;
-  run_blocking([this, alive = std::weak_ptr<bool>(alive_), loop = &loop_, ask = look_up_, host, port, name] {
+  run_blocking([this, alive = std::weak_ptr<bool>(alive_), mailbox = loop_.mailbox(), ask = look_up_, host, port, name] {
     auto answer = std::make_shared<Answer>(ask(host, port));
-    loop->post([this, alive, name, answer] {
+    mailbox->post([this, alive, name, answer] {
       if (alive.expired()) return;
       Entry& asked = entries_[name];
       asked.asking = false;
