@@ -81,28 +81,44 @@ Face http_face(ErrorKind kind, Compat compat) {
 
 int status_of(const Error& error, Compat compat) {
   constexpr int kFirstError = 400;
-  constexpr int kLastError = 599;
-  if (is_upstream(error.kind) && error.status >= kFirstError && error.status <= kLastError) {
-    // A provider's own spelling of a class (529, 520, ...) is folded into the class; 4xx stay as said.
-    if (error.status < 500) return error.status;
-    return http_face(error.kind, compat).status;
-  }
+  constexpr int kServerError = 500;
+  if (is_upstream(error.kind) && error.status >= kFirstError && error.status < kServerError) return error.status;
+  // A provider's own spelling of a class (529, 520, ...) is folded into the class: the face's.
+  if (compat == Compat::V1_81 && error.type == "expired_key") return 400;
   return http_face(error.kind, compat).status;
 }
 
+namespace {
+
+/// What 1.81 put where an internal exception had no type or parameter: the four letters, which scripts match on.
+bool says_none(ErrorKind kind) {
+  return !is_upstream(kind) && kind != ErrorKind::BudgetSpent && kind != ErrorKind::BudgetHeld;
+}
+
+/// The text of `type` or `param` as a JSON value when the error names none itself.
+std::string unnamed(const Error& error, std::string_view later, Compat compat) {
+  if (compat == Compat::Later) return later.empty() ? "null" : json::quoted(later);
+  if (says_none(error.kind)) return json::quoted("None");
+  return later.empty() ? "null" : json::quoted(later);
+}
+
+/// 1.81 left `type` null for what providers answered, but for their rate limits.
+std::string_view default_type(const Error& error, Compat compat) {
+  const bool nameless =
+      compat == Compat::V1_81 && is_upstream(error.kind) && error.kind != ErrorKind::UpstreamRateLimited;
+  return nameless ? std::string_view() : http_face(error.kind, compat).type;
+}
+
+}  // namespace
+
 std::string openai_error_body(const Error& error, Compat compat) {
-  const Face face = http_face(error.kind, compat);
   std::string body;
   json::Writer writer(body);
   writer.begin_object().key("error").begin_object();
   writer.key("message").string(error.message);
-  writer.key("type").string(error.type.empty() ? face.type : std::string_view(error.type));
-  writer.key("param");
-  if (error.param.empty()) {
-    writer.null();
-  } else {
-    writer.string(error.param);
-  }
+  writer.key("type").raw(error.type.empty() ? unnamed(error, default_type(error, compat), compat)
+                                            : json::quoted(error.type));
+  writer.key("param").raw(error.param.empty() ? unnamed(error, {}, compat) : json::quoted(error.param));
   writer.key("code").string(error.code.empty() ? std::to_string(status_of(error, compat)) : error.code);
   writer.end_object().end_object();
   return body;
