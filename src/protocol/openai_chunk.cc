@@ -58,6 +58,14 @@ StreamChoices::Choice& StreamChoices::choice_of(std::uint64_t index) {
   return choice;
 }
 
+// The latest call that the provider numbers `index`; the number of calls when there is none.
+std::size_t StreamChoices::last_call_at(const Choice& choice, std::uint64_t index) {
+  for (std::size_t i = choice.calls.size(); i > 0; --i) {
+    if (choice.calls[i - 1].provider_index == index) return i - 1;
+  }
+  return choice.calls.size();
+}
+
 // The call an entry belongs to, made when it is a new one. Ids count more than indices: some providers give parallel
 // calls index 0 all alike, some give no index at all.
 std::size_t StreamChoices::find_call(const Value& entry, Choice& choice, bool& fresh) {
@@ -71,9 +79,7 @@ std::size_t StreamChoices::find_call(const Value& entry, Choice& choice, bool& f
     }
   } else if (!calls.empty()) {
     if (!index) return calls.size() - 1;
-    for (std::size_t i = calls.size(); i > 0; --i) {
-      if (calls[i - 1].provider_index == *index) return i - 1;
-    }
+    if (const std::size_t at = last_call_at(choice, *index); at < calls.size()) return at;
   }
   fresh = true;
   ToolCall& call = calls.emplace_back();
@@ -109,7 +115,7 @@ bool StreamChoices::tool_calls_comply(const Value& list, Choice& choice, bool fi
         return false;
       }
       ++known;
-    } else if (*index >= choice.calls.size() || choice.calls[*index].provider_index != *index || entry.find("id") ||
+    } else if (*index >= choice.calls.size() || last_call_at(choice, *index) != *index || entry.find("id") ||
                entry.find("type") || function.find("name")) {
       return false;
     }

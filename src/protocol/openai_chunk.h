@@ -64,6 +64,7 @@ class StreamChoices {
   /// Whether the delta says anything; plans its edits. `finishing`: this chunk ends the choice.
   bool edit_delta(const json::Value& delta, Choice& choice, bool finishing, Edits& edits, bool& content);
   bool tool_calls_comply(const json::Value& list, Choice& choice, bool finishing);
+  static std::size_t last_call_at(const Choice& choice, std::uint64_t index);
   bool custom_calls_pass(const json::Value& list, Choice& choice);
   std::string rewrite_tool_calls(const json::Value& list, Choice& choice, bool finishing);
   std::size_t find_call(const json::Value& entry, Choice& choice, bool& fresh);

@@ -168,6 +168,7 @@ bool says_rate_limit(std::string_view lower) {
     if (free_before && free_after) return true;
   }
   for (std::size_t at = lower.find("rate"); at != std::string_view::npos; at = lower.find("rate", at + 1)) {
+    if (at > 0 && is_word_character(lower[at - 1]) && lower[at - 1] != '_') continue;  // "moderate limits"
     std::size_t next = at + 4;
     while (next < lower.size() && (lower[next] == ' ' || lower[next] == '_' || lower[next] == '-')) ++next;
     if (lower.substr(next).starts_with("limit")) return true;
