@@ -68,6 +68,11 @@ class PooledClient final : public Client {
  public:
   PooledClient(net::IoThread& thread, Options options)
       : pool_(std::make_shared<ClientPool>(net::loop_of(thread), options)) {}
+  ~PooledClient() override {
+    // Idle sockets belong to their thread, wherever this object ends.
+    net::EventLoop& loop = pool_->loop;
+    if (net::current_io_thread() != &loop) loop.post([pool = std::move(pool_)] {});
+  }
 
   Task<Result<std::unique_ptr<Incoming>>> send(const Outgoing& request, Cancel& cancel) override;
   const ClientCounters& counters() const override { return pool_->counters; }
@@ -125,7 +130,11 @@ Task<Result<std::unique_ptr<Connection>>> PooledClient::dial(const Origin& origi
   Result<std::vector<net::Address>> addresses = co_await resolve(origin, limit, cancel);
   if (!addresses) co_return base::fail(std::move(addresses.error()));
   Error last = connection_error("the provider's host name has no address", origin.key());
-  for (const net::Address& address : *addresses) {
+  for (std::size_t i = 0; i < addresses->size(); ++i) {
+    const net::Address& address = (*addresses)[i];
+    // An address that swallows packets must leave time for the others.
+    const auto share = (limit.when - pool_->loop.now()) / static_cast<int>(addresses->size() - i);
+    const ExchangeClock::Limit own{pool_->loop.now() + share, limit.name, limit.length};
     bool done = false;
     const int fd = net::start_connect(address, done);
     if (fd < 0) {
@@ -135,8 +144,10 @@ Task<Result<std::unique_ptr<Connection>>> PooledClient::dial(const Origin& origi
     auto connection = std::make_unique<Connection>(pool_->loop, fd);
     ++pool_->counters.connects;
     if (!done) {
-      if (Status ready = co_await wait_on(connection->socket, net::Socket::kWritable, limit, cancel); !ready) {
-        co_return base::fail(std::move(ready.error()));
+      if (Status ready = co_await wait_on(connection->socket, net::Socket::kWritable, own, cancel); !ready) {
+        last = std::move(ready.error());
+        if (last.kind == ErrorKind::Timeout) continue;
+        co_return base::fail(std::move(last));
       }
     }
     if (const int error = net::take_error(fd); error != 0) {
@@ -198,11 +209,20 @@ Task<Status> PooledClient::write_request(Connection& connection, const Outgoing&
       continue;
     }
     if (io.kind == net::Io::Kind::Failed || io.kind == net::Io::Kind::End) {
+      // Whoever refuses a large body answers and closes before having read it: the answer may be here already.
+      connection.sent_whole = false;
+      if (connection.socket.readable() && !connection.reused) co_return Status{};
       co_return base::fail(connection_error(words_of(io.error == EPIPE ? ECONNRESET : io.error)));
     }
-    const std::uint8_t interest = io.kind == net::Io::Kind::WantsRead ? net::Socket::kReadable : net::Socket::kWritable;
+    const std::uint8_t interest = io.kind == net::Io::Kind::WantsRead || !connection.tls()
+                                      ? net::Socket::kReadable | net::Socket::kWritable
+                                      : net::Socket::kWritable;
     if (Status ready = co_await wait_on(connection.socket, interest, clock.first_byte(), cancel); !ready)
       co_return ready;
+    if (!connection.tls() && connection.socket.readable() && !connection.socket.writable()) {
+      connection.sent_whole = false;  // Answered before all was sent.
+      co_return Status{};
+    }
   }
   co_return Status{};
 }
@@ -224,6 +244,7 @@ Task<Result<std::unique_ptr<Incoming>>> PooledClient::send(const Outgoing& reque
     bool untouched = true;
     if (written) {
       auto incoming = std::make_unique<IncomingReply>(pool_, origin, std::move(connection), clock, cancel);
+      incoming->expect_no_body(request.method == "HEAD");
       written = co_await incoming->read_head(untouched);
       if (written) co_return std::unique_ptr<Incoming>(std::move(incoming));
     }

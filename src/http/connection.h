@@ -42,6 +42,7 @@ class Connection {
 
   net::Socket socket;
   bool reused = false;
+  bool sent_whole = true;  // False when the answer began before the request had been sent: never reused.
   base::Monotonic idle_since;
 
  private:

@@ -54,10 +54,10 @@ Task<Status> IncomingReply::wait(std::uint8_t interest, ExchangeClock::Limit lim
 }
 
 Task<Result<std::size_t>> IncomingReply::receive(char* to, std::size_t size, ExchangeClock::Limit limit) {
-  bool wants_write = false;
+  std::uint8_t interest = net::Socket::kReadable;
+  bool must_wait = !connection_->has_pending();
   for (;;) {
-    if (!connection_->has_pending()) {
-      const std::uint8_t interest = wants_write ? net::Socket::kWritable : net::Socket::kReadable;
+    if (must_wait) {
       if (Status ready = co_await wait(interest, limit); !ready) co_return base::fail(std::move(ready.error()));
     }
     const net::Io io = connection_->read(to, size);
@@ -68,14 +68,16 @@ Task<Result<std::size_t>> IncomingReply::receive(char* to, std::size_t size, Exc
       case net::Io::Kind::End:
         co_return std::size_t{0};
       case net::Io::Kind::Failed:
-        co_return std::size_t{0};  // A reset ends an answer like a close: what is missing decides.
+        reset_ = true;
+        co_return std::size_t{0};
       case net::Io::Kind::WantsRead:
-        wants_write = false;
+        interest = net::Socket::kReadable;
         break;
       case net::Io::Kind::WantsWrite:
-        wants_write = true;
+        interest = net::Socket::kWritable;
         break;
     }
+    must_wait = true;  // Part of a TLS record is pending too, and brings nothing by itself.
   }
 }
 
@@ -85,17 +87,25 @@ ExchangeClock::Limit IncomingReply::limit_now() const {
 
 Task<Status> IncomingReply::read_head(bool& untouched) {
   const HeadLimits limits{pool_->options.header_bytes_max, 256};
-  std::string grown;  // A head beyond one block.
+  std::unique_ptr<char[]> grown;  // For a head that outgrows the block.
+  std::size_t capacity = net::Block::kBytes;
   std::size_t received = 0;
   untouched = true;
+  if (!connection_->has_pending() && !connection_->socket.readable()) {
+    // No buffer is held while the provider thinks.
+    if (Status ready = co_await wait(net::Socket::kReadable, clock_.first_byte()); !ready) co_return ready;
+  }
   block_ = net::Block::take();
   for (;;) {
-    const bool in_block = grown.empty();
-    if (in_block && received == net::Block::kBytes) grown.assign(block_.data(), received);
-    if (!grown.empty()) grown.resize(received + net::Block::kBytes);
-    char* const data = grown.empty() ? block_.data() : grown.data();
-    const std::size_t room = grown.empty() ? net::Block::kBytes - received : grown.size() - received;
-    Result<std::size_t> got = co_await receive(data + received, room, clock_.first_byte());
+    char* data = grown ? grown.get() : block_.data();
+    if (received == capacity) {
+      auto larger = std::make_unique_for_overwrite<char[]>(capacity * 2);
+      std::memcpy(larger.get(), data, received);
+      grown = std::move(larger);
+      data = grown.get();
+      capacity *= 2;
+    }
+    Result<std::size_t> got = co_await receive(data + received, capacity - received, clock_.first_byte());
     if (!got) co_return base::fail(std::move(got.error()));
     if (*got == 0) {
       if (received > 0) co_return base::fail(malformed("it ended inside its head"));
@@ -104,50 +114,43 @@ Task<Status> IncomingReply::read_head(bool& untouched) {
     }
     untouched = false;
     received += *got;
-    const std::string_view bytes(data, received);
-    const HeadResult result = parse_reply_head(bytes, limits, status_, fields_, framing_);
-    if (result.state == HeadState::Refused) co_return base::fail(malformed(result.reason));
-    if (result.state == HeadState::Incomplete) {
-      if (received > limits.bytes_max) co_return base::fail(malformed("its head is too large"));
-      continue;
-    }
-    const bool informational = status_ >= 100 && status_ < 200;
-    if (informational) {  // 100 Continue and the like: the answer is still to come.
+    for (;;) {
+      const std::string_view bytes(data, received);
+      const HeadResult result = parse_reply_head(bytes, limits, status_, fields_, framing_);
+      if (result.state == HeadState::Refused) co_return base::fail(malformed(result.reason));
+      if (result.state == HeadState::Incomplete) break;
+      if (status_ >= 200) co_return keep_head(data, result.head_bytes, received);
       if (status_ == 101) co_return base::fail(malformed("it switched protocols"));
+      // 100 Continue and the like: the answer is still to come.
       std::memmove(data, data + result.head_bytes, received - result.head_bytes);
       received -= result.head_bytes;
-      fields_.clear();
-      framing_ = {};
-      if (received == 0) continue;
-      const HeadResult next = parse_reply_head(std::string_view(data, received), limits, status_, fields_, framing_);
-      if (next.state != HeadState::Done) continue;
-      co_return base::fail(malformed("two heads in one"));
     }
-    // The fields must outlive the buffer: they move to a copy of the head.
-    head_.assign(data, result.head_bytes);
-    for (Field& field : fields_) {
-      field.name =
-          std::string_view(head_).substr(static_cast<std::size_t>(field.name.data() - data), field.name.size());
-      field.value =
-          std::string_view(head_).substr(static_cast<std::size_t>(field.value.data() - data), field.value.size());
-    }
-    if (!grown.empty()) {
-      // What follows a head of more than a block is at most a block.
-      const std::size_t rest = received - result.head_bytes;
-      if (rest > net::Block::kBytes) co_return base::fail(malformed("its head is too large"));
-      std::memcpy(block_.data(), data + result.head_bytes, rest);
-      held_ = 0;
-      held_end_ = rest;
-    } else {
-      held_ = result.head_bytes;
-      held_end_ = received;
-    }
-    left_ = framing_.length.value_or(0);
-    const bool no_body = status_ == 204 || status_ == 304 || (!framing_.chunked && framing_.length && left_ == 0);
-    if (held_ == held_end_) block_.release();
-    if (no_body) end_body();
-    co_return Status{};
   }
+}
+
+Status IncomingReply::keep_head(const char* data, std::size_t head_bytes, std::size_t received) {
+  // The fields must outlive the buffer: they move to a copy of the head.
+  head_.assign(data, head_bytes);
+  for (Field& field : fields_) {
+    field.name = {head_.data() + (field.name.data() - data), field.name.size()};
+    field.value = {head_.data() + (field.value.data() - data), field.value.size()};
+  }
+  held_ = head_bytes;
+  held_end_ = received;
+  if (data != block_.data()) {
+    const std::size_t rest = received - head_bytes;
+    if (rest > net::Block::kBytes) return base::fail(malformed("its head is too large"));
+    std::memcpy(block_.data(), data + head_bytes, rest);
+    held_ = 0;
+    held_end_ = rest;
+  }
+  if (!connection_->sent_whole) framing_.keep_alive = false;
+  left_ = framing_.length.value_or(0);
+  const bool no_body =
+      head_only_ || status_ == 204 || status_ == 304 || (!framing_.chunked && framing_.length && left_ == 0);
+  if (held_ == held_end_) block_.release();
+  if (no_body) end_body();
+  return {};
 }
 
 void IncomingReply::end_body() {
@@ -208,7 +211,8 @@ Task<Result<std::string_view>> IncomingReply::read() {
     Result<std::size_t> got = co_await receive(block_.data(), net::Block::kBytes, limit_now());
     if (!got) co_return base::fail(std::move(got.error()));
     if (*got == 0) {
-      const bool whole = !framing_.chunked && !framing_.length;  // Such a body ends with its connection.
+      // Without a length the body ends with its connection; a reset, or TLS without its goodbye, is a cut all the same.
+      const bool whole = !framing_.chunked && !framing_.length && !reset_;
       framing_.keep_alive = false;
       end_body();
       if (!whole) co_return base::fail(truncated());
@@ -220,41 +224,65 @@ Task<Result<std::string_view>> IncomingReply::read() {
 }
 
 Task<Result<std::string_view>> IncomingReply::read_all(std::size_t bytes_max) {
-  const auto too_large = [] { return base::fail(malformed("it is too large")); };
-  if (framing_.length && *framing_.length > bytes_max) co_return too_large();
-  if (framing_.length && !framing_.chunked) {
-    // The length is known: the rest is received where it stays.
-    const std::size_t length = static_cast<std::size_t>(*framing_.length);
-    whole_.reserve(length + kBodyPadding);
-    whole_.resize(length);
-    std::size_t filled = 0;
-    if (held_ != held_end_) {
-      filled = std::min(length, held_end_ - held_);
-      std::memcpy(whole_.data(), block_.data() + held_, filled);
-      if (held_end_ - held_ > length) framing_.keep_alive = false;
-      held_ = held_end_ = 0;
-    }
-    block_.release();
-    while (filled < length) {
-      Result<std::size_t> got = co_await receive(whole_.data() + filled, length - filled, limit_now());
-      if (!got) co_return base::fail(std::move(got.error()));
-      if (*got == 0) co_return base::fail(truncated());
-      body_begun_ = true;
-      filled += *got;
-    }
-    left_ = 0;
-    if (!ended_) end_body();
-    co_return std::string_view(whole_);
+  const auto too_large = [] { return base::fail(malformed("it is larger than the limit")); };
+  if (ended_) co_return std::string_view();
+  if (framing_.length) {
+    if (left_ > bytes_max) co_return too_large();
+    co_return co_await read_sized();
   }
-  for (;;) {
-    Result<std::string_view> slice = co_await read();
+  // Small chunked answers come with their head and stay where they are.
+  Result<std::string_view> slice = co_await read();
+  if (!slice || slice->size() > bytes_max) co_return slice ? too_large() : slice;
+  if (ended_) co_return slice;
+  std::size_t size = 0;
+  std::size_t room = 0;
+  while (!slice->empty()) {
+    if (size + slice->size() > bytes_max) co_return too_large();
+    if (size + slice->size() > room) {
+      room = std::max<std::size_t>(2 * (size + slice->size()), 2 * net::Block::kBytes);
+      auto larger = std::make_unique_for_overwrite<char[]>(room + kBodyPadding);
+      if (size > 0) std::memcpy(larger.get(), whole_.get(), size);
+      whole_ = std::move(larger);
+    }
+    std::memcpy(whole_.get() + size, slice->data(), slice->size());
+    size += slice->size();
+    slice = co_await read();
     if (!slice) co_return slice;
-    if (slice->empty()) break;
-    if (whole_.size() + slice->size() > bytes_max) co_return too_large();
-    whole_.append(*slice);
   }
-  whole_.reserve(whole_.size() + kBodyPadding);
-  co_return std::string_view(whole_);
+  co_return std::string_view(whole_.get(), size);
+}
+
+/// The rest of a body whose length is known, received where it stays: behind its head if it fits there.
+Task<Result<std::string_view>> IncomingReply::read_sized() {
+  const auto length = static_cast<std::size_t>(left_);
+  if (!block_) {
+    block_ = net::Block::take();
+    held_ = held_end_ = 0;
+  }
+  std::size_t filled = std::min(length, held_end_ - held_);
+  if (held_end_ - held_ > length) framing_.keep_alive = false;
+  char* to = block_.data() + held_;
+  if (length > net::Block::kBytes - held_) {
+    whole_ = std::make_unique_for_overwrite<char[]>(length + kBodyPadding);
+    std::memcpy(whole_.get(), to, filled);
+    to = whole_.get();
+    block_.release();
+  }
+  held_ = held_end_ = 0;
+  while (filled < length) {
+    Result<std::size_t> got = co_await receive(to + filled, length - filled, limit_now());
+    if (!got) co_return base::fail(std::move(got.error()));
+    if (*got == 0) {
+      framing_.keep_alive = false;
+      end_body();
+      co_return base::fail(truncated());
+    }
+    body_begun_ = true;
+    filled += *got;
+  }
+  left_ = 0;
+  end_body();
+  co_return std::string_view(to, length);
 }
 
 }  // namespace turnpike::http

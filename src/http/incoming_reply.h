@@ -19,6 +19,7 @@ class IncomingReply final : public Incoming {
                 ExchangeClock clock, Cancel& cancel);
   ~IncomingReply() override;
 
+  void expect_no_body(bool head_only) { head_only_ = head_only; }
   /// Reads the head. `untouched` is set when it failed before any byte of an answer came.
   Task<Status> read_head(bool& untouched);
 
@@ -36,6 +37,8 @@ class IncomingReply final : public Incoming {
   ExchangeClock::Limit limit_now() const;
   /// What of `size` new bytes at `data` belongs to the body.
   Result<std::string_view> take(char* data, std::size_t size);
+  Status keep_head(const char* data, std::size_t head_bytes, std::size_t received);
+  Task<Result<std::string_view>> read_sized();
   void end_body();
   Error truncated() const;
 
@@ -48,13 +51,15 @@ class IncomingReply final : public Incoming {
   std::size_t held_ = 0, held_end_ = 0;  // Bytes of the block that were received with the head.
   std::string head_;
   std::vector<Field> fields_;
-  std::string whole_;  // read_all's.
+  std::unique_ptr<char[]> whole_;  // read_all's, when it does not fit the block.
   Framing framing_;
   ChunkDecoder chunks_;
   int status_ = 0;
   std::uint64_t left_ = 0;  // Of a body with a length.
   bool body_begun_ = false;
   bool ended_ = false;
+  bool head_only_ = false;  // The answer to HEAD.
+  bool reset_ = false;      // The connection failed rather than ended.
   base::Monotonic last_bytes_;
 };
 
