@@ -190,11 +190,23 @@ TEST(System, ListsRoutesAndItself) {
   EXPECT_EQ(gateway.get("/test", "").body, R"({"route":"http://test.local:4000/test"})");
 }
 
+TEST(FrontPage, ShowsAModelThatChats) {
+  TestGateway gateway;
+  gateway.settings = std::make_shared<config::Settings>(*gateway.settings);
+  gateway.settings->models.clear();
+  gateway.add_model("embed", "openai/text-embedding-3-small");
+  gateway.settings->models.back().mode = "embedding";
+  gateway.add_model("openai/*", "openai/*");
+  gateway.use_settings();
+  EXPECT_TRUE(gateway.get("/", "").holds(R"("model":"openai/gpt-4o-mini")")) << gateway.get("/", "").body;
+}
+
 TEST(FrontPage, IsHtmlForBrowsersAndTextForOthers) {
   TestGateway gateway;
   const Sent text = gateway.get("/", "");
   EXPECT_EQ(text.type, "text/plain; charset=utf-8");
   EXPECT_TRUE(text.holds("curl http://test.local:4000/v1/chat/completions")) << text.body;
+  EXPECT_TRUE(text.holds(R"("model":"gpt-4o")")) << text.body;
   const Sent html = gateway.call("GET", "/", "", "", {{"Accept", "text/html,application/xhtml+xml"}});
   EXPECT_EQ(html.type, "text/html; charset=utf-8");
   EXPECT_NE(html.fields.find("Content-Security-Policy: default-src 'none'"), std::string::npos) << html.fields;

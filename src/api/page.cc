@@ -71,12 +71,45 @@ std::string shell_quoted(std::string_view text) {
   return out + "'";
 }
 
-/// A model to show in the example: one that can be called as it stands.
-std::string example_model(const PageFacts& facts) {
-  for (const std::string& model : facts.models) {
-    if (model.find('*') == std::string::npos) return model;
+/// Whether a deployment answers chat calls, as far as configuration and price table tell.
+bool chats(const router::Deployment& deployment) {
+  if (!deployment.mode.empty()) return deployment.mode == "chat";
+  const auto* prices = static_cast<const ledger::Prices*>(deployment.prices.get());
+  return prices == nullptr || prices->mode.empty() || prices->mode == "chat";
+}
+
+/// The model of a wildcard's provider that the example calls: a small current one where we know it, else the first that
+/// the price table calls a chat model.
+std::string example_of(const router::Deployment& wildcard, const ledger::Catalogue& catalogue) {
+  constexpr std::string_view kUsual = "openai/gpt-4o-mini";
+  if (wildcard.target.provider == nullptr) return {};
+  const std::string prefix = std::string(wildcard.target.provider->name) + "/";
+  if (wildcard.model_group != prefix + "*") return {};
+  if (kUsual.starts_with(prefix)) return std::string(kUsual);
+  for (const std::string& model : catalogue.names_of(wildcard.target.provider->name)) {
+    const std::optional<ledger::Prices> known = catalogue.find(prefix + model);
+    if (known && known->mode == "chat") return prefix + model;
   }
-  return "openai/gpt-4o-mini";
+  return {};
+}
+
+/// A plain model first, a wildcard's only where there is none.
+std::string find_example(const pipeline::Snapshot& snapshot) {
+  std::string fallback;
+  for (const router::ModelGroupRef& group : snapshot.routing->groups()) {
+    if (group->deployments.empty()) continue;
+    const router::Deployment& first = *group->deployments.front();
+    if (first.wildcard) {
+      if (fallback.empty()) fallback = example_of(first, *snapshot.prices);
+    } else if (chats(first)) {
+      return group->name;
+    }
+  }
+  return fallback;
+}
+
+std::string example_model(const PageFacts& facts) {
+  return facts.example.empty() ? "your-model" : facts.example;
 }
 
 std::string_view introduction() {
@@ -174,6 +207,7 @@ Task<Result<Reply>> front_page(const Context& context) {
   facts.base_url = base_url(context.request().find("host"));
   facts.version = context.hooks.version;
   facts.models = context.snapshot->routing->public_names();
+  facts.example = find_example(*context.snapshot);
   facts.keyless = context.settings().general.master_key.empty();
   Reply reply;
   http::add_field(reply.fields, "Vary", "Accept");

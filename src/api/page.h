@@ -11,6 +11,7 @@ struct PageFacts {
   std::string base_url;  // "http://localhost:4000"
   std::string version;
   std::vector<std::string> models;
+  std::string example;   // A chat model that can be called as it stands; empty: none is known.
   bool keyless = false;  // No master key: calls need no key.
 };
 

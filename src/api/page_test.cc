@@ -12,6 +12,7 @@ PageFacts facts() {
   facts.base_url = "http://localhost:4000";
   facts.version = "0.1";
   facts.models = {"openai/*", "gpt-4o"};
+  facts.example = "gpt-4o";
   return facts;
 }
 
