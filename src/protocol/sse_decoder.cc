@@ -92,7 +92,7 @@ Status SseDecoder::feed(std::string_view bytes, std::vector<SseEvent>& out) {
   // What the last feed gave out is read by now: its bytes go.
   const auto rebase = [&](std::size_t by) {
     for (Span& line : data_) line.begin -= by;
-    if (name_.size > 0) name_.begin -= by;
+    name_.begin = name_.size > 0 ? name_.begin - by : 0;  // An empty name may lie in bytes that go.
     line_begin_ -= by;
     searched_ -= by;
     event_begin_ = 0;

@@ -48,6 +48,7 @@ const Case kCases[] = {
     {"id and retry are read past", "id: 7\nretry: 10\ndata: a\n\n", "[|a]"},
     {"unknown field", "date: a\n\ndata: b\n\n", "[|b]"},
     {"blank lines between", "\n\n\ndata: a\n\n\n\n", "[|a]"},
+    {"empty name after an event", "data: a\n\nevent\rdata: b\n\nevent:", "[|a][|b]"},
     {"nothing", "", ""},
 };
 
