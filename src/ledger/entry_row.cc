@@ -193,7 +193,7 @@ std::optional<EntryRow> decode_row(std::string_view payload) {
     const std::string_view value = reader.text();
     if (tag == kAccountsTag) {
       row.accounts.count = std::min(value.size() / 16, kAccountsMax);
-      std::memcpy(row.accounts.values.data(), value.data(), 16 * row.accounts.count);
+      if (!value.empty()) std::memcpy(row.accounts.values.data(), value.data(), 16 * row.accounts.count);
     } else if (tag < kTextCount) {
       row.texts[tag] = value;  // Other tags: a newer version's, read past.
     }

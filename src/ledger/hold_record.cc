@@ -30,7 +30,7 @@ std::optional<HoldFacts> read_hold(std::string_view payload) {
   facts.accounts.count = reader.u16();
   if (facts.accounts.count > kAccountsMax) return std::nullopt;
   const std::string_view pairs = reader.bytes(16 * facts.accounts.count);
-  std::memcpy(facts.accounts.values.data(), pairs.data(), pairs.size());
+  if (!pairs.empty()) std::memcpy(facts.accounts.values.data(), pairs.data(), pairs.size());
   facts.call_id = reader.text();
   facts.key_hash = reader.text();
   facts.model_group = reader.text();

@@ -1,0 +1,197 @@
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "ledger/ledger_test_fixture.h"
+#include "ledger/replay.h"
+
+namespace turnpike::ledger {
+namespace {
+
+#ifdef TURNPIKE_FAULTS
+
+struct Crash : LedgerFixture {
+  /// Runs `work` in a process of its own, with `point` armed for its n-th time, and waits for its end.
+  void run_until_killed(const char* point, int n, const std::function<void()>& work) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      open();
+      fault::arm(point, n);
+      work();
+      ::raise(SIGKILL);  // The point may not have been reached: a kill all the same.
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+  }
+  void calls(int count, std::int64_t cost_nano) {
+    const AccountRef account = make_account("key", 1'000'000);
+    for (int i = 0; i < count; ++i) {
+      auto hold = ledger->admit(admission({account}, 300));
+      if (!hold) continue;
+      hold->attempt(1, "deployment", "prices");
+      domain::CallRecord made = record(cost_nano);
+      std::move(*hold).settle(made);
+      // What the caller saw is counted where he sees it: in a file, after `settle`.
+      ++answered_;
+      if (::write(answers_, "a", 1) != 1) ::abort();
+    }
+  }
+  void SetUp() override {
+    LedgerFixture::SetUp();
+    answers_ = ::open((directory + "/answers").c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  }
+  void TearDown() override {
+    ::close(answers_);
+    LedgerFixture::TearDown();
+  }
+  std::int64_t answers() const { return static_cast<std::int64_t>(std::filesystem::file_size(directory + "/answers")); }
+
+  void expect_sums_agree() {
+    EXPECT_EQ(number("SELECT count(*) - max(entry_no) FROM entry WHERE replica_no = 1"), 0);
+    EXPECT_EQ(number("SELECT count(*) - coalesce((SELECT shipped_no FROM replica WHERE replica_no = 1), 0) FROM entry"),
+              0);
+    EXPECT_EQ(number("SELECT (SELECT sum(spent_nano) FROM account_window) - sum(cost_nano) FROM entry"), 0);
+    EXPECT_EQ(number("SELECT (SELECT sum(cost_nano) FROM daily WHERE entity_kind = 6) - sum(cost_nano) FROM entry"), 0);
+    EXPECT_EQ(number("SELECT (SELECT sum(entries) FROM replica_day) - count(*) FROM entry"), 0);
+  }
+
+  int answers_ = -1;
+  int answered_ = 0;
+};
+
+TEST_F(Crash, WhereverTheKillFallsEveryAnsweredCallHasOneEntryAndSumsAgree) {
+  const char* const kPoints[] = {
+      "hold.after_accounts", "hold.before_journal",        "hold.after_journal", "entry.before_journal",
+      "entry.after_journal", "settle.after_first_account", "ship.before_begin",  "ship.before_commit",
+  };
+  for (const char* point : kPoints) {
+    for (const int n : {1, 7}) {
+      SCOPED_TRACE(std::string(point) + ":" + std::to_string(n));
+      TearDown();
+      SetUp();
+      run_until_killed(point, n, [&] {
+        calls(10, 100);
+        ship();
+        calls(10, 100);
+        ship();
+      });
+      open();
+      // At most the one call that was between its journal record and its answer is booked without having been seen.
+      const std::int64_t booked = number("SELECT count(*) FROM entry WHERE status = 0");
+      EXPECT_GE(booked, answers());
+      EXPECT_LE(booked, answers() + 1);
+      EXPECT_LE(number("SELECT count(*) FROM entry WHERE status <> 0"), 1);
+      EXPECT_EQ(number("SELECT coalesce(sum(cost_nano), 0) FROM entry WHERE status <> 0"), 0);
+      if (booked > 0) expect_sums_agree();
+      const AccountRef account = make_account("key", 1'000'000);
+      EXPECT_EQ(account->spent().nano(), 100 * booked);
+      EXPECT_EQ(account->free.load(), 1'000'000 - 100 * booked);
+    }
+  }
+}
+
+TEST_F(Crash, AnOpenHoldBecomesWhatTheJournalKnowsOfIt) {
+  run_until_killed("", 1, [&] {
+    const AccountRef account = make_account("key", 1'000'000);
+    std::vector<Hold> holds;
+    for (int i = 0; i < 4; ++i) holds.push_back(std::move(*ledger->admit(admission({account}, 300 + i))));
+    for (std::size_t i = 1; i < 4; ++i) holds[i].attempt(1, "deployment", "prices");  // 0: admitted only, no record.
+    holds[2].answer(1, 55, Money::from_nano(20));
+    holds[3].answer(1, 55);
+    holds[3].progress(60, 7, Money::from_nano(90));
+    ::raise(SIGKILL);
+  });
+  open();
+  EXPECT_EQ(ledger->counters().interrupted_at_start.load(), 3u);
+  EXPECT_EQ(number("SELECT count(*) FROM entry WHERE status = 3 AND end_reason = 'gateway_crash'"), 3);
+  EXPECT_EQ(number("SELECT exposure_nano FROM entry WHERE entry_no = 1"), 301);
+  EXPECT_EQ(number("SELECT cost_nano FROM entry WHERE entry_no = 1"), 0);
+  EXPECT_EQ(number("SELECT cost_nano FROM entry WHERE entry_no = 2"), 20);
+  EXPECT_EQ(number("SELECT prompt_tokens FROM entry WHERE entry_no = 2"), 55);
+  EXPECT_EQ(number("SELECT cost_nano FROM entry WHERE entry_no = 3"), 90);
+  EXPECT_EQ(number("SELECT completion_tokens FROM entry WHERE entry_no = 3"), 7);
+  expect_sums_agree();
+  close();
+  open();  // Closed once and for all.
+  EXPECT_EQ(number("SELECT count(*) FROM entry"), 3);
+}
+
+TEST_F(Crash, AKillInTheMiddleOfReplayClosesNothingTwice) {
+  run_until_killed("", 1, [&] {
+    const AccountRef account = make_account("key", 1'000'000);
+    std::vector<Hold> holds;
+    for (int i = 0; i < 5; ++i) holds.push_back(std::move(*ledger->admit(admission({account}, 300))));
+    for (Hold& hold : holds) hold.attempt(1, "deployment", "prices");
+    ::raise(SIGKILL);
+  });
+  const pid_t child = ::fork();
+  if (child == 0) {
+    fault::arm("replay.mid_close", 3);
+    open();
+    ::_exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  open();
+  EXPECT_EQ(number("SELECT count(*) FROM entry"), 5);
+  expect_sums_agree();
+}
+
+struct Ship : Crash {};
+
+TEST_F(Ship, ACommitWhoseAnswerWasLostCountsOnce) {
+  open();
+  fault::arm("ship.commit_unknown", 2);
+  const AccountRef account = make_account("key", 1'000'000);
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(settle(account, 300, 100));
+    ship();
+  }
+  for (int i = 0; i < 500 && number("SELECT count(*) FROM entry") < 50; ++i) ship();
+  EXPECT_EQ(number("SELECT count(*) FROM entry"), 50);
+  EXPECT_GE(ledger->counters().ship_retries.load(), 1u);
+  expect_sums_agree();
+}
+
+TEST_F(Ship, ADatabaseSetBackGetsItsEntriesAgainAndCountsThemOnce) {
+  open();
+  AccountRef account = make_account("key", 1'000'000);
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(settle(account, 300, 100));
+  ship();
+  account.reset();
+  // As if the last 8 commits had been lost in a fail-over.
+  ASSERT_TRUE(database->transact_now([](db::Transaction& t) -> Status {
+    for (const char* sql :
+         {"DELETE FROM entry WHERE entry_no > 12", "UPDATE replica SET shipped_no = 12 WHERE replica_no = 1",
+          "UPDATE account_window SET spent_nano = 1200, calls = 12", "UPDATE daily SET cost_nano = 1200, calls = 12",
+          "UPDATE replica_day SET entries = 12, cost_nano = 1200"}) {
+      if (const auto done = t.run(sql, {}); !done) return base::fail(done.error());
+    }
+    return {};
+  }));
+  close();
+  open();
+  EXPECT_EQ(number("SELECT count(*) FROM entry"), 20);
+  expect_sums_agree();
+}
+
+TEST_F(Ship, ABadRowIsSetAsideWithItsMoneyBooked) {
+  open();
+  fault::arm("ship.bad_row", 3);
+  const AccountRef account = make_account("key", 1'000'000);
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(settle(account, 300, 100));
+  ship();
+  EXPECT_EQ(number("SELECT count(*) FROM entry"), 9);
+  EXPECT_EQ(number("SELECT count(*) FROM entry_rejected"), 1);
+  EXPECT_EQ(number("SELECT spent_nano FROM account_window"), 1000);
+  EXPECT_EQ(ledger->counters().rejected_rows.load(), 1u);
+}
+
+#endif
+
+}  // namespace
+}  // namespace turnpike::ledger

@@ -1,0 +1,213 @@
+#include "ledger/ledger.h"
+
+#include <thread>
+
+#include "ledger/ledger_test_fixture.h"
+#include "ledger/replay.h"
+
+namespace turnpike::ledger {
+namespace {
+
+struct LedgerTest : LedgerFixture {};
+
+TEST_F(LedgerTest, ACallBecomesOneEntryAndItsMoneyIsBookedOnce) {
+  open();
+  const AccountRef account = make_account("key", 1'000);
+  ASSERT_TRUE(settle(account, 300, 120));
+  EXPECT_EQ(account->free.load(), 880);
+  EXPECT_EQ(account->held.load(), 0);
+  EXPECT_EQ(account->spent().nano(), 120);
+  ship();
+  EXPECT_EQ(number("SELECT count(*) FROM entry"), 1);
+  EXPECT_EQ(number("SELECT cost_nano FROM entry"), 120);
+  EXPECT_EQ(number("SELECT held_nano FROM entry"), 300);
+  EXPECT_EQ(number("SELECT spent_nano FROM account_window"), 120);
+  EXPECT_EQ(number("SELECT calls FROM account_window"), 1);
+  EXPECT_EQ(number("SELECT sum(cost_nano) FROM daily WHERE entity_kind = 6"), 120);
+  EXPECT_EQ(number("SELECT entries FROM replica_day"), 1);
+  EXPECT_EQ(number("SELECT shipped_no FROM replica WHERE replica_no > 0"), 1);
+}
+
+TEST_F(LedgerTest, ARefusalSaysSpentOrHeldWithItsNumbers) {
+  crossing = false;
+  open();
+  const AccountRef account = make_account("key", 1'000'000'000);
+  auto first = ledger->admit(admission({account}, 800'000'000));
+  ASSERT_TRUE(first.has_value());
+  const auto held = ledger->admit(admission({account}, 300'000'000));
+  ASSERT_FALSE(held.has_value());
+  EXPECT_EQ(held.error().kind, ErrorKind::BudgetHeld);
+  EXPECT_EQ(held.error().code, "budget_held");
+  EXPECT_EQ(held.error().type, "budget_exceeded");
+  EXPECT_EQ(
+      held.error().message,
+      "Budget has been exceeded! Current cost: 0, Max budget: 1 Key=label. Reset: never. Held by calls in flight: "
+      "0.8. This call needs: 0.3.");
+  EXPECT_EQ(held.error().retry_after, std::chrono::seconds(1));
+  domain::CallRecord costly = record(1'200'000'000);
+  std::move(*first).settle(costly);
+  EXPECT_TRUE(costly.marks & domain::kHoldExceeded);
+  const auto spent = ledger->admit(admission({account}, 1));
+  ASSERT_FALSE(spent.has_value());
+  EXPECT_EQ(spent.error().kind, ErrorKind::BudgetSpent);
+  EXPECT_EQ(spent.error().message,
+            "Budget has been exceeded! Current cost: 1.2, Max budget: 1 Key=label. Reset: never.");
+  EXPECT_FALSE(spent.error().retry_after.has_value());
+}
+
+TEST_F(LedgerTest, AdmissionIsAllOrNothing) {
+  crossing = false;
+  open();
+  const AccountRef rich = make_account("rich", 1'000'000);
+  const AccountRef poor = make_account("poor", 10);
+  EXPECT_FALSE(ledger->admit(admission({rich, poor}, 100)).has_value());
+  EXPECT_EQ(rich->free.load(), 1'000'000);
+  EXPECT_EQ(rich->held.load(), 0);
+  EXPECT_EQ(poor->free.load(), 10);
+}
+
+TEST_F(LedgerTest, OneCallMayCrossTheLineAndNoSecondBesideIt) {
+  open();
+  const AccountRef account = make_account("key", 100);  // 1e-7 $: exactly one call.
+  auto first = ledger->admit(admission({account}, 5'000));
+  ASSERT_TRUE(first.has_value());
+  EXPECT_FALSE(ledger->admit(admission({account}, 5'000)).has_value());
+  EXPECT_FALSE(ledger->admit(admission({account}, 1)).has_value());
+  domain::CallRecord done = record(4'000);
+  std::move(*first).settle(done);
+  EXPECT_TRUE(done.marks & domain::kCrossing);
+  EXPECT_EQ(ledger->admit(admission({account}, 1)).error().kind, ErrorKind::BudgetSpent);
+  EXPECT_EQ(ledger->counters().crossings.load(), 1u);
+}
+
+TEST_F(LedgerTest, StrictNeverCrosses) {
+  strict = true;
+  open();
+  const AccountRef account = make_account("key", 100);
+  EXPECT_FALSE(ledger->admit(admission({account}, 101)).has_value());
+  EXPECT_TRUE(settle(account, 100, 100));
+}
+
+TEST_F(LedgerTest, ABudgetOfZeroRefusesAndAFreeModelPasses) {
+  open();
+  const AccountRef account = make_account("key", 0);
+  EXPECT_EQ(ledger->admit(admission({account}, 0)).error().kind, ErrorKind::BudgetSpent);
+  Admission free = admission({account}, 500);
+  free.free_model = true;
+  auto hold = ledger->admit(free);
+  ASSERT_TRUE(hold.has_value());
+  domain::CallRecord done = record(0);
+  std::move(*hold).settle(done);
+  EXPECT_EQ(account->free.load(), 0);
+}
+
+TEST_F(LedgerTest, AHoldIsRaisedOnlyWhileMoneyIsThere) {
+  open();
+  const AccountRef account = make_account("key", 1'000);
+  auto hold = ledger->admit(admission({account}, 400));
+  ASSERT_TRUE(hold.has_value());
+  hold->attempt(1, "d", "p");
+  EXPECT_TRUE(hold->extend(Money::from_nano(500)));
+  EXPECT_FALSE(hold->extend(Money::from_nano(200)));
+  EXPECT_EQ(hold->amount().nano(), 900);
+  hold->enlarge(Money::from_nano(200));
+  EXPECT_EQ(account->free.load(), -100);
+  domain::CallRecord done = record(50);
+  std::move(*hold).settle(done);
+  EXPECT_EQ(account->free.load(), 950);
+}
+
+TEST_F(LedgerTest, ADroppedHoldIsBookedAsInterruptedAndCounted) {
+  open();
+  const AccountRef account = make_account("key", 1'000);
+  {
+    auto hold = ledger->admit(admission({account}, 400));
+    ASSERT_TRUE(hold.has_value());
+    hold->attempt(1, "d", "p");
+  }
+  EXPECT_EQ(account->free.load(), 1'000);
+  EXPECT_EQ(ledger->counters().hold_dropped.load(), 1u);
+  ship();
+  EXPECT_EQ(number("SELECT status FROM entry"), 3);
+  EXPECT_EQ(number("SELECT exposure_nano FROM entry"), 400);
+}
+
+TEST_F(LedgerTest, EightThreadsNeverSpendMoreThanTheLimit) {
+  strict = true;
+  open();
+  const AccountRef key = make_account("key", 100'000);
+  const AccountRef team = make_account("team", 70'000);
+  std::atomic<std::int64_t> admitted{0};
+  std::atomic<bool> over{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 400; ++i) {
+        auto hold = ledger->admit(admission({key, team}, 50 + t));
+        if (!hold) continue;
+        if (team->free.load() < 0 || key->free.load() < 0) over = true;
+        hold->attempt(1, "d", "p");
+        domain::CallRecord done = record(40 + i % 10);
+        admitted += done.cost.nano();
+        std::move(*hold).settle(done);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_FALSE(over);
+  EXPECT_LE(team->spent().nano(), 70'000);
+  EXPECT_GT(team->spent().nano(), 60'000);
+  EXPECT_EQ(team->spent().nano(), admitted);
+  EXPECT_EQ(team->free.load() + team->spent().nano(), 70'000);
+  EXPECT_EQ(team->held.load(), 0);
+  ship();
+  EXPECT_EQ(number("SELECT sum(cost_nano) FROM entry"), admitted);
+  EXPECT_EQ(number("SELECT min(spent_nano) FROM account_window WHERE account_id > 0"), admitted);
+}
+
+TEST_F(LedgerTest, EditsApplyToWhatIsRunning) {
+  open();
+  const AccountRef account = make_account("key", 1'000);
+  auto hold = ledger->admit(admission({account}, 300));
+  ASSERT_TRUE(hold.has_value());
+  ledger->limit_changed(account->account_id, Money::from_nano(2'000));
+  EXPECT_EQ(account->free.load(), 1'700);
+  ledger->limit_changed(account->account_id, std::nullopt);
+  EXPECT_TRUE(settle(account, 1'000'000, 500));
+  ledger->limit_changed(account->account_id, Money::from_nano(600));
+  EXPECT_EQ(account->free.load(), 600 - 500 - 300);
+  ship();
+  ledger->spend_changed(account->account_id, Money::from_nano(0));
+  EXPECT_EQ(account->spent().nano(), 0);
+  EXPECT_EQ(account->free.load(), 600 - 300);
+  domain::CallRecord done = record(100);
+  std::move(*hold).settle(done);
+  EXPECT_EQ(account->spent().nano(), 100);
+  EXPECT_EQ(account->free.load(), 500);
+}
+
+TEST_F(LedgerTest, ARestartGoesOnWhereItStopped) {
+  for (int round = 1; round <= 3; ++round) {
+    open();
+    const AccountRef account = make_account("key", 1'000);
+    EXPECT_EQ(account->spent().nano(), 100 * (round - 1));
+    ASSERT_TRUE(settle(account, 300, 100));
+    close();
+  }
+  open();
+  EXPECT_EQ(number("SELECT count(*) FROM entry"), 3);
+  EXPECT_EQ(number("SELECT max(entry_no) FROM entry"), 3);
+  EXPECT_EQ(number("SELECT epoch FROM replica WHERE replica_no = 1"), 4);
+}
+
+TEST_F(LedgerTest, WorksWithoutAJournal) {
+  journal_off = true;
+  open();
+  const AccountRef account = make_account("key", 1'000);
+  ASSERT_TRUE(settle(account, 300, 100));
+  ship();
+  EXPECT_EQ(number("SELECT count(*) FROM entry"), 1);
+}
+
+}  // namespace
+}  // namespace turnpike::ledger
