@@ -16,7 +16,9 @@ int hex_digit(unsigned char c) {
   return -1;
 }
 
-bool is_text(unsigned char c) { return c == '\t' || (c >= 0x20 && c != 0x7f); }
+bool is_text(unsigned char c) {
+  return c == '\t' || (c >= 0x20 && c != 0x7f);
+}
 
 }  // namespace
 
@@ -41,19 +43,24 @@ ChunkDecoder::State ChunkDecoder::next(unsigned char byte) {
     case State::SizeLineFeed:
       if (byte != '\n') return State::Failed;
       return left_ == 0 ? State::LineStart : State::Data;
-    case State::DataReturn: return byte == '\r' ? State::DataLineFeed : State::Failed;
-    case State::DataLineFeed: return byte == '\n' ? State::SizeFirst : State::Failed;
+    case State::DataReturn:
+      return byte == '\r' ? State::DataLineFeed : State::Failed;
+    case State::DataLineFeed:
+      return byte == '\n' ? State::SizeFirst : State::Failed;
     case State::LineStart:
       if (byte == '\r') return State::LastLineFeed;
       return is_text(byte) && byte > ' ' && ++extra_ <= kExtraMax ? State::Trailer : State::Failed;
     case State::Trailer:
       if (byte == '\r') return State::TrailerLineFeed;
       return is_text(byte) && ++extra_ <= kExtraMax ? State::Trailer : State::Failed;
-    case State::TrailerLineFeed: return byte == '\n' ? State::LineStart : State::Failed;
-    case State::LastLineFeed: return byte == '\n' ? State::Done : State::Failed;
+    case State::TrailerLineFeed:
+      return byte == '\n' ? State::LineStart : State::Failed;
+    case State::LastLineFeed:
+      return byte == '\n' ? State::Done : State::Failed;
     case State::Data:
     case State::Done:
-    case State::Failed: return state_;
+    case State::Failed:
+      return state_;
   }
   return State::Failed;
 }

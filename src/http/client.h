@@ -35,13 +35,14 @@ struct BaseUrl {
 };
 Result<BaseUrl> parse_base_url(std::string_view url);
 
-/// The time-outs of one attempt (AC-TIME-1). Each error names the limit: Timeout, message "connect_timeout of 10 s ...".
+/// The time-outs of one attempt (AC-TIME-1). Each error names the limit: Timeout, message "connect_timeout of 10 s
+/// ...".
 struct Timeouts {
   std::chrono::milliseconds connect{10'000};
-  std::optional<std::chrono::milliseconds> first_byte;      // stream_timeout: of a streamed answer; unset: the total.
-  std::optional<std::chrono::milliseconds> idle;            // stream_idle_timeout: between bytes of a streamed answer.
-  base::Monotonic deadline = base::Monotonic::max();        // timeout: the whole call.
-  std::chrono::milliseconds total{6'000'000};               // What `deadline` was made from, for the message.
+  std::optional<std::chrono::milliseconds> first_byte;  // stream_timeout: of a streamed answer; unset: the total.
+  std::optional<std::chrono::milliseconds> idle;        // stream_idle_timeout: between bytes of a streamed answer.
+  base::Monotonic deadline = base::Monotonic::max();    // timeout: the whole call.
+  std::chrono::milliseconds total{6'000'000};           // What `deadline` was made from, for the message.
 };
 
 /// Lets somebody outside end an operation in flight (caller gone, deadline, shutdown). One per call; on one thread.

@@ -59,7 +59,9 @@ std::string_view trim_blanks(std::string_view text) {
   return text;
 }
 
-HeadResult refused(int status, const char* reason) { return {HeadState::Refused, 0, status, reason}; }
+HeadResult refused(int status, const char* reason) {
+  return {HeadState::Refused, 0, status, reason};
+}
 
 /// Takes lines off the front of a head.
 class Lines {
@@ -140,11 +142,13 @@ void note(const Field& field, Seen& seen) {
         seen.coding_is_chunked = equals_ignoring_case(field.value, "chunked");
       }
       break;
-    default: break;
+    default:
+      break;
   }
 }
 
-HeadResult parse_fields(Lines& lines, std::size_t have, const HeadLimits& limits, std::vector<Field>& fields, Seen& seen) {
+HeadResult parse_fields(Lines& lines, std::size_t have, const HeadLimits& limits, std::vector<Field>& fields,
+                        Seen& seen) {
   for (;;) {
     std::string_view line;
     const HeadState state = lines.next(line);
@@ -186,12 +190,15 @@ Method method_of(std::string_view text) {
     case 7:
       if (text == "OPTIONS") return Method::Options;
       break;
-    default: break;
+    default:
+      break;
   }
   return Method::Other;
 }
 
-bool is_version(std::string_view text) { return text.size() >= 6 && text.starts_with("HTTP/"); }
+bool is_version(std::string_view text) {
+  return text.size() >= 6 && text.starts_with("HTTP/");
+}
 
 /// Splits the target into path and query. An absolute form is read for its path alone: its host decides nothing.
 bool split_target(Request& request) {
@@ -226,7 +233,7 @@ HeadResult parse_request_line(std::string_view line, Request& request, Framing& 
   if (version == "HTTP/1.0") {
     framing.version_1_0 = true;
   } else if (version != "HTTP/1.1") {
-    if (is_version(version)) return refused(505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+    if (is_version(version)) return refused(505, "this version of HTTP is not spoken here");
     return refused(400, "the request line is malformed");
   }
   request.method = method_of(request.method_text);
@@ -261,7 +268,8 @@ HeadResult parse_request_head(std::string_view bytes, const HeadLimits& limits, 
     if (bytes.size() >= limits.bytes_max) return refused(431, "the request line is longer than the limit");
     return {HeadState::Incomplete};
   }
-  if (const HeadResult result = parse_request_line(line, request, framing); result.state != HeadState::Done) return result;
+  if (const HeadResult result = parse_request_line(line, request, framing); result.state != HeadState::Done)
+    return result;
 
   Seen seen;
   const HeadResult result = parse_fields(lines, bytes.size(), limits, request.fields, seen);
@@ -274,13 +282,15 @@ HeadResult parse_request_head(std::string_view bytes, const HeadLimits& limits, 
   if (seen.codings > 0) {
     if (seen.lengths > 0) return refused(400, "Content-Length and Transfer-Encoding exclude each other");
     if (framing.version_1_0) return refused(400, "HTTP/1.0 has no Transfer-Encoding");
-    if (seen.codings > 1 || !seen.coding_is_chunked) return refused(400, "Transfer-Encoding must be exactly \"chunked\"");
+    if (seen.codings > 1 || !seen.coding_is_chunked)
+      return refused(400, "Transfer-Encoding must be exactly \"chunked\"");
     framing.chunked = true;
   }
   framing.length = seen.length;
   framing.keep_alive = !seen.close && (!framing.version_1_0 || seen.keep_alive);
   if (!seen.expect.empty()) {
-    if (!equals_ignoring_case(seen.expect, "100-continue")) return refused(417, "the only expectation met is 100-continue");
+    if (!equals_ignoring_case(seen.expect, "100-continue"))
+      return refused(417, "the only expectation met is 100-continue");
     framing.expects_continue = !framing.version_1_0;
   }
   return result;

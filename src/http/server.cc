@@ -18,7 +18,8 @@ namespace {
 /// The listening socket: lives on the first I/O thread and deals connections out.
 class Listener final : public net::Watched {
  public:
-  Listener(std::shared_ptr<ServerCore> core, net::EventLoop& loop, int fd) : core_(std::move(core)), loop_(loop), fd_(fd) {
+  Listener(std::shared_ptr<ServerCore> core, net::EventLoop& loop, int fd)
+      : core_(std::move(core)), loop_(loop), fd_(fd) {
     loop_.add(fd_, *this, EPOLLIN);
   }
   ~Listener() {
@@ -39,7 +40,8 @@ class Listener final : public net::Watched {
       if (errno == EAGAIN || errno == EWOULDBLOCK) return;
       if (errno == EINTR || errno == ECONNABORTED) continue;
       // Out of descriptors or memory: the backlog waits, and no new edge would tell us to look again.
-      base::log(base::LogLevel::Warning, "cannot accept a connection ({}); trying again in 100 ms", std::generic_category().message(errno));
+      base::log(base::LogLevel::Warning, "cannot accept a connection ({}); trying again in 100 ms",
+                std::generic_category().message(errno));
       loop_.arm_after(retry_, std::chrono::milliseconds(100));
       return;
     }
@@ -77,7 +79,8 @@ class Listener final : public net::Watched {
 class ServerImpl final : public Server {
  public:
   ServerImpl(std::shared_ptr<ServerCore> core, int fd) : core_(std::move(core)), port_(net::local_port(fd)) {
-    first().post([slot = listener_, core = core_, loop = &first(), fd] { *slot = std::make_unique<Listener>(core, *loop, fd); });
+    first().post(
+        [slot = listener_, core = core_, loop = &first(), fd] { *slot = std::make_unique<Listener>(core, *loop, fd); });
   }
   ~ServerImpl() override {
     stop_listening();

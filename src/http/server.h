@@ -83,7 +83,8 @@ class Server {
     bool cors = true;  // Any origin, no credentials; preflight is answered here.
   };
   /// Errors: Unavailable with the reason and the remedy (port taken, address not ours).
-  static Result<std::unique_ptr<Server>> listen(net::IoThreads& threads, Options options, Handler handler, ErrorBody error_body);
+  static Result<std::unique_ptr<Server>> listen(net::IoThreads& threads, Options options, Handler handler,
+                                                ErrorBody error_body);
   virtual ~Server() = default;
 
   virtual std::uint16_t port() const = 0;

@@ -12,8 +12,7 @@
 namespace turnpike::http {
 namespace {
 
-constexpr std::string_view kCorsFields =
-    "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: *\r\n";
+constexpr std::string_view kCorsFields = "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: *\r\n";
 
 /// Scratch for the head of what is being sent; copied only when a send has to wait.
 std::string& scratch() {
@@ -34,7 +33,9 @@ std::size_t total(Pieces pieces) {
   return bytes;
 }
 
-bool has_no_body(int status) { return status == 204 || status == 304 || status < 200; }
+bool has_no_body(int status) {
+  return status == 204 || status == 304 || status < 200;
+}
 
 }  // namespace
 
@@ -55,7 +56,8 @@ ServerConnection::~ServerConnection() {
   core_->counters.connections_open.fetch_sub(1, std::memory_order_release);
 }
 
-void ServerConnection::start(std::shared_ptr<ServerCore> core, ServerCore::Shard& shard, int fd, const net::Address& peer) {
+void ServerConnection::start(std::shared_ptr<ServerCore> core, ServerCore::Shard& shard, int fd,
+                             const net::Address& peer) {
   base::spawn(serve(std::make_unique<ServerConnection>(std::move(core), shard, fd, peer)));
 }
 
@@ -325,7 +327,8 @@ Task<void> ServerConnection::run_handler() {
   try {
     co_await core_->handler(*this);
   } catch (const std::exception& error) {
-    base::log(base::LogLevel::Error, "the handler of {} {} failed: {}", request_.method_text, request_.path, error.what());
+    base::log(base::LogLevel::Error, "the handler of {} {} failed: {}", request_.method_text, request_.path,
+              error.what());
   }
   if (replied_ || gone_) co_return;
   if (head_sent_) {

@@ -83,9 +83,9 @@ class ServerConnection final : public Exchange {
   std::unique_ptr<char[]> grown_;  // Instead of the block, for a head that outgrows it.
   char* data_ = nullptr;
   std::size_t capacity_ = 0;
-  std::size_t begin_ = 0, end_ = 0;   // Received and not yet taken.
-  std::unique_ptr<char[]> body_;      // For a body that does not fit behind its head.
-  std::string leftover_;              // Bytes of the next request that came with a chunked body.
+  std::size_t begin_ = 0, end_ = 0;  // Received and not yet taken.
+  std::unique_ptr<char[]> body_;     // For a body that does not fit behind its head.
+  std::string leftover_;             // Bytes of the next request that came with a chunked body.
 
   Request request_;
   Framing framing_;

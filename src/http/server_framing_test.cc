@@ -16,7 +16,8 @@ constexpr std::string_view kSecond = "GET /second HTTP/1.1\r\nHost: a\r\nConnect
 
 Task<void> echo(Exchange& exchange) {
   const Request& request = exchange.request();
-  std::string text = std::string(request.method_text) + " " + std::string(request.path) + " " + std::string(request.body);
+  std::string text =
+      std::string(request.method_text) + " " + std::string(request.path) + " " + std::string(request.body);
   const std::string_view pieces[] = {text};
   const ReplyHead head{200, "text/plain", {}};
   co_await exchange.reply(head, pieces);
@@ -52,7 +53,8 @@ std::vector<Case> all_cases() {
   std::stringstream text;
   text << file.rdbuf();
   std::vector<Case> cases;
-  for (const boost::json::value& value : boost::json::parse(text.str()).at("cases").as_array()) {
+  const boost::json::value document = boost::json::parse(text.str());
+  for (const boost::json::value& value : document.at("cases").as_array()) {
     std::string raw;
     const std::string utf8 = boost::json::value_to<std::string>(value.at("raw_latin1"));
     for (std::size_t i = 0; i < utf8.size(); ++i) {
@@ -62,7 +64,8 @@ std::vector<Case> all_cases() {
     cases.push_back({boost::json::value_to<std::string>(value.at("name")),
                      boost::json::value_to<std::string>(value.at("expect")), raw});
   }
-  cases.push_back({"header of 64 KiB", "reject", "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(65536, 'x') + "\r\n\r\n"});
+  cases.push_back(
+      {"header of 64 KiB", "reject", "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(65536, 'x') + "\r\n\r\n"});
   std::string many = "GET / HTTP/1.1\r\nHost: a\r\n";
   for (int i = 0; i < 2000; ++i) many += "X-" + std::to_string(i) + ": 1\r\n";
   cases.push_back({"2,000 headers", "reject", many + "\r\n"});
@@ -142,9 +145,13 @@ TEST(ServerFraming, RefusesByLimitsWithTheirStatus) {
     std::string raw;
     const char* answer;
   } rows[] = {
-      {"length above the limit", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n12345678901", "HTTP/1.1 413 "},
-      {"not invited to send it", "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n", "HTTP/1.1 413 "},
-      {"chunks above the limit", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n0\r\n\r\n", "HTTP/1.1 413 "},
+      {"length above the limit", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n12345678901",
+       "HTTP/1.1 413 "},
+      {"not invited to send it", "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n",
+       "HTTP/1.1 413 "},
+      {"chunks above the limit",
+       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n0\r\n\r\n",
+       "HTTP/1.1 413 "},
       {"header too large", "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(600, 'x'), "HTTP/1.1 431 "},
       {"too many headers", "GET / HTTP/1.1\r\nHost: a\r\nA:1\r\nB:1\r\nC:1\r\nD:1\r\nE:1\r\n\r\n", "HTTP/1.1 431 "},
       {"header never ends", "GET / HTTP/1.1\r\nHost", "HTTP/1.1 408 "},

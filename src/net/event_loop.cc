@@ -42,7 +42,9 @@ struct Nap {
 
 }  // namespace
 
-IoThread* current_io_thread() { return current_loop; }
+IoThread* current_io_thread() {
+  return current_loop;
+}
 
 class EventLoop::FunctionTimer final : public IoThread::Timer {
  public:

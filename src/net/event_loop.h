@@ -97,6 +97,8 @@ class EventLoop final : public IoThread {
 };
 
 /// There is one implementation of IoThread; the folders that wait on sockets use it directly.
-inline EventLoop& loop_of(IoThread& thread) { return static_cast<EventLoop&>(thread); }
+inline EventLoop& loop_of(IoThread& thread) {
+  return static_cast<EventLoop&>(thread);
+}
 
 }  // namespace turnpike::net

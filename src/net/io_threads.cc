@@ -1,8 +1,8 @@
 #include "net/io_threads.h"
 
+#include <sched.h>
 #include <csignal>
 #include <fstream>
-#include <sched.h>
 #include <string>
 #include <thread>
 

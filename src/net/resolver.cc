@@ -29,7 +29,9 @@ Resolver::Answer ask_system(const std::string& host, std::uint16_t port) {
   return found;
 }
 
-std::string name_of(const std::string& host, std::uint16_t port) { return host + ':' + std::to_string(port); }
+std::string name_of(const std::string& host, std::uint16_t port) {
+  return host + ':' + std::to_string(port);
+}
 
 }  // namespace
 
@@ -47,18 +49,19 @@ void Resolver::look_up(const std::string& host, std::uint16_t port, std::shared_
   Entry& entry = entries_[name];
   entry.waiting.push_back(std::move(meeting));
   if (std::exchange(entry.asking, true)) return;
-  run_blocking([this, alive = std::weak_ptr<bool>(alive_), mailbox = loop_.mailbox(), ask = look_up_, host, port, name] {
-    auto answer = std::make_shared<Answer>(ask(host, port));
-    mailbox->post([this, alive, name, answer] {
-      if (alive.expired()) return;
-      Entry& asked = entries_[name];
-      asked.asking = false;
-      asked.known = true;
-      asked.answer = std::move(*answer);
-      asked.fresh_until = loop_.now() + (asked.answer ? ttl_ : std::chrono::seconds(1));
-      for (const auto& waiting : std::exchange(asked.waiting, {})) waiting->complete(Wake::Ready);
-    });
-  });
+  run_blocking(
+      [this, alive = std::weak_ptr<bool>(alive_), mailbox = loop_.mailbox(), ask = look_up_, host, port, name] {
+        auto answer = std::make_shared<Answer>(ask(host, port));
+        mailbox->post([this, alive, name, answer] {
+          if (alive.expired()) return;
+          Entry& asked = entries_[name];
+          asked.asking = false;
+          asked.known = true;
+          asked.answer = std::move(*answer);
+          asked.fresh_until = loop_.now() + (asked.answer ? ttl_ : std::chrono::seconds(1));
+          for (const auto& waiting : std::exchange(asked.waiting, {})) waiting->complete(Wake::Ready);
+        });
+      });
 }
 
 }  // namespace turnpike::net

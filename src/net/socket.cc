@@ -52,7 +52,9 @@ void Socket::end_wait(Wake why) {
   loop_.defer(std::exchange(waiter_, {}));
 }
 
-void Socket::wake() { end_wait(Wake::Woken); }
+void Socket::wake() {
+  end_wait(Wake::Woken);
+}
 
 Wake Socket::take_wake() noexcept {
   interest_ = 0;
@@ -99,7 +101,9 @@ Io Socket::write(const iovec* pieces, std::size_t count) {
   }
 }
 
-void Socket::shutdown_writes() { ::shutdown(fd_, SHUT_WR); }
+void Socket::shutdown_writes() {
+  ::shutdown(fd_, SHUT_WR);
+}
 
 std::string Address::host() const {
   char text[INET6_ADDRSTRLEN] = {};
@@ -159,7 +163,9 @@ void send_at_once(int fd) {
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-const sockaddr* raw(const Address& address) { return reinterpret_cast<const sockaddr*>(address.bytes); }
+const sockaddr* raw(const Address& address) {
+  return reinterpret_cast<const sockaddr*>(address.bytes);
+}
 
 Result<std::vector<Address>> addresses_to_bind(const std::string& host, std::uint16_t port) {
   std::vector<Address> found = Address::parse(host, port);
@@ -170,9 +176,10 @@ Result<std::vector<Address>> addresses_to_bind(const std::string& host, std::uin
   addrinfo* list = nullptr;
   const int failed = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
   if (failed != 0) {
-    return base::fail(ErrorKind::Unavailable, fmt::format("cannot listen on \"{}\": {}. Give an address of this machine "
-                                                          "with --host, or 0.0.0.0 for all of them",
-                                                          host, ::gai_strerror(failed)));
+    return base::fail(ErrorKind::Unavailable,
+                      fmt::format("cannot listen on \"{}\": {}. Give an address of this machine "
+                                  "with --host, or 0.0.0.0 for all of them",
+                                  host, ::gai_strerror(failed)));
   }
   for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next) {
     if (entry->ai_addrlen > sizeof Address::bytes) continue;

@@ -50,7 +50,9 @@ std::uint64_t TimerWheel::Level::distance_to_next(std::uint64_t from) {
   return 0;
 }
 
-TimerWheel::TimerWheel() { beyond_.previous_ = beyond_.next_ = &beyond_; }
+TimerWheel::TimerWheel() {
+  beyond_.previous_ = beyond_.next_ = &beyond_;
+}
 
 TimerWheel::~TimerWheel() {
   // Whoever still holds an armed node may outlive the wheel: leave it disarmed instead of dangling.
@@ -75,7 +77,7 @@ void TimerWheel::place(Node& node) {
   const std::uint64_t ahead = node.due_ - now_;
   if (ahead < kSlots) {
     near_.put(node, node.due_ % kSlots);
-  } else if (ahead < kSlots * (kSlots - 1)) {
+  } else if (node.due_ / kSlots - now_ / kSlots < kSlots) {
     far_.put(node, node.due_ / kSlots % kSlots);
   } else {
     node.link_before(beyond_);

@@ -71,9 +71,9 @@ class TimerWheel {
   void place(Node& node);
   void fall(Node& slot);
 
-  Level near_;      // The next 256 ticks, one slot each.
-  Level far_;       // 256 ticks per slot.
-  Node beyond_;     // Further than the far level reaches.
+  Level near_;   // The next 256 ticks, one slot each.
+  Level far_;    // 256 ticks per slot.
+  Node beyond_;  // Further than the far level reaches.
   std::uint64_t now_ = 0;
   std::size_t armed_ = 0;
 };
