@@ -132,9 +132,8 @@ RouterSettings read_router(Reading& reading) {
   };
   count(settings.num_retries, "num_retries", "DEFAULT_MAX_RETRIES");
   count(settings.max_fallbacks, "max_fallbacks", "ROUTER_MAX_FALLBACKS");
-  const std::int64_t allowed_fails_default = settings.allowed_fails;
   count(settings.allowed_fails, "allowed_fails", "DEFAULT_ALLOWED_FAILS");
-  settings.allowed_fails_written = settings.allowed_fails != allowed_fails_default;
+  settings.allowed_fails_written = router.find("allowed_fails") != nullptr || litellm.find("allowed_fails") != nullptr;
 
   if (auto value = take_variable(reading, "REQUEST_TIMEOUT", &Node::as_time)) settings.timeout = *value;
   take_into(settings.timeout, litellm, "request_timeout", &Node::as_time);

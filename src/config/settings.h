@@ -118,7 +118,7 @@ struct RouterSettings {
   Milliseconds timeout{6'000'000};
   std::optional<Milliseconds> stream_timeout;
   std::int64_t allowed_fails = 3;
-  bool allowed_fails_written = false;  // False also for a written 3, as LiteLLM cannot tell (config.md 13).
+  bool allowed_fails_written = false;  // A written 3 counts too, unlike in LiteLLM (routing.md 6.4).
   Milliseconds cooldown_time{5'000};
   bool disable_cooldowns = false;
   std::vector<Fallback> fallbacks;

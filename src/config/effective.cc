@@ -1,0 +1,279 @@
+#include "config/effective.h"
+
+#include <fmt/format.h>
+
+#include "base/hash.h"
+#include "config/node.h"
+
+namespace turnpike::config {
+
+namespace {
+
+std::string json_text(std::string_view text) {
+  std::string out;
+  append_json_string(out, text);
+  return out;
+}
+
+std::string json_list(const std::vector<std::string>& texts) {
+  std::string out = "[";
+  for (const std::string& text : texts) {
+    if (out.size() > 1) out += ", ";
+    append_json_string(out, text);
+  }
+  return out + "]";
+}
+
+std::string json_fallbacks(const std::vector<Fallback>& fallbacks) {
+  std::string out = "[";
+  for (const Fallback& fallback : fallbacks) {
+    if (out.size() > 1) out += ", ";
+    out += fmt::format("{{{}: {}}}", json_text(fallback.model_group), json_list(fallback.targets));
+  }
+  return out + "]";
+}
+
+class Writer {
+ public:
+  void text(const char* name, const std::string& value) { add(name, value.empty() ? "null" : json_text(value)); }
+  void flag(const char* name, bool value) { add(name, value ? "true" : "false"); }
+  template <class Number>
+  void number(const char* name, Number value) {
+    add(name, fmt::format("{}", value));
+  }
+  template <class Number>
+  void number(const char* name, const std::optional<Number>& value) {
+    add(name, value ? fmt::format("{}", *value) : "null");
+  }
+  void time(const char* name, Milliseconds value) {
+    add(name, fmt::format("{}", static_cast<double>(value.count()) / 1000.0));
+  }
+  void time(const char* name, const std::optional<Milliseconds>& value) {
+    if (value) return time(name, *value);
+    add(name, "null");
+  }
+  void texts(const char* name, const std::vector<std::string>& values) { add(name, json_list(values)); }
+  void json(const char* name, std::string value) { add(name, std::move(value)); }
+  void secret(std::string name, const base::Secret& value) {
+    values_.push_back(
+        {std::move(name), value.empty() ? "null" : "\"***\"", value.empty() ? "" : base::sha256_hex(value.reveal())});
+  }
+  /// One of a few words, by the order of the enumerators.
+  template <class Enum>
+  void word(const char* name, Enum value, std::initializer_list<std::string_view> words) {
+    add(name, json_text(*(words.begin() + static_cast<std::size_t>(value))));
+  }
+
+  EffectiveValues take() { return std::move(values_); }
+
+ private:
+  void add(std::string name, std::string json) { values_.push_back({std::move(name), std::move(json), {}}); }
+  EffectiveValues values_;
+};
+
+void append_section(std::string& out, std::string_view name, const EffectiveValues& values) {
+  out += fmt::format("{}:\n", name);
+  for (const EffectiveValue& value : values) out += fmt::format("  {}: {}\n", value.name, value.json);
+}
+
+bool says_nothing(const EffectiveValue& value) {
+  return value.json == "null" || value.json == "[]" || value.json == "{}" || value.json == "false";
+}
+
+bool in_model_info(std::string_view name) {
+  return name == "id" || name == "base_model" || name == "mode" || name == "max_tokens" || name == "max_input_tokens" ||
+         name == "max_output_tokens" || name == "access_groups" || name == "health_check_model" ||
+         name == "health_check_timeout";
+}
+
+}  // namespace
+
+EffectiveValues effective(const ModelEntry& entry) {
+  Writer out;
+  out.text("id", entry.id);
+  out.text("model", entry.model);
+  out.text("custom_llm_provider", entry.custom_llm_provider);
+  out.secret("api_key", entry.api_key);
+  out.text("api_base", printable_url(entry.api_base));
+  out.text("api_version", entry.api_version);
+  out.text("organization", entry.organization);
+  out.text("litellm_credential_name", entry.litellm_credential_name);
+  for (const auto& [name, value] : entry.extra_headers) out.secret("extra_headers." + name, value);
+  for (const auto& [name, value] : entry.provider_params) out.secret(name, value);
+  out.number("rpm", entry.rpm);
+  out.number("tpm", entry.tpm);
+  out.number("weight", entry.weight);
+  out.number("order", entry.order);
+  out.texts("tags", entry.tags);
+  out.text("region_name", entry.region_name);
+  out.time("timeout", entry.timeout);
+  out.time("stream_timeout", entry.stream_timeout);
+  out.number("num_retries", entry.num_retries);
+  out.time("cooldown_time", entry.cooldown_time);
+  out.json("request_parameters", entry.default_params_shown.empty() ? "{}" : entry.default_params_shown);
+  out.flag("drop_params", entry.drop_params.value_or(false));
+  out.texts("additional_drop_params", entry.additional_drop_params);
+  out.texts("allowed_openai_params", entry.allowed_openai_params);
+  out.json("mock_response", entry.mock_response_json.value_or("null"));
+  out.flag("mock_timeout", entry.mock_timeout);
+  out.flag("use_litellm_proxy", entry.use_litellm_proxy);
+  for (const PriceOverride& price : entry.prices) out.json(price.name.c_str(), price.decimal);
+  out.text("base_model", entry.base_model);
+  out.text("mode", entry.mode);
+  out.number("max_tokens", entry.max_tokens);
+  out.number("max_input_tokens", entry.max_input_tokens);
+  out.number("max_output_tokens", entry.max_output_tokens);
+  out.texts("access_groups", entry.access_groups);
+  out.text("health_check_model", entry.health_check_model);
+  out.time("health_check_timeout", entry.health_check_timeout);
+  return out.take();
+}
+
+EffectiveValues effective(const RouterSettings& settings) {
+  Writer out;
+  out.text("routing_strategy", settings.routing_strategy);
+  out.number("num_retries", settings.num_retries);
+  out.time("retry_after", settings.retry_after);
+  out.time("timeout", settings.timeout);
+  out.time("stream_timeout", settings.stream_timeout);
+  out.number("allowed_fails", settings.allowed_fails);
+  out.time("cooldown_time", settings.cooldown_time);
+  out.flag("disable_cooldowns", settings.disable_cooldowns);
+  out.json("fallbacks", json_fallbacks(settings.fallbacks));
+  out.json("context_window_fallbacks", json_fallbacks(settings.context_window_fallbacks));
+  out.json("content_policy_fallbacks", json_fallbacks(settings.content_policy_fallbacks));
+  out.texts("default_fallbacks", settings.default_fallbacks);
+  out.number("max_fallbacks", settings.max_fallbacks);
+  std::string aliases = "{";
+  for (const GroupAlias& alias : settings.model_group_alias) {
+    if (aliases.size() > 1) aliases += ", ";
+    aliases += fmt::format("{}: {{\"model\": {}, \"hidden\": {}}}", json_text(alias.alias), json_text(alias.target),
+                           alias.hidden);
+  }
+  out.json("model_group_alias", aliases + "}");
+  return out.take();
+}
+
+EffectiveValues effective(const LitellmSettings& settings) {
+  Writer out;
+  out.flag("drop_params", settings.drop_params);
+  std::string aliases = "{";
+  for (const auto& [name, target] : settings.model_alias_map) {
+    if (aliases.size() > 1) aliases += ", ";
+    aliases += fmt::format("{}: {}", json_text(name), json_text(target));
+  }
+  out.json("model_alias_map", aliases + "}");
+  out.json("ssl_verify", settings.ssl_ca_file.empty() || !settings.ssl_verify ? (settings.ssl_verify ? "true" : "false")
+                                                                              : json_text(settings.ssl_ca_file));
+  out.flag("include_cost_in_streaming_usage", settings.include_cost_in_streaming_usage);
+  out.flag("forward_traceparent_to_llm_provider", settings.forward_traceparent_to_llm_provider);
+  out.flag("redact_user_api_key_info", settings.redact_user_api_key_info);
+  out.flag("json_logs", settings.json_logs);
+  out.flag("require_auth_for_metrics_endpoint", settings.require_auth_for_metrics_endpoint);
+  out.texts("callbacks", settings.callbacks);
+  out.text("timezone", settings.timezone);
+  return out.take();
+}
+
+EffectiveValues effective(const GeneralSettings& settings) {
+  Writer out;
+  out.secret("master_key", settings.master_key);
+  out.secret("database_url", settings.database_url);
+  out.number("database_connection_pool_limit", settings.database_connection_pool_limit);
+  out.text("litellm_key_header_name", settings.litellm_key_header_name);
+  out.text("user_header_name", settings.user_header_name);
+  out.json("max_request_size_mb",
+           settings.request_bytes_max
+               ? fmt::format("{}", static_cast<double>(*settings.request_bytes_max) / (1024.0 * 1024.0))
+               : "null");
+  out.flag("always_include_stream_usage", settings.always_include_stream_usage);
+  out.text("completion_model", settings.completion_model);
+  out.text("embedding_model", settings.embedding_model);
+  out.flag("disable_spend_logs", settings.disable_spend_logs);
+  out.flag("store_prompts_in_spend_logs", settings.store_prompts_in_spend_logs);
+  out.time("user_api_key_cache_ttl", settings.user_api_key_cache_ttl);
+  return out.take();
+}
+
+EffectiveValues effective(const TurnpikeSettings& settings) {
+  Writer out;
+  out.text("data_dir", settings.data_dir);
+  out.text("journal_dir", settings.journal_dir);
+  out.text("litellm_compat", settings.litellm_compat);
+  out.word("ledger_durability", settings.ledger_durability, {"process", "disk"});
+  out.number("journal_segment_bytes", settings.journal_segment_bytes);
+  out.time("journal_sync_interval", settings.journal_sync_interval);
+  out.number("journal_keep", settings.journal_keep.count());
+  out.word("journal_full_policy", settings.journal_full_policy, {"refuse", "serve"});
+  out.time("ledger_ship_interval", settings.ledger_ship_interval);
+  out.number("ship_batch_rows", settings.ship_batch_rows);
+  out.word("budget_mode", settings.budget_mode, {"default", "strict"});
+  out.word("budget_crossing", settings.budget_crossing, {"allow", "refuse"});
+  out.number("hold_quantile", settings.hold_quantile);
+  out.number("hold_output_tokens_max", settings.hold_output_tokens_max);
+  out.number("hold_output_prior", settings.hold_output_prior);
+  out.word("stream_over_budget", settings.stream_over_budget, {"finish", "cut"});
+  out.flag("strict_insert_max_tokens", settings.strict_insert_max_tokens);
+  out.time("budget_wait", settings.budget_wait);
+  out.time("budget_held_wait", settings.budget_held_wait);
+  out.word("unknown_price", settings.unknown_price, {"refuse", "allow"});
+  out.word("free_models_over_budget", settings.free_models_over_budget, {"allow", "refuse"});
+  out.text("budget_week_start", settings.budget_week_start);
+  out.time("connect_timeout", settings.connect_timeout);
+  out.time("stream_idle_timeout", settings.stream_idle_timeout);
+  out.time("shutdown_grace", settings.shutdown_grace);
+  out.time("termination_grace", settings.termination_grace);
+  return out.take();
+}
+
+std::string fingerprint_of(const Settings& settings) {
+  std::string all;
+  const auto add = [&all](const EffectiveValues& values) {
+    for (const EffectiveValue& value : values) all += fmt::format("{}={}{}\n", value.name, value.json, value.trace);
+  };
+  for (const ModelEntry& entry : settings.models) {
+    all += fmt::format("[{}] {}\n{}\n{}\n", entry.model_name, entry.api_base, entry.default_params_json,
+                       entry.model_info_json);
+    add(effective(entry));
+  }
+  add(effective(settings.router));
+  add(effective(settings.litellm));
+  add(effective(settings.general));
+  add(effective(settings.turnpike));
+  for (const auto& [name, value] : settings.environment_variables) {
+    all += fmt::format("{}={}\n", name, base::sha256_hex(value.reveal()));
+  }
+  for (const std::string& line : settings.unenforced) all += line + "\n";
+  return base::sha256_hex(all);
+}
+
+std::string to_yaml(const Settings& settings) {
+  std::string out = settings.models.empty() ? "model_list: []\n" : "model_list:\n";
+  for (const ModelEntry& entry : settings.models) {
+    out += fmt::format("  - model_name: {}\n    litellm_params:\n", json_text(entry.model_name));
+    std::string info;
+    std::string headers;
+    for (const EffectiveValue& value : effective(entry)) {
+      if (says_nothing(value)) continue;
+      constexpr std::string_view kHeaders = "extra_headers.";
+      if (value.name.starts_with(kHeaders)) {
+        headers += fmt::format("        {}: {}\n", json_text(value.name.substr(kHeaders.size())), value.json);
+        continue;
+      }
+      (in_model_info(value.name) ? info : out) += fmt::format("      {}: {}\n", value.name, value.json);
+    }
+    if (!headers.empty()) out += "      extra_headers:\n" + headers;
+    out += "    model_info:\n" + info;
+  }
+  append_section(out, "router_settings", effective(settings.router));
+  append_section(out, "litellm_settings", effective(settings.litellm));
+  append_section(out, "general_settings", effective(settings.general));
+  append_section(out, "turnpike", effective(settings.turnpike));
+  if (!settings.environment_variables.empty()) {
+    out += "environment_variables:\n";
+    for (const auto& [name, value] : settings.environment_variables) out += fmt::format("  {}: \"***\"\n", name);
+  }
+  return out;
+}
+
+}  // namespace turnpike::config

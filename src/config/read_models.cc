@@ -1,0 +1,265 @@
+#include <fmt/format.h>
+
+#include <map>
+
+#include "base/hash.h"
+#include "base/text.h"
+#include "config/keys.h"
+#include "config/readers.h"
+
+namespace turnpike::config {
+namespace {
+
+constexpr std::string_view kParams = "litellm_params";
+constexpr std::string_view kInfo = "model_info";
+
+/// Provider parameters that a later codec reads; they are kept and never sent as request parameters.
+bool is_provider_parameter(std::string_view key) {
+  for (const std::string_view prefix : {"aws_", "vertex_", "azure_", "watsonx_"}) {
+    if (key.starts_with(prefix)) return true;
+  }
+  for (const std::string_view name : {"tenant_id", "client_id", "client_secret", "s3_bucket_name", "gcs_bucket_name"}) {
+    if (key == name) return true;
+  }
+  return false;
+}
+
+bool is_price(std::string_view key) {
+  return key.find("cost_per_") != std::string_view::npos || key.find("_token_cost") != std::string_view::npos;
+}
+
+/// A key that the table does not list is sent with each request: a default request parameter.
+bool is_default_parameter(const std::string& key) {
+  const Key* row = find_key("model_list[0].litellm_params." + key);
+  return row != nullptr && row->path.ends_with(".*") && row->path.find("extra_headers") == std::string_view::npos &&
+         row->path.find("headers") == std::string_view::npos;
+}
+
+std::string json_object(const std::vector<std::pair<std::string, std::string>>& members) {
+  std::string text = "{";
+  for (const auto& [key, value] : members) {
+    if (text.size() > 1) text += ",";
+    append_json_string(text, key);
+    text += ":" + value;
+  }
+  return text + "}";
+}
+
+/// litellm_params with the values of its credential laid under them.
+Node merged_params(Reading& reading, const Node& params) {
+  Node merged = params;
+  const Node* name = params.find("litellm_credential_name");
+  if (name == nullptr) return merged;
+  const std::string wanted = name->as_text().value_or("");
+  const Node* list = reading.document.root.find("credential_list");
+  if (list != nullptr) {
+    for (const Node& credential : list->elements()) {
+      const Node* own_name = credential.find("credential_name");
+      if (own_name == nullptr || own_name->as_text().value_or("") != wanted) continue;
+      const Node* values = credential.find("credential_values");
+      if (values == nullptr) return merged;
+      for (const Node::Item& item : values->items()) {
+        if (merged.find(item.key) == nullptr) merged.items_mutable().push_back(item);
+      }
+      return merged;
+    }
+  }
+  reading.diagnostics.push_back(
+      name->error(fmt::format("no credential_list entry is named \"{}\"; add it or write api_key here", wanted)));
+  return merged;
+}
+
+/// The id LiteLLM makes: SHA-256 over the group and each parameter in file order.
+std::string deterministic_id(const std::string& model_name, const Node& params) {
+  std::string text = model_name;
+  for (const Node::Item& item : params.items()) {
+    text += item.key;
+    text += item.value.is_map() || item.value.is_list() ? item.value.to_json(false) : item.value.scalar();
+  }
+  return base::sha256_hex(text);
+}
+
+std::vector<PriceOverride> prices_of(Reading& reading, const Node& params, const Node* info) {
+  std::vector<PriceOverride> prices;
+  const auto read = [&](const Node& map) {
+    for (const Node::Item& item : map.items()) {
+      if (!is_price(item.key) || item.value.is_null()) continue;
+      const Read<std::string> decimal = item.value.as_decimal();
+      if (!decimal) {
+        reading.diagnostics.push_back(decimal.error());
+        continue;
+      }
+      const bool known =
+          std::any_of(prices.begin(), prices.end(), [&](const PriceOverride& price) { return price.name == item.key; });
+      if (!known) prices.push_back({item.key, *decimal});
+    }
+  };
+  read(params);
+  if (info != nullptr) read(*info);
+  return prices;
+}
+
+bool is_zero(const std::vector<PriceOverride>& prices, std::string_view name) {
+  for (const PriceOverride& price : prices) {
+    if (price.name == name) return price.decimal.find_first_of("123456789") == std::string::npos;
+  }
+  return false;
+}
+
+bool served_here(Reading& reading, const Node& info) {
+  const auto wanted = take(info, "supported_environments", &Node::as_text_list);
+  if (!wanted) return true;
+  const auto environment = reading.document.environment("LITELLM_ENVIRONMENT");
+  if (!environment || environment->empty()) {
+    reading.diagnostics.push_back(
+        info.find("supported_environments")->error("LITELLM_ENVIRONMENT is not set; set it to one of them"));
+    return false;
+  }
+  return std::find(wanted->begin(), wanted->end(), *environment) != wanted->end();
+}
+
+void read_connection(const Node& params, ModelEntry& entry) {
+  take_into(entry.custom_llm_provider, params, "custom_llm_provider", &Node::as_text);
+  if (const auto key = take(params, "api_key", &Node::as_text)) entry.api_key = base::Secret(*key);
+  for (const Node::Item& item : params.items()) {
+    if (item.key == "api_key" && item.value.is_null()) entry.missing_variable = item.value.variable();
+    if (is_provider_parameter(item.key)) {
+      if (const auto text = item.value.as_text()) entry.provider_params.emplace_back(item.key, base::Secret(*text));
+    }
+  }
+  take_into(entry.api_base, params, "base_url", &Node::as_text);
+  take_into(entry.api_base, params, "api_base", &Node::as_text);
+  while (entry.api_base.ends_with('/')) entry.api_base.pop_back();
+  take_into(entry.api_version, params, "api_version", &Node::as_text);
+  take_into(entry.litellm_credential_name, params, "litellm_credential_name", &Node::as_text);
+  for (const char* name : {"extra_headers", "headers"}) {
+    const Node* headers = params.find(name);
+    if (headers == nullptr) continue;
+    for (const Node::Item& item : headers->items()) {
+      if (const auto text = item.value.as_text()) entry.extra_headers.emplace_back(item.key, base::Secret(*text));
+    }
+  }
+}
+
+void read_choosing(Reading& reading, const Node& element, const Node& params, const Node* info, ModelEntry& entry) {
+  for (const Node* map : {info, &params, &element}) {  // The last one that says something wins.
+    if (map == nullptr) continue;
+    if (const auto rpm = take_count(reading, *map, "rpm")) entry.rpm = rpm;
+    if (const auto tpm = take_count(reading, *map, "tpm")) entry.tpm = tpm;
+  }
+  entry.weight = take(params, "weight", &Node::as_double);
+  entry.order = take_count(reading, params, "order");
+  take_into(entry.tags, params, "tags", &Node::as_text_list);
+  take_into(entry.region_name, params, "region_name", &Node::as_text);
+  entry.timeout = take(params, "request_timeout", &Node::as_time);
+  if (const auto timeout = take(params, "timeout", &Node::as_time)) entry.timeout = timeout;
+  entry.stream_timeout = take(params, "stream_timeout", &Node::as_time);
+  entry.num_retries = take_count(reading, params, "num_retries");
+  entry.cooldown_time = take(params, "cooldown_time", &Node::as_time);
+}
+
+void read_sending(const Node& params, ModelEntry& entry) {
+  std::vector<std::pair<std::string, std::string>> defaults;
+  for (const Node::Item& item : params.items()) {
+    if (item.value.is_null() || is_price(item.key) || is_provider_parameter(item.key)) continue;
+    if (is_default_parameter(item.key)) defaults.emplace_back(item.key, item.value.to_json(false));
+  }
+  entry.default_params_json = json_object(defaults);
+  entry.drop_params = take(params, "drop_params", &Node::as_bool);
+  take_into(entry.additional_drop_params, params, "additional_drop_params", &Node::as_text_list);
+  take_into(entry.allowed_openai_params, params, "allowed_openai_params", &Node::as_text_list);
+  if (const Node* mock = params.find("mock_response")) entry.mock_response_json = mock->to_json(false);
+  take_into(entry.mock_timeout, params, "mock_timeout", &Node::as_bool);
+  take_into(entry.use_litellm_proxy, params, "use_litellm_proxy", &Node::as_bool);
+}
+
+void read_info(Reading& reading, const Node* info, ModelEntry& entry) {
+  std::vector<std::pair<std::string, std::string>> members;
+  if (info != nullptr) {
+    take_into(entry.id, *info, "id", &Node::as_text);
+    take_into(entry.base_model, *info, "base_model", &Node::as_text);
+    take_into(entry.mode, *info, "mode", &Node::as_text);
+    entry.max_tokens = take_count(reading, *info, "max_tokens");
+    entry.max_input_tokens = take_count(reading, *info, "max_input_tokens");
+    entry.max_output_tokens = take_count(reading, *info, "max_output_tokens");
+    take_into(entry.access_groups, *info, "access_groups", &Node::as_text_list);
+    take_into(entry.health_check_model, *info, "health_check_model", &Node::as_text);
+    entry.health_check_timeout = take(*info, "health_check_timeout", &Node::as_time);
+    for (const Node::Item& item : info->items()) {
+      if (item.key != "id") members.emplace_back(item.key, item.value.to_json(true));
+    }
+  }
+  std::string id;
+  append_json_string(id, entry.id);
+  members.insert(members.begin(), {"id", id});
+  entry.model_info_json = json_object(members);
+}
+
+}  // namespace
+
+std::vector<ModelEntry> read_models(Reading& reading) {
+  std::vector<ModelEntry> models;
+  const Node* list = reading.document.root.find("model_list");
+  if (list == nullptr) return models;
+  std::map<std::string, int> ordinals;
+  for (const Node& element : list->elements()) {
+    const auto skip = [&](const Node& where, std::string what) {
+      Diagnostic finding =
+          reading.options.reload ? where.error(what) : where.warning(what + "; this deployment is left out");
+      reading.diagnostics.push_back(std::move(finding));
+    };
+    const auto model_name = element.is_map() ? take(element, "model_name", &Node::as_text) : std::nullopt;
+    const Node* written = element.is_map() ? element.find(kParams) : nullptr;
+    if (!model_name || written == nullptr || !written->is_map()) {
+      skip(element, "a deployment needs model_name and litellm_params");
+      continue;
+    }
+    const Node params = merged_params(reading, *written);
+    const auto model = take(params, "model", &Node::as_text);
+    if (!model || model->empty()) {
+      skip(*written, "litellm_params needs model, for example model: openai/gpt-4o");
+      continue;
+    }
+    const Node* info = element.find(kInfo);
+    if (info != nullptr && !served_here(reading, *info)) continue;
+
+    ModelEntry entry;
+    entry.model_name = *model_name;
+    entry.model = *model;
+    entry.file = element.file();
+    entry.line = element.line();
+    read_connection(params, entry);
+    read_choosing(reading, element, params, info, entry);
+    read_sending(params, entry);
+    entry.prices = prices_of(reading, params, info);
+    entry.free = is_zero(entry.prices, "input_cost_per_token") && is_zero(entry.prices, "output_cost_per_token");
+    if (reading.options.refusal) {
+      if (const std::optional<std::string> why = reading.options.refusal(entry)) {
+        skip(*written, *why);
+        continue;
+      }
+    }
+    const std::vector<std::string> organizations =
+        take(params, "organization", &Node::as_text_list).value_or(std::vector<std::string>{""});
+    for (const std::string& organization : organizations) {
+      ModelEntry one = entry;
+      one.organization = organization;
+      one.id = deterministic_id(*model_name, *written);
+      if (organizations.size() > 1) one.id = base::sha256_hex(one.id + organization);
+      read_info(reading, info, one);
+      const std::string identity = fmt::format("{}|{}|{}|{}", one.model_name, one.model, one.api_base, organization);
+      const int ordinal = ordinals[identity]++;
+      one.identity = fmt::format("{}|{}", identity, ordinal);
+      // Two entries that say the same are two deployments: the later ones get an id of their own.
+      if (ordinal > 0 &&
+          std::any_of(models.begin(), models.end(), [&](const ModelEntry& other) { return other.id == one.id; })) {
+        one.id = base::sha256_hex(one.id + std::to_string(ordinal));
+        read_info(reading, nullptr, one);
+      }
+      models.push_back(std::move(one));
+    }
+  }
+  return models;
+}
+
+}  // namespace turnpike::config
