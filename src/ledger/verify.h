@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "db/database.h"
+
+namespace turnpike::ledger {
+
+/// One equation of spec money 9 with both sides.
+struct Check {
+  std::string name;  // "V4"
+  std::string what;  // "account totals = sums of entries"
+  bool agrees = true;
+  std::string detail;  // The two sides, or the first rows that disagree.
+};
+
+/// Reads, never guesses, changes nothing; may run beside a live gateway (rows not shipped yet are counted as such).
+/// `journal_dir` empty: the equations that need a journal are left out.
+/// Errors: Unavailable when the database cannot be read.
+Result<std::vector<Check>> verify_ledger(db::Database& database, const std::string& journal_dir);
+
+/// One line per equation and whether all agree, as `turnpike ledger verify` prints them.
+std::string format_checks(const std::vector<Check>& checks);
+
+}  // namespace turnpike::ledger
