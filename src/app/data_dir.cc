@@ -13,18 +13,22 @@
 
 namespace turnpike::app {
 
-Result<DataDir> DataDir::open(const std::string& wanted) {
-  std::string path = wanted;
-  if (path.empty()) {
-    if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state != '\0') {
-      path = std::string(state) + "/turnpike";
-    } else if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') {
-      path = std::string(home) + "/.local/state/turnpike";
-    } else {
-      return base::fail(ErrorKind::Unavailable,
-                        "No place for the journal and the database: name one with --data_dir or TURNPIKE_DATA_DIR.");
-    }
+Result<std::string> DataDir::find(const std::string& wanted) {
+  if (!wanted.empty()) return wanted;
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state != '\0') {
+    return std::string(state) + "/turnpike";
   }
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') {
+    return std::string(home) + "/.local/state/turnpike";
+  }
+  return base::fail(ErrorKind::Unavailable,
+                    "No place for the journal and the database: name one with --data_dir or TURNPIKE_DATA_DIR.");
+}
+
+Result<DataDir> DataDir::open(const std::string& wanted) {
+  Result<std::string> found = find(wanted);
+  if (!found) return base::fail(std::move(found.error()));
+  std::string path = std::move(*found);
   std::error_code error;
   const bool existed = std::filesystem::exists(path, error);
   std::filesystem::create_directories(path, error);

@@ -13,6 +13,9 @@ class DataDir {
   /// Errors: Unavailable with the path, the holder's pid if another process has it, and the remedy.
   static Result<DataDir> open(const std::string& wanted);
 
+  /// The path `open` would use.
+  static Result<std::string> find(const std::string& wanted);
+
   DataDir(DataDir&& other) noexcept;
   DataDir& operator=(DataDir&&) = delete;
   ~DataDir();

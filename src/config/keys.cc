@@ -418,8 +418,12 @@ class Checker {
 
   void protects_entry(const Node& value, const std::string& path, const std::string& entry, std::string_view note) {
     const std::string full = entry.empty() ? path : path + "/" + entry;
+    // The section may be left out: "guardrails/pii-mask" for "litellm_settings.guardrails/pii-mask".
+    const std::size_t dot = path.find('.');
+    const std::string key = dot == std::string::npos ? path : path.substr(dot + 1);
     const bool allowed = std::any_of(allowed_.begin(), allowed_.end(), [&](const std::string& name) {
-      return name == full || name == path || name == value.path() || (!entry.empty() && name == entry);
+      return name == full || name == path || name == value.path() || (!entry.empty() && name == entry) || name == key ||
+             (!entry.empty() && name == key + "/" + entry);
     });
     if (!allowed) {
       once(full, value, Severity::Error,

@@ -1,0 +1,204 @@
+#include "config/settings.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/hash.h"
+#include "config/effective.h"
+
+namespace turnpike::config {
+namespace {
+
+using Variables = std::map<std::string, std::string>;
+
+Environment environment_of(Variables variables) {
+  return [variables = std::move(variables)](const std::string& name) -> std::optional<std::string> {
+    const auto found = variables.find(name);
+    if (found == variables.end()) return std::nullopt;
+    return found->second;
+  };
+}
+
+LoadOptions options_with(Variables variables = {}, std::vector<std::string> allowed = {}) {
+  LoadOptions options;
+  options.path = "config.yaml";
+  options.environment = environment_of(std::move(variables));
+  options.allow_unenforced = std::move(allowed);
+  return options;
+}
+
+std::string all_lines(const Loaded& loaded) {
+  std::string out;
+  for (const Diagnostic& diagnostic : loaded.diagnostics) out += format(diagnostic) + "\n";
+  return out;
+}
+
+constexpr std::string_view kOneModel = "model_list:\n  - model_name: a\n    litellm_params: {model: openai/a}\n";
+
+TEST(Settings, SaysWhatIsWrongWithPlaceAndRemedy) {
+  struct Case {
+    const char* name;
+    std::string text;
+    Severity worst;
+    const char* line;
+  };
+  const std::string one(kOneModel);
+  const std::vector<Case> cases = {
+      {"unknown key", one + "router_settings:\n  num_retrys: 3\n", Severity::Warning,
+       "warning: config.yaml:5: router_settings.num_retrys: unknown key, it has no effect; did you mean num_retries?"},
+      {"unknown top level", one + "ruter_settings: {}\n", Severity::Warning, "did you mean router_settings?"},
+      {"misspelt parameter",
+       "model_list:\n  - model_name: a\n    litellm_params:\n      model: openai/a\n      api_kye: x\n",
+       Severity::Warning, "config.yaml:5: model_list[0].litellm_params.api_kye: unknown key"},
+      {"wrong type", one + "router_settings:\n  num_retries: two\n", Severity::Error,
+       "error: config.yaml:5: router_settings.num_retries: expected a whole number"},
+      {"negative", one + "router_settings:\n  num_retries: -1\n", Severity::Error, "must not be below zero"},
+      {"strategy", one + "router_settings:\n  routing_strategy: best\n", Severity::Error, "unknown routing strategy"},
+      {"other strategy", one + "router_settings:\n  routing_strategy: least-busy\n", Severity::Warning,
+       "least-busy is not honoured yet"},
+      {"missing include", "include: [x.yaml]\n", Severity::Error, "cannot include \"x.yaml\""},
+      {"unknown fallback", one + "router_settings:\n  fallbacks: [{a: [bb]}]\n", Severity::Warning,
+       "no deployment serves \"bb\""},
+      {"no model", "model_list:\n  - model_name: a\n    litellm_params: {}\n", Severity::Warning,
+       "this deployment is skipped: litellm_params.model is missing"},
+      {"unset variable",
+       "model_list:\n  - model_name: a\n    litellm_params: {model: openai/a, api_key: os.environ/K}\n",
+       Severity::Warning, "the environment variable K is not set"},
+      {"master key unset", one + "general_settings: {master_key: os.environ/K}\n", Severity::Error, "K is not set"},
+      {"unknown credential",
+       "model_list:\n  - model_name: a\n    litellm_params: {model: openai/a, litellm_credential_name: x}\n",
+       Severity::Error, "no credential of credential_list has this name"},
+      {"protecting", one + "litellm_settings: {max_budget: 5}\n", Severity::Error, "litellm_settings.max_budget"},
+      {"clean", one, Severity::Notice, ""},
+  };
+  for (const Case& test : cases) {
+    const Loaded loaded = load_text(test.text, options_with());
+    EXPECT_EQ(worst(loaded.diagnostics), test.worst) << test.name << "\n" << all_lines(loaded);
+    EXPECT_NE(all_lines(loaded).find(test.line), std::string::npos) << test.name << "\n" << all_lines(loaded);
+    EXPECT_EQ(loaded.settings == nullptr, test.worst == Severity::Error) << test.name;
+  }
+}
+
+TEST(Settings, AGuardrailStopsTheStartUnlessItIsNamed) {
+  const std::string text = std::string(kOneModel) +
+                           "litellm_settings:\n  guardrails:\n    - guardrail_name: mask\n"
+                           "      litellm_params: {guardrail: presidio, mode: pre_call}\n";
+  EXPECT_EQ(load_text(text, options_with()).settings, nullptr);
+  EXPECT_EQ(load_text(text, options_with({}, {"other"})).settings, nullptr);
+  for (const char* name : {"mask", "guardrails", "guardrails/mask", "litellm_settings.guardrails",
+                           "litellm_settings.guardrails/mask", "litellm_settings.guardrails[0]"}) {
+    const Loaded loaded = load_text(text, options_with({}, {name}));
+    ASSERT_NE(loaded.settings, nullptr) << name;
+    ASSERT_EQ(loaded.settings->unenforced.size(), 1U) << name;
+    EXPECT_NE(loaded.settings->unenforced[0].find("mask"), std::string::npos);
+  }
+}
+
+TEST(Settings, DerivesTheIdLiteLlmDerives) {
+  const Loaded loaded = load_text(
+      "model_list:\n  - model_name: g\n    litellm_params:\n      model: openai/a\n      rpm: 5\n"
+      "      mock_timeout: true\n      extra_headers: {x: '1'}\n      tags: [t, u]\n",
+      options_with());
+  ASSERT_NE(loaded.settings, nullptr) << all_lines(loaded);
+  EXPECT_EQ(loaded.settings->models.at(0).id,
+            base::sha256_hex("gmodelopenai/arpm5mock_timeoutTrueextra_headers{\"x\": \"1\"}tags['t', 'u']"));
+}
+
+TEST(Settings, ReadsADeployment) {
+  const Loaded loaded = load_text(
+      "model_list:\n  - model_name: g\n    rpm: 7\n    litellm_params:\n      model: openai/a\n"
+      "      api_base: http://h/v1/\n      api_key: os.environ/KEY\n      rpm: 5\n      timeout: 1.5\n"
+      "      temperature: 0.1\n      extra_body: {top_k: 4}\n      output_cost_per_token: 2.5e-06\n"
+      "    model_info: {rpm: 3, output_cost_per_token: 1, note: os.environ/KEY}\n",
+      options_with({{"KEY", "hidden-text"}}));
+  ASSERT_NE(loaded.settings, nullptr) << all_lines(loaded);
+  const ModelEntry& entry = loaded.settings->models.at(0);
+  EXPECT_EQ(entry.rpm, 7);
+  EXPECT_EQ(entry.api_base, "http://h/v1");
+  EXPECT_EQ(entry.api_key.reveal(), "hidden-text");
+  EXPECT_EQ(entry.timeout, Milliseconds(1500));
+  EXPECT_EQ(entry.default_params_json, R"({"temperature":0.1,"top_k":4})");
+  ASSERT_EQ(entry.prices.size(), 1U);
+  EXPECT_EQ(entry.prices[0].decimal, "2.5e-06");
+  EXPECT_EQ(entry.model_info_json.find("hidden-text"), std::string::npos);
+  EXPECT_EQ(to_yaml(*loaded.settings).find("hidden-text"), std::string::npos);
+}
+
+TEST(Settings, ADeploymentThatCannotBeBuiltIsSkippedAtStartAndRefusedOnReload) {
+  LoadOptions options = options_with();
+  options.refusal = [](const ModelEntry& entry) -> std::optional<std::string> {
+    if (entry.model_name == "bad") return "no such provider";
+    return std::nullopt;
+  };
+  const std::string text = std::string(kOneModel) + "  - model_name: bad\n    litellm_params: {model: nowhere/x}\n";
+  const Loaded start = load_text(text, options);
+  ASSERT_NE(start.settings, nullptr);
+  EXPECT_EQ(start.settings->models.size(), 1U);
+  EXPECT_EQ(worst(start.diagnostics), Severity::Warning);
+  options.reload = true;
+  EXPECT_EQ(load_text(text, options).settings, nullptr);
+}
+
+TEST(Settings, SupportedEnvironmentsChooseDeployments) {
+  const std::string text = std::string(kOneModel) +
+                           "  - model_name: b\n    litellm_params: {model: openai/b}\n"
+                           "    model_info: {supported_environments: [staging]}\n";
+  EXPECT_EQ(load_text(text, options_with()).settings, nullptr);
+  EXPECT_EQ(load_text(text, options_with({{"LITELLM_ENVIRONMENT", "staging"}})).settings->models.size(), 2U);
+  EXPECT_EQ(load_text(text, options_with({{"LITELLM_ENVIRONMENT", "production"}})).settings->models.size(), 1U);
+}
+
+TEST(Settings, DiffNamesWhatChangedAndNoSecret) {
+  const auto settings_for = [](const std::string& key, const std::string& rest) {
+    return load_text(
+               "model_list:\n  - model_name: a\n    litellm_params: {model: openai/a, api_key: " + key + "}\n" + rest,
+               options_with())
+        .settings;
+  };
+  const SettingsRef before = settings_for("old-secret", "");
+  EXPECT_TRUE(diff(*before, *settings_for("old-secret", "# a remark\n")).empty());
+  EXPECT_EQ(before->fingerprint, settings_for("old-secret", "# a remark\n")->fingerprint);
+
+  const SettingsRef after = settings_for(
+      "new-secret", "  - model_name: b\n    litellm_params: {model: openai/b}\nrouter_settings: {num_retries: 5}\n");
+  const std::vector<std::string> lines = diff(*before, *after);
+  EXPECT_NE(before->fingerprint, after->fingerprint);
+  EXPECT_EQ(before->models[0].identity, after->models[0].identity);
+  EXPECT_NE(before->models[0].id, after->models[0].id);
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_NE(lines[0].find("api_key changed"), std::string::npos);
+  EXPECT_NE(lines[1].find("deployment b"), std::string::npos);
+  EXPECT_EQ(lines[2], "router_settings.num_retries: 2 -> 5");
+  for (const std::string& line : lines) EXPECT_EQ(line.find("secret"), std::string::npos) << line;
+  EXPECT_EQ(diff(*after, *before).at(1).find("deployment b"), 0U);
+}
+
+TEST(Settings, WithoutAFileProvidersWithKeysAreServed) {
+  const std::vector<ProviderKey> providers = {{"openai", {"OPENAI_API_KEY"}}, {"groq", {"GROQ_API_KEY"}}};
+  const Loaded loaded = settings_from_environment(providers, environment_of({{"OPENAI_API_KEY", "sk-hidden-text"}}));
+  ASSERT_NE(loaded.settings, nullptr) << all_lines(loaded);
+  ASSERT_EQ(loaded.settings->models.size(), 1U);
+  EXPECT_EQ(loaded.settings->models[0].model_name, "openai/*");
+  EXPECT_EQ(loaded.settings->models[0].api_key.reveal(), "sk-hidden-text");
+  EXPECT_NE(all_lines(loaded).find("OPENAI_API_KEY"), std::string::npos);
+  EXPECT_EQ(all_lines(loaded).find("sk-hidden-text"), std::string::npos);
+  const Loaded none = settings_from_environment(providers, environment_of({}));
+  ASSERT_NE(none.settings, nullptr);
+  EXPECT_TRUE(none.settings->models.empty());
+}
+
+TEST(Settings, WhatIsPrintedLoadsAgain) {
+  const Loaded loaded =
+      load_text(std::string(kOneModel) + "router_settings: {timeout: 2.5, fallbacks: [{a: [a]}]}\n", options_with());
+  ASSERT_NE(loaded.settings, nullptr);
+  const Loaded again = load_text(to_yaml(*loaded.settings), options_with());
+  ASSERT_NE(again.settings, nullptr) << all_lines(again);
+  EXPECT_EQ(again.settings->router, loaded.settings->router);
+  EXPECT_EQ(again.settings->turnpike, loaded.settings->turnpike);
+  EXPECT_EQ(again.settings->models[0].id, loaded.settings->models[0].id);
+}
+
+}  // namespace
+}  // namespace turnpike::config
