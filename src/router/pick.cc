@@ -127,7 +127,8 @@ Result<Pick> probe(const ModelGroup& group, std::int64_t now_us) {
     if (!health.probing.load()) {
       health.probing_since_us.store(now_us);  // Before the flag, so that nobody takes a new probe for a lost one.
       if (!health.probing.exchange(true)) return Pick{*soonest, true};
-    } else if (health.probing_since_us.compare_exchange_strong(since, now_us)) {
+    } else if (now_us - since > std::chrono::microseconds(kProbeMax).count() &&
+               health.probing_since_us.compare_exchange_strong(since, now_us)) {
       return Pick{*soonest, true};
     }
   }

@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <map>
 #include <string>
+#include <thread>
 
 #include "base/id.h"
 #include "router/router.h"
@@ -129,6 +131,25 @@ TEST(Pick, AProbeNobodyReportsOnIsGivenUpAfterAMinute) {
   EXPECT_TRUE(pick(group, {}, kNow, 0)->probe);
   EXPECT_FALSE(pick(group, {}, kNow + 60 * kSecond, 0));
   EXPECT_TRUE(pick(group, {}, kNow + 61 * kSecond, 0)->probe);
+}
+
+TEST(Pick, ManyThreadsSendOneProbe) {
+  const ModelGroup group = group_of({{"a", {}, {}, 9 * kSecond}, {"b", {}, {}, 9 * kSecond}});
+  for (int round = 0; round < 50; ++round) {
+    std::atomic<int> probes{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        const Result<Pick> picked = pick(group, {}, kNow, 0);
+        if (picked && picked->probe) ++probes;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(probes, 1);
+    Error gone;
+    gone.kind = ErrorKind::CallerGone;
+    for (const DeploymentRef& member : group.deployments) note_failure(*member, gone, 2, {}, kNow, true);
+  }
 }
 
 TEST(Pick, AnEmptyGroupIsAnError) {

@@ -1,0 +1,78 @@
+#include "router/deployment_metrics.h"
+
+namespace turnpike::router {
+namespace {
+
+void append_label(std::string& out, std::string_view name, std::string_view value) {
+  if (out.back() != '{') out += ',';
+  out.append(name).append("=\"");
+  for (const char c : value.empty() ? std::string_view("None") : value) {
+    if (c == '\\' || c == '"') out += '\\';
+    if (c == '\n') {
+      out += "\\n";
+    } else if (c != '\r') {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+void append_head(std::string& out, std::string_view name, std::string_view help, std::string_view type) {
+  out.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ").append(name).append(" ").append(type);
+  out += '\n';
+}
+
+void append_line(std::string& out, std::string_view name, const Deployment& deployment,
+                 std::string_view exception_status, std::string_view value) {
+  out.append(name).append("{");
+  append_label(out, "api_base", deployment.target.shown_base);
+  append_label(out, "api_provider", deployment.target.provider == nullptr ? "" : deployment.target.provider->name);
+  if (!exception_status.empty()) append_label(out, "exception_status", exception_status);
+  append_label(out, "litellm_model_name", deployment.target.model);
+  append_label(out, "model_id", deployment.id);
+  out.append("} ").append(value).append("\n");
+}
+
+template <class Visit>
+void each(const RoutingTable& table, Visit visit) {
+  for (const ModelGroupRef& group : table.groups()) {
+    for (const DeploymentRef& deployment : group->deployments) visit(*deployment);
+  }
+}
+
+void append_limit(std::string& out, const RoutingTable& table, std::string_view name, std::string_view help,
+                  std::optional<double> Deployment::* limit) {
+  bool headed = false;
+  each(table, [&](const Deployment& deployment) {
+    if (!(deployment.*limit)) return;
+    if (!headed) append_head(out, name, help, "gauge");
+    headed = true;
+    append_line(out, name, deployment, "", std::to_string(static_cast<std::int64_t>(*(deployment.*limit))) + ".0");
+  });
+}
+
+}  // namespace
+
+void append_deployment_metrics(std::string& out, const RoutingTable& table, std::int64_t now_us) {
+  if (table.groups().empty()) return;
+  append_head(out, "litellm_deployment_state", "0 healthy, 2 resting after failures.", "gauge");
+  each(table, [&](const Deployment& deployment) {
+    const bool cooling = deployment.health->cooling_until_us.load(std::memory_order_relaxed) > now_us;
+    append_line(out, "litellm_deployment_state", deployment, "", cooling ? "2.0" : "0.0");
+  });
+  bool headed = false;
+  each(table, [&](const Deployment& deployment) {
+    const std::uint64_t times = deployment.health->cooldowns.load(std::memory_order_relaxed);
+    if (times == 0) return;
+    constexpr std::string_view kName = "litellm_deployment_cooled_down_total";
+    if (!headed)
+      append_head(out, kName, "How often a deployment was put to rest, with the status of the last time.", "counter");
+    headed = true;
+    const int status = deployment.health->cooling_status.load(std::memory_order_relaxed);
+    append_line(out, kName, deployment, status > 0 ? std::to_string(status) : "None", std::to_string(times) + ".0");
+  });
+  append_limit(out, table, "litellm_deployment_rpm_limit", "Requests per minute as configured.", &Deployment::rpm);
+  append_limit(out, table, "litellm_deployment_tpm_limit", "Tokens per minute as configured.", &Deployment::tpm);
+}
+
+}  // namespace turnpike::router
