@@ -91,7 +91,8 @@ constexpr Key kKeys[] = {
     {"model_list[].litellm_params.region_name", Text, kNotYet, "deployments are not chosen by region"},
     {"model_list[].litellm_params.mock_response", Any, kHonoured, ""},
     {"model_list[].litellm_params.mock_timeout", Bool, kHonoured, ""},
-    {"model_list[].litellm_params.drop_params", Bool, kHonoured, ""},
+    {"model_list[].litellm_params.drop_params", Bool, kHarmless,
+     "parameters travel as they are; the provider says which it refuses"},
     {"model_list[].litellm_params.additional_drop_params", Texts, kHonoured, ""},
     {"model_list[].litellm_params.allowed_openai_params", Texts, kHarmless, "every parameter is let through"},
     {"model_list[].litellm_params.merge_reasoning_content_in_choices", Bool, kNotYet, "content travels as it is"},
@@ -234,7 +235,8 @@ constexpr Key kKeys[] = {
      "an invalid deployment is skipped at start and refused on reload"},
 
     // litellm_settings: routing and parameters.
-    {"litellm_settings.drop_params", Bool, kHonoured, ""},
+    {"litellm_settings.drop_params", Bool, kHarmless,
+     "parameters travel as they are; the provider says which it refuses"},
     {"litellm_settings.modify_params", Bool, kNotYet, "requests are not repaired"},
     {"litellm_settings.num_retries", Integer, kHonoured, ""},
     {"litellm_settings.num_retries_per_request", Integer, kHarmless, "num_retries counts"},
