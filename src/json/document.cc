@@ -212,39 +212,6 @@ std::optional<std::string> unescape(std::string_view inner) {
   return out;
 }
 
-Kind Value::kind() const {
-  switch (first()) {
-    case '{':
-      return Kind::Object;
-    case '[':
-      return Kind::Array;
-    case '"':
-      return Kind::String;
-    case 't':
-    case 'f':
-      return Kind::Bool;
-    case 'n':
-      return Kind::Null;
-    default:
-      return Kind::Number;
-  }
-}
-
-Range Value::range() const {
-  const std::uint32_t begin = tokens_->at[token_];
-  const char c = first();
-  if (c == '{' || c == '[') return {begin, tokens_->at[tokens_->close[token_]] + 1};
-  std::uint32_t end = tokens_->at[token_ + 1];
-  while (is_space(tokens_->text[end - 1])) --end;
-  return {begin, end};
-}
-
-std::string_view Value::inner() const {
-  if (!is(Kind::String)) return {};
-  const std::string_view quoted = raw();
-  return quoted.substr(1, quoted.size() - 2);
-}
-
 std::optional<std::string> Value::text() const {
   if (!is(Kind::String)) return std::nullopt;
   const std::string_view bytes = inner();
@@ -281,13 +248,15 @@ std::optional<std::uint64_t> Value::whole() const {
 }
 
 Value Value::find(std::string_view key) const {
-  for (const Pair& pair : members()) {
-    const std::string_view name = pair.key.inner();
-    if (name == key) return pair.value;
+  if (!is(Kind::Object)) return {};
+  const std::uint32_t end = tokens_->close[token_];
+  for (std::uint32_t token = token_ + 1; token < end;) {
+    const std::string_view name = Value(tokens_, token).name();
+    const Value value(tokens_, token + 2);
+    if (name == key) return value;
     // An escape never shortens a name.
-    if (name.size() > key.size() && name.find('\\') != std::string_view::npos && pair.key.text() == key) {
-      return pair.value;
-    }
+    if (name.size() > key.size() && name.find('\\') != std::string_view::npos && unescape(name) == key) return value;
+    token = value.next_token() + 1;  // Past the comma; past the brace after the last.
   }
   return {};
 }

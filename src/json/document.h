@@ -42,14 +42,35 @@ class Value {
 
   explicit operator bool() const { return tokens_ != nullptr; }
   /// Of a present value only.
-  Kind kind() const;
+  Kind kind() const {
+    switch (first()) {
+      case '"':
+        return Kind::String;
+      case '{':
+        return Kind::Object;
+      case '[':
+        return Kind::Array;
+      case 'n':
+        return Kind::Null;
+      case 't':
+      case 'f':
+        return Kind::Bool;
+      default:
+        return Kind::Number;
+    }
+  }
   /// Whether the value is there and of this kind.
   bool is(Kind kind_asked) const { return tokens_ != nullptr && kind() == kind_asked; }
 
-  Range range() const;
+  Range range() const {
+    const std::uint32_t begin = tokens_->at[token_];
+    const char c = first();
+    if (c == '{' || c == '[') return {begin, tokens_->at[tokens_->close[token_]] + std::size_t{1}};
+    return {begin, scalar_end()};
+  }
   std::string_view raw() const { return tokens_ != nullptr ? range().in(tokens_->text) : std::string_view(); }
   /// A string's bytes between the quotes, escapes as written.
-  std::string_view inner() const;
+  std::string_view inner() const { return is(Kind::String) ? name() : std::string_view(); }
 
   /// Nothing when the value is no string or holds a broken escape.
   std::optional<std::string> text() const;
@@ -68,6 +89,17 @@ class Value {
   const Tokens* tokens() const { return tokens_; }
 
  private:
+  // What stands between the quotes of a value known to be a string.
+  std::string_view name() const {
+    const std::size_t begin = tokens_->at[token_] + std::size_t{1};
+    return tokens_->text.substr(begin, scalar_end() - 1 - begin);
+  }
+  // A scalar ends before the next token, less the white space between.
+  std::size_t scalar_end() const {
+    std::size_t end = tokens_->at[token_ + 1];
+    while (static_cast<unsigned char>(tokens_->text[end - 1]) <= ' ') --end;
+    return end;
+  }
   char first() const { return tokens_->text[tokens_->at[token_]]; }
   std::uint32_t next_token() const {
     const char c = first();
