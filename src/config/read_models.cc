@@ -69,13 +69,46 @@ Node merged_params(Reading& reading, const Node& params) {
   return merged;
 }
 
-/// The id LiteLLM makes: SHA-256 over the group and each parameter in file order.
+/// The text Python's str() and json.dumps() give, which LiteLLM hashes into the id of a deployment. A map directly
+/// below litellm_params goes through json.dumps, everything else through str().
+std::string python_text(const Node& node, bool json, bool inside) {
+  switch (node.kind()) {
+    case Node::Kind::Null:
+      return json ? "null" : "None";
+    case Node::Kind::Bool:
+      if (json) return node.to_json(false);
+      return node.as_bool().value_or(false) ? "True" : "False";
+    case Node::Kind::Number:
+      return node.scalar();
+    case Node::Kind::Text:
+      if (!inside) return node.scalar();
+      return json ? node.to_json(false) : "'" + node.scalar() + "'";
+    case Node::Kind::List: {
+      std::string out = "[";
+      for (const Node& element : node.elements()) {
+        if (out.size() > 1) out += ", ";
+        out += python_text(element, json, true);
+      }
+      return out + "]";
+    }
+    case Node::Kind::Map: {
+      const bool as_json = json || !inside;
+      const char quote = as_json ? '"' : '\'';
+      std::string out = "{";
+      for (const Node::Item& item : node.items()) {
+        if (out.size() > 1) out += ", ";
+        out += quote + item.key + quote + ": " + python_text(item.value, as_json, true);
+      }
+      return out + "}";
+    }
+  }
+  return {};
+}
+
+/// Source: config.md 2.2. The same file gives the id LiteLLM gives, so that clients that pin one keep it.
 std::string deterministic_id(const std::string& model_name, const Node& params) {
   std::string text = model_name;
-  for (const Node::Item& item : params.items()) {
-    text += item.key;
-    text += item.value.is_map() || item.value.is_list() ? item.value.to_json(false) : item.value.scalar();
-  }
+  for (const Node::Item& item : params.items()) text += item.key + python_text(item.value, false, false);
   return base::sha256_hex(text);
 }
 
@@ -83,7 +116,8 @@ std::vector<PriceOverride> prices_of(Reading& reading, const Node& params, const
   std::vector<PriceOverride> prices;
   const auto read = [&](const Node& map) {
     for (const Node::Item& item : map.items()) {
-      if (!is_price(item.key) || item.value.is_null()) continue;
+      // Some price keys hold tables (search_context_cost_per_query); those stay with the catalogue.
+      if (!is_price(item.key) || item.value.is_null() || item.value.is_map() || item.value.is_list()) continue;
       const Read<std::string> decimal = item.value.as_decimal();
       if (!decimal) {
         reading.diagnostics.push_back(decimal.error());
@@ -101,7 +135,7 @@ std::vector<PriceOverride> prices_of(Reading& reading, const Node& params, const
 
 bool is_zero(const std::vector<PriceOverride>& prices, std::string_view name) {
   for (const PriceOverride& price : prices) {
-    if (price.name == name) return price.decimal.find_first_of("123456789") == std::string::npos;
+    if (price.name == name) return Node::number(price.decimal).as_double().value_or(1) == 0;
   }
   return false;
 }
@@ -124,7 +158,10 @@ void read_connection(const Node& params, ModelEntry& entry) {
   for (const Node::Item& item : params.items()) {
     if (item.key == "api_key" && item.value.is_null()) entry.missing_variable = item.value.variable();
     if (is_provider_parameter(item.key)) {
-      if (const auto text = item.value.as_text()) entry.provider_params.emplace_back(item.key, base::Secret(*text));
+      if (item.value.is_null()) continue;
+      // A service account may stand as a map; its reader wants JSON.
+      entry.provider_params.emplace_back(item.key,
+                                         base::Secret(item.value.as_text().value_or(item.value.to_json(false))));
     }
   }
   take_into(entry.api_base, params, "base_url", &Node::as_text);
@@ -148,6 +185,9 @@ void read_choosing(Reading& reading, const Node& element, const Node& params, co
     if (const auto tpm = take_count(reading, *map, "tpm")) entry.tpm = tpm;
   }
   entry.weight = take(params, "weight", &Node::as_double);
+  if (entry.weight && *entry.weight < 0) {
+    reading.diagnostics.push_back(params.find("weight")->error("must not be below zero; write 0 or more"));
+  }
   entry.order = take_count(reading, params, "order");
   take_into(entry.tags, params, "tags", &Node::as_text_list);
   take_into(entry.region_name, params, "region_name", &Node::as_text);
@@ -159,12 +199,24 @@ void read_choosing(Reading& reading, const Node& element, const Node& params, co
 }
 
 void read_sending(const Node& params, ModelEntry& entry) {
-  std::vector<std::pair<std::string, std::string>> defaults;
+  std::vector<std::pair<std::string, std::string>> exact;
+  std::vector<std::pair<std::string, std::string>> shown;
+  const auto add = [&](const Node::Item& item) {
+    exact.emplace_back(item.key, item.value.to_json(false));
+    shown.emplace_back(item.key, item.value.to_json(true));
+  };
   for (const Node::Item& item : params.items()) {
     if (item.value.is_null() || is_price(item.key) || is_provider_parameter(item.key)) continue;
-    if (is_default_parameter(item.key)) defaults.emplace_back(item.key, item.value.to_json(false));
+    if (!is_default_parameter(item.key)) continue;
+    if (item.key == "extra_body" && item.value.is_map()) {
+      // SDKs pour extra_body out beside the other fields.
+      for (const Node::Item& member : item.value.items()) add(member);
+    } else {
+      add(item);
+    }
   }
-  entry.default_params_json = json_object(defaults);
+  entry.default_params_json = json_object(exact);
+  entry.default_params_shown = json_object(shown);
   entry.drop_params = take(params, "drop_params", &Node::as_bool);
   take_into(entry.additional_drop_params, params, "additional_drop_params", &Node::as_text_list);
   take_into(entry.allowed_openai_params, params, "allowed_openai_params", &Node::as_text_list);
@@ -189,10 +241,15 @@ void read_info(Reading& reading, const Node* info, ModelEntry& entry) {
       if (item.key != "id") members.emplace_back(item.key, item.value.to_json(true));
     }
   }
-  std::string id;
-  append_json_string(id, entry.id);
-  members.insert(members.begin(), {"id", id});
+  members.insert(members.begin(), {"id", Node::text(entry.id).to_json(false)});
   entry.model_info_json = json_object(members);
+}
+
+void set_id(ModelEntry& entry, std::string id) {
+  std::string& info = entry.model_info_json;
+  constexpr std::size_t kBefore = std::string_view("{\"id\":").size();
+  info.replace(kBefore, Node::text(entry.id).to_json(false).size(), Node::text(id).to_json(false));
+  entry.id = std::move(id);
 }
 
 }  // namespace
@@ -202,6 +259,7 @@ std::vector<ModelEntry> read_models(Reading& reading) {
   const Node* list = reading.document.root.find("model_list");
   if (list == nullptr) return models;
   std::map<std::string, int> ordinals;
+  std::map<std::string, int> copies;
   for (const Node& element : list->elements()) {
     const auto skip = [&](const Node& where, std::string what) {
       Diagnostic finding =
@@ -245,17 +303,18 @@ std::vector<ModelEntry> read_models(Reading& reading) {
       ModelEntry one = entry;
       one.organization = organization;
       one.id = deterministic_id(*model_name, *written);
-      if (organizations.size() > 1) one.id = base::sha256_hex(one.id + organization);
+      if (organizations.size() > 1) {
+        Node expanded = *written;
+        if (Node* own = expanded.find_mutable("organization")) *own = Node::text(organization);
+        one.id = deterministic_id(*model_name, expanded);
+      }
       read_info(reading, info, one);
       const std::string identity = fmt::format("{}|{}|{}|{}", one.model_name, one.model, one.api_base, organization);
       const int ordinal = ordinals[identity]++;
       one.identity = fmt::format("{}|{}", identity, ordinal);
       // Two entries that say the same are two deployments: the later ones get an id of their own.
-      if (ordinal > 0 &&
-          std::any_of(models.begin(), models.end(), [&](const ModelEntry& other) { return other.id == one.id; })) {
-        one.id = base::sha256_hex(one.id + std::to_string(ordinal));
-        read_info(reading, nullptr, one);
-      }
+      const int copy = ++copies[one.id];
+      if (copy > 1) set_id(one, fmt::format("{}-{}", one.id, copy));
       models.push_back(std::move(one));
     }
   }

@@ -59,6 +59,7 @@ struct OpenAiStream::State {
   Status take_event(const SseEvent& event);
   Status take_chunk(std::string_view json);
   Status take_whole_body();
+  tl::unexpected<Error> ended_early() const;
   Status end();
   void learn(const Chunk& chunk);
   void edit_head(const Value& root, const Chunk& chunk);
@@ -289,8 +290,7 @@ Status OpenAiStream::State::take_whole_body() {
     if (base::trim(front).starts_with('<')) {
       return unreadable(options.provider_label, mask_secrets(front.substr(0, kShownMax)), front);
     }
-    return base::fail(ErrorKind::UpstreamTruncated,
-                      "litellm.APIError: " + options.provider_label + "Exception - the answer ended too early");
+    return ended_early();
   }
   Value root = document.root();
   if (root.is(Kind::Array)) {
@@ -352,6 +352,11 @@ Status OpenAiStream::feed(std::string_view bytes, std::vector<std::string_view>&
   return status;
 }
 
+tl::unexpected<Error> OpenAiStream::State::ended_early() const {
+  return base::fail(ErrorKind::UpstreamTruncated, "litellm.APIError: " + options.provider_label +
+                                                      "Exception - the stream ended before the answer did");
+}
+
 Status OpenAiStream::finish(std::vector<std::string_view>& pieces) {
   State& state = *state_;
   state.out.clear();
@@ -363,14 +368,12 @@ Status OpenAiStream::finish(std::vector<std::string_view>& pieces) {
     state.events.clear();
     status = state.decoder.finish(state.events);
     if (auto taken = state.take(state.events); !taken) {
-      status = taken;
       // Half an event is a stream cut off, not a provider that cannot write JSON.
-      if (status.error().kind == ErrorKind::UpstreamMalformed) status.error().kind = ErrorKind::UpstreamTruncated;
+      status = taken.error().kind == ErrorKind::UpstreamMalformed ? Status(state.ended_early()) : taken;
     } else if (!state.done && state.choices.all_finished()) {
       status = state.end();
     } else if (!state.done) {
-      status = base::fail(ErrorKind::UpstreamTruncated, "litellm.APIError: " + state.options.provider_label +
-                                                            "Exception - the stream ended before the answer did");
+      status = state.ended_early();
     }
   }
   if (!state.out.empty()) pieces.push_back(state.out);

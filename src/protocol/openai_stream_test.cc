@@ -437,7 +437,7 @@ TEST(OpenAiStream, TellsTheTruthAboutBrokenStreams) {
        wire({chunk(kRole)}) + "data: {\"id\":\"c1\",\"cho",
        ErrorKind::UpstreamTruncated,
        {shown(kRole)},
-       ""},
+       "ended before"},
       {"closed at once", "", ErrorKind::UpstreamTruncated, {}, ""},
       {"[DONE] alone", wire({"[DONE]"}), ErrorKind::UpstreamTruncated, {}, "without a single choice"},
       {"one of two choices unfinished",

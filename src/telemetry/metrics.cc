@@ -106,7 +106,7 @@ class Routes {
   }
 
  private:
-  static constexpr std::size_t kRoutesMax = 64;
+  static constexpr std::size_t kRoutesMax = 48;
   std::mutex mutex_;
   std::set<std::string, std::less<>> routes_;
 };

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "telemetry/budget_metrics.h"
 #include "telemetry/series.h"
 
 namespace turnpike::telemetry {
@@ -174,7 +175,7 @@ TEST(Metrics, AFloodOfNamesAddsFewSeries) {
     metrics->call_ended(0, record);
   }
   const std::string page = metrics->render();
-  EXPECT_LE(samples(page) - before, 260u) << "64 routes, two counters each with their birth dates";
+  EXPECT_LE(samples(page) - before, 200u) << "48 routes, two counters each with their birth dates";
   EXPECT_LT(page.size(), 1u << 20);
   EXPECT_EQ(page.find("bad-"), std::string::npos);
 }
@@ -239,6 +240,18 @@ TEST(Metrics, ThreadsCountApartAndAreSummed) {
   reader.join();
   EXPECT_EQ(metrics->spend_total(), Money::from_nano(static_cast<std::int64_t>(kThreads) * kCalls * 54'399'001LL));
   EXPECT_NE(metrics->render().find("turnpike_entries_total{status=\"success\"} 8000.0"), std::string::npos);
+}
+
+TEST(KeyBudgets, AreExactDollars) {
+  const KeyBudget budgets[] = {{"h1", "ci", Money::from_nano(5'000'000'000), Money::from_nano(1)},
+                               {"h2", "", Money::from_nano(1'000'000'000), Money::from_nano(2'500'000'000)}};
+  std::string page;
+  append_key_budgets(page, budgets);
+  EXPECT_TRUE(
+      has_line(page, R"(litellm_remaining_api_key_budget_metric{api_key_alias="ci",hashed_api_key="h1"} 4.999999999)"));
+  EXPECT_TRUE(
+      has_line(page, R"(litellm_remaining_api_key_budget_metric{api_key_alias="None",hashed_api_key="h2"} -1.5)"));
+  EXPECT_TRUE(has_line(page, R"(litellm_api_key_max_budget_metric{api_key_alias="ci",hashed_api_key="h1"} 5.0)"));
 }
 
 TEST(Metrics, ShowsWhatOthersKeep) {
