@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <thread>
 
 #include "ledger/ledger_test_fixture.h"
 #include "ledger/replay.h"
@@ -142,6 +143,52 @@ TEST_F(Crash, AKillInTheMiddleOfReplayClosesNothingTwice) {
 }
 
 struct Ship : Crash {};
+
+/// A database that can be away.
+class Away : public db::Database {
+ public:
+  explicit Away(db::Database& real) : real_(real) {}
+  Task<Status> transact(std::function<Status(db::Transaction&)> work) override {
+    return real_.transact(std::move(work));
+  }
+  Status transact_now(const std::function<Status(db::Transaction&)>& work) override {
+    if (away) return base::fail(ErrorKind::Unavailable, "away");
+    return real_.transact_now(work);
+  }
+  std::string description() const override { return "away"; }
+  bool reachable() const override { return !away; }
+  std::atomic<bool> away{false};
+
+ private:
+  db::Database& real_;
+};
+
+TEST_F(Ship, AnOutageLosesNothingAndItsOverflowIsReadFromTheJournal) {
+  open();
+  ledger->close(std::chrono::seconds(1));
+  ledger.reset();
+  Away away(*database);
+  LedgerOptions made = options();
+  made.ship_queue_bytes_max = 10'000;  // Some twenty entries.
+  made.ship_batch_rows = 64;
+  made.segment_bytes = 256 * 1024;
+  ledger = std::move(*Ledger::open(made, away));
+  const AccountRef account = make_account("key", 1'000'000'000);
+  away.away = true;
+  for (int i = 0; i < 1500; ++i) {
+    while (!ledger->readiness().empty()) std::this_thread::yield();
+    ASSERT_TRUE(settle(account, 300, 100 + i % 7));
+  }
+  EXPECT_EQ(ledger->counters().unshipped.load(), 1500u);
+  away.away = false;
+  for (int i = 0; i < 3000 && ledger->counters().unshipped.load() > 0; ++i) ship();
+  EXPECT_EQ(number("SELECT count(*) FROM entry"), 1500);
+  EXPECT_EQ(number("SELECT count(*) FROM entry_rejected"), 0);
+  expect_sums_agree();
+  EXPECT_EQ(number("SELECT sum(cost_nano) FROM entry"), account->spent().nano());
+  ledger->close(std::chrono::seconds(1));
+  ledger.reset();
+}
 
 TEST_F(Ship, ACommitWhoseAnswerWasLostCountsOnce) {
   open();

@@ -40,6 +40,7 @@ Status LedgerImpl::start() {
   const auto open_shipper = [&](const ReplicaRow& replica) {
     Shipper::Options ship;
     ship.interval = options_.ship_interval;
+    ship.queued_bytes_max = options_.ship_queue_bytes_max;
     ship.batch_rows = std::max<std::size_t>(options_.ship_batch_rows, 1);
     return std::make_unique<Shipper>(database_, ship, replica, journal_.get(), counters_,
                                      [this](const auto& account_nano) { add_shipped(account_nano); });

@@ -46,6 +46,7 @@ struct LedgerOptions {
   std::chrono::milliseconds ship_interval{100};
   std::chrono::seconds keep{3600};
   std::size_t ship_batch_rows = 1000;
+  std::int64_t ship_queue_bytes_max = 64 * 1024 * 1024;  // Entries beyond it are read from the journal again.
   Durability durability = Durability::Process;
   bool strict = false;
   bool crossing = true;  // budget_crossing: allow

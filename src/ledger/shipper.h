@@ -32,14 +32,14 @@ struct UnshippedEntry {
 /// Takes settled entries to the database in batches, in dense order, for ever: the queue is the journal.
 ///
 /// Threading: `push` from any thread without lock; a wake-up per ship interval, not per entry.
-/// Limits:    payloads of `kQueuedBytesMax` are held in memory; those of later entries are read from the journal again.
+/// Limits:    payloads of `queued_bytes_max` are held in memory; those of later entries are read from the journal
+/// again.
 class Shipper {
  public:
-  static constexpr std::int64_t kQueuedBytesMax = 64 * 1024 * 1024;
   struct Options {
     std::chrono::milliseconds interval{100};
     std::size_t batch_rows = 1000;
-    std::int64_t queued_bytes_max = kQueuedBytesMax;
+    std::int64_t queued_bytes_max = 64 * 1024 * 1024;
   };
   /// `on_shipped`: money per account that has reached the database.
   Shipper(db::Database& database, Options options, ReplicaRow replica, Journal* journal, LedgerCounters& counters,
