@@ -55,10 +55,10 @@ struct Attempt {
   std::string api_base;  // Without query and credentials.
   int status = 0;        // HTTP status of the answer; 0: none came.
   std::optional<ErrorKind> error;
-  std::string error_text;        // First 500 characters, secrets removed.
-  std::int64_t started_us = 0;   // Unix microseconds.
+  std::string error_text;       // First 500 characters, secrets removed.
+  std::int64_t started_us = 0;  // Unix microseconds.
   std::int64_t ended_us = 0;
-  bool billed = false;           // At least one byte of a 2xx body came.
+  bool billed = false;  // At least one byte of a 2xx body came.
   Usage usage;
   Money cost;
 };
@@ -66,36 +66,36 @@ struct Attempt {
 /// What is known of a call when it ended: one per call, whatever happened. The access log, the metrics and the ledger
 /// entry are made of it.
 struct CallRecord {
-  std::string call_id;        // The caller's x-litellm-call-id or ours; searchable, never unique.
-  std::string record_id;      // Ours alone, time-ordered; empty for a refused call (no entry).
-  std::string trace_id;       // W3C trace id, 32 hex digits.
-  std::string span_id;        // Ours, 16 hex digits.
+  std::string call_id;    // The caller's x-litellm-call-id or ours; searchable, never unique.
+  std::string record_id;  // Ours alone, time-ordered; empty for a refused call (no entry).
+  std::string trace_id;   // W3C trace id, 32 hex digits.
+  std::string span_id;    // Ours, 16 hex digits.
   std::string parent_span_id;
   std::string provider_request_id;  // The `id` of the provider's answer.
   Operation operation = Operation::Chat;
-  std::string route;          // The path as routed ("/v1/chat/completions").
+  std::string route;  // The path as routed ("/v1/chat/completions").
   bool stream = false;
-  CallerRef caller;           // Null when nobody was recognised.
+  CallerRef caller;  // Null when nobody was recognised.
   std::string end_user;
   std::vector<std::string> tags;
   std::string requested_model;  // As the caller wrote it.
   std::string model_group;      // That served, or was last tried.
   std::vector<Attempt> attempts;
-  int retries = 0;            // Attempts after the first inside a group, of all groups.
-  int fallbacks = 0;          // Groups entered after the first.
+  int retries = 0;    // Attempts after the first inside a group, of all groups.
+  int fallbacks = 0;  // Groups entered after the first.
   int max_retries = 0;
-  Usage usage;                // Of the answer that reached the caller (or of what was received).
-  Money cost;                 // All billed attempts.
+  Usage usage;  // Of the answer that reached the caller (or of what was received).
+  Money cost;   // All billed attempts.
   EntryStatus status = EntryStatus::Failure;
   std::uint64_t marks = 0;
-  int http_status = 0;        // As sent to the caller; 499 when the caller had gone.
+  int http_status = 0;  // As sent to the caller; 499 when the caller had gone.
   std::optional<ErrorKind> error;
   std::string error_text;
-  std::string end_reason;     // "stop", "length", "tool_calls", ..., or the error kind's name.
-  std::int64_t started_us = 0;      // Unix microseconds.
-  std::int64_t first_byte_us = 0;   // First content byte to the caller; 0: none.
+  std::string end_reason;          // "stop", "length", "tool_calls", ..., or the error kind's name.
+  std::int64_t started_us = 0;     // Unix microseconds.
+  std::int64_t first_byte_us = 0;  // First content byte to the caller; 0: none.
   std::int64_t ended_us = 0;
-  std::int64_t upstream_us = 0;     // Time spent waiting for providers, all attempts.
+  std::int64_t upstream_us = 0;  // Time spent waiting for providers, all attempts.
   std::uint64_t request_bytes = 0;
   std::uint64_t reply_bytes = 0;
   std::string client_ip;

@@ -24,15 +24,15 @@ struct Caller {
   std::string user_id;
   std::string team_id;
   std::string organization_id;
-  std::vector<std::string> models;              // Allow-list; empty: every model.
-  std::map<std::string, std::string> aliases;   // Request model -> real model.
-  std::vector<std::string> tags;                // metadata.tags: on every call of the key.
+  std::vector<std::string> models;             // Allow-list; empty: every model.
+  std::map<std::string, std::string> aliases;  // Request model -> real model.
+  std::vector<std::string> tags;               // metadata.tags: on every call of the key.
   std::optional<Money> max_budget;
-  Money spent;                                  // Booked when the key was read; the ledger goes on from there.
-  std::optional<std::int64_t> expires_us;       // Unix microseconds.
+  Money spent;                             // Booked when the key was read; the ledger goes on from there.
+  std::optional<std::int64_t> expires_us;  // Unix microseconds.
   bool blocked = false;
   bool disable_fallbacks = false;
-  std::vector<std::int64_t> accounts;           // Ids of the ledger accounts a call of this key touches, in kind order.
+  std::vector<std::int64_t> accounts;  // Ids of the ledger accounts a call of this key touches, in kind order.
 
   bool is_admin() const { return role == Role::ProxyAdmin; }
 };

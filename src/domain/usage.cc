@@ -6,22 +6,38 @@ namespace turnpike::domain {
 
 std::string_view unit_name(Unit unit) {
   switch (unit) {
-    case Unit::InputTokens: return "input_tokens";
-    case Unit::CachedInputTokens: return "cached_input_tokens";
-    case Unit::CacheWriteTokens: return "cache_write_tokens";
-    case Unit::CacheWrite1hTokens: return "cache_write_1h_tokens";
-    case Unit::AudioInputTokens: return "audio_input_tokens";
-    case Unit::ImageInputTokens: return "image_input_tokens";
-    case Unit::OutputTokens: return "output_tokens";
-    case Unit::ReasoningTokens: return "reasoning_tokens";
-    case Unit::AudioOutputTokens: return "audio_output_tokens";
-    case Unit::ImageOutputTokens: return "image_output_tokens";
-    case Unit::Images: return "images";
-    case Unit::Milliseconds: return "milliseconds";
-    case Unit::Characters: return "characters";
-    case Unit::Pages: return "pages";
-    case Unit::Queries: return "queries";
-    case Unit::Requests: return "requests";
+    case Unit::InputTokens:
+      return "input_tokens";
+    case Unit::CachedInputTokens:
+      return "cached_input_tokens";
+    case Unit::CacheWriteTokens:
+      return "cache_write_tokens";
+    case Unit::CacheWrite1hTokens:
+      return "cache_write_1h_tokens";
+    case Unit::AudioInputTokens:
+      return "audio_input_tokens";
+    case Unit::ImageInputTokens:
+      return "image_input_tokens";
+    case Unit::OutputTokens:
+      return "output_tokens";
+    case Unit::ReasoningTokens:
+      return "reasoning_tokens";
+    case Unit::AudioOutputTokens:
+      return "audio_output_tokens";
+    case Unit::ImageOutputTokens:
+      return "image_output_tokens";
+    case Unit::Images:
+      return "images";
+    case Unit::Milliseconds:
+      return "milliseconds";
+    case Unit::Characters:
+      return "characters";
+    case Unit::Pages:
+      return "pages";
+    case Unit::Queries:
+      return "queries";
+    case Unit::Requests:
+      return "requests";
   }
   return "";
 }
@@ -39,8 +55,8 @@ void Usage::set(Unit unit, std::uint64_t count) {
 }
 
 std::uint64_t Usage::prompt_tokens() const {
-  return of(Unit::InputTokens) + of(Unit::CachedInputTokens) + of(Unit::CacheWriteTokens) + of(Unit::CacheWrite1hTokens) +
-         of(Unit::AudioInputTokens) + of(Unit::ImageInputTokens);
+  return of(Unit::InputTokens) + of(Unit::CachedInputTokens) + of(Unit::CacheWriteTokens) +
+         of(Unit::CacheWrite1hTokens) + of(Unit::AudioInputTokens) + of(Unit::ImageInputTokens);
 }
 
 std::uint64_t Usage::completion_tokens() const {

@@ -39,7 +39,7 @@ struct UnitCount {
 /// What one attempt used: a short list of (unit, count), each unit at most once, no zero counts.
 struct Usage {
   std::vector<UnitCount> counts;
-  bool estimated = false;                     // Counted by us, not said by the provider.
+  bool estimated = false;                          // Counted by us, not said by the provider.
   std::optional<std::int64_t> provider_cost_nano;  // The provider's own figure, where it gives one.
 
   std::uint64_t of(Unit unit) const;
