@@ -52,7 +52,8 @@ int on_new_session(SSL* ssl, SSL_SESSION* session) {
 /// One context per policy and process: reading the system's roots takes tens of milliseconds.
 SSL_CTX* context_of(const Origin& origin) {
   static std::mutex mutex;
-  static std::map<std::pair<bool, std::string>, SSL_CTX*> contexts;
+  // Kept to the end of the process: I/O threads may outlive static objects.
+  static auto& contexts = *new std::map<std::pair<bool, std::string>, SSL_CTX*>;
   const std::lock_guard lock(mutex);
   SSL_CTX*& context = contexts[{origin.verify, origin.ca_file}];
   if (context != nullptr) return context;
