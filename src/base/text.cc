@@ -133,14 +133,26 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 }  // namespace
 
+namespace {
+/// What stays of a name when people mistype it: letters and digits, without regard to case.
+std::string letters_of(std::string_view text) {
+  std::string letters;
+  for (const char c : to_lower(text)) {
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) letters.push_back(c);
+  }
+  return letters;
+}
+}  // namespace
+
 std::vector<std::string> nearest(std::string_view text, std::span<const std::string> candidates, std::size_t count) {
   constexpr std::size_t kTextMax = 200;
-  const std::string wanted = to_lower(text.substr(0, kTextMax));
+  const std::string wanted = letters_of(text.substr(0, kTextMax));
   std::vector<std::pair<std::size_t, const std::string*>> ranked;
   for (const std::string& candidate : candidates) {
-    const std::string lower = to_lower(candidate);
+    const std::string lower = letters_of(candidate);
     std::size_t distance = edit_distance(wanted, lower);
-    const bool contains = !wanted.empty() && (lower.find(wanted) != std::string::npos || wanted.find(lower) != std::string::npos);
+    const bool contains =
+        !wanted.empty() && (lower.find(wanted) != std::string::npos || wanted.find(lower) != std::string::npos);
     if (contains) distance = std::min<std::size_t>(distance, 2);
     if (distance <= std::max<std::size_t>(2, wanted.size() / 2)) ranked.emplace_back(distance, &candidate);
   }
@@ -179,7 +191,8 @@ std::optional<std::int64_t> parse_iso_time(std::string_view text) {
   std::int64_t offset = 0;
   if (!rest.empty()) {
     if (rest[0] != 'T' && rest[0] != ' ') return std::nullopt;
-    if (std::sscanf(copy.c_str() + 11, "%2d:%2d:%2d%n", &hour, &minute, &second, &used) != 3 || used != 8) return std::nullopt;
+    if (std::sscanf(copy.c_str() + 11, "%2d:%2d:%2d%n", &hour, &minute, &second, &used) != 3 || used != 8)
+      return std::nullopt;
     rest = rest.substr(9);
     if (!rest.empty() && rest[0] == '.') {
       std::int64_t scale = 100'000;

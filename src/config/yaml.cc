@@ -12,6 +12,10 @@ namespace turnpike::config {
 
 namespace {
 
+/// A comment laid behind the document: yaml-cpp takes the end of the file for the end of an open quoted text, and then
+/// this stands inside that text.
+constexpr std::string_view kEndMark = "# end of the document, laid behind it to find open quotes";
+
 bool is_digit(char character) {
   return character >= '0' && character <= '9';
 }
@@ -103,6 +107,9 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
+    if (value.find(kEndMark) != std::string::npos) {
+      refuse(mark.line, "a quoted text starts here and is not closed; add the missing quote");
+    }
     if (tag == "!" || tag == "tag:yaml.org,2002:str") {
       add(Node::text(value), mark, anchor, false);
       return;
@@ -288,8 +295,11 @@ Read<Node> parse_yaml(std::string_view text, const std::string& file, const Yaml
                    fmt::format("the file is larger than {} bytes (document_bytes_max); split it with include",
                                limits.document_bytes_max)});
   }
+  if (text.starts_with("\xfe\xff") || text.starts_with("\xff\xfe")) {
+    return tl::unexpected(Diagnostic{Severity::Error, file, 1, {}, "the file is UTF-16; save it as UTF-8"});
+  }
   try {
-    std::istringstream stream{std::string(text)};
+    std::istringstream stream{fmt::format("{}\n{}\n", text, kEndMark)};
     YAML::Parser parser(stream);
     TreeBuilder builder(std::make_shared<const std::string>(file), limits);
     while (parser.HandleNextDocument(builder)) {

@@ -127,9 +127,9 @@ class Chunks {
 
   std::string choice(std::int64_t index, std::string_view inner, std::string_view finish) const {
     std::string event = head_;
-    fmt::format_to(std::back_inserter(event), R"([{{"index":{},{},"logprobs":null)", index, inner);
+    event += fmt::format(R"([{{"index":{},{},"logprobs":null)", index, inner);
     if (!finish.empty()) {
-      fmt::format_to(std::back_inserter(event), R"(,"finish_reason":"{}")", finish);
+      event += fmt::format(R"(,"finish_reason":"{}")", finish);
     } else if (!ask_.script.is_odd("no_finish_reason")) {
       event += R"(,"finish_reason":null)";
     }

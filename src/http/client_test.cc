@@ -187,12 +187,6 @@ TEST(Client, ReplacesAStaleConnectionOnceAndAFreshOneNever) {
 }
 
 TEST(Client, NamesTheLimitThatExpired) {
-  std::string first;
-  ScriptedServer provider([&](Peer& caller, int) {
-    caller.read_until("{}");
-    caller.send(first);
-    caller.read_some();
-  });
   const std::string begun = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n";
   const struct {
     const char* name;
@@ -212,7 +206,11 @@ TEST(Client, NamesTheLimitThatExpired) {
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.name);
-    first = row.sent;
+    ScriptedServer provider([&row](Peer& caller, int) {
+      caller.read_until("{}");
+      caller.send(row.sent);
+      caller.read_some();
+    });
     Fixture fixture(provider.port());
     Timeouts timeouts;
     timeouts.first_byte = row.first_byte;

@@ -31,8 +31,8 @@ double cpu_seconds() {
 }  // namespace
 
 void append_value(std::string& out, std::string_view name, std::string_view help, bool is_counter, double value) {
-  fmt::format_to(std::back_inserter(out), "# HELP {} {}\n# TYPE {} {}\n{} {}\n", name, help, name,
-                 is_counter ? "counter" : "gauge", name, value);
+  out += fmt::format("# HELP {} {}\n# TYPE {} {}\n{} {}\n", name, help, name, is_counter ? "counter" : "gauge", name,
+                     value);
 }
 
 void append_process_metrics(std::string& out, std::int64_t started_us) {
