@@ -429,7 +429,7 @@ class Checker {
       once(full, value, Severity::Error,
            fmt::format("protects, and this version does not enforce it: {}; remove it, or let it be with "
                        "--allow_unenforced {}",
-                       note, entry.empty() ? path : entry));
+                       note, value.is_map() && !entry.empty() ? entry : path));
       return;
     }
     once(full, value, Severity::Warning, fmt::format("is not enforced (allowed by --allow_unenforced): {}", note));
