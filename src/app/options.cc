@@ -79,8 +79,12 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   CLI::App* fake = cli.add_subcommand("fake-provider", "A scripted OpenAI-shaped provider for tests and trials");
   fake->prefix_command();
   CLI::App* ledger = cli.add_subcommand("ledger", "ledger verify: journal, rows and totals agree, or what does not");
-  ledger->prefix_command();
-  ledger->add_option("--data_dir", options.data_dir)->envname("TURNPIKE_DATA_DIR");
+  CLI::App* verify = ledger->add_subcommand("verify", "Print each equation with both sides; exit 1 when one fails");
+  ledger->require_subcommand(1);
+  for (CLI::App* command : {ledger, verify}) {
+    command->add_option("--data_dir", options.data_dir, "The data directory of the gateway")
+        ->envname("TURNPIKE_DATA_DIR");
+  }
   CLI::App* providers = cli.add_subcommand("providers", "List the providers of the catalogue");
   CLI::App* version_command = cli.add_subcommand("version", "Print the version and the libraries");
   CLI::App* serve = cli.add_subcommand("serve", "Serve (the default)");
@@ -102,10 +106,7 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   }
   if (check->parsed()) options.command = print_effective ? Command::PrintEffective : Command::CheckConfig;
   if (init->parsed()) options.command = Command::Init;
-  if (ledger->parsed()) {
-    options.command = Command::LedgerVerify;
-    options.rest = ledger->remaining();
-  }
+  if (verify->parsed()) options.command = Command::LedgerVerify;
   if (providers->parsed()) options.command = Command::Providers;
   if (version || version_command->parsed()) options.command = Command::Version;
   options.access_log = !no_access_log;

@@ -183,6 +183,7 @@ Status Process::start() {
   for (const std::string& problem : snapshot_->problems) base::log(LogLevel::Warning, "{}", problem);
   make_workers();
   register_metrics();
+  know_models();
 
   api::Hooks hooks;
   hooks.version = TURNPIKE_VERSION;
@@ -226,6 +227,7 @@ Result<std::string> Process::reload() {
   }
   const std::vector<std::string> changes = config::diff(*snapshot_->settings, **settings);
   snapshot_ = make_snapshot(*settings, snapshot_->prices, snapshot_.get());
+  know_models();
   files_stamp_ = files_stamp(**settings);
   publish(snapshot_);
   std::string report;

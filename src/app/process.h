@@ -47,6 +47,7 @@ class Process {
   Status open_stores(const config::Settings& settings);
   void make_workers();
   void register_metrics();
+  void know_models();
   void publish(const pipeline::SnapshotRef& snapshot);
   std::string files_stamp(const config::Settings& settings) const;
 

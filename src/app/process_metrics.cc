@@ -1,5 +1,6 @@
 #include "app/process.h"
 #include "base/clock.h"
+#include "router/deployment_metrics.h"
 
 namespace turnpike::app {
 namespace {
@@ -46,6 +47,10 @@ void Process::register_metrics() {
     const std::lock_guard lock(reload_mutex_);
     return static_cast<double>(snapshot_->generation);
   });
+  metrics_->observe_text([this](std::string& out) {
+    const std::lock_guard lock(reload_mutex_);
+    router::append_deployment_metrics(out, *snapshot_->routing, base::unix_now_us());
+  });
   metrics_->observe("turnpike_access_log_dropped_total", "Access log lines lost because the reader was too slow.",
                     Metrics::Kind::Counter, [this] { return static_cast<double>(access_log_->lines_dropped()); });
   const auto server = [this](const char* name, const char* help, Metrics::Kind kind,
@@ -72,6 +77,15 @@ void Process::register_metrics() {
          &http::ServerCounters::limit_connections);
   server("turnpike_limit_write_stall_total", "Connections closed by write_stall_timeout.", Kind::Counter,
          &http::ServerCounters::limit_write_stall);
+}
+
+/// Names that may stand in labels from the start.
+void Process::know_models() {
+  std::vector<std::string> names = snapshot_->routing->public_names();
+  for (const router::ModelGroupRef& group : snapshot_->routing->groups()) {
+    for (const router::DeploymentRef& deployment : group->deployments) names.push_back(deployment->target.model);
+  }
+  metrics_->know_models(names);
 }
 
 }  // namespace turnpike::app

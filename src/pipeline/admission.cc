@@ -130,6 +130,12 @@ bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment)
   return admitted.hold.extend(needed - admitted.hold.amount());
 }
 
+Money prompt_cost(const AdmittedCall& admitted, const router::Deployment& deployment) {
+  domain::Usage prompt;
+  prompt.set(domain::Unit::InputTokens, admitted.expected.prompt_tokens);
+  return ledger::bill(prices_of(deployment), prompt).cost;
+}
+
 void follow_stream(AdmittedCall& admitted, const router::Deployment& deployment, const protocol::OpenAiStream& stream,
                    base::Monotonic& last_progress) {
   constexpr std::uint64_t kBytesPerTokenFollowed = 3;

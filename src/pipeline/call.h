@@ -70,6 +70,9 @@ bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment)
 void follow_stream(AdmittedCall& admitted, const router::Deployment& deployment, const protocol::OpenAiStream& stream,
                    base::Monotonic& last_progress);
 
+/// What the expected prompt costs by itself: what a crash before the first PROGRESS leaves on the books.
+Money prompt_cost(const AdmittedCall& admitted, const router::Deployment& deployment);
+
 const ledger::Prices& prices_of(const router::Deployment& deployment);
 
 /// A provider's answer that may go to the caller: a whole reply, or a stream up to its first content.

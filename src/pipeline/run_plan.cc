@@ -132,6 +132,7 @@ Task<Result<Answer>> run_plan(AdmittedCall& admitted, const router::RoutePlan& p
     }
     const router::DeploymentRef deployment = pick->deployment;
     if (!cover_attempt(admitted, *deployment)) {
+      if (pick->probe) deployment->health->probing.store(false);
       call.record.marks |= domain::kRetryUnaffordable;
       break;
     }
@@ -142,12 +143,12 @@ Task<Result<Answer>> run_plan(AdmittedCall& admitted, const router::RoutePlan& p
     ++progress.attempts_in_group;
     ++progress.attempts_total;
     if (answer) {
-      if (!answer->mocked) router::note_success(*deployment, now_us, pick->probe);
+      router::note_success(*deployment, now_us, pick->probe);
       if (call.record.retries > 0) call.record.marks |= domain::kRetried;
       co_return std::move(*answer);
     }
     if (answer.error().kind == ErrorKind::CallerGone) {
-      if (pick->probe) deployment->health->probing.store(false);
+      router::note_failure(*deployment, answer.error(), stop.group->deployments.size(), {}, now_us, pick->probe);
       co_return base::fail(std::move(answer.error()));
     }
     const Error& error = answer.error();
@@ -158,8 +159,9 @@ Task<Result<Answer>> run_plan(AdmittedCall& admitted, const router::RoutePlan& p
       base::log(base::LogLevel::Warning, "deployment {} of group {} is cooling: {}", deployment->id, stop.group->name,
                 domain::kind_name(error.kind));
     }
-    const router::Decision decision = router::decide(error, history_of(call, plan, progress, deployment.get()),
-                                                     plan.policy, call.worker.thread->random().next());
+    const router::Decision decision =
+        router::decide(error, history_of(call, plan, progress, deployment.get()),
+                       router::policy_for(plan.policy, *deployment), call.worker.thread->random().next());
     router::Next next = decision.next;
     // A provider that used up its share of the deadline will not answer a second time: the fallback gets the rest.
     const bool out_of_time = base::monotonic_now() >= limits.deadline;

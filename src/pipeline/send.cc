@@ -94,7 +94,8 @@ Task<void> send_stream(AdmittedCall& admitted, Answer answer) {
   bool answered = false;  // ANSWER is journaled only when the end is not in the same turn.
   while (!stream.done() && !answer.upstream_ended) {
     if (!answered) {
-      admitted.hold.answer(static_cast<std::uint32_t>(call.record.attempts.size()), admitted.expected.prompt_tokens);
+      admitted.hold.answer(static_cast<std::uint32_t>(call.record.attempts.size()), admitted.expected.prompt_tokens,
+                           prompt_cost(admitted, *answer.deployment));
       answered = true;
     }
     if (!pieces.empty()) {
