@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "app/snapshot.h"
 #include "config/settings.h"
@@ -52,18 +53,18 @@ constexpr std::string_view kMasterKeyMissing =
 std::string config_text(const std::vector<config::ProviderKey>& providers, const config::Environment& environment) {
   const auto is_set = [&](const std::string& name) { return !environment(name).value_or("").empty(); };
   std::string text(kHead);
-  bool any = false;
+  std::set<std::string> used;  // Rows of one company share a key; the first of them is the one people mean.
   for (const config::ProviderKey& provider : providers) {
     for (const std::string& variable : provider.variables) {
       if (!is_set(variable)) continue;
+      if (!used.insert(variable).second) break;
       text += fmt::format(
           "  - model_name: \"{0}/*\"\n    litellm_params:\n      model: \"{0}/*\"\n      api_key: os.environ/{1}\n",
           provider.provider, variable);
-      any = true;
       break;
     }
   }
-  if (!any) text += kExampleProvider;
+  if (used.empty()) text += kExampleProvider;
   text += kOneModel;
   text += kTail;
   text += is_set("LITELLM_MASTER_KEY") ? kMasterKey : kMasterKeyMissing;

@@ -140,6 +140,31 @@ bool is_zero(const std::vector<PriceOverride>& prices, std::string_view name) {
   return false;
 }
 
+/// Why the connection cannot be what the file means, or nothing.
+std::optional<std::string> connection_refusal(const Node& params) {
+  for (const Node::Item& item : params.items()) {
+    // Without the address the prompts would go to the provider's own: somewhere the file does not name.
+    if ((item.key == "api_base" || item.key == "base_url") && item.value.is_null() && !item.value.variable().empty()) {
+      return fmt::format(
+          "{} comes from {}, which is not set; set it, or remove the line to use the provider's own address", item.key,
+          item.value.variable());
+    }
+    if (item.key == "api_key" && item.value.scalar().starts_with("oidc/")) {
+      return "api_key asks for an oidc/ token, which is not fetched yet; write the key or os.environ/NAME";
+    }
+    if (item.key != "extra_headers" && item.key != "headers") continue;
+    for (const Node::Item& header : item.value.items()) {
+      const auto breaks = [](unsigned char character) { return character < 0x20 || character == 0x7f; };
+      if (header.key.empty() || header.key.find_first_of(" :") != std::string::npos ||
+          std::any_of(header.key.begin(), header.key.end(), breaks) ||
+          std::any_of(header.value.scalar().begin(), header.value.scalar().end(), breaks)) {
+        return fmt::format("the header \"{}\" holds a character that no header may hold", header.key);
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 bool served_here(Reading& reading, const Node& info) {
   const auto wanted = take(info, "supported_environments", &Node::as_text_list);
   if (!wanted) return true;
@@ -276,6 +301,10 @@ std::vector<ModelEntry> read_models(Reading& reading) {
     const auto model = take(params, "model", &Node::as_text);
     if (!model || model->empty()) {
       skip(*written, "litellm_params needs model, for example model: openai/gpt-4o");
+      continue;
+    }
+    if (const auto why = connection_refusal(params)) {
+      skip(*written, *why);
       continue;
     }
     const Node* info = element.find(kInfo);

@@ -246,10 +246,12 @@ Loaded settings_from_environment(const std::vector<ProviderKey>& providers, cons
   options.environment = environment;
   std::string text = "model_list:\n";
   std::vector<Diagnostic> found;
+  std::set<std::string> used;  // Rows of one company share a key; the first of them is the one people mean.
   for (const ProviderKey& provider : providers) {
     for (const std::string& variable : provider.variables) {
       const auto value = environment(variable);
       if (!value || value->empty()) continue;
+      if (!used.insert(variable).second) break;
       text +=
           fmt::format("  - model_name: \"{0}/*\"\n    litellm_params: {{model: \"{0}/*\", api_key: os.environ/{1}}}\n",
                       provider.provider, variable);

@@ -66,6 +66,12 @@ TEST(Settings, SaysWhatIsWrongWithPlaceAndRemedy) {
       {"unset variable",
        "model_list:\n  - model_name: a\n    litellm_params: {model: openai/a, api_key: os.environ/K}\n",
        Severity::Warning, "the environment variable K is not set"},
+      {"address unset",
+       "model_list:\n  - model_name: a\n    litellm_params: {model: openai/a, api_base: os.environ/BASE}\n",
+       Severity::Warning, "api_base comes from BASE, which is not set"},
+      {"header with a line end",
+       "model_list:\n  - model_name: a\n    litellm_params: {model: openai/a, extra_headers: {X: \"a\\r\\nB: c\"}}\n",
+       Severity::Warning, "no header may hold"},
       {"master key unset", one + "general_settings: {master_key: os.environ/K}\n", Severity::Error, "K is not set"},
       {"unknown credential",
        "model_list:\n  - model_name: a\n    litellm_params: {model: openai/a, litellm_credential_name: x}\n",
@@ -184,6 +190,10 @@ TEST(Settings, WithoutAFileProvidersWithKeysAreServed) {
   EXPECT_EQ(loaded.settings->models[0].api_key.reveal(), "sk-hidden-text");
   EXPECT_NE(all_lines(loaded).find("OPENAI_API_KEY"), std::string::npos);
   EXPECT_EQ(all_lines(loaded).find("sk-hidden-text"), std::string::npos);
+  const std::vector<ProviderKey> shared = {{"openai", {"OPENAI_API_KEY"}}, {"openai-old", {"OPENAI_API_KEY"}}};
+  const Loaded once = settings_from_environment(shared, environment_of({{"OPENAI_API_KEY", "x"}}));
+  ASSERT_NE(once.settings, nullptr);
+  EXPECT_EQ(once.settings->models.size(), 1U);
   const Loaded none = settings_from_environment(providers, environment_of({}));
   ASSERT_NE(none.settings, nullptr);
   EXPECT_TRUE(none.settings->models.empty());
