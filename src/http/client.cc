@@ -8,6 +8,7 @@
 
 #include "http/client_pool.h"
 #include "http/incoming_reply.h"
+#include "http/patient_wait.h"
 
 namespace turnpike::http {
 
@@ -30,13 +31,6 @@ Error connection_error(std::string_view what, std::string detail = {}) {
   return error;
 }
 
-Error gone() {
-  Error error;
-  error.kind = ErrorKind::CallerGone;
-  error.message = "The caller closed the connection.";
-  return error;
-}
-
 std::string_view words_of(int error) {
   switch (error) {
     case ECONNREFUSED:
@@ -53,16 +47,23 @@ std::string_view words_of(int error) {
   }
 }
 
-/// Waits on a socket under a limit and the caller's patience.
-Task<Status> wait_on(net::Socket& socket, std::uint8_t interest, ExchangeClock::Limit limit, Cancel& cancel) {
-  if (cancel.requested()) co_return base::fail(gone());
-  cancel.set_action([&socket] { socket.wake(); });
-  const net::Wake wake = co_await socket.wait(interest, limit.when);
-  cancel.set_action({});
-  if (cancel.requested() || wake == net::Wake::Woken) co_return base::fail(gone());
-  if (wake == net::Wake::Timeout) co_return base::fail(ExchangeClock::expired(limit));
-  co_return Status{};
-}
+/// Pieces of one request, without an allocation for the usual few.
+class PieceList {
+ public:
+  explicit PieceList(std::size_t count) {
+    if (count > few_.size()) many_.resize(count);
+  }
+  void add(std::string_view bytes) {
+    if (!bytes.empty()) data()[count_++] = {const_cast<char*>(bytes.data()), bytes.size()};
+  }
+  iovec* data() { return many_.empty() ? few_.data() : many_.data(); }
+  std::size_t size() const { return count_; }
+
+ private:
+  std::array<iovec, 8> few_;
+  std::vector<iovec> many_;
+  std::size_t count_ = 0;
+};
 
 class PooledClient final : public Client {
  public:
@@ -98,7 +99,7 @@ Task<Result<std::vector<net::Address>>> PooledClient::resolve(const Origin& orig
   resolver.look_up(origin.host, origin.port, meeting);
   const net::Wake wake = co_await meeting->wait(limit.when);
   cancel.set_action({});
-  if (cancel.requested()) co_return base::fail(gone());
+  if (cancel.requested()) co_return base::fail(ExchangeClock::cancelled());
   if (wake == net::Wake::Timeout) co_return base::fail(ExchangeClock::expired(limit));
   const net::Resolver::Answer* answer = resolver.find(origin.host, origin.port);
   if (answer == nullptr) co_return base::fail(connection_error("the provider's host name cannot be resolved"));
@@ -117,7 +118,9 @@ Task<Status> PooledClient::shake_hands(Connection& connection, const Origin& ori
       co_return base::fail(connection_error(connection.tls_failure(), origin.key()));
     }
     const std::uint8_t interest = io.kind == net::Io::Kind::WantsRead ? net::Socket::kReadable : net::Socket::kWritable;
-    if (Status ready = co_await wait_on(connection.socket, interest, limit, cancel); !ready) co_return ready;
+    const ExchangeClock::Limit patience = limit;
+    const net::Wake wake = co_await PatientWait(connection.socket, interest, patience.when, cancel);
+    if (Status ready = outcome_of(wake, patience); !ready) co_return ready;
   }
   ++(connection.resumed() ? pool_->counters.tls_resumed : pool_->counters.tls_full);
   co_return Status{};
@@ -142,9 +145,11 @@ Task<Result<std::unique_ptr<Connection>>> PooledClient::dial(const Origin& origi
       continue;
     }
     auto connection = std::make_unique<Connection>(pool_->loop, fd);
+    pool_->adopt(origin, *connection);
     ++pool_->counters.connects;
     if (!done) {
-      if (Status ready = co_await wait_on(connection->socket, net::Socket::kWritable, own, cancel); !ready) {
+      const net::Wake wake = co_await PatientWait(connection->socket, net::Socket::kWritable, own.when, cancel);
+      if (Status ready = outcome_of(wake, own); !ready) {
         last = std::move(ready.error());
         if (last.kind == ErrorKind::Timeout) continue;
         co_return base::fail(std::move(last));
@@ -171,8 +176,10 @@ Task<Status> PooledClient::write_request(Connection& connection, const Outgoing&
   const Origin& origin = *request.origin;
   const bool usual_port = origin.port == (origin.tls ? 443 : 80);
   const bool v6 = origin.host.find(':') != std::string::npos;
-  std::string head;
-  head.reserve(256 + request.fields.size() + request.path.size());
+  // The thread's spare text is taken for the time of the send and put back with its room.
+  thread_local std::string spare;
+  std::string head = std::move(spare);
+  head.clear();
   head.append(request.method).append(" ").append(request.path).append(" HTTP/1.1\r\nHost: ");
   if (v6) head.append("[");
   head.append(origin.host);
@@ -183,26 +190,24 @@ Task<Status> PooledClient::write_request(Connection& connection, const Outgoing&
     head.append("Content-Length: ").append(std::to_string(body_bytes)).append("\r\n");
   head.append("\r\n");
 
-  // TLS makes a record of each write: one buffer, one record.
-  std::vector<iovec> pieces;
-  pieces.reserve(request.body.size() + 1);
+  PieceList list(request.body.size() + 1);
   if (origin.tls) {
+    // TLS makes a record of each write: one buffer, one record.
     for (const std::string_view piece : request.body) head.append(piece);
-    pieces.push_back({head.data(), head.size()});
+    list.add(head);
   } else {
-    pieces.push_back({head.data(), head.size()});
-    for (const std::string_view piece : request.body) {
-      if (!piece.empty()) pieces.push_back({const_cast<char*>(piece.data()), piece.size()});
-    }
+    list.add(head);
+    for (const std::string_view piece : request.body) list.add(piece);
   }
+  iovec* const pieces = list.data();
   constexpr std::size_t kPiecesPerSend = 64;
   std::size_t first = 0;
-  while (first < pieces.size()) {
-    const net::Io io = connection.write(pieces.data() + first, std::min(pieces.size() - first, kPiecesPerSend));
+  while (first < list.size()) {
+    const net::Io io = connection.write(pieces + first, std::min(list.size() - first, kPiecesPerSend));
     if (io.kind == net::Io::Kind::Bytes) {
       std::size_t sent = io.bytes;
-      while (first < pieces.size() && sent >= pieces[first].iov_len) sent -= pieces[first++].iov_len;
-      if (first < pieces.size()) {
+      while (first < list.size() && sent >= pieces[first].iov_len) sent -= pieces[first++].iov_len;
+      if (first < list.size()) {
         pieces[first].iov_base = static_cast<char*>(pieces[first].iov_base) + sent;
         pieces[first].iov_len -= sent;
       }
@@ -217,13 +222,16 @@ Task<Status> PooledClient::write_request(Connection& connection, const Outgoing&
     const std::uint8_t interest = io.kind == net::Io::Kind::WantsRead || !connection.tls()
                                       ? net::Socket::kReadable | net::Socket::kWritable
                                       : net::Socket::kWritable;
-    if (Status ready = co_await wait_on(connection.socket, interest, clock.first_byte(), cancel); !ready)
-      co_return ready;
+    const ExchangeClock::Limit patience = clock.first_byte();
+    const net::Wake wake = co_await PatientWait(connection.socket, interest, patience.when, cancel);
+    if (Status ready = outcome_of(wake, patience); !ready) co_return ready;
     if (!connection.tls() && connection.socket.readable() && !connection.socket.writable()) {
       connection.sent_whole = false;  // Answered before all was sent.
       co_return Status{};
     }
   }
+  constexpr std::size_t kSpareBytesMax = 16 * 1024;
+  if (head.capacity() <= kSpareBytesMax) spare = std::move(head);
   co_return Status{};
 }
 
@@ -231,7 +239,7 @@ Task<Result<std::unique_ptr<Incoming>>> PooledClient::send(const Outgoing& reque
   const Origin& origin = *request.origin;
   ExchangeClock clock(request.timeouts, pool_->loop.now());
   for (bool fresh = false;; fresh = true) {
-    if (cancel.requested()) co_return base::fail(gone());
+    if (cancel.requested()) co_return base::fail(ExchangeClock::cancelled());
     std::unique_ptr<Connection> connection = fresh ? nullptr : pool_->take(origin);
     if (!connection) {
       Result<std::unique_ptr<Connection>> dialled = co_await dial(origin, clock, cancel);
@@ -243,7 +251,7 @@ Task<Result<std::unique_ptr<Incoming>>> PooledClient::send(const Outgoing& reque
     clock.sent(pool_->loop.now());
     bool untouched = true;
     if (written) {
-      auto incoming = std::make_unique<IncomingReply>(pool_, origin, std::move(connection), clock, cancel);
+      auto incoming = std::make_unique<IncomingReply>(pool_, std::move(connection), clock, cancel);
       incoming->expect_no_body(request.method == "HEAD");
       written = co_await incoming->read_head(untouched);
       if (written) co_return std::unique_ptr<Incoming>(std::move(incoming));

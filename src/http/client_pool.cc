@@ -10,13 +10,15 @@ ClientPool::ClientPool(net::EventLoop& loop_in, Client::Options options_in)
 ClientPool::~ClientPool() = default;
 
 ClientPool::Entry& ClientPool::entry(const Origin& origin) {
-  return entries_[origin];
+  Entry& found = entries_[origin];
+  found.pool = this;
+  return found;
 }
 
 std::unique_ptr<Connection> ClientPool::take(const Origin& origin) {
-  std::vector<std::unique_ptr<Idle>>& idle = entry(origin).idle;
+  std::vector<std::unique_ptr<Connection>>& idle = entry(origin).idle;
   while (!idle.empty()) {
-    std::unique_ptr<Connection> connection = std::move(idle.back()->connection);
+    std::unique_ptr<Connection> connection = std::move(idle.back());
     idle.pop_back();
     --counters.idle;
     connection->socket.watch(nullptr, nullptr);
@@ -31,37 +33,34 @@ std::unique_ptr<Connection> ClientPool::take(const Origin& origin) {
   return nullptr;
 }
 
-void ClientPool::give_back(const Origin& origin, std::unique_ptr<Connection> connection) {
+void ClientPool::adopt(const Origin& origin, Connection& connection) {
+  connection.home = &entry(origin);
+}
+
+void ClientPool::give_back(std::unique_ptr<Connection> connection) {
   if (connection->socket.peer_closed()) return;
-  std::vector<std::unique_ptr<Idle>>& idle = entry(origin).idle;
-  while (!idle.empty() && (idle.size() >= options.idle_per_origin_max ||
-                           loop.now() - idle.front()->connection->idle_since > options.idle_timeout)) {
+  std::vector<std::unique_ptr<Connection>>& idle = static_cast<Entry*>(connection->home)->idle;
+  while (!idle.empty() &&
+         (idle.size() >= options.idle_per_origin_max || loop.now() - idle.front()->idle_since > options.idle_timeout)) {
     idle.erase(idle.begin());
     --counters.idle;
   }
   connection->idle_since = loop.now();
-  auto kept = std::make_unique<Idle>();
-  kept->pool = this;
-  kept->origin = origin;
-  kept->connection = std::move(connection);
-  kept->connection->socket.watch(&ClientPool::closed, kept.get());
-  idle.push_back(std::move(kept));
+  connection->socket.watch(&ClientPool::closed, connection.get());
+  idle.push_back(std::move(connection));
   ++counters.idle;
 }
 
 void ClientPool::closed(void* context) {
-  auto* const idle = static_cast<Idle*>(context);
+  auto* const connection = static_cast<Connection*>(context);
   // TLS 1.3 tickets arrive after the answer: bytes on an idle TLS connection are no close.
-  if (idle->connection->tls() && !idle->connection->socket.peer_closed()) return;
-  idle->pool->drop(idle);
-}
-
-void ClientPool::drop(Idle* idle) {
-  std::vector<std::unique_ptr<Idle>>& all = entry(idle->origin).idle;
-  const auto place = std::find_if(all.begin(), all.end(), [idle](const auto& kept) { return kept.get() == idle; });
-  if (place == all.end()) return;
-  all.erase(place);
-  --counters.idle;
+  if (connection->tls() && !connection->socket.peer_closed()) return;
+  Entry& home = *static_cast<Entry*>(connection->home);
+  const auto place = std::find_if(home.idle.begin(), home.idle.end(),
+                                  [connection](const auto& kept) { return kept.get() == connection; });
+  if (place == home.idle.end()) return;
+  --home.pool->counters.idle;
+  home.idle.erase(place);
 }
 
 }  // namespace turnpike::http

@@ -18,8 +18,10 @@ class ClientPool {
 
   /// A healthy idle connection, or null.
   std::unique_ptr<Connection> take(const Origin& origin);
+  /// Names the origin of a new connection, before it is first given back.
+  void adopt(const Origin& origin, Connection& connection);
   /// Keeps a connection whose answer has been read to its end.
-  void give_back(const Origin& origin, std::unique_ptr<Connection> connection);
+  void give_back(std::unique_ptr<Connection> connection);
   TlsSession& tickets(const Origin& origin) { return entry(origin).session; }
 
   net::EventLoop& loop;
@@ -28,13 +30,9 @@ class ClientPool {
   ClientCounters counters;
 
  private:
-  struct Idle {
-    ClientPool* pool = nullptr;
-    Origin origin;
-    std::unique_ptr<Connection> connection;
-  };
   struct Entry {
-    std::vector<std::unique_ptr<Idle>> idle;  // Last in, first out.
+    ClientPool* pool = nullptr;
+    std::vector<std::unique_ptr<Connection>> idle;  // Last in, first out.
     TlsSession session;
   };
   struct HashOfOrigin {
@@ -43,8 +41,7 @@ class ClientPool {
     }
   };
   Entry& entry(const Origin& origin);
-  void drop(Idle* idle);
-  static void closed(void* idle);
+  static void closed(void* connection);
 
   std::unordered_map<Origin, Entry, HashOfOrigin> entries_;
 };

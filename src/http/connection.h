@@ -41,6 +41,7 @@ class Connection {
   bool has_pending() const;
 
   net::Socket socket;
+  void* home = nullptr;  // The pool's entry for its origin.
   bool reused = false;
   bool sent_whole = true;  // False when the answer began before the request had been sent: never reused.
   base::Monotonic idle_since;

@@ -33,4 +33,17 @@ Error ExchangeClock::expired(const Limit& limit) {
   return error;
 }
 
+Error ExchangeClock::cancelled() {
+  Error error;
+  error.kind = ErrorKind::CallerGone;
+  error.message = "The caller closed the connection.";
+  return error;
+}
+
+Status outcome_of(net::Wake wake, const ExchangeClock::Limit& limit) {
+  if (wake == net::Wake::Woken) return base::fail(ExchangeClock::cancelled());
+  if (wake == net::Wake::Timeout) return base::fail(ExchangeClock::expired(limit));
+  return {};
+}
+
 }  // namespace turnpike::http

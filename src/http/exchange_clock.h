@@ -26,11 +26,15 @@ class ExchangeClock {
 
   void sent(base::Monotonic when) { sent_ = when; }
   static Error expired(const Limit& limit);
+  static Error cancelled();
 
  private:
   Limit earlier(Limit limit) const;
   Timeouts timeouts_;
   base::Monotonic sent_;
 };
+
+/// What the end of a wait means for the attempt: nothing, Timeout, or CallerGone.
+Status outcome_of(net::Wake wake, const ExchangeClock::Limit& limit);
 
 }  // namespace turnpike::http

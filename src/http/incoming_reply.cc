@@ -7,13 +7,6 @@
 namespace turnpike::http {
 namespace {
 
-Error gone() {
-  Error error;
-  error.kind = ErrorKind::CallerGone;
-  error.message = "The caller closed the connection.";
-  return error;
-}
-
 Error malformed(const char* why) {
   Error error;
   error.kind = ErrorKind::UpstreamMalformed;
@@ -23,13 +16,12 @@ Error malformed(const char* why) {
 
 }  // namespace
 
-IncomingReply::IncomingReply(std::shared_ptr<ClientPool> pool, Origin origin, std::unique_ptr<Connection> connection,
+IncomingReply::IncomingReply(std::shared_ptr<ClientPool> pool, std::unique_ptr<Connection> connection,
                              ExchangeClock clock, Cancel& cancel)
-    : pool_(std::move(pool)),
-      origin_(std::move(origin)),
-      connection_(std::move(connection)),
-      clock_(clock),
-      cancel_(cancel) {}
+    : pool_(std::move(pool)), connection_(std::move(connection)), clock_(clock), cancel_(cancel) {
+  constexpr std::size_t kUsualFields = 32;
+  fields_.reserve(kUsualFields);
+}
 
 IncomingReply::~IncomingReply() {
   // A body that was not read to its end cannot be followed by another answer: the connection closes.
@@ -42,15 +34,8 @@ std::string_view IncomingReply::find(std::string_view name) const {
   return {};
 }
 
-Task<Status> IncomingReply::wait(std::uint8_t interest, ExchangeClock::Limit limit) {
-  if (cancel_.requested()) co_return base::fail(gone());
-  net::Socket& socket = connection_->socket;
-  cancel_.set_action([&socket] { socket.wake(); });
-  const net::Wake wake = co_await socket.wait(interest, limit.when);
-  cancel_.set_action({});
-  if (cancel_.requested() || wake == net::Wake::Woken) co_return base::fail(gone());
-  if (wake == net::Wake::Timeout) co_return base::fail(ExchangeClock::expired(limit));
-  co_return Status{};
+PatientWait IncomingReply::wait(std::uint8_t interest, const ExchangeClock::Limit& limit) {
+  return PatientWait(connection_->socket, interest, limit.when, cancel_);
 }
 
 Task<Result<std::size_t>> IncomingReply::receive(char* to, std::size_t size, ExchangeClock::Limit limit) {
@@ -58,7 +43,8 @@ Task<Result<std::size_t>> IncomingReply::receive(char* to, std::size_t size, Exc
   bool must_wait = !connection_->has_pending();
   for (;;) {
     if (must_wait) {
-      if (Status ready = co_await wait(interest, limit); !ready) co_return base::fail(std::move(ready.error()));
+      const net::Wake wake = co_await wait(interest, limit);
+      if (Status ready = outcome_of(wake, limit); !ready) co_return base::fail(std::move(ready.error()));
     }
     const net::Io io = connection_->read(to, size);
     switch (io.kind) {
@@ -93,7 +79,9 @@ Task<Status> IncomingReply::read_head(bool& untouched) {
   untouched = true;
   if (!connection_->has_pending() && !connection_->socket.readable()) {
     // No buffer is held while the provider thinks.
-    if (Status ready = co_await wait(net::Socket::kReadable, clock_.first_byte()); !ready) co_return ready;
+    const ExchangeClock::Limit limit = clock_.first_byte();
+    const net::Wake wake = co_await wait(net::Socket::kReadable, limit);
+    if (Status ready = outcome_of(wake, limit); !ready) co_return ready;
   }
   block_ = net::Block::take();
   for (;;) {
@@ -156,7 +144,7 @@ Status IncomingReply::keep_head(const char* data, std::size_t head_bytes, std::s
 void IncomingReply::end_body() {
   ended_ = true;
   if (framing_.keep_alive && !framing_.version_1_0 && held_ == held_end_ && connection_) {
-    pool_->give_back(origin_, std::move(connection_));
+    pool_->give_back(std::move(connection_));
   }
   connection_.reset();
 }
@@ -204,8 +192,9 @@ Task<Result<std::string_view>> IncomingReply::read() {
     }
     block_.release();
     if (!connection_->has_pending() && !connection_->socket.readable()) {
-      if (Status ready = co_await wait(net::Socket::kReadable, limit_now()); !ready)
-        co_return base::fail(std::move(ready.error()));
+      const ExchangeClock::Limit limit = limit_now();
+      const net::Wake wake = co_await wait(net::Socket::kReadable, limit);
+      if (Status ready = outcome_of(wake, limit); !ready) co_return base::fail(std::move(ready.error()));
     }
     block_ = net::Block::take();
     Result<std::size_t> got = co_await receive(block_.data(), net::Block::kBytes, limit_now());

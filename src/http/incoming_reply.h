@@ -8,6 +8,7 @@
 #include "http/client_pool.h"
 #include "http/exchange_clock.h"
 #include "http/head_parser.h"
+#include "http/patient_wait.h"
 #include "net/slab.h"
 
 namespace turnpike::http {
@@ -15,8 +16,8 @@ namespace turnpike::http {
 /// The answer on one connection. It holds a buffer only while bytes are in it.
 class IncomingReply final : public Incoming {
  public:
-  IncomingReply(std::shared_ptr<ClientPool> pool, Origin origin, std::unique_ptr<Connection> connection,
-                ExchangeClock clock, Cancel& cancel);
+  IncomingReply(std::shared_ptr<ClientPool> pool, std::unique_ptr<Connection> connection, ExchangeClock clock,
+                Cancel& cancel);
   ~IncomingReply() override;
 
   void expect_no_body(bool head_only) { head_only_ = head_only; }
@@ -33,7 +34,7 @@ class IncomingReply final : public Incoming {
  private:
   /// Waits for bytes and receives up to `size` of them; 0: the provider has closed.
   Task<Result<std::size_t>> receive(char* to, std::size_t size, ExchangeClock::Limit limit);
-  Task<Status> wait(std::uint8_t interest, ExchangeClock::Limit limit);
+  PatientWait wait(std::uint8_t interest, const ExchangeClock::Limit& limit);
   ExchangeClock::Limit limit_now() const;
   /// What of `size` new bytes at `data` belongs to the body.
   Result<std::string_view> take(char* data, std::size_t size);
@@ -43,7 +44,6 @@ class IncomingReply final : public Incoming {
   Error truncated() const;
 
   std::shared_ptr<ClientPool> pool_;
-  Origin origin_;
   std::unique_ptr<Connection> connection_;
   ExchangeClock clock_;
   Cancel& cancel_;
