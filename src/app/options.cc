@@ -49,7 +49,8 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
       ->envname("TURNPIKE_DATA_DIR");
   cli.add_option("--allow_unenforced", options.allow_unenforced,
                  "A protecting config key that may be set although this version does not enforce it")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   cli.add_flag("--allow_no_auth", options.allow_no_auth, "Serve a non-loopback address without a master key");
   cli.add_flag("--no-journal", options.no_journal,
                "Serve without the local journal: a crash loses money that was spent");
@@ -68,11 +69,12 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
     option->each([&options, name = std::string(flag.name)](const std::string&) { options.ignored.push_back(name); });
   }
 
-  CLI::App* check = cli.add_subcommand("check-config", "Check a config: exit 0 clean, 1 warnings, 2 would not start");
   bool print_effective = false;
-  check->add_option("file,-c,--config", options.config, "The file");
+  cli.add_flag("--print-effective", print_effective, "Print the values in force, secrets masked, and end");
+  CLI::App* check = cli.add_subcommand("check-config", "Check a config: exit 0 clean, 1 warnings, 2 would not start");
+  check->add_option("file,-c,--config", options.config, "The file")->envname("CONFIG_FILE_PATH");
   check->add_flag("--print-effective", print_effective, "Print the values in force, secrets masked");
-  check->add_option("--allow_unenforced", options.allow_unenforced)->delimiter(',');
+  check->add_option("--allow_unenforced", options.allow_unenforced)->delimiter(',')->allow_extra_args(false);
   CLI::App* init = cli.add_subcommand("init", "Write a commented config for the provider keys in the environment");
   init->add_option("file,-o,--output", options.output, "Where to (default turnpike.yaml)");
   init->add_flag("--force", options.overwrite, "Replace an existing file");
@@ -104,7 +106,8 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
     if (exit_code != 0) exit_code = 2;
     return false;
   }
-  if (check->parsed()) options.command = print_effective ? Command::PrintEffective : Command::CheckConfig;
+  if (check->parsed()) options.command = Command::CheckConfig;
+  if (print_effective) options.command = Command::PrintEffective;
   if (init->parsed()) options.command = Command::Init;
   if (verify->parsed()) options.command = Command::LedgerVerify;
   if (providers->parsed()) options.command = Command::Providers;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "pipeline/call.h"
+#include "pipeline/counting.h"
 
 namespace turnpike::pipeline {
 namespace {
@@ -64,6 +65,10 @@ protocol::OpenAiStream::Options stream_options(const Call& call, const router::D
       (call.request.operation == domain::Operation::Chat ? "chatcmpl-" : "cmpl-") + call.record.record_id;
   options.created_s = call.record.started_us / 1'000'000;
   options.provider_label = deployment.target.provider->label;
+  options.count_usage = [&request = call.request, model = deployment.target.model](std::string_view text,
+                                                                                   std::uint64_t bytes) {
+    return count_now(request, model, text, bytes);
+  };
   return options;
 }
 
@@ -97,8 +102,14 @@ Task<Status> read_whole(AdmittedCall& admitted, Answer& answer) {
   Result<std::string_view> body = co_await answer.incoming->read_all(kReplyBytesMax);
   if (!body) co_return base::fail(std::move(body.error()));
   current(admitted).billed = !body->empty();
-  Result<protocol::ReplyFacts> facts = protocol::read_reply(admitted.call.request.operation, *body,
-                                                            admitted.call.shown_model, answer.scratch, answer.pieces);
+  const Call& call = admitted.call;
+  const protocol::OpenAiStream::Options names = stream_options(call, *answer.deployment);
+  protocol::ReplyOptions options;
+  options.operation = call.request.operation;
+  options.shown_model = call.shown_model;
+  options.provider_label = answer.deployment->target.provider->label;
+  options.fallback_id = names.fallback_id;
+  Result<protocol::ReplyFacts> facts = protocol::read_reply(options, *body, answer.scratch, answer.pieces);
   if (!facts) {
     // An error object inside a 200 was not billed unless it says what it used.
     if (facts.error().kind != ErrorKind::UpstreamMalformed) current(admitted).billed = false;
@@ -119,7 +130,7 @@ Result<Answer> mocked_answer(AdmittedCall& admitted, const router::DeploymentRef
   const protocol::OpenAiStream::Options options = stream_options(call, *deployment);
   if (call.request.stream) {
     answer.scratch = protocol::mock_stream(mock_json, call.shown_model, options.fallback_id, options.created_s,
-                                           call.request.include_usage, usage);
+                                           call.request.include_usage, usage, call.request.operation);
   } else {
     answer.scratch = protocol::mock_reply(call.request.operation, mock_json, call.shown_model, options.fallback_id,
                                           options.created_s, usage);
@@ -160,7 +171,8 @@ std::optional<Error> tested_failure(const protocol::CallRequest& request) {
 }
 
 bool rejects_stream_options(const Error& error) {
-  return error.kind == ErrorKind::UpstreamBadRequest && error.message.find("stream_options") != std::string::npos;
+  const bool refused = error.kind == ErrorKind::UpstreamBadRequest || error.kind == ErrorKind::UpstreamUnprocessable;
+  return refused && error.message.find("stream_options") != std::string::npos;
 }
 
 /// One request to one deployment, answered or not.

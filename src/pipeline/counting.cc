@@ -2,7 +2,6 @@
 
 #include <coroutine>
 
-#include "ledger/prompt_tokens.h"
 #include "ledger/tokenizer.h"
 #include "net/blocking.h"
 
@@ -34,24 +33,35 @@ Task<std::uint64_t> run_count(net::IoThread& thread, std::size_t bytes, std::fun
   co_return co_await elsewhere;
 }
 
+/// `bytes` may exceed the text that was kept; the rest is counted by the ratio of what is there.
+std::uint64_t count_text(ledger::Encoding encoding, std::string_view text, std::uint64_t bytes) {
+  const std::uint64_t counted = ledger::count_tokens(encoding, text);
+  if (bytes <= text.size() || text.empty()) return counted;
+  return counted * bytes / text.size();
+}
+
 }  // namespace
 
 Task<std::uint64_t> count_prompt(Call& call, std::string_view model) {
   const std::string_view body = call.request.body;
   const ledger::Encoding encoding = ledger::encoding_of(model);
-  return run_count(*call.worker.thread, body.size(), [encoding, body]() -> std::uint64_t {
-    const Result<ledger::PromptCount> count = ledger::count_prompt_tokens(encoding, body);
-    return count ? count->tokens : 0;
-  });
+  return run_count(*call.worker.thread, body.size(), [encoding, body] { return ledger::count_request(encoding, body); });
 }
 
 Task<std::uint64_t> count_output(Call& call, std::string_view model, std::string_view text, std::uint64_t bytes) {
   const ledger::Encoding encoding = ledger::encoding_of(model);
-  return run_count(*call.worker.thread, text.size(), [encoding, text, bytes]() -> std::uint64_t {
-    const std::uint64_t counted = ledger::count_tokens(encoding, text);
-    if (bytes <= text.size() || text.empty()) return counted;
-    return counted * bytes / text.size();
-  });
+  return run_count(*call.worker.thread, text.size(),
+                   [encoding, text, bytes] { return count_text(encoding, text, bytes); });
+}
+
+domain::Usage count_now(const protocol::CallRequest& request, std::string_view model, std::string_view text,
+                        std::uint64_t bytes) {
+  const ledger::Encoding encoding = ledger::encoding_of(model);
+  domain::Usage usage;
+  usage.estimated = true;
+  usage.set(domain::Unit::InputTokens, ledger::count_request(encoding, request.body));
+  usage.set(domain::Unit::OutputTokens, count_text(encoding, text, bytes));
+  return usage;
 }
 
 }  // namespace turnpike::pipeline
