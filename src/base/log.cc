@@ -22,10 +22,14 @@ LogLevel least_level = LogLevel::Info;
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::Debug: return spdlog::level::debug;
-    case LogLevel::Info: return spdlog::level::info;
-    case LogLevel::Warning: return spdlog::level::warn;
-    case LogLevel::Error: return spdlog::level::err;
+    case LogLevel::Debug:
+      return spdlog::level::debug;
+    case LogLevel::Info:
+      return spdlog::level::info;
+    case LogLevel::Warning:
+      return spdlog::level::warn;
+    case LogLevel::Error:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -38,7 +42,8 @@ void start_log(LogLevel least) {
   auto made = std::make_unique<Loggers>();
   made->pool = std::make_shared<spdlog::details::thread_pool>(kQueueLines, 1);
   const auto policy = spdlog::async_overflow_policy::overrun_oldest;
-  made->operator_log = std::make_shared<spdlog::async_logger>("turnpike", std::make_shared<spdlog::sinks::stderr_sink_st>(), made->pool, policy);
+  made->operator_log = std::make_shared<spdlog::async_logger>(
+      "turnpike", std::make_shared<spdlog::sinks::stderr_sink_st>(), made->pool, policy);
   made->operator_log->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
   made->operator_log->set_level(spdlog::level::debug);
   made->operator_log->flush_on(spdlog::level::debug);
@@ -51,7 +56,9 @@ void stop_log() {
   loggers.reset();
 }
 
-bool log_enabled(LogLevel level) { return level >= least_level; }
+bool log_enabled(LogLevel level) {
+  return level >= least_level;
+}
 
 void log_line(LogLevel level, std::string_view text) {
   if (loggers) loggers->operator_log->log(to_spdlog(level), text);

@@ -23,12 +23,12 @@ enum class ErrorKind {
   CallerGone,  // The caller hung up; nobody reads the answer.
 
   // Our limits and our state.
-  BudgetSpent,  // Spend limit reached; retrying does not help before the reset.
-  BudgetHeld,   // The rest of the budget is held by calls in flight; it comes back when they end.
-  RateLimited,  // Our own rpm, tpm or parallel limit; `retry_after` says when to come back.
-  Timeout,      // A limit of ours expired; the message names it.
-  Unavailable,  // Database away, journal full, shutting down: come back later.
-  NoDeployment, // Every deployment of the group is cooling or excluded.
+  BudgetSpent,   // Spend limit reached; retrying does not help before the reset.
+  BudgetHeld,    // The rest of the budget is held by calls in flight; it comes back when they end.
+  RateLimited,   // Our own rpm, tpm or parallel limit; `retry_after` says when to come back.
+  Timeout,       // A limit of ours expired; the message names it.
+  Unavailable,   // Database away, journal full, shutting down: come back later.
+  NoDeployment,  // Every deployment of the group is cooling or excluded.
   Internal,
 
   // What an attempt met (spec: routing, section 15).
@@ -51,7 +51,9 @@ enum class ErrorKind {
   UpstreamTruncated,    // The stream ended without its terminal marker.
 };
 
-constexpr bool is_upstream(ErrorKind kind) { return kind >= ErrorKind::UpstreamBadRequest; }
+constexpr bool is_upstream(ErrorKind kind) {
+  return kind >= ErrorKind::UpstreamBadRequest;
+}
 
 struct Error {
   ErrorKind kind = ErrorKind::Internal;
@@ -76,7 +78,9 @@ inline tl::unexpected<Error> fail(ErrorKind kind, std::string message, std::stri
   return tl::unexpected<Error>(std::move(error));
 }
 
-inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+inline tl::unexpected<Error> fail(Error error) {
+  return tl::unexpected<Error>(std::move(error));
+}
 
 }  // namespace turnpike::base
 

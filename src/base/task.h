@@ -111,13 +111,17 @@ struct Spawned {
   };
 };
 
-inline Spawned run_spawned(Task<void> task) { co_await task; }
+inline Spawned run_spawned(Task<void> task) {
+  co_await task;
+}
 
 }  // namespace detail
 
 /// Runs `task` until it first waits; its frame frees itself at the end. An exception that leaves it ends the program:
 /// whoever spawns catches inside.
-inline void spawn(Task<void> task) { detail::run_spawned(std::move(task)); }
+inline void spawn(Task<void> task) {
+  detail::run_spawned(std::move(task));
+}
 
 /// One coroutine waits, somebody else on the same thread fires. A fire before the wait is kept.
 class Signal {

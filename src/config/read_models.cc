@@ -45,27 +45,44 @@ std::string json_object(const std::vector<std::pair<std::string, std::string>>& 
   return text + "}";
 }
 
-/// litellm_params with the values of its credential laid under them.
-Node merged_params(Reading& reading, const Node& params) {
-  Node merged = params;
-  const Node* name = params.find("litellm_credential_name");
-  if (name == nullptr) return merged;
-  const std::string wanted = name->as_text().value_or("");
-  const Node* list = reading.document.root.find("credential_list");
-  if (list != nullptr) {
-    for (const Node& credential : list->elements()) {
-      const Node* own_name = credential.find("credential_name");
-      if (own_name == nullptr || own_name->as_text().value_or("") != wanted) continue;
-      const Node* values = credential.find("credential_values");
-      if (values == nullptr) return merged;
-      for (const Node::Item& item : values->items()) {
-        if (merged.find(item.key) == nullptr) merged.items_mutable().push_back(item);
-      }
-      return merged;
+void lay_under(Node& params, const Node& defaults) {
+  for (const Node::Item& item : defaults.items()) {
+    if (item.key == "model") continue;
+    Node* own = params.find_mutable(item.key);
+    if (own == nullptr) {
+      params.items_mutable().push_back(item);
+    } else if (own->is_null()) {
+      *own = item.value;
     }
   }
-  reading.diagnostics.push_back(
-      name->error(fmt::format("no credential_list entry is named \"{}\"; add it or write api_key here", wanted)));
+}
+
+const Node* find_credential(const Reading& reading, std::string_view wanted) {
+  const Node* list = reading.document.root.find("credential_list");
+  if (list == nullptr) return nullptr;
+  for (const Node& credential : list->elements()) {
+    const Node* name = credential.find("credential_name");
+    if (name != nullptr && name->as_text().value_or("") == wanted) return &credential;
+  }
+  return nullptr;
+}
+
+/// litellm_params with the values of its credential, then the router's defaults, laid under them.
+Node merged_params(Reading& reading, const Node& params) {
+  Node merged = params;
+  if (const Node* name = params.find("litellm_credential_name")) {
+    const std::string wanted = name->as_text().value_or("");
+    const Node* credential = find_credential(reading, wanted);
+    if (credential == nullptr) {
+      reading.diagnostics.push_back(
+          name->error(fmt::format("no credential_list entry is named \"{}\"; add it or write api_key here", wanted)));
+    } else if (const Node* values = credential->find("credential_values")) {
+      lay_under(merged, *values);
+    }
+  }
+  if (const Node* defaults = reading.section("router_settings").find("default_litellm_params")) {
+    lay_under(merged, *defaults);
+  }
   return merged;
 }
 

@@ -147,6 +147,27 @@ TEST(Settings, ADeploymentThatCannotBeBuiltIsSkippedAtStartAndRefusedOnReload) {
   EXPECT_EQ(load_text(text, options).settings, nullptr);
 }
 
+TEST(Settings, CredentialsAndTheRoutersDefaultsLieUnderADeployment) {
+  const Loaded loaded = load_text(
+      "credential_list:\n"
+      "  - credential_name: eu\n"
+      "    credential_values: {api_base: http://eu.example/v1, timeout: 7}\n"
+      "router_settings:\n"
+      "  default_litellm_params: {model: openai/never, timeout: 9, num_retries: 4, temperature: 0.5, seed: 1}\n"
+      "model_list:\n"
+      "  - model_name: a\n"
+      "    litellm_params: {model: openai/a, litellm_credential_name: eu, api_base: os.environ/UNSET, seed: 2}\n",
+      options_with());
+  ASSERT_NE(loaded.settings, nullptr) << all_lines(loaded);
+  ASSERT_EQ(loaded.settings->models.size(), 1U);
+  const ModelEntry& entry = loaded.settings->models[0];
+  EXPECT_EQ(entry.model, "openai/a");
+  EXPECT_EQ(entry.api_base, "http://eu.example/v1");
+  EXPECT_EQ(entry.timeout, std::chrono::seconds(7));
+  EXPECT_EQ(entry.num_retries, 4);
+  EXPECT_EQ(entry.default_params_json, R"({"seed":2,"temperature":0.5})");
+}
+
 TEST(Settings, SupportedEnvironmentsChooseDeployments) {
   const std::string text = std::string(kOneModel) +
                            "  - model_name: b\n    litellm_params: {model: openai/b}\n"

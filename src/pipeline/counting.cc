@@ -45,7 +45,8 @@ std::uint64_t count_text(ledger::Encoding encoding, std::string_view text, std::
 Task<std::uint64_t> count_prompt(Call& call, std::string_view model) {
   const std::string_view body = call.request.body;
   const ledger::Encoding encoding = ledger::encoding_of(model);
-  return run_count(*call.worker.thread, body.size(), [encoding, body] { return ledger::count_request(encoding, body); });
+  return run_count(*call.worker.thread, body.size(),
+                   [encoding, body] { return ledger::count_request(encoding, body); });
 }
 
 Task<std::uint64_t> count_output(Call& call, std::string_view model, std::string_view text, std::uint64_t bytes) {
