@@ -8,6 +8,8 @@
 #include <atomic>
 #include <memory>
 
+#include "base/thread_name.h"
+
 namespace turnpike::base {
 namespace {
 
@@ -40,7 +42,7 @@ void start_log(LogLevel least) {
   least_level = least;
   if (loggers) return;
   auto made = std::make_unique<Loggers>();
-  made->pool = std::make_shared<spdlog::details::thread_pool>(kQueueLines, 1);
+  made->pool = std::make_shared<spdlog::details::thread_pool>(kQueueLines, 1, [] { name_this_thread("log"); });
   const auto policy = spdlog::async_overflow_policy::overrun_oldest;
   made->operator_log = std::make_shared<spdlog::async_logger>(
       "turnpike", std::make_shared<spdlog::sinks::stderr_sink_st>(), made->pool, policy);

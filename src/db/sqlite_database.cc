@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/completion.h"
+#include "base/thread_name.h"
 #include "db/database.h"
 #include "db/migrations.h"
 #include "db/sqlite_connection.h"
@@ -66,7 +67,10 @@ class FileLock {
 class SqliteDatabase final : public Database {
  public:
   SqliteDatabase(std::unique_ptr<SqliteConnection> connection, FileLock lock)
-      : connection_(std::move(connection)), lock_(std::move(lock)), thread_([this] { work_off(); }) {}
+      : connection_(std::move(connection)), lock_(std::move(lock)), thread_([this] {
+          base::name_this_thread("sqlite");
+          work_off();
+        }) {}
 
   ~SqliteDatabase() override {
     {

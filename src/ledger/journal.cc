@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/thread_name.h"
 
 namespace turnpike::ledger {
 namespace {
@@ -265,6 +266,7 @@ void Journal::delete_old(bool room_is_short) {
 }
 
 void Journal::keep_house() {
+  base::name_this_thread("journal");
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     wake_.wait_for(lock, kIdleLook, [this] { return stopping_ || wanted_; });

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/thread_name.h"
 #include "ledger/replay.h"
 
 namespace turnpike::ledger {
@@ -190,7 +191,10 @@ void Shipper::note_oldest() {
 }
 
 void Shipper::start() {
-  thread_ = std::thread([this] { work(); });
+  thread_ = std::thread([this] {
+    base::name_this_thread("shipper");
+    work();
+  });
 }
 
 base::Completion Shipper::shipped(base::Executor* executor, std::uint64_t up_to) {

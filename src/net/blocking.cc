@@ -1,4 +1,5 @@
 #include "net/blocking.h"
+#include "base/thread_name.h"
 
 #include <condition_variable>
 #include <deque>
@@ -23,6 +24,7 @@ class Workers {
 
  private:
   void work() {
+    base::name_this_thread("blocking");
     std::unique_lock lock(mutex_);
     for (;;) {
       changed_.wait(lock, [this] { return !jobs_.empty(); });

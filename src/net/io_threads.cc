@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "base/thread_name.h"
 #include "net/cpu_quota.h"
 #include "net/event_loop.h"
 
@@ -21,7 +22,12 @@ class Threads final : public IoThreads {
       loops_.push_back(std::make_unique<EventLoop>(i));
       all_.push_back(loops_.back().get());
     }
-    for (const auto& loop : loops_) threads_.emplace_back([running = loop.get()] { running->run(); });
+    for (const auto& loop : loops_) {
+      threads_.emplace_back([running = loop.get()] {
+        base::name_this_thread(("io-" + std::to_string(running->index())).c_str());
+        running->run();
+      });
+    }
   }
   ~Threads() override {
     for (const auto& loop : loops_) loop->stop();
