@@ -1,7 +1,9 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <numeric>
 
@@ -32,8 +34,29 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 }
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a[i] == b[i]) continue;
+    const char lower = static_cast<char>(a[i] | 0x20);
+    if ((a[i] ^ b[i]) != 0x20 || lower < 'a' || lower > 'z') return false;
+  }
+  return true;
+}
+
+bool has_control(std::string_view text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHigh = 0x8080808080808080;
+  std::size_t at = 0;
+  for (; at + 8 <= text.size(); at += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, text.data() + at, 8);
+    // A byte below 0x20 borrows into its top bit; bytes that had the bit do not count.
+    if (((word - kOnes * 0x20) & ~word & kHigh) != 0) return true;
+  }
+  for (; at < text.size(); ++at) {
+    if (static_cast<unsigned char>(text[at]) < 0x20) return true;
+  }
+  return false;
 }
 
 std::string to_hex(std::span<const std::uint8_t> bytes) {
@@ -151,8 +174,9 @@ std::vector<std::string> nearest(std::string_view text, std::span<const std::str
   for (const std::string& candidate : candidates) {
     const std::string lower = letters_of(candidate);
     std::size_t distance = edit_distance(wanted, lower);
-    const bool contains =
-        !wanted.empty() && (lower.find(wanted) != std::string::npos || wanted.find(lower) != std::string::npos);
+    // One letter is part of nearly every name.
+    const bool contains = std::min(wanted.size(), lower.size()) > 1 &&
+                          (lower.find(wanted) != std::string::npos || wanted.find(lower) != std::string::npos);
     if (contains) distance = std::min<std::size_t>(distance, 2);
     if (distance <= std::max<std::size_t>(2, wanted.size() / 2)) ranked.emplace_back(distance, &candidate);
   }

@@ -319,6 +319,7 @@ constexpr Key kKeys[] = {
     {"litellm_settings.log_raw_request_response", Bool, kNotYet, "bodies are never logged"},
     {"litellm_settings.json_logs", Bool, kHarmless, "the call log is always JSON, the operator's log is always lines"},
     {"litellm_settings.set_verbose", Bool, kHarmless, "--detailed_debug sets the log level"},
+    {"litellm_settings.telemetry", Bool, kHarmless, "nothing is sent home"},
     {"litellm_settings.langfuse_default_tags", Texts, kNotYet, kSink},
     {"litellm_settings.langfuse_public_key", Text, kNotYet, kSink},
     {"litellm_settings.langfuse_secret_key", Text, kHarmless, "goes with langfuse_public_key"},

@@ -121,9 +121,15 @@ void Node::set_place(std::shared_ptr<const std::string> file, int line) {
 }
 
 void Node::set_paths(const std::string& path) {
-  path_ = path;
-  for (Item& item : items_) item.value.set_paths(path.empty() ? item.key : path + "." + item.key);
-  for (std::size_t i = 0; i < elements_.size(); ++i) elements_[i].set_paths(fmt::format("{}[{}]", path, i));
+  // No key of ours is as long; what people nest below that is told by its beginning.
+  constexpr std::size_t kPathBytesMax = 240;
+  path_ = path.size() <= kPathBytesMax ? path : path.substr(0, kPathBytesMax) + "...";
+  for (Item& item : items_) {
+    item.value.set_paths(path.size() > kPathBytesMax ? path_ : path.empty() ? item.key : path + "." + item.key);
+  }
+  for (std::size_t i = 0; i < elements_.size(); ++i) {
+    elements_[i].set_paths(path.size() > kPathBytesMax ? path_ : fmt::format("{}[{}]", path, i));
+  }
 }
 
 void Node::set_from_environment(std::string variable) {

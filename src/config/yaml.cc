@@ -100,8 +100,10 @@ class TreeBuilder : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto known = anchors_.find(anchor);
     if (known == anchors_.end()) refuse(mark.line, "an alias points at an anchor that is not complete yet");
-    count(known->second.second, mark);
-    Node copy = known->second.first;
+    count(known->second.nodes, mark);
+    if (static_cast<int>(stack_.size()) + known->second.depth > limits_.depth_max) refuse_depth(mark);
+    if (!stack_.empty()) stack_.back().depth_below = std::max(stack_.back().depth_below, known->second.depth);
+    Node copy = known->second.node;
     close(std::move(copy), mark);
   }
 
@@ -140,6 +142,7 @@ class TreeBuilder : public YAML::EventHandler {
     YAML::anchor_t anchor = 0;
     int line = 0;
     std::size_t nodes_before = 0;
+    int depth_below = 0;             // Of the deepest list or map inside so far.
     std::optional<std::string> key;  // Of a map: the key whose value comes next.
     int key_line = 0;
     std::vector<Node> merges;
@@ -147,6 +150,10 @@ class TreeBuilder : public YAML::EventHandler {
 
   [[noreturn]] void refuse(int line, std::string what) const {
     throw Refused{{Severity::Error, *file_, line + 1, {}, std::move(what)}};
+  }
+
+  [[noreturn]] void refuse_depth(const YAML::Mark& mark) const {
+    refuse(mark.line, fmt::format("values are nested deeper than {} (depth_max); flatten them", limits_.depth_max));
   }
 
   void count(std::size_t nodes, const YAML::Mark& mark) {
@@ -158,13 +165,11 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void open(Node node, const YAML::Mark& mark, YAML::anchor_t anchor) {
-    if (static_cast<int>(stack_.size()) >= limits_.depth_max) {
-      refuse(mark.line, fmt::format("values are nested deeper than {} (depth_max); flatten them", limits_.depth_max));
-    }
+    if (static_cast<int>(stack_.size()) >= limits_.depth_max) refuse_depth(mark);
     if (expects_key()) refuse(mark.line, "a list or map stands where a key should be; write \"key: value\"");
     count(1, mark);
     node.set_place(file_, mark.line + 1);
-    stack_.push_back({std::move(node), anchor, mark.line, nodes_ - 1, {}, 0, {}});
+    stack_.push_back({std::move(node), anchor, mark.line, nodes_ - 1, 0, {}, 0, {}});
   }
 
   void add(Node node, const YAML::Mark& mark, YAML::anchor_t anchor, bool plain) {
@@ -174,7 +179,7 @@ class TreeBuilder : public YAML::EventHandler {
       take_key(node, mark, plain);
       return;
     }
-    if (anchor != 0) anchors_[anchor] = {node, 1};
+    if (anchor != 0) anchors_[anchor] = {node, 1, 0};
     close(std::move(node), mark);
   }
 
@@ -199,7 +204,9 @@ class TreeBuilder : public YAML::EventHandler {
     stack_.pop_back();
     for (const Node& source : top.merges) merge(top.node, source);
     const std::size_t nodes = nodes_ - top.nodes_before;
-    if (top.anchor != 0) anchors_[top.anchor] = {top.node, nodes};
+    const int depth = top.depth_below + 1;
+    if (!stack_.empty()) stack_.back().depth_below = std::max(stack_.back().depth_below, depth);
+    if (top.anchor != 0) anchors_[top.anchor] = {top.node, nodes, depth};
     YAML::Mark mark;
     mark.line = top.line;
     close(std::move(top.node), mark);
@@ -236,7 +243,12 @@ class TreeBuilder : public YAML::EventHandler {
   std::shared_ptr<const std::string> file_;
   const YamlLimits& limits_;
   std::vector<Open> stack_;
-  std::unordered_map<YAML::anchor_t, std::pair<Node, std::size_t>> anchors_;
+  struct Anchored {
+    Node node;
+    std::size_t nodes = 0;
+    int depth = 0;  // Lists and maps inside each other, itself included.
+  };
+  std::unordered_map<YAML::anchor_t, Anchored> anchors_;
   Node root_;
   std::size_t nodes_ = 0;
   int documents_ = 0;
@@ -283,6 +295,34 @@ Diagnostic explain(std::string_view text, const std::string& file, int line, std
   return {Severity::Error, file, line, {}, remedy(problem)};
 }
 
+/// Where `text` stops being UTF-8; npos when all of it is.
+std::size_t first_not_utf8(std::string_view text) {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned char lead = byte(at);
+    const std::size_t length = lead < 0x80   ? 1
+                               : lead < 0xc2 ? 0
+                               : lead < 0xe0 ? 2
+                               : lead < 0xf0 ? 3
+                               : lead < 0xf5 ? 4
+                                             : 0;
+    if (length == 0 || at + length > text.size()) return at;
+    for (std::size_t i = 1; i < length; ++i) {
+      if ((byte(at + i) & 0xc0) != 0x80) return at;
+    }
+    if (length > 2) {
+      // Overlong forms, surrogates, and what lies beyond the last code point.
+      const unsigned char second = byte(at + 1);
+      const bool wrong = (lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
+                         (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f);
+      if (wrong) return at;
+    }
+    at += length;
+  }
+  return std::string_view::npos;
+}
+
 }  // namespace
 
 Read<Node> parse_yaml(std::string_view text, const std::string& file, const YamlLimits& limits) {
@@ -297,6 +337,17 @@ Read<Node> parse_yaml(std::string_view text, const std::string& file, const Yaml
   }
   if (text.starts_with("\xfe\xff") || text.starts_with("\xff\xfe")) {
     return tl::unexpected(Diagnostic{Severity::Error, file, 1, {}, "the file is UTF-16; save it as UTF-8"});
+  }
+  if (const std::size_t bad = first_not_utf8(text); bad != std::string_view::npos) {
+    const auto line =
+        1 + static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n'));
+    return tl::unexpected(
+        Diagnostic{Severity::Error, file, line, {}, "this line is not UTF-8; save the file as UTF-8"});
+  }
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    const auto line =
+        1 + static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(nul), '\n'));
+    return tl::unexpected(Diagnostic{Severity::Error, file, line, {}, "this line holds a NUL byte; remove it"});
   }
   try {
     std::istringstream stream{fmt::format("{}\n{}\n", text, kEndMark)};

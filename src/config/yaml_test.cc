@@ -62,6 +62,12 @@ TEST(Yaml, RefusesWithPlaceAndRemedy) {
                    "a",
                    3),
        1, "UTF-8"},
+      {"not UTF-8", "a: 1\nb: \"caf\xe9\"\n", 2, "UTF-8"},
+      {"overlong UTF-8", "a: \xc0\xaf\n", 1, "UTF-8"},
+      {"surrogate in UTF-8", "a: \xed\xa0\x80\n", 1, "UTF-8"},
+      {"cut UTF-8", "a: \xe2\x82", 1, "UTF-8"},
+      {"NUL", std::string("a: 1\nb: x\0y\n", 11), 2, "NUL"},
+      {"alias of what is not complete", "a: &a [*a]\n", 1, "not complete"},
       {"second document", "a: 1\n---\nb: 2\n", 2, "second document"},
       {"unknown tag", "a: !ENV x\n", 1, "tag"},
       {"unknown alias", "a: *x\n", 1, "anchor"},
@@ -92,6 +98,18 @@ TEST(Yaml, AnAliasBombIsStoppedByItsLimit) {
   EXPECT_NE(tree.error().text.find("nodes_max"), std::string::npos);
 }
 
+TEST(Yaml, AliasesCountTowardsTheDepth) {
+  // Each line is within the limit; each holds the one above.
+  std::string yaml = "a0: &a0 [x]\n";
+  for (int i = 1; i < 400; ++i) {
+    yaml += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [*a" + std::to_string(i - 1) + "]\n";
+  }
+  const auto tree = parse_yaml(yaml, "c.yaml");
+  ASSERT_FALSE(tree.has_value());
+  EXPECT_NE(tree.error().text.find("depth_max"), std::string::npos) << tree.error().text;
+  EXPECT_EQ(tree.error().line, YamlLimits{}.depth_max);  // The map of the file is the first level.
+}
+
 TEST(Yaml, AFileBeyondTheLimitIsNotRead) {
   YamlLimits limits;
   limits.document_bytes_max = 10;
@@ -119,6 +137,16 @@ TEST(Node, CoercesAndSaysWhatItExpected) {
   secret.set_secret();
   EXPECT_EQ(secret.as_integer().error().text.find("hunter2"), std::string::npos);
   EXPECT_EQ(secret.to_json(true), "\"***\"");
+}
+
+TEST(Node, PathsStayShort) {
+  auto tree =
+      parse_yaml("? " + std::string(1000, 'k') + "\n: {inner: [1, {deep: 2}]}\nmodel_list: [{a: 1}]\n", "c.yaml");
+  ASSERT_TRUE(tree.has_value()) << tree.error().text;
+  tree->set_paths("");
+  EXPECT_LE(tree->items()[0].value.path().size(), 250U);
+  EXPECT_LE(tree->items()[0].value.find("inner")->elements()[1].find("deep")->path().size(), 250U);
+  EXPECT_EQ(tree->find("model_list")->elements()[0].find("a")->path(), "model_list[0].a");
 }
 
 TEST(Node, KnowsWhatIsASecret) {
