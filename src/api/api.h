@@ -15,8 +15,9 @@ namespace turnpike::api {
 
 /// What the routes need beyond the gateway; provided by `app`.
 struct Hooks {
-  /// Validates and swaps the configuration; success: a text report (diff), failure: why the old one stays.
-  std::function<Task<Result<std::string>>()> reload;
+  /// Validates and swaps the configuration; success: a text report (diff), failure: why the old one stays. Resumes on
+  /// `thread`, which it does not hold up while files are read.
+  std::function<Task<Result<std::string>>(net::IoThread& thread)> reload;
   std::string version;
 };
 

@@ -35,7 +35,7 @@ Task<Result<Reply>> reload_config(const Context& context) {
     co_return base::fail(ErrorKind::Unavailable,
                          "This gateway was started without a configuration that could be reloaded.");
   }
-  Result<std::string> report = co_await context.hooks.reload();
+  Result<std::string> report = co_await context.hooks.reload(context.exchange.thread());
   if (!report) co_return base::fail(std::move(report.error()));
   std::string body;
   json::Writer writer(body);

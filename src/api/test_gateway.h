@@ -34,7 +34,7 @@ class TestLedger : public ledger::Ledger {
     return found == accounts.end() ? nullptr : found->second;
   }
   void limit_changed(std::int64_t id, std::optional<Money> limit) override { limits[id] = limit; }
-  void spend_changed(std::int64_t id, Money spent) override { spends[id] = spent; }
+  void spend_changed(std::int64_t id, Money spent, Money) override { spends[id] = spent; }
   void close(std::chrono::milliseconds) override {}
   Task<void> shipped() override { co_return; }
   Task<void> durable() override { co_return; }
@@ -145,7 +145,7 @@ class TestGateway {
     gateway.workers.push_back(std::move(worker));
     Hooks hooks;
     hooks.version = "9.9.9";
-    hooks.reload = [this]() -> Task<Result<std::string>> { co_return reload_result; };
+    hooks.reload = [this](net::IoThread&) -> Task<Result<std::string>> { co_return reload_result; };
     handler_ = make_handler(gateway, std::move(hooks));
     use_settings();
   }

@@ -3,11 +3,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <coroutine>
 #include <cstdio>
+#include <filesystem>
 
 #include "account/authenticator.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "net/blocking.h"
 
 namespace turnpike::app {
 namespace {
@@ -61,6 +65,43 @@ std::string errors_of(const std::vector<config::Diagnostic>& diagnostics) {
   return text;
 }
 
+/// What helps after a configuration was refused at start.
+std::string remedy(const std::string& file) {
+  if (file.empty()) return {};
+  std::error_code failure;
+  if (!std::filesystem::exists(file, failure)) return "\nTo write a first one: turnpike init " + file;
+  return "\nTo check it without starting: turnpike check-config " + file;
+}
+
+/// Those that the loader has not told already.
+void log_problems(const pipeline::Snapshot& snapshot) {
+  const config::Settings& settings = *snapshot.settings;
+  const auto in = [](const std::vector<std::string>& lines, const std::string& line) {
+    return std::find(lines.begin(), lines.end(), line) != lines.end();
+  };
+  for (const std::string& problem : snapshot.problems) {
+    if (!in(settings.unenforced, problem) && !in(settings.left_out, problem)) {
+      base::log(LogLevel::Warning, "{}", problem);
+    }
+  }
+}
+
+/// Reads files and makes tables away from the I/O thread: its calls go on meanwhile.
+struct ReloadElsewhere {
+  Process& process;
+  net::IoThread& thread;
+  Result<std::string> report = {};
+
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiter) {
+    net::run_blocking([this, waiter] {
+      report = process.reload();
+      thread.post([waiter] { waiter.resume(); });
+    });
+  }
+  Result<std::string> await_resume() { return std::move(report); }
+};
+
 std::string host_name() {
   char name[256] = {};
   ::gethostname(name, sizeof name - 1);
@@ -82,22 +123,29 @@ Result<config::SettingsRef> Process::load_settings(bool reload) {
     load.reload = reload;
     load.refusal = &deployment_refusal;
     loaded = config::load(load);
-  } else if (!options_.model.empty()) {
-    const auto line = [](std::string_view key, const std::string& value) {
-      return value.empty() ? std::string() : "      " + std::string(key) + ": '" + value + "'\n";
-    };
+  } else if (!options_.single.model.empty()) {
     config::LoadOptions load;
     load.path = "(command line)";
+    load.allow_unenforced = options_.allow_unenforced;
     load.refusal = &deployment_refusal;
-    const std::string& name = options_.alias.empty() ? options_.model : options_.alias;
-    loaded = config::load_text("model_list:\n  - model_name: '" + name + "'\n    litellm_params:\n" +
-                                   line("model", options_.model) + line("api_base", options_.api_base),
-                               load);
+    loaded = config::load_text(config_text(options_.single), load);
   } else {
     loaded = config::settings_from_environment(provider_keys(), config::process_environment());
+    if (loaded.settings && loaded.settings->models.empty()) {
+      loaded.diagnostics.push_back(
+          {config::Severity::Warning,
+           {},
+           0,
+           {},
+           "there is no config file and no provider key in the environment, so no model is served: set OPENAI_API_KEY "
+           "(turnpike providers lists the variables), or write a file with turnpike init and name it with --config"});
+    }
+  }
+  if (!loaded.settings) {
+    if (reload) log_diagnostics(loaded.diagnostics);
+    return base::fail(ErrorKind::InvalidRequest, errors_of(loaded.diagnostics));
   }
   log_diagnostics(loaded.diagnostics);
-  if (!loaded.settings) return base::fail(ErrorKind::InvalidRequest, errors_of(loaded.diagnostics));
   return loaded.settings;
 }
 
@@ -152,15 +200,21 @@ void Process::make_workers() {
 
 Status Process::start() {
   Result<config::SettingsRef> settings = load_settings(false);
-  if (!settings) return base::fail(std::move(settings.error()));
+  if (!settings) {
+    settings.error().message += remedy(options_.config);
+    return base::fail(std::move(settings.error()));
+  }
   Result<std::string> host = choose_host(options_, **settings);
   if (!host) return base::fail(std::move(host.error()));
   host_ = *host;
   for (const std::string& flag : options_.ignored)
     base::log(LogLevel::Info, "{} is LiteLLM's and has no meaning here", flag);
+  if (!options_.config.empty() && !options_.single.model.empty())
+    base::log(LogLevel::Warning, "--model and the flags that go with it have no effect beside --config");
   for (const auto& [name, value] : (*settings)->environment_variables)
     ::setenv(name.c_str(), value.reveal().c_str(), 1);
   if (Status opened = open_stores(**settings); !opened) return opened;
+  if (options_.migrate_only) return {};
 
   threads_ = net::IoThreads::start(options_.io_threads);
   const std::size_t thread_count = threads_->all().size();
@@ -180,17 +234,22 @@ Status Process::start() {
   if (!price_problem.empty()) base::log(LogLevel::Warning, "{}", price_problem);
   snapshot_ = make_snapshot(*settings, prices, nullptr);
   files_stamp_ = files_stamp(**settings);
-  for (const std::string& problem : snapshot_->problems) base::log(LogLevel::Warning, "{}", problem);
+  log_problems(*snapshot_);
   make_workers();
   register_metrics();
   know_models();
 
   api::Hooks hooks;
   hooks.version = TURNPIKE_VERSION;
-  hooks.reload = [this]() -> Task<Result<std::string>> { co_return reload(); };
+  hooks.reload = [this](net::IoThread& thread) -> Task<Result<std::string>> {
+    ReloadElsewhere elsewhere{*this, thread};
+    co_return co_await elsewhere;
+  };
   http::Server::Options server_options;
   server_options.host = host_;
   server_options.port = options_.port;
+  if (options_.keepalive_seconds)
+    server_options.limits.keepalive_timeout = std::chrono::seconds(*options_.keepalive_seconds);
   if ((*settings)->general.request_bytes_max)
     server_options.limits.body_bytes_max = *(*settings)->general.request_bytes_max;
   Result<std::unique_ptr<http::Server>> server = http::Server::listen(
@@ -236,6 +295,7 @@ Result<std::string> Process::reload() {
   base::log(LogLevel::Info, "Configuration reloaded (generation {}): {} changes", snapshot_->generation,
             changes.size());
   for (const std::string& change : changes) base::log(LogLevel::Info, "  {}", change);
+  log_problems(*snapshot_);
   return report;
 }
 
@@ -264,7 +324,7 @@ void Process::stop_listening() {
 }
 
 void Process::abort_calls() {
-  server_->abort_all();
+  server_->interrupt_all();
 }
 
 void Process::finish() {

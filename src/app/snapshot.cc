@@ -72,15 +72,9 @@ Result<std::string> read_url(net::IoThread& thread, const std::string& url) {
 
 }  // namespace
 
-std::optional<std::string> deployment_refusal(const config::ModelEntry& entry) {
-  if (entry.model == "*") return std::nullopt;  // The requested name will say which provider is meant.
-  const provider::Resolved resolved =
-      provider::resolve_model(entry.model, entry.custom_llm_provider, entry.api_base, &bare_model_provider);
-  if (resolved.provider == nullptr) {
-    return "no provider is known for model \"" + entry.model + "\"; write provider/model, for example openai/" +
-           entry.model;
-  }
-  return std::nullopt;
+std::optional<config::Refusal> deployment_refusal(const config::ModelEntry& entry,
+                                                  const config::Environment& environment) {
+  return router::refusal_of(entry, environment, &bare_model_provider);
 }
 
 std::vector<config::ProviderKey> provider_keys() {
@@ -119,6 +113,7 @@ pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_pt
   std::vector<router::RoutingTable::Source> sources;
   sources.push_back({router::deployments_of(*settings, problems, &bare_model_provider)});
   for (const router::Problem& problem : problems) snapshot->problems.push_back(problem.position + ": " + problem.text);
+  snapshot->problems.insert(snapshot->problems.end(), settings->left_out.begin(), settings->left_out.end());
   snapshot->problems.insert(snapshot->problems.end(), settings->unenforced.begin(), settings->unenforced.end());
   snapshot->routing = router::RoutingTable::build(std::move(sources), *settings,
                                                   previous == nullptr ? nullptr : previous->routing.get(), pricer,

@@ -427,7 +427,7 @@ class Checker {
     });
     if (!allowed) {
       once(full, value, Severity::Error,
-           fmt::format("protects, and this version does not enforce it: {}; remove it, or let it be with "
+           fmt::format("protects, and this version does not enforce it: {}; remove it, or accept that with "
                        "--allow_unenforced {}",
                        note, value.is_map() && !entry.empty() ? entry : path));
       return;

@@ -86,6 +86,16 @@ Node merged_params(Reading& reading, const Node& params) {
   return merged;
 }
 
+/// A number with a point is a float there, which is written back in its shortest form: 0.0000025 as 2.5e-06.
+std::string python_number(const Node& node) {
+  const std::string& written = node.scalar();
+  if (written.find('.') == std::string::npos) return written;
+  const auto value = node.as_double();
+  if (!value) return written;
+  const std::string text = fmt::format("{}", *value);
+  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
+}
+
 /// The text Python's str() and json.dumps() give, which LiteLLM hashes into the id of a deployment. A map directly
 /// below litellm_params goes through json.dumps, everything else through str().
 std::string python_text(const Node& node, bool json, bool inside) {
@@ -96,7 +106,7 @@ std::string python_text(const Node& node, bool json, bool inside) {
       if (json) return node.to_json(false);
       return node.as_bool().value_or(false) ? "True" : "False";
     case Node::Kind::Number:
-      return node.scalar();
+      return python_number(node);
     case Node::Kind::Text:
       if (!inside) return node.scalar();
       return json ? node.to_json(false) : "'" + node.scalar() + "'";
@@ -303,10 +313,13 @@ std::vector<ModelEntry> read_models(Reading& reading) {
   std::map<std::string, int> ordinals;
   std::map<std::string, int> copies;
   for (const Node& element : list->elements()) {
-    const auto skip = [&](const Node& where, std::string what) {
-      Diagnostic finding =
-          reading.options.reload ? where.error(what) : where.warning(what + "; this deployment is left out");
-      reading.diagnostics.push_back(std::move(finding));
+    const auto skip = [&](const Node& where, const std::string& what, bool later = false) {
+      const bool refused = reading.options.reload && !later;
+      reading.diagnostics.push_back(refused ? where.error(what)
+                                            : where.warning(what + "; this deployment is left out"));
+      const std::string group = element.is_map() ? take(element, "model_name", &Node::as_text).value_or("") : "";
+      reading.left_out.push_back(fmt::format("{}: {}{}", where.place(), group.empty() ? "" : group + ": ", what));
+      if (!group.empty()) reading.left_out_groups.push_back(group);
     };
     const auto model_name = element.is_map() ? take(element, "model_name", &Node::as_text) : std::nullopt;
     const Node* written = element.is_map() ? element.find(kParams) : nullptr;
@@ -338,8 +351,12 @@ std::vector<ModelEntry> read_models(Reading& reading) {
     entry.prices = prices_of(reading, params, info);
     entry.free = is_zero(entry.prices, "input_cost_per_token") && is_zero(entry.prices, "output_cost_per_token");
     if (reading.options.refusal) {
-      if (const std::optional<std::string> why = reading.options.refusal(entry)) {
-        skip(*written, *why);
+      ModelEntry meant = entry;
+      if (const Node* alias = reading.section("litellm_settings").find("model_alias_map")) {
+        take_into(meant.model, *alias, entry.model, &Node::as_text);
+      }
+      if (const std::optional<Refusal> refusal = reading.options.refusal(meant, reading.document.environment)) {
+        skip(*written, refusal->why, refusal->later);
         continue;
       }
     }

@@ -17,6 +17,8 @@ struct Reading {
   const Document& document;
   const LoadOptions& options;
   std::vector<Diagnostic>& diagnostics;
+  std::vector<std::string> left_out = {};         // Lines for Settings::left_out.
+  std::vector<std::string> left_out_groups = {};  // What they would have served.
 
   /// The section of the root, or an empty map.
   const Node& section(std::string_view name) const;

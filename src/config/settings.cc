@@ -21,8 +21,12 @@ bool has_errors(const std::vector<Diagnostic>& diagnostics) {
   return worst(diagnostics) == Severity::Error;
 }
 
-bool serves(const Settings& settings, const std::string& name) {
+bool serves(const Reading& reading, const Settings& settings, const std::string& name) {
   if (name == "*") return true;
+  // It has been said why nobody serves it.
+  for (const std::string& group : reading.left_out_groups) {
+    if (group == name || matches_wildcard(group, name)) return true;
+  }
   for (const ModelEntry& entry : settings.models) {
     if (entry.model_name == name || entry.id == name || matches_wildcard(entry.model_name, name)) return true;
   }
@@ -168,7 +172,7 @@ void check_references(Reading& reading, const Settings& settings) {
   for (const ModelEntry& entry : settings.models) groups.push_back(entry.model_name);
   std::set<std::string> told;
   const auto check = [&](const std::string& name, std::string_view key) {
-    if (serves(settings, name) || !told.insert(name).second) return;
+    if (serves(reading, settings, name) || !told.insert(name).second) return;
     const Node* place = reading.section("router_settings").find(key);
     if (place == nullptr) place = reading.section("litellm_settings").find(key);
     if (place == nullptr) return;
@@ -224,6 +228,7 @@ Loaded load_text(std::string_view text, const LoadOptions& options) {
   }
   settings->environment_variables = document->environment_variables;
   settings->unenforced = std::move(keys.unenforced);
+  settings->left_out = std::move(reading.left_out);
   settings->file = options.path;
   settings->files = document->files;
   settings->fingerprint = fingerprint_of(*settings);
@@ -231,6 +236,10 @@ Loaded load_text(std::string_view text, const LoadOptions& options) {
   std::sort(loaded.diagnostics.begin(), loaded.diagnostics.end(), [](const Diagnostic& a, const Diagnostic& b) {
     return std::tie(b.severity, a.file, a.line, a.path, a.text) < std::tie(a.severity, b.file, b.line, b.path, b.text);
   });
+  // A value that two readers look at is told once.
+  const auto same_finding = [](const Diagnostic& a, const Diagnostic& b) { return format(a) == format(b); };
+  loaded.diagnostics.erase(std::unique(loaded.diagnostics.begin(), loaded.diagnostics.end(), same_finding),
+                           loaded.diagnostics.end());
   if (!has_errors(loaded.diagnostics)) loaded.settings = std::move(settings);
   return loaded;
 }
@@ -241,23 +250,29 @@ Loaded load(const LoadOptions& options) {
   return load_text(*text, options);
 }
 
+std::vector<FoundKey> found_keys(const std::vector<ProviderKey>& providers, const Environment& environment) {
+  std::vector<FoundKey> found;
+  std::set<std::string> used;
+  for (const ProviderKey& provider : providers) {
+    for (const std::string& variable : provider.variables) {
+      if (environment(variable).value_or("").empty()) continue;
+      if (used.insert(variable).second) found.push_back({provider.provider, variable});
+      break;
+    }
+  }
+  return found;
+}
+
 Loaded settings_from_environment(const std::vector<ProviderKey>& providers, const Environment& environment) {
   LoadOptions options;
   options.environment = environment;
   std::string text = "model_list:\n";
   std::vector<Diagnostic> found;
-  std::set<std::string> used;  // Rows of one company share a key; the first of them is the one people mean.
-  for (const ProviderKey& provider : providers) {
-    for (const std::string& variable : provider.variables) {
-      const auto value = environment(variable);
-      if (!value || value->empty()) continue;
-      if (!used.insert(variable).second) break;
-      text +=
-          fmt::format("  - model_name: \"{0}/*\"\n    litellm_params: {{model: \"{0}/*\", api_key: os.environ/{1}}}\n",
-                      provider.provider, variable);
-      found.push_back({Severity::Notice, {}, 0, variable, fmt::format("is set: serving {}/*", provider.provider)});
-      break;
-    }
+  for (const FoundKey& key : found_keys(providers, environment)) {
+    text +=
+        fmt::format("  - model_name: \"{0}/*\"\n    litellm_params: {{model: \"{0}/*\", api_key: os.environ/{1}}}\n",
+                    key.provider, key.variable);
+    found.push_back({Severity::Notice, {}, 0, key.variable, fmt::format("is set: serving {}/*", key.provider)});
   }
   if (found.empty()) text += "  []\n";
   Loaded loaded = load_text(text, options);

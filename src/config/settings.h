@@ -221,6 +221,8 @@ struct Settings {
   std::vector<std::pair<std::string, base::Secret>> environment_variables;
   /// Protecting keys let through by --allow_unenforced, one line each; readiness repeats them.
   std::vector<std::string> unenforced;
+  std::vector<std::string>
+      left_out;                    // Deployments that cannot be built, "file:line: group: why"; readiness shows them.
   std::string file;                // The main file; empty when built from the environment.
   std::vector<std::string> files;  // The main file and every included one: what a file watch looks at.
   std::string fingerprint;         // SHA-256 hex over every value in force: equal means nothing changed.
@@ -232,6 +234,12 @@ using SettingsRef = std::shared_ptr<const Settings>;
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 Environment process_environment();
 
+/// Why a deployment cannot be built.
+struct Refusal {
+  std::string why;
+  bool later = false;  // Known and not served by this version: left out, on a reload as well.
+};
+
 struct LoadOptions {
   std::string path;
   Environment environment = process_environment();
@@ -242,8 +250,9 @@ struct LoadOptions {
   /// On a reload a deployment that cannot be built is an error; at start it is skipped with its line (AC-CONF-2).
   bool reload = false;
   /// Says why a deployment cannot be built (unknown provider, no address), or nothing. The catalogue of providers
-  /// lives above this folder, so its owner is asked.
-  std::function<std::optional<std::string>(const ModelEntry&)> refusal;
+  /// lives above this folder, so its owner is asked; the environment is that of the file, environment_variables
+  /// included.
+  std::function<std::optional<Refusal>(const ModelEntry&, const Environment&)> refusal;
 };
 
 struct Loaded {
@@ -263,6 +272,15 @@ struct ProviderKey {
   std::string provider;
   std::vector<std::string> variables;
 };
+
+/// A provider whose key is in the environment, and the variable that holds it.
+struct FoundKey {
+  std::string provider;
+  std::string variable;
+};
+
+/// Rows of one company share a key; only the first of them is found: it is the one people mean.
+std::vector<FoundKey> found_keys(const std::vector<ProviderKey>& providers, const Environment& environment);
 
 /// Without a config file: each provider whose key is in the environment becomes the wildcard group "provider/*".
 /// The variable that was found is named in a diagnostic, its value nowhere.

@@ -110,6 +110,13 @@ TEST(Settings, DerivesTheIdLiteLlmDerives) {
   ASSERT_NE(loaded.settings, nullptr) << all_lines(loaded);
   EXPECT_EQ(loaded.settings->models.at(0).id,
             base::sha256_hex("gmodelopenai/arpm5mock_timeoutTrueextra_headers{\"x\": \"1\"}tags['t', 'u']"));
+  // Floats as Python writes them; without a point YAML 1.1 has no float, so that text stays.
+  const Loaded floats = load_text(
+      "model_list:\n  - model_name: g\n    litellm_params: {model: openai/a, a: 0.0000025, b: 3.0, c: 1e-5, d: 0.10, "
+      "e: 1.5e+3, f: null}\n",
+      options_with());
+  ASSERT_NE(floats.settings, nullptr) << all_lines(floats);
+  EXPECT_EQ(floats.settings->models.at(0).id, base::sha256_hex("gmodelopenai/aa2.5e-06b3.0c1e-5d0.1e1500.0fNone"));
 }
 
 TEST(Settings, ReadsADeployment) {
@@ -134,8 +141,10 @@ TEST(Settings, ReadsADeployment) {
 
 TEST(Settings, ADeploymentThatCannotBeBuiltIsSkippedAtStartAndRefusedOnReload) {
   LoadOptions options = options_with();
-  options.refusal = [](const ModelEntry& entry) -> std::optional<std::string> {
-    if (entry.model_name == "bad") return "no such provider";
+  options.refusal = [](const ModelEntry& entry, const Environment&) -> std::optional<Refusal> {
+    if (entry.model_name == "bad") return Refusal{"no such provider"};
+    if (entry.model_name == "waits") return Refusal{"not served yet", true};
+    if (entry.model == "openai/behind-an-alias") return Refusal{"aliased"};
     return std::nullopt;
   };
   const std::string text = std::string(kOneModel) + "  - model_name: bad\n    litellm_params: {model: nowhere/x}\n";
@@ -143,8 +152,23 @@ TEST(Settings, ADeploymentThatCannotBeBuiltIsSkippedAtStartAndRefusedOnReload) {
   ASSERT_NE(start.settings, nullptr);
   EXPECT_EQ(start.settings->models.size(), 1U);
   EXPECT_EQ(worst(start.diagnostics), Severity::Warning);
+  ASSERT_EQ(start.settings->left_out.size(), 1U);
+  EXPECT_EQ(start.settings->left_out[0], "config.yaml:5: bad: no such provider");
   options.reload = true;
   EXPECT_EQ(load_text(text, options).settings, nullptr);
+
+  const std::string later = std::string(kOneModel) +
+                            "  - model_name: waits\n    litellm_params: {model: elsewhere/x}\n"
+                            "router_settings: {fallbacks: [{a: [waits]}]}\n";
+  const Loaded reloaded = load_text(later, options);
+  ASSERT_NE(reloaded.settings, nullptr) << all_lines(reloaded);
+  EXPECT_EQ(reloaded.settings->models.size(), 1U);
+  EXPECT_EQ(all_lines(reloaded).find("no deployment serves"), std::string::npos) << all_lines(reloaded);
+
+  const std::string aliased =
+      "model_list:\n  - model_name: a\n    litellm_params: {model: short}\n"
+      "litellm_settings: {model_alias_map: {short: openai/behind-an-alias}}\n";
+  EXPECT_NE(all_lines(load_text(aliased, options)).find("aliased"), std::string::npos);
 }
 
 TEST(Settings, CredentialsAndTheRoutersDefaultsLieUnderADeployment) {
@@ -200,6 +224,13 @@ TEST(Settings, DiffNamesWhatChangedAndNoSecret) {
   EXPECT_EQ(lines[2], "router_settings.num_retries: 2 -> 5");
   for (const std::string& line : lines) EXPECT_EQ(line.find("secret"), std::string::npos) << line;
   EXPECT_EQ(diff(*after, *before).at(1).find("deployment b"), 0U);
+}
+
+TEST(Settings, TellsAFindingOnce) {
+  const Loaded loaded =
+      load_text("model_list:\n  - model_name: a\n    litellm_params: {model: openai/a, input_cost_per_token: -1}\n",
+                options_with());
+  EXPECT_EQ(loaded.diagnostics.size(), 1U) << all_lines(loaded);
 }
 
 TEST(Settings, WithoutAFileProvidersWithKeysAreServed) {

@@ -279,7 +279,10 @@ const Provider* find_provider_by_base(std::string_view api_base) {
   const std::string_view given = host_and_path(api_base);
   for (const Provider& row : kCatalogue) {
     const std::string_view own = host_and_path(row.base_url);
-    if (!own.empty() && !row.self_hosted && given.starts_with(own)) return &row;
+    if (own.empty() || row.self_hosted || !given.starts_with(own)) continue;
+    // "api.deepseek.com.example.net" is somebody else.
+    const std::string_view rest = given.substr(own.size());
+    if (rest.empty() || rest.front() == '/' || rest.front() == '?' || rest.front() == ':') return &row;
   }
   return nullptr;
 }

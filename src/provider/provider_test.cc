@@ -43,6 +43,32 @@ TEST(Catalogue, SpotRows) {
   EXPECT_EQ(find_provider("anthropic")->shape, Shape::Other);
 }
 
+TEST(IsSelfHosted, ByItsRowOrByAnAddressThatIsNoProviders) {
+  struct {
+    const char* provider;
+    const char* host;
+    bool own;
+  } const cases[] = {
+      {"hosted_vllm", "llm.example.com", true},
+      {"openai", "127.0.0.1", true},
+      {"openai", "vllm", true},
+      {"openai", "llm.example.com", true},
+      {"openai", "api.deepseek.com.example.net", true},
+      {"openai", "api.openai.com", false},
+      {"openai", "eu.api.openai.com", false},
+      {"openai", "api.deepseek.com", false},
+      {"openai", "generativelanguage.googleapis.com", false},
+      {"openai", "estate.openai.azure.com", false},
+      {"groq", "api.groq.com", false},
+      {"azure_ai", "estate.example.com", false},
+  };
+  for (const auto& c : cases) {
+    const Provider* provider = find_provider(c.provider);
+    ASSERT_NE(provider, nullptr) << c.provider;
+    EXPECT_EQ(is_self_hosted(*provider, c.host), c.own) << c.provider << " at " << c.host;
+  }
+}
+
 struct Case {
   const char* model;
   const char* custom;
@@ -61,6 +87,8 @@ TEST(ResolveModel, FollowsTheOrderOfTheRules) {
       {"openai/gpt-4o", "openrouter", "", "openrouter", "openai/gpt-4o"},
       {"groq/llama", "nobody", "", "", "groq/llama"},
       {"llama", "", "https://api.groq.com/openai/v1", "groq", "llama"},
+      {"llama", "", "https://api.deepseek.com.example.net/v1", "", "llama"},
+      {"llama", "", "https://api.deepseek.com/beta", "deepseek", "llama"},
       {"meta/llama", "", "https://integrate.api.nvidia.com/v1/", "nvidia_nim", "meta/llama"},
       {"priced-by-groq", "", "", "groq", "priced-by-groq"},
       {"gpt-9", "", "", "openai", "gpt-9"},

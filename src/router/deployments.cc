@@ -1,19 +1,29 @@
 #include "router/deployments.h"
 
-#include <cstdlib>
 #include <memory>
 
+#include "base/text.h"
 #include "router/router.h"
 
 namespace turnpike::router {
 namespace {
 
-std::string first_set(std::span<const std::string_view> variables) {
+std::string first_set(const config::Environment& environment, std::span<const std::string_view> variables) {
+  if (!environment) return {};
   for (const std::string_view variable : variables) {
-    const char* value = std::getenv(std::string(variable).c_str());
-    if (value != nullptr && *value != '\0') return value;
+    if (std::optional<std::string> value = environment(std::string(variable)); value && !value->empty()) return *value;
   }
   return {};
+}
+
+/// environment_variables of the file, as they are after the latest reload, over what the process was started with.
+config::Environment environment_of(const config::Settings& settings) {
+  return [own = settings.environment_variables](const std::string& name) -> std::optional<std::string> {
+    for (const auto& [variable, value] : own) {
+      if (variable == name) return value.reveal();
+    }
+    return config::process_environment()(name);
+  };
 }
 
 /// "https://host:port/v1": what people may see; the query and any user:password@ of the written address are gone.
@@ -41,9 +51,10 @@ bool has_placeholder(std::string_view url) {
   return url.find('{') != std::string_view::npos;
 }
 
-Result<http::BaseUrl> base_of(const provider::Provider& provider, const config::ModelEntry& entry) {
+Result<http::BaseUrl> base_of(const provider::Provider& provider, const config::ModelEntry& entry,
+                              const config::Environment& environment) {
   std::string url = entry.api_base;
-  if (url.empty()) url = first_set(provider.base_url_variables);
+  if (url.empty()) url = first_set(environment, provider.base_url_variables);
   if (url.empty()) url = provider.base_url;
   if (url.empty() || has_placeholder(url)) {
     const std::string variables = joined(provider.base_url_variables);
@@ -91,7 +102,8 @@ CommonParts common_parts(const config::Settings& settings, provider::BareModelPr
   return {.ssl_verify = settings.litellm.ssl_verify,
           .ssl_ca_file = settings.litellm.ssl_ca_file,
           .model_alias_map = settings.litellm.model_alias_map,
-          .bare = bare};
+          .bare = bare,
+          .environment = environment_of(settings)};
 }
 
 Status aim(Deployment& deployment, std::string_view model, const config::ModelEntry& entry, const CommonParts& common,
@@ -114,28 +126,65 @@ Status aim(Deployment& deployment, std::string_view model, const config::ModelEn
     return base::fail(ErrorKind::InvalidRequest,
                       std::string(provider.label) + " speaks a dialect that this version does not serve yet");
   }
-  Result<http::BaseUrl> base = base_of(provider, entry);
+  Result<http::BaseUrl> base = base_of(provider, entry, common.environment);
   if (!base) return base::fail(std::move(base.error()));
   base->origin.verify = common.ssl_verify;
   base->origin.ca_file = common.ssl_ca_file;
 
   base::Secret key = entry.api_key;
-  if (key.empty()) key = base::Secret(first_set(provider.key_variables));
-  const bool needed = provider.auth != provider::AuthScheme::None && !provider.self_hosted;
-  if (key.empty() && needed && missing_key != nullptr) {
-    *missing_key = entry.missing_variable.empty() ? joined(provider.key_variables) : entry.missing_variable;
-    if (missing_key->empty()) *missing_key = "api_key";
+  if (key.empty()) key = base::Secret(first_set(common.environment, provider.key_variables));
+  // A server of one's own (api_base) may do without a key, unless the file names a variable for it.
+  const bool needed = provider.auth != provider::AuthScheme::None && !provider.self_hosted &&
+                      (entry.api_base.empty() || !entry.missing_variable.empty());
+  std::string variable;
+  if (key.empty() && needed) {
+    variable = entry.missing_variable.empty() ? joined(provider.key_variables) : entry.missing_variable;
+    if (variable.empty()) variable = "litellm_params.api_key";
+    if (missing_key != nullptr) *missing_key = variable;
   }
   provider::Target& target = deployment.target;
   target.provider = &provider;
   target.model = resolved.model;
   target.base = std::move(*base);
   target.shown_base = shown(target.base);
-  target.credential = provider::static_credential(std::move(key));
+  target.self_hosted = provider::is_self_hosted(provider, target.base.origin.host);
+  target.credential = variable.empty() ? provider::static_credential(std::move(key))
+                                       : provider::missing_credential(provider.label, variable);
   deployment.config_model = model;
   deployment.price_name =
       deployment.base_model.empty() ? std::string(provider.name) + "/" + target.model : deployment.base_model;
   return {};
+}
+
+std::optional<config::Refusal> refusal_of(const config::ModelEntry& entry, const config::Environment& environment,
+                                          provider::BareModelProvider bare) {
+  if (entry.model == "*" && entry.custom_llm_provider.empty()) return std::nullopt;  // The requested name decides.
+  CommonParts common;
+  common.bare = bare;
+  common.environment = environment;
+  Deployment deployment;
+  const Status aimed = aim(deployment, entry.model, entry, common, nullptr);
+  if (aimed) return std::nullopt;
+  const provider::Resolved resolved =
+      provider::resolve_model(entry.model, entry.custom_llm_provider, entry.api_base, bare);
+  if (resolved.provider != nullptr) {
+    return config::Refusal{aimed.error().message, resolved.provider->shape == provider::Shape::Other};
+  }
+  std::vector<std::string> names;
+  for (const provider::Provider& row : provider::catalogue()) names.emplace_back(row.name);
+  const bool custom = !entry.custom_llm_provider.empty();
+  const std::size_t slash = entry.model.find('/');
+  const std::string meant = custom                       ? entry.custom_llm_provider
+                            : slash == std::string::npos ? ""
+                                                         : entry.model.substr(0, slash);
+  const std::vector<std::string> near = meant.empty() ? std::vector<std::string>() : base::nearest(meant, names, 1);
+  const std::string hint = near.empty() ? "" : "did you mean " + near.front() + "? ";
+  if (custom) {
+    return config::Refusal{"no provider is called \"" + meant + "\" (custom_llm_provider); " + hint +
+                           "`turnpike providers` lists them"};
+  }
+  return config::Refusal{"no provider is known for model \"" + entry.model + "\"; " + hint +
+                         "write provider/model, for example openai/" + entry.model.substr(slash + 1)};
 }
 
 std::vector<Deployment> deployments_of(const config::Settings& settings, std::vector<Problem>& problems,

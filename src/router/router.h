@@ -75,6 +75,10 @@ struct Problem {
 std::vector<Deployment> deployments_of(const config::Settings& settings, std::vector<Problem>& problems,
                                        provider::BareModelProvider bare = nullptr);
 
+/// Why deployments_of would leave `entry` out, for the loader; nothing when it can be built.
+std::optional<config::Refusal> refusal_of(const config::ModelEntry& entry, const config::Environment& environment,
+                                          provider::BareModelProvider bare);
+
 /// Whom a call may go to, in order: the first group, then fallbacks; each with its own attempts.
 struct RoutePlan {
   struct Stop {
@@ -112,11 +116,17 @@ struct Pick {
 Result<Pick> pick(const ModelGroup& group, std::span<const std::string> tried, std::int64_t now_us,
                   std::uint64_t random);
 
-/// What an attempt did to its deployment: counts, cools, ends a probe. Every pick is followed by exactly one of the
-/// two, also when the caller hung up (a failure of kind CallerGone counts nowhere).
+/// What an attempt did to its deployment: counts, cools, ends a probe. Every pick is followed by exactly one of
+/// note_success, note_failure and note_unasked, also when the caller hung up (a failure of kind CallerGone counts
+/// nowhere).
 void note_success(const Deployment& deployment, std::int64_t now_us, bool probe);
 /// True when the deployment was cooled by this failure.
 bool note_failure(const Deployment& deployment, const Error& error, std::size_t group_size,
                   const CooldownPolicy& policy, std::int64_t now_us, bool probe);
+/// A stream that had begun well (`note_success`) has broken: a failure of the same call. True when it cooled.
+bool note_broken(const Deployment& deployment, const Error& error, std::size_t group_size, const CooldownPolicy& policy,
+                 std::int64_t now_us);
+/// The provider was not asked after all (a mocked answer, no money for the attempt).
+void note_unasked(const Deployment& deployment, bool probe);
 
 }  // namespace turnpike::router
