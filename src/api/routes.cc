@@ -32,6 +32,8 @@ constexpr Route kRoutes[] = {
     {Method::Get, "/models", Who::AnyKey, list_models},
     {Method::Get, "/v1/models/{model}", Who::AnyKey, show_model},
     {Method::Get, "/models/{model}", Who::AnyKey, show_model},
+    {Method::Get, "/openai/models", Who::AnyKey, list_models},  // Azure clients.
+    {Method::Get, "/openai/models/{model}", Who::AnyKey, show_model},
     {Method::Get, "/model/info", Who::AnyKey, model_info},
     {Method::Get, "/v1/model/info", Who::AnyKey, model_info},
 
