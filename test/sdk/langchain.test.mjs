@@ -112,9 +112,16 @@ describe('errors', () => {
     assert.ok(ms >= 1000, `${ms} ms`);
   });
 
-  test('a spent budget never reaches the provider', async () => {
+  test('a spent budget is asked for once and never reaches the provider', async () => {
     const key = await scene.spentKey();
-    const { calls } = await scene.counting(() => assert.rejects(chat('gpt', { apiKey: key }).invoke('hi'), { status: 429, message: /Budget has been exceeded/ }));
+    let requests = 0;
+    const counted = (url, init) => {
+      ++requests;
+      return fetch(url, init);
+    };
+    const model = chat('gpt', { apiKey: key, maxRetries: 2, configuration: { baseURL: `${scene.url}/v1`, fetch: counted } });
+    const { calls } = await scene.counting(() => assert.rejects(model.invoke('hi'), { status: 429, message: /Budget has been exceeded/ }));
+    assert.equal(requests, 1);
     assert.equal(calls, 0);
   });
 

@@ -157,7 +157,8 @@ test('429 with Retry-After: three attempts, a second apart', async () => {
   assert.ok(ms >= 2000, `${ms} ms`);
 });
 
-test('a spent budget never reaches the provider, however often the SDK asks', async () => {
+// The SDK does not read x-should-retry: left to itself it asks three times, and is refused three times.
+test('a spent budget is a 429 that never reaches the provider', async () => {
   const key = await scene.spentKey();
   const { calls } = await scene.counting(() =>
     assert.rejects(generateText({ model: providers['@ai-sdk/openai']({ apiKey: key }).chat('gpt'), prompt: 'hi', ...once }), (error) => {
