@@ -91,6 +91,30 @@ constexpr std::string_view kRedirecting[] = {
 };
 constexpr std::string_view kRedirectingPrefixes[] = {"aws_", "vertex_", "azure_"};
 
+// What the model reads or is held to: names in there are the caller's own (a tool may well have a parameter api_key).
+constexpr std::string_view kForTheModel[] = {
+    "messages",
+    "prompt",
+    "input",
+    "tools",
+    "tool_choice",
+    "functions",
+    "function_call",
+    "response_format",
+    "prediction",
+    "documents",
+    "guided_json",
+    "json_schema",
+    "structured_outputs",
+    "guided_choice",
+    "chat_template_kwargs",
+    "logit_bias",
+    "stop",
+    "suffix",
+    "text",
+    "mock_response",
+};
+
 constexpr std::uint64_t kChoicesMax = 128;
 constexpr std::size_t kFallbacksMax = 32;
 constexpr std::size_t kTagsMax = 64;
@@ -350,6 +374,10 @@ Status Reader::read(const json::Scan& scan, const Value& root) {
     const std::string_view key = scan.members[at++].key;
     if (redirects(key)) return refuse_redirect(key);
     if (auto read = read_field(key, pair.value); !read) return read;
+    static constexpr KeySet kModels{kForTheModel};
+    const bool nests = pair.value.is(Kind::Object) || pair.value.is(Kind::Array);
+    if (!nests || kModels.has(key)) continue;
+    if (auto checked = check_redirects(pair.value); !checked) return checked;
   }
   if (!call_.output_tokens_max) call_.output_tokens_max = max_tokens_;
   if (!call_.num_retries) call_.num_retries = max_retries_;

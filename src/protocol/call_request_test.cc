@@ -111,6 +111,9 @@ TEST(ParseCall, NamesTheFieldAtFault) {
       {R"(,"litellm_metadata":{"base_url":"x"})", "base_url"},
       {R"(,"extra_body":{"x":{"api_base":"x"}})", "api_base"},
       {R"(,"fallbacks":[{"model":"x","api_base":"x"}])", "api_base"},
+      {R"(,"guardrails":[{"mask":{"extra_body":{"api_base":"x"}}}])", "api_base"},
+      {R"(,"unknown":{"deep":[[{"base_url":"x"}]]})", "base_url"},
+      {R"(,"litellm_params":{"api_key":"x"})", "api_key"},
   };
   for (const Refused& c : refused) {
     SCOPED_TRACE(c.members);
@@ -124,6 +127,9 @@ TEST(ParseCall, NamesTheFieldAtFault) {
 TEST(ParseCall, LetsToolSchemasSayApiKey) {
   EXPECT_TRUE(parse_chat(
       R"(,"tools":[{"type":"function","function":{"name":"f","parameters":{"properties":{"api_key":{"type":"string"}}}}}])"));
+  EXPECT_TRUE(parse_chat(
+      R"(,"response_format":{"type":"json_schema","json_schema":{"schema":{"properties":{"organization":{}}}}})"));
+  EXPECT_TRUE(parse_chat(R"(,"guided_json":{"properties":{"headers":{}}})"));
 }
 
 TEST(ParseCall, RefusesWhatIsNoCall) {

@@ -1,5 +1,7 @@
 #include "protocol/openai_chunk.h"
 
+#include <algorithm>
+
 #include "json/write.h"
 #include "protocol/openai_error.h"
 
@@ -44,9 +46,20 @@ std::string_view id_of(const Value& entry) {
 }  // namespace
 
 void StreamChoices::note_text(const Value& text) {
-  const std::string_view bytes = text.inner();
+  note_bytes(text.inner());
+}
+
+void StreamChoices::note_bytes(std::string_view bytes) {
   text_bytes_ += bytes.size();
-  if (count_text_ && raw_text_.size() + bytes.size() <= kTextKeptMax) raw_text_ += bytes;
+  if (!count_text_ || raw_text_.size() >= kTextKeptMax) return;
+  std::string_view kept = bytes.substr(0, kTextKeptMax - raw_text_.size());
+  if (kept.size() < bytes.size()) {
+    // Not inside an escape, the longest of which is a pair of surrogates.
+    constexpr std::size_t kEscapeBytesMax = 12;
+    const std::size_t tail = kept.size() - std::min(kept.size(), kEscapeBytesMax);
+    kept = kept.substr(0, std::min(kept.find('\\', tail), kept.size()));
+  }
+  raw_text_ += kept;
 }
 
 StreamChoices::Choice& StreamChoices::choice_of(std::uint64_t index) {
@@ -148,7 +161,7 @@ std::string StreamChoices::rewrite_tool_calls(const Value& list, Choice& choice,
       note_text(arguments);
     } else if (!absent(arguments)) {
       quoted_arguments = json::quoted(arguments.raw());
-      text_bytes_ += arguments.raw().size();
+      note_bytes(arguments.raw());
     }
     if (quoted_arguments.size() > 2) call.has_arguments = true;
     if (finishing && !call.has_arguments) {

@@ -40,9 +40,13 @@ class StreamChoices {
   /// Output text as the provider escaped it, the first `kTextKeptMax` bytes.
   const std::string& raw_text() const { return raw_text_; }
   std::uint64_t text_bytes() const { return text_bytes_; }
+  /// The length of all text without escapes, when `kept` is that of `raw_text`.
+  std::uint64_t unescaped_bytes(std::uint64_t kept) const {
+    return raw_text_.size() >= text_bytes_ || raw_text_.empty() ? kept : text_bytes_ * kept / raw_text_.size();
+  }
 
  private:
-  static constexpr std::size_t kTextKeptMax = 256 * 1024;
+  static constexpr std::size_t kTextKeptMax = 64 * 1024;
   static constexpr std::size_t kChoicesMax = 256;
   static constexpr std::size_t kCallsMax = 1024;
 
@@ -69,6 +73,7 @@ class StreamChoices {
   std::string rewrite_tool_calls(const json::Value& list, Choice& choice, bool finishing);
   std::size_t find_call(const json::Value& entry, Choice& choice, bool& fresh);
   void note_text(const json::Value& text);
+  void note_bytes(std::string_view bytes);
 
   domain::Operation operation_;
   std::string call_id_stem_;

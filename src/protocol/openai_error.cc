@@ -261,8 +261,35 @@ ErrorKind kind_of(int status, const Said& said) {
   return kind_by_status(status, said.type);
 }
 
-std::optional<std::chrono::milliseconds> read_retry_after(std::string_view value) {
+/// "Wed, 21 Oct 2026 07:28:00 GMT" as Unix seconds.
+std::optional<std::int64_t> read_http_date(std::string_view value) {
+  static constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  constexpr std::size_t kLength = 29;
+  if (value.size() != kLength || !value.ends_with(" GMT")) return std::nullopt;
+  const auto number = [&](std::size_t at, std::size_t digits) {
+    return base::parse_unsigned(value.substr(at, digits));
+  };
+  const auto day = number(5, 2), year = number(12, 4), hour = number(17, 2), minute = number(20, 2),
+             second = number(23, 2);
+  const std::size_t month = kMonths.find(value.substr(8, 3));
+  if (!day || !year || !hour || !minute || !second || month == std::string_view::npos || month % 3 != 0) return {};
+  using namespace std::chrono;
+  const year_month_day date{std::chrono::year(static_cast<int>(*year)),
+                            std::chrono::month(static_cast<unsigned>(month / 3 + 1)),
+                            std::chrono::day(static_cast<unsigned>(*day))};
+  if (!date.ok()) return std::nullopt;
+  const auto time = sys_days(date) + hours(*hour) + minutes(*minute) + seconds(*second);
+  return duration_cast<seconds>(time.time_since_epoch()).count();
+}
+
+std::optional<std::chrono::milliseconds> read_retry_after(std::string_view value, std::int64_t now_s) {
+  constexpr double kDayMs = 86'400'000;
   value = base::trim(value);
+  if (const auto date = read_http_date(value)) {
+    const std::int64_t left_s = *date - now_s;
+    if (left_s <= 0) return std::nullopt;
+    return std::chrono::milliseconds(std::min(left_s * 1000, static_cast<std::int64_t>(kDayMs)));
+  }
   double unit_ms = 1000;
   if (value.ends_with("ms")) {
     unit_ms = 1;
@@ -270,7 +297,6 @@ std::optional<std::chrono::milliseconds> read_retry_after(std::string_view value
   }
   double number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  constexpr double kDayMs = 86'400'000;
   if (error != std::errc() || end != value.data() + value.size() || !(number >= 0)) return std::nullopt;
   return std::chrono::milliseconds(static_cast<std::int64_t>(std::min(number * unit_ms, kDayMs)));
 }
@@ -295,20 +321,29 @@ bool holds_error(const Value& object) {
   return !object.find("choices") && !object.find("data") && (object.find("detail") || object.find("errors"));
 }
 
-Error read_error(int status, std::string_view body, std::string_view provider_label, std::string_view retry_after) {
+Error read_error(int status, std::string_view body, std::string_view provider_label, std::string_view retry_after,
+                 std::int64_t now_s) {
   const Said said = what_was_said(body);
-  const int meant = status >= 400 ? status : said.status;
+  const bool redirected = status >= 300 && status < 400;
+  const int meant = status >= 300 ? status : said.status;
   Error error;
-  error.kind = kind_of(meant, said);
+  error.kind = redirected ? ErrorKind::UpstreamMalformed : kind_of(meant, said);
   const std::string text = mask_secrets(cut(said.message, kShownMax));
-  error.message = shown_message(error.kind, provider_label, text);
+  std::string shown = text;
+  if (redirected) {
+    shown = "it answered with a redirect (status " + std::to_string(status) +
+            "), which is not followed: api_base must be the provider's final address";
+  } else if (text.empty()) {
+    shown = "it answered with status " + std::to_string(status) + " and no body";
+  }
+  error.message = shown_message(error.kind, provider_label, shown);
   error.detail = text;
   error.type = mask_secrets(said.type);
   error.param = mask_secrets(said.param);
   // A number is the status once more, which the face shows anyway.
   if (!base::parse_unsigned(said.code)) error.code = mask_secrets(said.code);
   error.status = meant;
-  error.retry_after = read_retry_after(retry_after);
+  error.retry_after = read_retry_after(retry_after, now_s);
   return error;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,9 +13,10 @@ namespace turnpike::protocol {
 /// An error answer of an OpenAI-compatible provider as an Error of the right kind (spec: routing 15, providers 2.7): by
 /// code and text first, then by status. `provider_label` is "OpenAI", "Groq", ...; the message becomes
 /// "litellm.<Class>: <Provider>Exception - <provider text>". Secrets are masked, HTML is cut to 500 characters.
-/// `status` is 0 or 200 for an error inside a success; `retry_after` is the header's value ("3", "0.5", "1500ms"; a
-/// date is ignored).
-Error read_error(int status, std::string_view body, std::string_view provider_label, std::string_view retry_after);
+/// `status` is 0 or 200 for an error inside a success; `retry_after` is the header's value ("3", "0.5", "1500ms",
+/// a date, measured from `now_s` in Unix seconds).
+Error read_error(int status, std::string_view body, std::string_view provider_label, std::string_view retry_after,
+                 std::int64_t now_s = 0);
 
 /// The error that a JSON object carries: an `error` member, a FastAPI `detail`, vLLM's and MiniMax's forms.
 /// False when it is none.

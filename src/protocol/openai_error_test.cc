@@ -76,6 +76,11 @@ const Case kCases[] = {
     {"what the model's own provider said (OpenRouter)", 502,
      R"({"error":{"message":"Provider returned error","code":502,"metadata":{"raw":"gone"}}})",
      ErrorKind::UpstreamBadGateway, "litellm.BadGatewayError: GroqException - Provider returned error - gone"},
+    {"an empty body", 500, "", ErrorKind::UpstreamInternal,
+     "litellm.InternalServerError: GroqException - it answered with status 500 and no body"},
+    {"a redirect", 307, "<a href=\"http://elsewhere\">model gone</a>", ErrorKind::UpstreamMalformed,
+     "litellm.APIError: GroqException - it answered with a redirect (status 307), which is not followed: api_base must "
+     "be the provider's final address"},
     {"inside a 200", 0, R"({"error":{"message":"x","code":"503"}})", ErrorKind::UpstreamUnavailable, nullptr},
     {"inside a 200, by type", 200, R"({"error":{"message":"x","type":"invalid_request_error"}})",
      ErrorKind::UpstreamBadRequest, nullptr},
@@ -108,7 +113,13 @@ TEST(ReadError, ReadsRetryAfter) {
   EXPECT_EQ(read_error(429, "", "X", "1500ms").retry_after, milliseconds(1500));
   EXPECT_FALSE(read_error(429, "", "X", "").retry_after);
   EXPECT_FALSE(read_error(429, "", "X", "-1").retry_after);
-  EXPECT_FALSE(read_error(429, "", "X", "Wed, 21 Oct 2026 07:28:00 GMT").retry_after);
+  constexpr std::int64_t kNow = 1'792'567'670;  // 10 s before the date below.
+  const char* date = "Wed, 21 Oct 2026 07:28:00 GMT";
+  EXPECT_EQ(read_error(429, "", "X", date, kNow).retry_after, milliseconds(10'000));
+  EXPECT_EQ(read_error(429, "", "X", date, 0).retry_after, milliseconds(86'400'000)) << "a day at most";
+  EXPECT_FALSE(read_error(429, "", "X", date, kNow + 10).retry_after) << "it is over";
+  for (const char* odd : {"Wed, 21 Okt 2026 07:28:00 GMT", "Wed, 31 Feb 2026 07:28:00 GMT", "21 Oct 2026 07:28:00"})
+    EXPECT_FALSE(read_error(429, "", "X", odd, kNow).retry_after) << odd;
 }
 
 TEST(ReadError, CutsWhatNobodyWantsToRead) {

@@ -1,5 +1,7 @@
 #include "protocol/openai_reply.h"
 
+#include <algorithm>
+
 #include "json/write.h"
 #include "protocol/edits.h"
 
@@ -65,7 +67,37 @@ std::optional<Error> edit_choice(const Value& choice, std::string_view label, Ed
   return std::nullopt;
 }
 
+constexpr std::string_view kSpaces = " \t\r\n";
+
+/// The inside of the string that begins at `at` (behind its quote), as far as it goes.
+std::string_view string_at(std::string_view text, std::size_t at) {
+  std::size_t end = at;
+  while (end < text.size() && text[end] != '"') end += text[end] == '\\' ? 2 : 1;
+  return text.substr(at, std::min(end, text.size()) - at);
+}
+
 }  // namespace
+
+std::string text_of_part(std::string_view part) {
+  static constexpr std::string_view kNames[] = {"content", "reasoning_content", "reasoning", "text", "arguments"};
+  std::string out;
+  for (std::size_t at = part.find('"'); at != std::string_view::npos; at = part.find('"', at)) {
+    const std::string_view name = string_at(part, ++at);
+    at += name.size() + 1;
+    const std::size_t colon = at < part.size() ? part.find_first_not_of(kSpaces, at) : std::string_view::npos;
+    if (colon == std::string_view::npos || part[colon] != ':') continue;
+    at = part.find_first_not_of(kSpaces, colon + 1);
+    if (at == std::string_view::npos || part[at] != '"') continue;
+    const std::string_view value = string_at(part, ++at);
+    at += value.size() + 1;
+    if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) continue;
+    // An escape may have been cut in two.
+    const std::size_t escape = value.find('\\', value.size() - std::min<std::size_t>(value.size(), 12));
+    out += json::unescape(value).value_or(
+        json::unescape(value.substr(0, std::min(escape, value.size()))).value_or(std::string()));
+  }
+  return out;
+}
 
 Result<ReplyFacts> read_reply(const ReplyOptions& options, std::string_view body, std::string& scratch,
                               std::vector<std::string_view>& pieces) {

@@ -40,6 +40,10 @@ Result<ReplyFacts> read_reply(const ReplyOptions& options, std::string_view body
 Result<ReplyFacts> read_reply(domain::Operation operation, std::string_view body, std::string_view shown_model,
                               std::string& scratch, std::vector<std::string_view>& pieces);
 
+/// What the model wrote in a reply that was cut off: content, reasoning and tool arguments as far as they came, for
+/// counting. Reads text that is no whole JSON; finds nothing rather than too much.
+std::string text_of_part(std::string_view part);
+
 /// Usage from an OpenAI `usage` object (JSON text), also DeepSeek's cache-hit spelling, `x_groq`, cache-write details.
 /// Nothing when it says nothing (no counts, or all zero) or what nobody believes (a count above 1e9).
 std::optional<domain::Usage> read_usage(std::string_view usage_json);

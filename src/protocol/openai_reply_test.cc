@@ -212,5 +212,21 @@ TEST(ReadReply, SeesErrorsInASuccess) {
   EXPECT_TRUE(read(R"({"base_resp":{"status_code":0},"choices":[],"error":null})").facts);
 }
 
+TEST(TextOfPart, FindsWhatTheModelWroteWhereverTheReplyBreaksOff) {
+  const std::string body =
+      R"({"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":"He said \"hi\u00e9\"","reasoning_content" : "why",)"
+      R"("tool_calls":[{"function":{"name":"f","arguments":"{\"a\":1}"}}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}})";
+  const std::string whole = "He said \"hi\u00e9\"why{\"a\":1}";
+  EXPECT_EQ(text_of_part(body), whole);
+  std::size_t longest = 0;
+  for (std::size_t cut = 0; cut <= body.size(); ++cut) {
+    const std::string found = text_of_part(std::string_view(body).substr(0, cut));
+    EXPECT_LE(found.size(), whole.size());
+    EXPECT_GE(found.size() + 12, longest) << "at " << cut;
+    longest = std::max(longest, found.size());
+  }
+  EXPECT_EQ(text_of_part("<html>content: \"x\"</html>"), "");
+}
+
 }  // namespace
 }  // namespace turnpike::protocol

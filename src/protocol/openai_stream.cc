@@ -1,5 +1,7 @@
 #include "protocol/openai_stream.h"
 
+#include <cstring>
+
 #include "base/text.h"
 #include "json/write.h"
 #include "protocol/error_face.h"
@@ -63,6 +65,7 @@ struct OpenAiStream::State {
   Status end();
   void learn(const Chunk& chunk);
   void edit_head(const Value& root, const Chunk& chunk);
+  void end_event(std::size_t begin);
   void append_event(std::string_view json);
   void append_made_chunk(std::string_view elements);
   void append_usage_event();
@@ -143,10 +146,21 @@ void OpenAiStream::State::edit_head(const Value& root, const Chunk& chunk) {
   if (!added.empty()) edits.insert(root.range().begin + 1, added);
 }
 
+// Line ends between the tokens of a chunk (pretty-printed JSON, several `data:` lines) would end the event's line.
+void OpenAiStream::State::end_event(std::size_t begin) {
+  for (char* c = out.data() + begin; c != out.data() + out.size(); ++c) {
+    c = static_cast<char*>(std::memchr(c, '\n', static_cast<std::size_t>(out.data() + out.size() - c)));
+    if (c == nullptr) break;
+    *c = ' ';
+  }
+  out += "\n\n";
+}
+
 void OpenAiStream::State::append_event(std::string_view json) {
+  const std::size_t begin = out.size();
   out += "data: ";
   edits.apply(json, out);
-  out += "\n\n";
+  end_event(begin);
 }
 
 void OpenAiStream::State::append_made_chunk(std::string_view elements) {
@@ -224,8 +238,8 @@ Status OpenAiStream::State::take_chunk(std::string_view json) {
 
 void OpenAiStream::State::append_usage_event() {
   if (!usage && options.count_usage) {
-    domain::Usage counted =
-        options.count_usage(json::unescape(choices.raw_text()).value_or(choices.raw_text()), choices.text_bytes());
+    text = json::unescape(choices.raw_text()).value_or(choices.raw_text());
+    domain::Usage counted = options.count_usage(text, choices.unescaped_bytes(text.size()));
     usage_text = usage_json(options.operation, counted);
   }
   if (usage_text.empty()) return;
@@ -247,9 +261,11 @@ void OpenAiStream::State::append_usage_event() {
     append_event(usage_chunk);
     return;
   }
+  const std::size_t begin = out.size();
   out.append("data: {\"id\":").append(quoted_id).append(",\"object\":").append(object);
   out.append(",\"created\":").append(created).append(",\"model\":").append(quoted_model);
-  out.append(",\"choices\":[],\"usage\":").append(usage_text).append("}\n\n");
+  out.append(",\"choices\":[],\"usage\":").append(usage_text).append("}");
+  end_event(begin);
 }
 
 // The stream is complete: what is still owed, in order.
@@ -398,14 +414,24 @@ const std::optional<domain::Usage>& OpenAiStream::usage() const {
 const std::string& OpenAiStream::service_tier() const {
   return state_->service_tier;
 }
-std::uint64_t OpenAiStream::text_bytes() const {
+std::uint64_t OpenAiStream::raw_text_bytes() const {
   return state_->choices.text_bytes();
+}
+bool OpenAiStream::complete() const {
+  return state_->done || state_->choices.all_finished();
+}
+bool OpenAiStream::choice_seen() const {
+  return state_->choices.any();
 }
 
 const std::string& OpenAiStream::text_for_count() const {
   const std::string& raw = state_->choices.raw_text();
   state_->text = json::unescape(raw).value_or(raw);
   return state_->text;
+}
+
+std::uint64_t OpenAiStream::text_bytes() const {
+  return state_->choices.unescaped_bytes(text_for_count().size());
 }
 
 std::string broken_stream_events(const Error& error) {

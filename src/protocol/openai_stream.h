@@ -58,9 +58,15 @@ class OpenAiStream {
   const std::string& finish_reason() const;
   const std::optional<domain::Usage>& usage() const;  // The latest the provider said.
   const std::string& service_tier() const;
+  /// Every choice seen so far has its finish_reason: an upstream that goes now has told everything.
+  bool complete() const;
+  /// The provider has begun an answer, if only by a role: what it did may be billed.
+  bool choice_seen() const;
   /// Output text seen so far (for counting when usage is missing); bounded, the rest only as a length.
   const std::string& text_for_count() const;
   std::uint64_t text_bytes() const;
+  /// The same length as it stood in the JSON, escapes and all: cheap, for following a stream under way.
+  std::uint64_t raw_text_bytes() const;
 
  private:
   struct State;

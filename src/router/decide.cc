@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
+
+#include "base/text.h"
 
 namespace turnpike::router {
 namespace {
@@ -73,8 +76,14 @@ milliseconds wait_before_retry(const Error& error, const History& history, const
   return std::min(std::max(kFirstDelay * (1 << doublings), policy.retry_after), kDelayMax) + jitter;
 }
 
+/// Redirects are not followed: the address in the config is wrong, for every attempt alike.
+bool is_redirect(const Error& error) {
+  return error.status >= 300 && error.status < 400;
+}
+
 bool may_retry_in_group(const Error& error, const History& history, const RetryPolicy& policy) {
   if (history.billed || history.attempts_in_group > policy.num_retries) return false;
+  if (is_redirect(error)) return false;
   Retry retry = retry_class(error.kind);
   if (account_trouble(error)) retry = Retry::Elsewhere;
   if (retry == Retry::Elsewhere) return history.other_healthy;
@@ -95,10 +104,8 @@ bool cools_at_once(const CooldownInput& input) {
     case ErrorKind::UpstreamUnauthenticated:
     case ErrorKind::UpstreamForbidden:
     case ErrorKind::UpstreamNotFound:
-      return true;
     case ErrorKind::UpstreamRateLimited:
-      // Alone in its group and without a time from the provider, resting would refuse everybody for a guess.
-      return input.group_size > 1 || input.retry_after.value_or(milliseconds{0}) > milliseconds{0};
+      return true;
     default:
       return false;
   }
@@ -125,6 +132,13 @@ bool account_trouble(const Error& error) {
   // Anthropic says it in words only.
   return error.kind == ErrorKind::UpstreamBadRequest &&
          error.message.find("credit balance is too low") != std::string::npos;
+}
+
+bool missing_model(const Error& error) {
+  if (error.kind != ErrorKind::UpstreamNotFound) return false;
+  if (error.detail.empty() || error.code.find("odel") != std::string::npos) return true;
+  const std::string said = base::to_lower(error.detail);
+  return said.find("model") != std::string::npos || said.find("deployment") != std::string::npos || said[0] == '<';
 }
 
 Decision decide(const Error& error, const History& history, const RetryPolicy& policy, std::uint64_t random) {

@@ -62,13 +62,17 @@ Decision decide(const Error& error, const History& history, const RetryPolicy& p
 /// it says it with: cools like a 401 (AC-COOL-2).
 bool account_trouble(const Error& error);
 
+/// A 404 that says the model or deployment is not there, or says nothing: the deployment is set up wrongly. One about
+/// anything else (a file, an earlier answer) is about the request.
+bool missing_model(const Error& error);
+
 /// Whether and how the failure cools its deployment (AC-COOL-1, -2).
 ///
-/// At once: 401, 403, 404 (the model is not there), an account in trouble; 429 when the provider named a time or the
-/// group has somebody else. By counting in the current minute: `allowed_fails` absent, more than half of at least five
-/// calls failed and the group has somebody else, or all of a thousand; given, more than `allowed_fails` failed. Never:
-/// what the request itself is to blame for, and wildcard deployments (one model of many is no sign). How long: the
-/// deployment's own time, else Retry-After (capped), else the router's time.
+/// At once: 401, 403, 404 (the model is not there), 429, an account in trouble. By counting in the current minute:
+/// `allowed_fails` absent, more than half of at least five calls failed and the group has somebody else, or all of a
+/// thousand; given, more than `allowed_fails` failed. Never: what the request itself is to blame for, and wildcard
+/// deployments (one model of many is no sign). How long: the deployment's own time, else Retry-After (capped), else the
+/// router's time.
 struct CooldownPolicy {
   std::optional<int> allowed_fails = {};  // As written in the config; absent: the ratio rule.
   std::chrono::milliseconds cooldown_time{5'000};

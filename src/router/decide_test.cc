@@ -54,7 +54,7 @@ const Row kRows[] = {
     {"409", Kind::UpstreamConflict, 409, "", kSame, kSame, false, false, false},
     {"413", Kind::UpstreamTooLarge, 413, "", kNext, kNext, false, false, false},
     {"422", Kind::UpstreamUnprocessable, 422, "", kNext, kNext, false, false, false},
-    {"429", Kind::UpstreamRateLimited, 429, "rate_limit_exceeded", kSame, kSame, true, false, true},
+    {"429", Kind::UpstreamRateLimited, 429, "rate_limit_exceeded", kSame, kSame, true, true, true},
     {"429 quota gone for good", Kind::UpstreamRateLimited, 429, "insufficient_quota", kSame, kNext, true, true, true},
     {"500", Kind::UpstreamInternal, 500, "", kSame, kSame, false, false, true},
     {"529 overloaded", Kind::UpstreamInternal, 529, "overloaded_error", kSame, kSame, false, false, true},
@@ -63,6 +63,7 @@ const Row kRows[] = {
     {"connection refused", Kind::UpstreamConnection, 0, "", kSame, kSame, false, false, true},
     {"unreadable answer", Kind::UpstreamMalformed, 200, "", kSame, kSame, false, false, true},
     {"stream cut before content", Kind::UpstreamTruncated, 200, "", kSame, kSame, false, false, true},
+    {"a redirect", Kind::UpstreamMalformed, 302, "", kNext, kNext, false, false, true},
     {"no deployment healthy", Kind::NoDeployment, 0, "", kNext, kNext, false, false, false},
     {"unknown model name", Kind::InvalidRequest, 0, "", kGiveUp, kGiveUp, false, false, false},
     {"gateway budget exceeded", Kind::BudgetSpent, 0, "", kGiveUp, kGiveUp, false, false, false},
@@ -271,6 +272,36 @@ TEST(Cooldown, TakesTheTimeOfTheDeploymentThenTheProviderThenTheRouter) {
   input.group_size = 1;
   input.retry_after = milliseconds{1'000};
   EXPECT_EQ(cooldown(input, {}), milliseconds{1'000}) << "a time named by the provider holds alone as well";
+}
+
+struct NotFound {
+  const char* code;
+  const char* said;
+  bool model;
+};
+
+// AC-COOL-1: a 404 is a sign of a broken deployment only when it is about the model.
+TEST(MissingModel, TellsTheModelFromWhatTheRequestNames) {
+  const NotFound rows[] = {
+      {"model_not_found", "The model `gpt-9` does not exist or you do not have access to it.", true},
+      {"DeploymentNotFound", "The API deployment for this resource does not exist.", true},
+      {"", "model 'llama9' not found", true},
+      {"", "", true},
+      {"", "<html><body>404 Not Found</body></html>", true},
+      {"", "No such File object: file-abc123", false},
+      {"not_found", "Conversation with id 'conv_1' not found.", false},
+  };
+  for (const NotFound& row : rows) {
+    SCOPED_TRACE(row.said);
+    Error error;
+    error.kind = Kind::UpstreamNotFound;
+    error.status = 404;
+    error.code = row.code;
+    error.detail = row.said;
+    EXPECT_EQ(missing_model(error), row.model);
+    error.kind = Kind::UpstreamBadRequest;
+    EXPECT_FALSE(missing_model(error));
+  }
 }
 
 }  // namespace

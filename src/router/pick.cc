@@ -135,21 +135,57 @@ Result<Pick> probe(const ModelGroup& group, std::int64_t now_us) {
   return nobody(group, soonest->get(), now_us);
 }
 
-/// The minute's counters, emptied when a new minute begins. Two threads that meet at the change may lose a count.
-void count(Health& health, std::int64_t now_us, bool failed) {
+struct Count {
+  std::uint32_t calls;
+  std::uint32_t fails;
+};
+/// Adds to the minute's counters, emptied when a new minute begins. Two threads that meet at the change may lose a
+/// count.
+void count(Health& health, std::int64_t now_us, Count more) {
   const auto minute = static_cast<std::uint32_t>(now_us / kMinuteUs);
   std::uint32_t seen = health.minute.load(std::memory_order_relaxed);
   if (seen != minute && health.minute.compare_exchange_strong(seen, minute, std::memory_order_relaxed)) {
     health.calls.store(0, std::memory_order_relaxed);
     health.fails.store(0, std::memory_order_relaxed);
   }
-  health.calls.fetch_add(1, std::memory_order_relaxed);
-  if (failed) health.fails.fetch_add(1, std::memory_order_relaxed);
+  health.calls.fetch_add(more.calls, std::memory_order_relaxed);
+  if (more.fails > 0) health.fails.fetch_add(more.fails, std::memory_order_relaxed);
 }
 
 int status_of(const Error& error) {
   if (error.status > 0) return error.status;
   return error.kind == ErrorKind::Timeout || error.kind == ErrorKind::UpstreamTimeout ? 408 : 0;
+}
+
+/// Rests for `time`, or longer if it does already.
+void cool(Health& health, std::chrono::milliseconds time, int status, std::int64_t now_us) {
+  const std::int64_t until = now_us + std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+  std::int64_t seen = health.cooling_until_us.load(std::memory_order_relaxed);
+  while (seen < until && !health.cooling_until_us.compare_exchange_weak(seen, until, std::memory_order_relaxed)) {
+  }
+  health.cooling_status.store(status, std::memory_order_relaxed);
+  health.cooldowns.fetch_add(1, std::memory_order_relaxed);
+}
+
+/// A 404 about something the request names says nothing of the deployment.
+bool is_of_request(const Error& error) {
+  return error.kind == ErrorKind::UpstreamNotFound && !missing_model(error);
+}
+
+bool is_at_fault(const Error& error) {
+  return (counts_as_failure(error.kind) && !is_of_request(error)) || account_trouble(error);
+}
+
+CooldownInput input_of(const Deployment& deployment, const Error& error, std::size_t group_size) {
+  CooldownInput input{.kind = is_of_request(error) ? ErrorKind::UpstreamBadRequest : error.kind,
+                      .group_size = group_size,
+                      .wildcard = deployment.wildcard};
+  input.account_trouble = account_trouble(error);
+  input.calls_this_minute = deployment.health->calls.load(std::memory_order_relaxed);
+  input.fails_this_minute = deployment.health->fails.load(std::memory_order_relaxed);
+  input.retry_after = error.retry_after;
+  input.deployment_cooldown_time = deployment.cooldown_time;
+  return input;
 }
 
 }  // namespace
@@ -174,7 +210,7 @@ Result<Pick> pick(const ModelGroup& group, std::span<const std::string> tried, s
 
 void note_success(const Deployment& deployment, std::int64_t now_us, bool probe) {
   Health& health = *deployment.health;
-  count(health, now_us, false);
+  count(health, now_us, {.calls = 1, .fails = 0});
   if (!probe) return;  // Only a probe says that the provider is back: others may have been under way for long.
   health.cooling_until_us.store(0, std::memory_order_relaxed);
   health.probing.store(false);
@@ -184,32 +220,32 @@ bool note_failure(const Deployment& deployment, const Error& error, std::size_t 
                   const CooldownPolicy& policy, std::int64_t now_us, bool probe) {
   using std::chrono::milliseconds;
   Health& health = *deployment.health;
-  const bool at_fault = counts_as_failure(error.kind) || account_trouble(error);
+  const bool at_fault = is_at_fault(error);
   // What says nothing of the provider (the caller went, a limit of ours) is no call in the ratio either.
-  if (at_fault || base::is_upstream(error.kind)) count(health, now_us, at_fault);
+  if (at_fault || base::is_upstream(error.kind)) count(health, now_us, {.calls = 1, .fails = at_fault ? 1U : 0U});
 
-  CooldownInput input{.kind = error.kind, .group_size = group_size, .wildcard = deployment.wildcard};
-  input.account_trouble = account_trouble(error);
-  input.calls_this_minute = health.calls.load(std::memory_order_relaxed);
-  input.fails_this_minute = health.fails.load(std::memory_order_relaxed);
-  input.retry_after = error.retry_after;
-  input.deployment_cooldown_time = deployment.cooldown_time;
-  milliseconds time = cooldown(input, policy);
+  milliseconds time = cooldown(input_of(deployment, error, group_size), policy);
   if (probe && at_fault && time == milliseconds{0}) time = policy.cooldown_time;  // Still not back.
-  if (time > milliseconds{0}) {
-    const std::int64_t until = now_us + std::chrono::duration_cast<std::chrono::microseconds>(time).count();
-    std::int64_t seen = health.cooling_until_us.load(std::memory_order_relaxed);
-    while (seen < until && !health.cooling_until_us.compare_exchange_weak(seen, until, std::memory_order_relaxed)) {
-    }
-    health.cooling_status.store(status_of(error), std::memory_order_relaxed);
-    health.cooldowns.fetch_add(1, std::memory_order_relaxed);
-  }
+  if (time > milliseconds{0}) cool(health, time, status_of(error), now_us);
   if (probe) {
     // An answer that blames the request shows that the provider works.
     if (!at_fault && base::is_upstream(error.kind)) health.cooling_until_us.store(0, std::memory_order_relaxed);
     health.probing.store(false);
   }
   return time > milliseconds{0};
+}
+
+bool note_broken(const Deployment& deployment, const Error& error, std::size_t group_size, const CooldownPolicy& policy,
+                 std::int64_t now_us) {
+  if (!is_at_fault(error)) return false;
+  count(*deployment.health, now_us, {.calls = 0, .fails = 1});
+  const std::chrono::milliseconds time = cooldown(input_of(deployment, error, group_size), policy);
+  if (time > std::chrono::milliseconds{0}) cool(*deployment.health, time, status_of(error), now_us);
+  return time > std::chrono::milliseconds{0};
+}
+
+void note_unasked(const Deployment& deployment, bool probe) {
+  if (probe) deployment.health->probing.store(false);
 }
 
 }  // namespace turnpike::router

@@ -210,6 +210,39 @@ TEST(NoteFailure, TheRatioIsCountedPerMinute) {
   EXPECT_TRUE(note_failure(deployment, error, 2, {}, kNow + 60 * kSecond, false)) << "five of five";
 }
 
+TEST(NoteBroken, StreamsThatBreakLaterCountAsFailuresOfTheirCalls) {
+  const ModelGroup group = group_of({{"a", {}, {}}, {"b", {}, {}}});
+  const Deployment& deployment = *group.deployments[0];
+  Error error = failure(ErrorKind::UpstreamTruncated);
+  bool cooled = false;
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_FALSE(cooled) << i;
+    note_success(deployment, kNow, false);
+    cooled = note_broken(deployment, error, 2, {}, kNow);
+  }
+  EXPECT_TRUE(cooled) << "five of five";
+  EXPECT_EQ(deployment.health->calls, 5U);
+  error.kind = ErrorKind::UpstreamContentPolicy;
+  EXPECT_FALSE(note_broken(*group.deployments[1], error, 2, {.allowed_fails = 0}, kNow)) << "no fault of its own";
+  EXPECT_EQ(group.deployments[1]->health->fails, 0U);
+}
+
+TEST(NoteUnasked, FreesTheProbe) {
+  const ModelGroup group = group_of({{"a", {}, {}, kSecond}});
+  note_unasked(*pick(group, {}, kNow, 0)->deployment, true);
+  EXPECT_TRUE(pick(group, {}, kNow, 0)->probe);
+}
+
+TEST(NoteFailure, AFourOhFourAboutTheRequestTouchesNobody) {
+  const ModelGroup group = group_of({{"a", {}, {}}});
+  Error error = failure(ErrorKind::UpstreamNotFound, 404);
+  error.detail = "No such File object: file-abc123";
+  EXPECT_FALSE(note_failure(*group.deployments[0], error, 1, {.allowed_fails = 0}, kNow, false));
+  EXPECT_EQ(group.deployments[0]->health->fails, 0U);
+  error.detail = "The model `gpt-9` does not exist";
+  EXPECT_TRUE(note_failure(*group.deployments[0], error, 1, {}, kNow, false));
+}
+
 TEST(NoteFailure, TheCallersMistakesTouchNobody) {
   const ModelGroup group = group_of({{"a", {}, {}}, {"b", {}, {}}});
   const Deployment& deployment = *group.deployments[0];

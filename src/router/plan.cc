@@ -116,9 +116,14 @@ Result<RoutePlan> plan(const RoutingTable& table, const config::Settings& settin
                        const std::function<bool(std::string_view)>& allowed, GroupCache& cache) {
   ModelGroupRef group = table.find_named(model, cache);
   std::string requested(model);
-  if (!group && !model.empty() && !table.default_fallbacks().empty() && !disable_fallbacks && !call.disable_fallbacks) {
-    requested = table.default_fallbacks().front();
-    if (!allowed || allowed(requested)) group = table.find_named(requested, cache);
+  if (!group && !model.empty() && !disable_fallbacks && !call.disable_fallbacks) {
+    for (const std::string& fallback : table.default_fallbacks()) {
+      if (allowed && !allowed(fallback)) continue;
+      group = table.find_named(fallback, cache);
+      if (!group) continue;
+      requested = fallback;
+      break;
+    }
   }
   if (!group) return unknown_model(table, call, model, allowed);
 
