@@ -153,11 +153,13 @@ Result<domain::CallerRef> judge(const domain::CallerRef& caller, std::int64_t no
 }
 
 tl::unexpected<Error> unknown_key(std::string_view key, const std::string& hash) {
-  return refuse("Authentication Error, Invalid proxy server token passed. Received API Key = sk-..." +
-                    std::string(key.size() > 12 ? key.substr(key.size() - 4) : std::string_view("****")) +
-                    ", Key Hash (Token) =" + hash +
-                    ". Unable to find token in cache or `LiteLLM_VerificationTokenTable`",
-                "token_not_found_in_db", "key");
+  return refuse(
+      "Authentication Error, Invalid proxy server token passed. Received API Key = sk-..." +
+          std::string(key.size() > 12 ? key.substr(key.size() - 4) : std::string_view("****")) +
+          ", Key Hash (Token) =" + hash +
+          ". Unable to find token in cache or `LiteLLM_VerificationTokenTable`. This gateway has no such key, or it "
+          "was deleted: POST /key/generate with the master key makes one.",
+      "token_not_found_in_db", "key");
 }
 
 /// What can be said without looking the key up.
@@ -169,7 +171,7 @@ std::optional<Result<domain::CallerRef>> judge_form(const Presented& presented, 
   if (settings.master_key.empty() && !key.starts_with("sk-")) return anonymous;
   if (presented.malformed)
     return refuse("Authentication Error, Malformed API Key passed in. Ensure Key has `Bearer ` prefix.");
-  if (key.empty()) return refuse("Authentication Error, No api key passed in.");
+  if (key.empty()) return refuse("Authentication Error, No api key passed in. Send one: Authorization: Bearer sk-...");
   if (key.size() > kKeyBytesMax) return refuse("Authentication Error, the key is longer than any key of this gateway.");
   if (!key.starts_with("sk-")) {
     return refuse("Authentication Error, LiteLLM Virtual Key expected. Received=" + shown(key) +

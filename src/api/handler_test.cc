@@ -52,7 +52,8 @@ TEST(Handler, RefusesKeysWithLitellmsTexts) {
     return done ? Status() : base::fail(done.error());
   }));
   const KeyTextCase cases[] = {
-      {"none", "", 401, "auth_error", "Authentication Error, No api key passed in."},
+      {"none", "", 401, "auth_error",
+       "Authentication Error, No api key passed in. Send one: Authorization: Bearer sk-..."},
       {"no scheme", "sk-plain", 401, "auth_error",
        "Authentication Error, Malformed API Key passed in. Ensure Key has `Bearer ` prefix."},
       {"not a virtual key", "Bearer abcdefghijkl", 401, "auth_error",
@@ -60,7 +61,9 @@ TEST(Handler, RefusesKeysWithLitellmsTexts) {
       {"unknown", "Bearer sk-unknown-12345", 401, "token_not_found_in_db",
        "Authentication Error, Invalid proxy server token passed. Received API Key = sk-...2345, Key Hash (Token) =" +
            base::sha256_hex("sk-unknown-12345") +
-           ". Unable to find token in cache or `LiteLLM_VerificationTokenTable`"},
+           ". Unable to find token in cache or `LiteLLM_VerificationTokenTable`. This gateway has no such key, or it "
+           "was deleted: POST /key/generate with "
+           "the master key makes one."},
       {"expired", "Bearer sk-expired-0001", 401, "expired_key",
        "Authentication Error - Expired Key. Key Expiry time 1970-"},
       {"quotes", "Bearer sk-'\\\" OR 1=1 --", 401, "token_not_found_in_db", "Invalid proxy server token"},
@@ -93,6 +96,7 @@ TEST(Models, AreThoseTheKeyMayCall) {
   ASSERT_EQ(gateway.post("/key/generate", R"({"key":"sk-few-models-1","models":["fast"]})").status, 200);
   EXPECT_EQ(gateway.get("/v1/models", "sk-few-models-1").body,
             R"({"data":[{"id":"fast","object":"model","created":1677610602,"owned_by":"openai"}],"object":"list"})");
+  EXPECT_EQ(gateway.get("/openai/models?api-version=2025-04-01-preview").body, all.body);
   EXPECT_EQ(gateway.get("/v1/models?fallback_type=odd").status, 400);
 }
 
@@ -101,6 +105,7 @@ TEST(Models, OneByItsId) {
   EXPECT_EQ(gateway.get("/v1/models/gpt-4o").status, 200);
   EXPECT_TRUE(gateway.get("/models/openai/gpt-4o-mini").holds(R"("id":"openai/gpt-4o-mini")"));
   EXPECT_EQ(gateway.get("/v1/models/openai%2Fgpt-4o-mini").status, 200);
+  EXPECT_EQ(gateway.get("/openai/models/gpt-4o?api-version=2025-04-01-preview").status, 200);
   const Sent missing = gateway.get("/v1/models/gpt-4");
   EXPECT_EQ(missing.status, 404);
   EXPECT_TRUE(missing.holds(R"("detail":"The model 'gpt-4' does not exist)")) << missing.body;

@@ -38,7 +38,8 @@ int check_config(const Options& options) {
     fmt::print("{}: would not start: {} error(s), {} warning(s)\n", options.config, errors, warnings);
     return kWouldNotStart;
   }
-  fmt::print("{}: {} deployment(s), {} warning(s)\n", options.config, loaded.settings->models.size(), warnings);
+  fmt::print("{}: would start: {} deployment(s), {} warning(s)\n", options.config, loaded.settings->models.size(),
+             warnings);
   return warnings > 0 ? kWithWarnings : kClean;
 }
 

@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <set>
 
 #include "app/snapshot.h"
 #include "config/settings.h"
@@ -50,24 +49,17 @@ constexpr std::string_view kMasterKeyMissing =
     "  # Everybody who reaches the port may call until this is set; keep it in the environment.\n"
     "  # master_key: os.environ/LITELLM_MASTER_KEY   # a text that starts with sk-\n";
 
-std::string config_text(const std::vector<config::ProviderKey>& providers, const config::Environment& environment) {
-  const auto is_set = [&](const std::string& name) { return !environment(name).value_or("").empty(); };
+std::string config_text(const std::vector<config::FoundKey>& found, bool master_key_set) {
   std::string text(kHead);
-  std::set<std::string> used;  // Rows of one company share a key; the first of them is the one people mean.
-  for (const config::ProviderKey& provider : providers) {
-    for (const std::string& variable : provider.variables) {
-      if (!is_set(variable)) continue;
-      if (!used.insert(variable).second) break;
-      text += fmt::format(
-          "  - model_name: \"{0}/*\"\n    litellm_params:\n      model: \"{0}/*\"\n      api_key: os.environ/{1}\n",
-          provider.provider, variable);
-      break;
-    }
+  for (const config::FoundKey& key : found) {
+    text += fmt::format(
+        "  - model_name: \"{0}/*\"\n    litellm_params:\n      model: \"{0}/*\"\n      api_key: os.environ/{1}\n",
+        key.provider, key.variable);
   }
-  if (used.empty()) text += kExampleProvider;
+  if (found.empty()) text += kExampleProvider;
   text += kOneModel;
   text += kTail;
-  text += is_set("LITELLM_MASTER_KEY") ? kMasterKey : kMasterKeyMissing;
+  text += master_key_set ? kMasterKey : kMasterKeyMissing;
   return text;
 }
 
@@ -80,7 +72,9 @@ int init_config(const Options& options) {
     fmt::print(stderr, "error: {} exists already; choose another name, or replace it with --force\n", path);
     return 1;
   }
-  const std::string text = config_text(provider_keys(), config::process_environment());
+  const config::Environment environment = config::process_environment();
+  const std::vector<config::FoundKey> found = config::found_keys(provider_keys(), environment);
+  const std::string text = config_text(found, !environment("LITELLM_MASTER_KEY").value_or("").empty());
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << text;
   file.close();

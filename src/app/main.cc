@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
     case app::Command::LedgerVerify:
       return app::verify_ledger(options);
     case app::Command::Providers:
-      return app::print_providers();
+      return options.found_only ? app::print_found_providers() : app::print_providers();
     case app::Command::Version:
       return app::print_version();
   }

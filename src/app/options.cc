@@ -1,7 +1,11 @@
 #include "app/options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+
+#include "base/text.h"
 
 namespace turnpike::app {
 namespace {
@@ -13,6 +17,8 @@ struct IgnoredFlag {
 };
 constexpr IgnoredFlag kIgnored[] = {
     {"--telemetry", true},
+    {"--save", false},
+    {"--add_key", true},
     {"--use_prisma_db_push", false},
     {"--use_prisma_migrate", false},
     {"--local", false},
@@ -27,12 +33,126 @@ constexpr IgnoredFlag kIgnored[] = {
     {"--add_function_to_prompt", false},
 };
 
+/// Flags of LiteLLM that promise something this version does not do.
+struct RefusedFlag {
+  const char* name;
+  int values_min;
+  int values_max;
+  const char* variable;
+  const char* remedy;
+};
+constexpr const char* kNoTls = "TLS for callers is not served yet; let a proxy in front of the gateway end it";
+constexpr RefusedFlag kRefused[] = {
+    {"--ssl_keyfile_path", 1, 1, "SSL_KEYFILE_PATH", kNoTls},
+    {"--ssl_certfile_path", 1, 1, "SSL_CERTFILE_PATH", kNoTls},
+    {"--ciphers", 1, 1, "", kNoTls},
+    {"--iam_token_db_auth", 0, 0, "", "only the embedded SQLite is served today; leave the flag out"},
+    {"--health", 0, 0, "",
+     "ask the running gateway: curl http://127.0.0.1:4000/health -H 'Authorization: Bearer sk-...'"},
+    {"--test", 0, 1, "", "the page of the running gateway holds a curl line to try: curl http://127.0.0.1:4000/"},
+};
+
+/// Flags that go with --model, and the key of the config file each of them writes.
+struct ModelFlag {
+  enum class Form : std::uint8_t { Text, Number, Json, On };
+  const char* name;
+  const char* key;
+  Form form;
+  bool setting;      // Of litellm_settings, else of litellm_params.
+  const char* help;  // Null: taken, and not shown.
+};
+constexpr const char* kModelGroup = "One model without a config file";
+constexpr ModelFlag kModelFlags[] = {
+    {"--api_base", "api_base", ModelFlag::Form::Text, false, "Its base URL"},
+    {"--api_version", "api_version", ModelFlag::Form::Text, false, "Its API version"},
+    {"--headers", "extra_headers", ModelFlag::Form::Json, false, "Headers for it, a JSON object"},
+    {"--temperature", "temperature", ModelFlag::Form::Number, false, "Its default temperature"},
+    {"--max_tokens", "max_tokens", ModelFlag::Form::Number, false, "Its default max_tokens"},
+    {"--request_timeout", "request_timeout", ModelFlag::Form::Number, true, "Seconds for a whole call"},
+    {"--max_budget", "max_budget", ModelFlag::Form::Number, true, nullptr},
+    {"--drop_params", "drop_params", ModelFlag::Form::On, true, "Drop parameters the provider does not know"},
+};
+
+/// DEBUG and its like are everybody's names: a value that is no boolean is somebody else's.
+bool is_true(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && (base::equals_ignoring_case(value, "true") || std::string_view(value) == "1");
+}
+
+std::string yaml_quoted(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("''") : std::string(1, c);
+  return out + "'";
+}
+
+void add_model_flags(CLI::App& cli, SingleModel& single) {
+  cli.add_option("-m,--model", single.model, "The model: provider/model")->group(kModelGroup);
+  cli.add_option("--alias", single.alias, "Its public name")->group(kModelGroup);
+  for (const ModelFlag& flag : kModelFlags) {
+    auto& list = flag.setting ? single.settings : single.parameters;
+    const auto take = [&list, &flag](const std::string& value) {
+      list.emplace_back(flag.key, flag.form == ModelFlag::Form::Text ? yaml_quoted(value) : value);
+    };
+    if (flag.form == ModelFlag::Form::On) {
+      cli.add_flag_callback(flag.name, [take] { take("true"); }, flag.help)->group(kModelGroup);
+      continue;
+    }
+    CLI::Option* option = cli.add_option_function<std::string>(flag.name, take, flag.help == nullptr ? "" : flag.help);
+    option->group(flag.help == nullptr ? "" : kModelGroup);
+    if (flag.form == ModelFlag::Form::Number) option->check(CLI::Number);
+  }
+}
+
+void add_refused_flags(CLI::App& cli) {
+  for (const RefusedFlag& flag : kRefused) {
+    CLI::Option* option = cli.add_option_function<std::vector<std::string>>(
+        flag.name,
+        [&flag](const std::vector<std::string>& values) {
+          if (values == std::vector<std::string>{"false"}) return;
+          throw CLI::ValidationError(flag.name, flag.remedy);
+        },
+        flag.remedy);
+    option->expected(flag.values_min, flag.values_max)->group("");
+    if (*flag.variable != '\0') option->envname(flag.variable);
+  }
+}
+
+/// What CLI11 knows as "arguments were not expected", with the flag that was probably meant.
+std::string unexpected_text(const CLI::App& cli, const std::vector<std::string>& arguments) {
+  const auto flag = std::ranges::find_if(arguments, [](const std::string& text) { return text.starts_with('-'); });
+  if (flag == arguments.end()) {
+    std::vector<std::string> names;
+    for (const CLI::App* command : cli.get_subcommands({})) names.push_back(command->get_name());
+    const std::string& word = arguments.front();
+    const std::vector<std::string> near = base::nearest(word, names, 1);
+    return "there is no command \"" + word + "\"" + (near.empty() ? "" : "; did you mean " + near.front() + "?");
+  }
+  std::vector<std::string> names;
+  for (const CLI::App* command : cli.get_subcommands()) {
+    for (const CLI::Option* option : command->get_options()) names.push_back("--" + option->get_single_name());
+  }
+  for (const CLI::Option* option : cli.get_options()) {
+    if (!option->get_group().empty()) names.push_back("--" + option->get_single_name());
+  }
+  const std::string wanted = flag->substr(0, flag->find('='));
+  const std::vector<std::string> near = base::nearest(wanted, names, 1);
+  return "there is no flag " + wanted + (near.empty() ? "" : "; did you mean " + near.front() + "?");
+}
+
 }  // namespace
+
+std::string config_text(const SingleModel& single) {
+  std::string text = "model_list:\n  - model_name: " + yaml_quoted(single.alias.empty() ? single.model : single.alias) +
+                     "\n    litellm_params:\n      model: " + yaml_quoted(single.model) + "\n";
+  for (const auto& [key, value] : single.parameters) text += "      " + key + ": " + value + "\n";
+  if (!single.settings.empty()) text += "litellm_settings:\n";
+  for (const auto& [key, value] : single.settings) text += "  " + key + ": " + value + "\n";
+  return text;
+}
 
 bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   CLI::App cli("Turnpike: one gateway between your applications and every LLM provider.", "turnpike");
   cli.set_help_flag("-h,--help", "Print this help");
-  cli.footer("Without a subcommand the gateway is served: turnpike --config turnpike.yaml --port 4000");
   bool version = false;
   bool debug = false;
   bool detailed_debug = false;
@@ -55,11 +175,13 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   cli.add_flag("--no-journal", options.no_journal,
                "Serve without the local journal: a crash loses money that was spent");
   cli.add_flag("--no-access-log", no_access_log, "No line per call on stdout");
-  cli.add_flag("--debug", debug, "Info log")->envname("DEBUG");
-  cli.add_flag("--detailed_debug", detailed_debug, "Debug log")->envname("DETAILED_DEBUG");
-  cli.add_option("-m,--model", options.model, "Serve one model: provider/model");
-  cli.add_option("--alias", options.alias, "Its public name");
-  cli.add_option("--api_base", options.api_base, "Its base URL");
+  cli.add_flag("--debug", debug, "Info log, as without it (DEBUG=true)");
+  cli.add_flag("--detailed_debug", detailed_debug, "Debug log (DETAILED_DEBUG=true)");
+  cli.add_option("--keepalive_timeout", options.keepalive_seconds, "Seconds an idle connection of a caller stays open")
+      ->envname("KEEPALIVE_TIMEOUT");
+  cli.add_flag("--skip_server_startup", options.migrate_only, "Bring the database up to date and end");
+  add_model_flags(cli, options.single);
+  add_refused_flags(cli);
   std::string swallowed_value;
   bool swallowed_flag = false;
   for (const IgnoredFlag& flag : kIgnored) {
@@ -74,7 +196,9 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   CLI::App* check = cli.add_subcommand("check-config", "Check a config: exit 0 clean, 1 warnings, 2 would not start");
   check->add_option("file,-c,--config", options.config, "The file")->envname("CONFIG_FILE_PATH");
   check->add_flag("--print-effective", print_effective, "Print the values in force, secrets masked");
-  check->add_option("--allow_unenforced", options.allow_unenforced)->delimiter(',')->allow_extra_args(false);
+  check->add_option("--allow_unenforced", options.allow_unenforced, "A protecting key to be taken as accepted")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   CLI::App* init = cli.add_subcommand("init", "Write a commented config for the provider keys in the environment");
   init->add_option("file,-o,--output", options.output, "Where to (default turnpike.yaml)");
   init->add_flag("--force", options.overwrite, "Replace an existing file");
@@ -82,16 +206,17 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   fake->prefix_command();
   CLI::App* ledger = cli.add_subcommand("ledger", "ledger verify: journal, rows and totals agree, or what does not");
   CLI::App* verify = ledger->add_subcommand("verify", "Print each equation with both sides; exit 1 when one fails");
-  ledger->require_subcommand(1);
   for (CLI::App* command : {ledger, verify}) {
     command->add_option("--data_dir", options.data_dir, "The data directory of the gateway")
         ->envname("TURNPIKE_DATA_DIR");
   }
   CLI::App* providers = cli.add_subcommand("providers", "List the providers of the catalogue");
+  providers->add_flag("--found", options.found_only, "Only those whose key is in the environment, with its variable");
   CLI::App* version_command = cli.add_subcommand("version", "Print the version and the libraries");
   CLI::App* serve = cli.add_subcommand("serve", "Serve (the default)");
   serve->fallthrough();
   cli.require_subcommand(0, 1);
+  cli.footer("Without a subcommand the gateway is served: turnpike --config turnpike.yaml --port 4000");
 
   // fake-provider has flags of its own; they are not for this parser.
   if (argc > 1 && std::string_view(argv[1]) == "fake-provider") {
@@ -101,19 +226,33 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   }
   try {
     cli.parse(argc, argv);
+  } catch (const CLI::Success& asked) {
+    exit_code = cli.exit(asked);  // Help.
+    return false;
+  } catch (const CLI::ExtrasError&) {
+    std::vector<std::string> arguments = cli.remaining(true);
+    std::fprintf(stderr, "error: %s\nAll commands and flags: turnpike --help\n",
+                 unexpected_text(cli, arguments).c_str());
+    exit_code = 2;
+    return false;
   } catch (const CLI::ParseError& error) {
-    exit_code = cli.exit(error);
-    if (exit_code != 0) exit_code = 2;
+    std::fprintf(stderr, "error: %s\nAll commands and flags: turnpike --help\n", error.what());
+    exit_code = 2;
     return false;
   }
   if (check->parsed()) options.command = Command::CheckConfig;
   if (print_effective) options.command = Command::PrintEffective;
   if (init->parsed()) options.command = Command::Init;
+  if (ledger->parsed() && !verify->parsed()) {
+    std::fprintf(stderr, "error: say what to do with the ledger: turnpike ledger verify\n");
+    exit_code = 2;
+    return false;
+  }
   if (verify->parsed()) options.command = Command::LedgerVerify;
   if (providers->parsed()) options.command = Command::Providers;
   if (version || version_command->parsed()) options.command = Command::Version;
   options.access_log = !no_access_log;
-  if (detailed_debug) options.log_level = base::LogLevel::Debug;
+  if (detailed_debug || is_true("DETAILED_DEBUG")) options.log_level = base::LogLevel::Debug;
   if (const char* level = std::getenv("LITELLM_LOG")) {
     const std::string_view text = level;
     if (text == "DEBUG") options.log_level = base::LogLevel::Debug;

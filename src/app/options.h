@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
@@ -19,8 +21,19 @@ enum class Command : std::uint8_t {
   Version
 };
 
+/// One model without a config file: --model and the flags that go with it. Both lists hold YAML values by key.
+struct SingleModel {
+  std::string model;
+  std::string alias;                                            // Its public name; empty: `model`.
+  std::vector<std::pair<std::string, std::string>> parameters;  // Of litellm_params.
+  std::vector<std::pair<std::string, std::string>> settings;    // Of litellm_settings.
+};
+
+/// The config file that says the same.
+std::string config_text(const SingleModel& single);
+
 /// The command line: LiteLLM's flags and our own (spec config 11). Flags of LiteLLM that mean nothing here are taken
-/// and named in `ignored`.
+/// and named in `ignored`; those that promise what is not served yet are refused with the way round.
 struct Options {
   Command command = Command::Serve;
   std::string config;
@@ -33,10 +46,13 @@ struct Options {
   bool no_journal = false;
   base::LogLevel log_level = base::LogLevel::Info;
   bool access_log = true;
-  std::string model, alias, api_base;  // Single-model mode.
+  SingleModel single;
+  std::optional<std::uint32_t> keepalive_seconds;
+  bool migrate_only = false;  // --skip_server_startup
   std::vector<std::string> ignored;
   std::string output;             // init: where to; empty: turnpike.yaml
   bool overwrite = false;         // init --force
+  bool found_only = false;        // providers --found
   std::vector<std::string> rest;  // What fake-provider and ledger read themselves.
 };
 

@@ -76,8 +76,10 @@ int serve(const Options& options) {
       std::fprintf(stderr, "turnpike cannot start: %s\n", started.error().message.c_str());
       return 1;
     }
-    run_until_stopped(process, signals);
-    drain(process, signals);
+    if (!options.migrate_only) {
+      run_until_stopped(process, signals);
+      drain(process, signals);
+    }
     process.finish();
   }
   base::log(LogLevel::Info, "Stopped.");

@@ -7,6 +7,8 @@
 #include <boost/version.hpp>
 #include <string>
 
+#include "app/snapshot.h"
+#include "config/settings.h"
 #include "ledger/catalogue.h"
 #include "provider/provider.h"
 
@@ -23,14 +25,22 @@ int print_version() {
 }
 
 int print_providers() {
+  constexpr const char* kRow = "{:<24} {:<14} {:<60} {}\n";
+  fmt::print(kRow, "PROVIDER", "", "ADDRESS", "KEY VARIABLE");
   for (const provider::Provider& row : provider::catalogue()) {
     std::string keys;
     for (const std::string_view variable : row.key_variables)
       keys += (keys.empty() ? "" : ", ") + std::string(variable);
-    fmt::print("{:<24} {:<14} {:<60} {}\n", row.name,
-               row.shape == provider::Shape::OpenAi ? "served" : "not served yet",
-               row.base_url.empty() ? "(api_base needed)" : row.base_url, keys);
+    const bool served = row.shape == provider::Shape::OpenAi;
+    const std::string_view address = !served ? "-" : row.base_url.empty() ? "api_base of your own" : row.base_url;
+    fmt::print(kRow, row.name, served ? "served" : "not served yet", address, keys);
   }
+  return 0;
+}
+
+int print_found_providers() {
+  const std::vector<config::FoundKey> found = config::found_keys(provider_keys(), config::process_environment());
+  for (const config::FoundKey& key : found) fmt::print("{} {}\n", key.provider, key.variable);
   return 0;
 }
 

@@ -316,7 +316,24 @@ class StaticCredential final : public CredentialSource {
   base::Secret secret_;
 };
 
+class MissingCredential final : public CredentialSource {
+ public:
+  explicit MissingCredential(std::string message) : message_(std::move(message)) {}
+  Task<Result<const base::Secret*>> get() override {
+    co_return base::fail(ErrorKind::UpstreamUnauthenticated, message_);
+  }
+
+ private:
+  std::string message_;
+};
+
 }  // namespace
+
+std::shared_ptr<CredentialSource> missing_credential(std::string_view label, std::string_view variable) {
+  return std::make_shared<MissingCredential>("litellm.AuthenticationError: the gateway has no API key for " +
+                                             std::string(label) + ": set " + std::string(variable) +
+                                             " for the gateway and start it again");
+}
 
 std::shared_ptr<CredentialSource> static_credential(base::Secret secret) {
   return std::make_shared<StaticCredential>(std::move(secret));

@@ -24,12 +24,16 @@ class CredentialSource {
 };
 std::shared_ptr<CredentialSource> static_credential(base::Secret secret);
 
+/// Has nothing to give: every attempt ends with UpstreamUnauthenticated and the variable to set, and nothing is sent.
+std::shared_ptr<CredentialSource> missing_credential(std::string_view label, std::string_view variable);
+
 /// Where one attempt goes: everything of a deployment that the wire needs. Made once per deployment and snapshot.
 struct Target {
   const Provider* provider = nullptr;
   std::string model;  // As sent upstream.
   http::BaseUrl base;
-  std::string shown_base;  // For headers and logs: no query, no credentials.
+  std::string shown_base;    // For headers and logs: no query, no credentials.
+  bool self_hosted = false;  // Costs nothing unless priced.
   std::shared_ptr<CredentialSource> credential;
   std::string extra_fields;  // Rendered header lines: extra_headers, organization.
   std::string
