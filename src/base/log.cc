@@ -13,7 +13,8 @@
 namespace turnpike::base {
 namespace {
 
-constexpr std::size_t kQueueLines = 65'536;
+// Each place costs 400 bytes from the start.
+constexpr std::size_t kQueueLines = 4'096;
 
 struct Loggers {
   std::shared_ptr<spdlog::details::thread_pool> pool;
@@ -56,6 +57,10 @@ void stop_log() {
   if (!loggers) return;
   loggers->operator_log->flush();
   loggers.reset();
+}
+
+std::uint64_t log_lines_dropped() {
+  return loggers ? loggers->pool->overrun_counter() : 0;
 }
 
 bool log_enabled(LogLevel level) {

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,8 @@ enum class LogLevel { Debug, Info, Warning, Error };
 /// cannot be formatted into it (`Secret` has no formatter).
 void start_log(LogLevel least);
 void stop_log();  // Writes what is queued.
+/// Lines lost because the queue was full: the oldest go.
+std::uint64_t log_lines_dropped();
 bool log_enabled(LogLevel level);
 void log_line(LogLevel level, std::string_view text);
 
