@@ -34,7 +34,7 @@ Error connection_error(std::string_view what, std::string detail = {}) {
 std::string_view words_of(int error) {
   switch (error) {
     case ECONNREFUSED:
-      return "the provider refused the connection";
+      return "the provider refused the connection: check that it runs and that api_base names its host and port";
     case ECONNRESET:
       return "the provider reset the connection";
     case ENETUNREACH:
@@ -81,6 +81,7 @@ class PooledClient final : public Client {
  private:
   Task<Result<std::vector<net::Address>>> resolve(const Origin& origin, ExchangeClock::Limit limit, Cancel& cancel);
   Task<Result<std::unique_ptr<Connection>>> dial(const Origin& origin, const ExchangeClock& clock, Cancel& cancel);
+  Task<Status> load_trust(const Origin& origin, ExchangeClock::Limit limit, Cancel& cancel);
   Task<Status> shake_hands(Connection& connection, const Origin& origin, ExchangeClock::Limit limit, Cancel& cancel);
   Task<Status> write_request(Connection& connection, const Outgoing& request, const ExchangeClock& clock,
                              Cancel& cancel);
@@ -100,15 +101,32 @@ Task<Result<std::vector<net::Address>>> PooledClient::resolve(const Origin& orig
   const net::Wake wake = co_await meeting->wait(limit.when);
   cancel.set_action({});
   if (cancel.requested()) co_return base::fail(ExchangeClock::cancelled());
-  if (wake == net::Wake::Timeout) co_return base::fail(ExchangeClock::expired(limit));
+  if (Status ready = outcome_of(wake, limit, pool_->counters); !ready) co_return base::fail(std::move(ready.error()));
   const net::Resolver::Answer* answer = resolver.find(origin.host, origin.port);
-  if (answer == nullptr) co_return base::fail(connection_error("the provider's host name cannot be resolved"));
+  if (answer == nullptr)
+    co_return base::fail(
+        connection_error("the provider's host name cannot be resolved: check api_base and this machine's DNS"));
   if (!*answer) co_return base::fail(connection_error(answer->error().message, answer->error().detail));
   co_return *answer;
 }
 
+/// Reads the roots of trust off the I/O thread, where they take tens of milliseconds, unless they are there.
+Task<Status> PooledClient::load_trust(const Origin& origin, ExchangeClock::Limit limit, Cancel& cancel) {
+  if (Connection::trust_loaded(origin)) co_return Status{};
+  const auto meeting = std::make_shared<net::Rendezvous>(pool_->loop);
+  cancel.set_action([meeting] { meeting->complete(net::Wake::Woken); });
+  net::run_blocking([origin, meeting, mailbox = pool_->loop.mailbox()]() mutable {
+    Connection::load_trust(origin);
+    mailbox->post([meeting = std::move(meeting)] { meeting->complete(net::Wake::Ready); });
+  });
+  const net::Wake wake = co_await meeting->wait(limit.when);
+  cancel.set_action({});
+  co_return outcome_of(cancel.requested() ? net::Wake::Woken : wake, limit, pool_->counters);
+}
+
 Task<Status> PooledClient::shake_hands(Connection& connection, const Origin& origin, ExchangeClock::Limit limit,
                                        Cancel& cancel) {
+  if (Status ready = co_await load_trust(origin, limit, cancel); !ready) co_return ready;
   TlsSession& tickets = pool_->tickets(origin);
   if (Status started = connection.start_tls(origin, tickets, &tickets); !started) co_return started;
   for (;;) {
@@ -120,7 +138,7 @@ Task<Status> PooledClient::shake_hands(Connection& connection, const Origin& ori
     const std::uint8_t interest = io.kind == net::Io::Kind::WantsRead ? net::Socket::kReadable : net::Socket::kWritable;
     const ExchangeClock::Limit patience = limit;
     const net::Wake wake = co_await PatientWait(connection.socket, interest, patience.when, cancel);
-    if (Status ready = outcome_of(wake, patience); !ready) co_return ready;
+    if (Status ready = outcome_of(wake, patience, pool_->counters); !ready) co_return ready;
   }
   ++(connection.resumed() ? pool_->counters.tls_resumed : pool_->counters.tls_full);
   co_return Status{};
@@ -149,7 +167,7 @@ Task<Result<std::unique_ptr<Connection>>> PooledClient::dial(const Origin& origi
     ++pool_->counters.connects;
     if (!done) {
       const net::Wake wake = co_await PatientWait(connection->socket, net::Socket::kWritable, own.when, cancel);
-      if (Status ready = outcome_of(wake, own); !ready) {
+      if (Status ready = outcome_of(wake, own, pool_->counters); !ready) {
         last = std::move(ready.error());
         if (last.kind == ErrorKind::Timeout) continue;
         co_return base::fail(std::move(last));
@@ -216,7 +234,7 @@ Task<Status> PooledClient::write_request(Connection& connection, const Outgoing&
     if (io.kind == net::Io::Kind::Failed || io.kind == net::Io::Kind::End) {
       // Whoever refuses a large body answers and closes before having read it: the answer may be here already.
       connection.sent_whole = false;
-      if (connection.socket.readable() && !connection.reused) co_return Status{};
+      if (connection.socket.readable()) co_return Status{};
       co_return base::fail(connection_error(words_of(io.error == EPIPE ? ECONNRESET : io.error)));
     }
     const std::uint8_t interest = io.kind == net::Io::Kind::WantsRead || !connection.tls()
@@ -224,7 +242,7 @@ Task<Status> PooledClient::write_request(Connection& connection, const Outgoing&
                                       : net::Socket::kWritable;
     const ExchangeClock::Limit patience = clock.first_byte();
     const net::Wake wake = co_await PatientWait(connection.socket, interest, patience.when, cancel);
-    if (Status ready = outcome_of(wake, patience); !ready) co_return ready;
+    if (Status ready = outcome_of(wake, patience, pool_->counters); !ready) co_return ready;
     if (!connection.tls() && connection.socket.readable() && !connection.socket.writable()) {
       connection.sent_whole = false;  // Answered before all was sent.
       co_return Status{};

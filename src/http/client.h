@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -85,10 +86,20 @@ class Incoming {
   /// The rest of the body, padded by kBodyPadding readable bytes; the view lives as long as this object.
   /// Errors: as read; UpstreamMalformed above `bytes_max`.
   virtual Task<Result<std::string_view>> read_all(std::size_t bytes_max) = 0;
+  /// What a `read_all` that failed had received of the body.
+  virtual std::string_view received() const = 0;
+  /// The body has been read to its end, framing and all.
+  virtual bool ended() const = 0;
 };
 
+/// Written by the client's thread, read by any.
 struct ClientCounters {
-  std::uint64_t connects = 0, reused = 0, stale_retries = 0, tls_full = 0, tls_resumed = 0, idle = 0;
+  std::atomic<std::uint64_t> connects{0}, reused{0}, stale_retries{0}, tls_full{0}, tls_resumed{0};
+  std::atomic<std::uint64_t> idle{0};          // Connections waiting in the pools now.
+  std::atomic<std::uint64_t> idle_evicted{0};  // Closed because `idle_per_origin_max` others waited.
+  std::atomic<std::uint64_t> limit_header{0};  // Heads above `header_bytes_max` or `header_count_max`.
+  std::atomic<std::uint64_t> limit_body{0};    // Bodies above the `bytes_max` of `read_all`.
+  std::atomic<std::uint64_t> timeout_connect{0}, timeout_first_byte{0}, timeout_idle{0}, timeout_total{0};
 };
 
 /// The pools of one I/O thread.
@@ -98,7 +109,9 @@ class Client {
     std::size_t idle_per_origin_max = 256;
     std::chrono::seconds idle_timeout{50};
     std::size_t header_bytes_max = 64 * 1024;
-    std::chrono::seconds dns_ttl{30};
+    std::size_t header_count_max = 256;
+    std::chrono::seconds dns_ttl{30};     // Older addresses are used while they are looked up again,
+    std::chrono::seconds dns_stale{300};  // for so long.
   };
   static std::unique_ptr<Client> make(net::IoThread& thread, Options options);
   virtual ~Client() = default;

@@ -5,7 +5,7 @@
 namespace turnpike::http {
 
 ClientPool::ClientPool(net::EventLoop& loop_in, Client::Options options_in)
-    : loop(loop_in), options(options_in), resolver(loop_in, options_in.dns_ttl) {}
+    : loop(loop_in), options(options_in), resolver(loop_in, options_in.dns_ttl, options_in.dns_stale) {}
 
 ClientPool::~ClientPool() = default;
 
@@ -40,8 +40,10 @@ void ClientPool::adopt(const Origin& origin, Connection& connection) {
 void ClientPool::give_back(std::unique_ptr<Connection> connection) {
   if (connection->socket.peer_closed()) return;
   std::vector<std::unique_ptr<Connection>>& idle = static_cast<Entry*>(connection->home)->idle;
-  while (!idle.empty() &&
-         (idle.size() >= options.idle_per_origin_max || loop.now() - idle.front()->idle_since > options.idle_timeout)) {
+  for (;;) {
+    const bool full = idle.size() >= options.idle_per_origin_max;
+    if (!full && (idle.empty() || loop.now() - idle.front()->idle_since <= options.idle_timeout)) break;
+    if (full) ++counters.idle_evicted;
     idle.erase(idle.begin());
     --counters.idle;
   }

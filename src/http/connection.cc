@@ -50,13 +50,24 @@ int on_new_session(SSL* ssl, SSL_SESSION* session) {
 }
 
 /// One context per policy and process: reading the system's roots takes tens of milliseconds.
-SSL_CTX* context_of(const Origin& origin) {
-  static std::mutex mutex;
+struct Contexts {
+  std::mutex mutex;
+  std::map<std::pair<bool, std::string>, SSL_CTX*> all;
+
+  SSL_CTX* find(const Origin& origin) {
+    const std::lock_guard lock(mutex);
+    const auto found = all.find({origin.verify, origin.ca_file});
+    return found == all.end() ? nullptr : found->second;
+  }
+};
+
+Contexts& contexts() {
   // Kept to the end of the process: I/O threads may outlive static objects.
-  static auto& contexts = *new std::map<std::pair<bool, std::string>, SSL_CTX*>;
-  const std::lock_guard lock(mutex);
-  SSL_CTX*& context = contexts[{origin.verify, origin.ca_file}];
-  if (context != nullptr) return context;
+  static auto& instance = *new Contexts;
+  return instance;
+}
+
+SSL_CTX* make_context(const Origin& origin) {
   SSL_CTX* made = SSL_CTX_new(TLS_client_method());
   if (made == nullptr) return nullptr;
   SSL_CTX_set_min_proto_version(made, TLS1_2_VERSION);
@@ -66,14 +77,13 @@ SSL_CTX* context_of(const Origin& origin) {
   SSL_CTX_set_read_ahead(made, 1);
   SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(made, &on_new_session);
+  SSL_CTX_set_verify(made, origin.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  if (!origin.verify) return made;
   const bool roots = origin.ca_file.empty() ? SSL_CTX_set_default_verify_paths(made) == 1
                                             : SSL_CTX_load_verify_locations(made, origin.ca_file.c_str(), nullptr) == 1;
-  if (origin.verify && !roots) {
-    SSL_CTX_free(made);
-    return nullptr;
-  }
-  SSL_CTX_set_verify(made, origin.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
-  return context = made;
+  if (roots) return made;
+  SSL_CTX_free(made);
+  return nullptr;
 }
 
 net::Io io_of(SSL* ssl, int result) {
@@ -100,8 +110,22 @@ Connection::~Connection() {
   SSL_free(ssl_);
 }
 
+bool Connection::trust_loaded(const Origin& origin) {
+  return contexts().find(origin) != nullptr;
+}
+
+void Connection::load_trust(const Origin& origin) {
+  SSL_CTX* const made = make_context(origin);
+  ERR_clear_error();
+  if (made == nullptr) return;
+  Contexts& known = contexts();
+  const std::lock_guard lock(known.mutex);
+  const bool kept = known.all.emplace(std::pair(origin.verify, origin.ca_file), made).second;
+  if (!kept) SSL_CTX_free(made);
+}
+
 Status Connection::start_tls(const Origin& origin, const TlsSession& session, TlsSession* tickets) {
-  SSL_CTX* const context = context_of(origin);
+  SSL_CTX* const context = contexts().find(origin);
   if (context == nullptr) {
     return base::fail(ErrorKind::UpstreamConnection, "the trust roots for TLS cannot be read",
                       "ca file: " + origin.ca_file);

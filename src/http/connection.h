@@ -25,6 +25,11 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
+  /// Whether the roots that `origin` is verified with have been read; if not, `load_trust` reads them (blocking, any
+  /// thread). A failure shows in `start_tls`.
+  static bool trust_loaded(const Origin& origin);
+  static void load_trust(const Origin& origin);
+
   /// Prepares TLS for `origin`; `session` may be null. New tickets are put into `*tickets`, which outlives this.
   /// Errors: UpstreamConnection when the trust roots cannot be read.
   Status start_tls(const Origin& origin, const TlsSession& session, TlsSession* tickets);

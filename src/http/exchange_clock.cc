@@ -3,26 +3,34 @@
 #include <fmt/core.h>
 
 namespace turnpike::http {
+namespace {
+
+constexpr std::string_view kConnect = "connect_timeout";
+constexpr std::string_view kFirstByte = "stream_timeout";
+constexpr std::string_view kIdle = "stream_idle_timeout";
+constexpr std::string_view kTotal = "timeout";
+
+}  // namespace
 
 ExchangeClock::Limit ExchangeClock::earlier(Limit limit) const {
-  const Limit total{timeouts_.deadline, "timeout", timeouts_.total};
+  const Limit total{timeouts_.deadline, kTotal, timeouts_.total};
   return total.when < limit.when ? total : limit;
 }
 
 ExchangeClock::Limit ExchangeClock::connecting(base::Monotonic started) const {
-  return earlier({started + timeouts_.connect, "connect_timeout", timeouts_.connect});
+  return earlier({started + timeouts_.connect, kConnect, timeouts_.connect});
 }
 
 ExchangeClock::Limit ExchangeClock::first_byte() const {
-  const Limit none{base::Monotonic::max(), "timeout", timeouts_.total};
+  const Limit none{base::Monotonic::max(), kTotal, timeouts_.total};
   if (!timeouts_.first_byte) return earlier(none);
-  return earlier({sent_ + *timeouts_.first_byte, "stream_timeout", *timeouts_.first_byte});
+  return earlier({sent_ + *timeouts_.first_byte, kFirstByte, *timeouts_.first_byte});
 }
 
 ExchangeClock::Limit ExchangeClock::between_bytes(base::Monotonic last) const {
-  const Limit none{base::Monotonic::max(), "timeout", timeouts_.total};
+  const Limit none{base::Monotonic::max(), kTotal, timeouts_.total};
   if (!timeouts_.idle) return earlier(none);
-  return earlier({last + *timeouts_.idle, "stream_idle_timeout", *timeouts_.idle});
+  return earlier({last + *timeouts_.idle, kIdle, *timeouts_.idle});
 }
 
 Error ExchangeClock::expired(const Limit& limit) {
@@ -40,10 +48,15 @@ Error ExchangeClock::cancelled() {
   return error;
 }
 
-Status outcome_of(net::Wake wake, const ExchangeClock::Limit& limit) {
+Status outcome_of(net::Wake wake, const ExchangeClock::Limit& limit, ClientCounters& counters) {
   if (wake == net::Wake::Woken) return base::fail(ExchangeClock::cancelled());
-  if (wake == net::Wake::Timeout) return base::fail(ExchangeClock::expired(limit));
-  return {};
+  if (wake != net::Wake::Timeout) return {};
+  auto& counter = limit.name == kConnect     ? counters.timeout_connect
+                  : limit.name == kFirstByte ? counters.timeout_first_byte
+                  : limit.name == kIdle      ? counters.timeout_idle
+                                             : counters.timeout_total;
+  counter.fetch_add(1, std::memory_order_relaxed);
+  return base::fail(ExchangeClock::expired(limit));
 }
 
 }  // namespace turnpike::http

@@ -34,7 +34,7 @@ class ExchangeClock {
   base::Monotonic sent_;
 };
 
-/// What the end of a wait means for the attempt: nothing, Timeout, or CallerGone.
-Status outcome_of(net::Wake wake, const ExchangeClock::Limit& limit);
+/// What the end of a wait means for the attempt: nothing, Timeout (counted), or CallerGone.
+Status outcome_of(net::Wake wake, const ExchangeClock::Limit& limit, ClientCounters& counters);
 
 }  // namespace turnpike::http

@@ -305,7 +305,7 @@ HeadResult parse_reply_head(std::string_view bytes, const HeadLimits& limits, in
   const HeadState state = lines.next(line);
   if (state == HeadState::Refused) return refused(502, kBareLineFeed);
   if (state == HeadState::Incomplete) {
-    if (bytes.size() >= limits.bytes_max) return refused(502, "the status line is longer than the limit");
+    if (bytes.size() >= limits.bytes_max) return refused(431, "the status line is longer than the limit");
     return {HeadState::Incomplete};
   }
   // "HTTP/1.1 200" and, after a blank, any reason.

@@ -44,7 +44,8 @@ Task<Result<std::size_t>> IncomingReply::receive(char* to, std::size_t size, Exc
   for (;;) {
     if (must_wait) {
       const net::Wake wake = co_await wait(interest, limit);
-      if (Status ready = outcome_of(wake, limit); !ready) co_return base::fail(std::move(ready.error()));
+      if (Status ready = outcome_of(wake, limit, pool_->counters); !ready)
+        co_return base::fail(std::move(ready.error()));
     }
     const net::Io io = connection_->read(to, size);
     switch (io.kind) {
@@ -72,7 +73,7 @@ ExchangeClock::Limit IncomingReply::limit_now() const {
 }
 
 Task<Status> IncomingReply::read_head(bool& untouched) {
-  const HeadLimits limits{pool_->options.header_bytes_max, 256};
+  const HeadLimits limits{pool_->options.header_bytes_max, pool_->options.header_count_max};
   std::unique_ptr<char[]> grown;  // For a head that outgrows the block.
   std::size_t capacity = net::Block::kBytes;
   std::size_t received = 0;
@@ -81,7 +82,7 @@ Task<Status> IncomingReply::read_head(bool& untouched) {
     // No buffer is held while the provider thinks.
     const ExchangeClock::Limit limit = clock_.first_byte();
     const net::Wake wake = co_await wait(net::Socket::kReadable, limit);
-    if (Status ready = outcome_of(wake, limit); !ready) co_return ready;
+    if (Status ready = outcome_of(wake, limit, pool_->counters); !ready) co_return ready;
   }
   block_ = net::Block::take();
   for (;;) {
@@ -105,7 +106,10 @@ Task<Status> IncomingReply::read_head(bool& untouched) {
     for (;;) {
       const std::string_view bytes(data, received);
       const HeadResult result = parse_reply_head(bytes, limits, status_, fields_, framing_);
-      if (result.state == HeadState::Refused) co_return base::fail(malformed(result.reason));
+      if (result.state == HeadState::Refused) {
+        if (result.status == 431) pool_->counters.limit_header.fetch_add(1, std::memory_order_relaxed);
+        co_return base::fail(malformed(result.reason));
+      }
       if (result.state == HeadState::Incomplete) break;
       if (status_ >= 200) co_return keep_head(data, result.head_bytes, received);
       if (status_ == 101) co_return base::fail(malformed("it switched protocols"));
@@ -194,7 +198,8 @@ Task<Result<std::string_view>> IncomingReply::read() {
     if (!connection_->has_pending() && !connection_->socket.readable()) {
       const ExchangeClock::Limit limit = limit_now();
       const net::Wake wake = co_await wait(net::Socket::kReadable, limit);
-      if (Status ready = outcome_of(wake, limit); !ready) co_return base::fail(std::move(ready.error()));
+      if (Status ready = outcome_of(wake, limit, pool_->counters); !ready)
+        co_return base::fail(std::move(ready.error()));
     }
     block_ = net::Block::take();
     Result<std::size_t> got = co_await receive(block_.data(), net::Block::kBytes, limit_now());
@@ -213,7 +218,10 @@ Task<Result<std::string_view>> IncomingReply::read() {
 }
 
 Task<Result<std::string_view>> IncomingReply::read_all(std::size_t bytes_max) {
-  const auto too_large = [] { return base::fail(malformed("it is larger than the limit")); };
+  const auto too_large = [this] {
+    pool_->counters.limit_body.fetch_add(1, std::memory_order_relaxed);
+    return base::fail(malformed("it is larger than the limit"));
+  };
   if (ended_) co_return std::string_view();
   if (framing_.length) {
     if (left_ > bytes_max) co_return too_large();
@@ -235,6 +243,7 @@ Task<Result<std::string_view>> IncomingReply::read_all(std::size_t bytes_max) {
     }
     std::memcpy(whole_.get() + size, slice->data(), slice->size());
     size += slice->size();
+    received_ = {whole_.get(), size};
     slice = co_await read();
     if (!slice) co_return slice;
   }
@@ -259,6 +268,7 @@ Task<Result<std::string_view>> IncomingReply::read_sized() {
   }
   held_ = held_end_ = 0;
   while (filled < length) {
+    received_ = {to, filled};
     Result<std::size_t> got = co_await receive(to + filled, length - filled, limit_now());
     if (!got) co_return base::fail(std::move(got.error()));
     if (*got == 0) {

@@ -30,6 +30,8 @@ class IncomingReply final : public Incoming {
   std::optional<std::uint64_t> length() const override { return framing_.length; }
   Task<Result<std::string_view>> read() override;
   Task<Result<std::string_view>> read_all(std::size_t bytes_max) override;
+  std::string_view received() const override { return received_; }
+  bool ended() const override { return ended_; }
 
  private:
   /// Waits for bytes and receives up to `size` of them; 0: the provider has closed.
@@ -52,6 +54,7 @@ class IncomingReply final : public Incoming {
   std::string head_;
   std::vector<Field> fields_;
   std::unique_ptr<char[]> whole_;  // read_all's, when it does not fit the block.
+  std::string_view received_;
   Framing framing_;
   ChunkDecoder chunks_;
   int status_ = 0;

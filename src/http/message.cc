@@ -51,6 +51,7 @@ void add_field(std::string& fields, std::string_view name, std::string_view valu
   const auto append = [&fields](std::string_view text) {
     const std::size_t from = fields.size();
     fields.append(text);
+    if (!base::has_control(text)) return;
     for (std::size_t i = from; i < fields.size(); ++i) {
       if (fields[i] == '\r' || fields[i] == '\n' || fields[i] == '\0') fields[i] = ' ';
     }

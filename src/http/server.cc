@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <future>
 #include <thread>
@@ -111,20 +112,25 @@ class ServerImpl final : public Server {
     });
   }
 
+  void interrupt_all() override {
+    on_each_shard([](ServerCore::Shard& shard) { each(shard, &ServerConnection::interrupt); });
+  }
+
   void abort_all() override {
-    on_each_shard([](ServerCore::Shard& shard) {
-      // An action may end other connections: work on a copy and skip what has gone.
-      const std::vector<ServerConnection*> open = shard.connections;
-      for (ServerConnection* connection : open) {
-        if (std::find(shard.connections.begin(), shard.connections.end(), connection) != shard.connections.end()) {
-          connection->abort();
-        }
-      }
-    });
+    on_each_shard([](ServerCore::Shard& shard) { each(shard, &ServerConnection::abort); });
   }
 
  private:
   net::EventLoop& first() { return *core_->shards.front()->loop; }
+
+  static void each(ServerCore::Shard& shard, void (ServerConnection::*act)()) {
+    // An action may end other connections: work on a copy and skip what has gone.
+    const std::vector<ServerConnection*> open = shard.connections;
+    for (ServerConnection* connection : open) {
+      if (std::find(shard.connections.begin(), shard.connections.end(), connection) != shard.connections.end())
+        (connection->*act)();
+    }
+  }
 
   void on_each_shard(void (*work)(ServerCore::Shard&)) {
     for (const auto& shard : core_->shards) {

@@ -41,7 +41,10 @@ class Exchange {
   /// Nothing has been sent yet: an error can still have its own status.
   virtual bool head_sent() const = 0;
   virtual bool caller_gone() const = 0;
-  /// `action` runs once, on this thread, when the caller closes before the reply has ended; an empty one takes it back.
+  /// The server is ending what is left (`Server::interrupt_all`): the caller is there and should be told.
+  virtual bool interrupted() const { return false; }
+  /// `action` runs once, on this thread, when the caller closes before the reply has ended or the server interrupts the
+  /// exchange; an empty one takes it back.
   virtual void on_gone(std::function<void()> action) = 0;
 };
 
@@ -58,6 +61,7 @@ struct ServerLimits {
   std::size_t body_bytes_max = 100 * 1024 * 1024;
   std::chrono::milliseconds header_timeout{30'000};  // From the first byte of a request to the end of its head.
   std::chrono::milliseconds body_timeout{60'000};    // Without a byte of the body.
+  std::size_t body_bytes_per_second_min = 1024;      // On average, once `body_timeout` has passed.
   std::chrono::milliseconds keepalive_timeout{75'000};
   std::chrono::milliseconds write_stall_timeout{300'000};  // The caller takes no byte.
   std::size_t connections_max = 100'000;
@@ -93,7 +97,9 @@ class Server {
   /// Graceful end (AC-STOP-1), from any thread: `stop_listening` closes the listener, idle connections and, after their
   /// reply, busy ones (`Connection: close`). `requests_open` falls to zero when the last exchange has ended.
   virtual void stop_listening() = 0;
-  /// Ends what is left: every open exchange sees `on_gone`.
+  /// Asks what is left to end: every open exchange sees `on_gone` and `interrupted`, and can still answer.
+  virtual void interrupt_all() = 0;
+  /// Ends what is left: every open exchange sees `on_gone`, and its caller a cut.
   virtual void abort_all() = 0;
 };
 

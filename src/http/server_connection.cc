@@ -74,6 +74,7 @@ Task<void> ServerConnection::serve_all() {
     if (!co_await read_head()) break;
     if (!co_await read_body()) break;
     co_await answer();
+    served_ = true;
     forget_request();
   }
   // Closing while bytes wait to be read would reset the connection and could destroy the answer in flight.
@@ -82,12 +83,13 @@ Task<void> ServerConnection::serve_all() {
 
 Task<bool> ServerConnection::wait_idle() {
   drop_buffers();
-  if (core_->draining.load(std::memory_order_relaxed)) co_return false;
+  // What has been sent is answered, also while draining.
   if (socket_.readable()) co_return true;
+  if (served_ && core_->draining.load(std::memory_order_relaxed)) co_return false;
   idle_ = true;
   const net::Wake wake = co_await socket_.wait_for(net::Socket::kReadable, core_->options.limits.keepalive_timeout);
   idle_ = false;
-  co_return wake == net::Wake::Ready;
+  co_return wake == net::Wake::Ready || (wake == net::Wake::Woken && socket_.readable());
 }
 
 Task<bool> ServerConnection::read_head() {
@@ -225,9 +227,14 @@ Task<bool> ServerConnection::read_body() {
   co_return co_await read_sized_body(length);
 }
 
-Task<bool> ServerConnection::wait_body() {
+Task<bool> ServerConnection::wait_body(base::Monotonic begun, std::size_t have) {
   if (socket_.readable()) co_return true;
-  const net::Wake wake = co_await socket_.wait_for(net::Socket::kReadable, core_->options.limits.body_timeout);
+  const ServerLimits& limits = core_->options.limits;
+  // A byte now and then must not hold a connection for ever.
+  const auto earned = std::chrono::milliseconds(have * 1000 / limits.body_bytes_per_second_min);
+  const base::Monotonic until =
+      std::min(socket_.loop().now() + limits.body_timeout, begun + limits.body_timeout + earned);
+  const net::Wake wake = co_await socket_.wait(net::Socket::kReadable, until);
   if (wake == net::Wake::Ready) co_return true;
   if (wake == net::Wake::Timeout) {
     core_->counters.limit_body_timeout.fetch_add(1, std::memory_order_relaxed);
@@ -245,8 +252,9 @@ Task<bool> ServerConnection::read_sized_body(std::size_t length) {
     to = body_.get();
     std::memcpy(to, data_ + begin_, have);
   }
+  const base::Monotonic begun = socket_.loop().now();
   while (have < length) {
-    if (!co_await wait_body()) co_return false;
+    if (!co_await wait_body(begun, have)) co_return false;
     net::Io io;
     if (!take_bytes(io, to + have, length - have)) co_return false;
     have += io.bytes;
@@ -277,8 +285,9 @@ Task<bool> ServerConnection::read_chunked_body() {
   std::memcpy(body_.get(), data_ + begin_, size);
   begin_ = end_;
   net::Block block = net::Block::take();
+  const base::Monotonic begun = socket_.loop().now();
   while (!decoder.done()) {
-    if (!co_await wait_body()) co_return false;
+    if (!co_await wait_body(begun, size)) co_return false;
     net::Io io;
     if (!take_bytes(io, block.data(), net::Block::kBytes)) co_return false;
     const ChunkDecoder::Step step = decoder.decode(block.data(), io.bytes);
@@ -503,12 +512,17 @@ void ServerConnection::cut() {
 void ServerConnection::on_gone(std::function<void()> action) {
   gone_action_ = std::move(action);
   // Closed before anybody asked: tell it from the loop, not from inside this call.
-  if (gone_action_ && caller_gone()) socket_.loop().arm_after(gone_check_, std::chrono::milliseconds(0));
+  if (gone_action_ && (caller_gone() || interrupted_))
+    socket_.loop().arm_after(gone_check_, std::chrono::milliseconds(0));
 }
 
 void ServerConnection::changed(void* self) {
   auto& connection = *static_cast<ServerConnection*>(self);
-  if (connection.socket_.peer_closed()) connection.set_gone();
+  if (connection.socket_.peer_closed()) {
+    connection.set_gone();
+  } else if (connection.interrupted_) {
+    connection.interrupt();
+  }
 }
 
 void ServerConnection::set_gone() {
@@ -521,7 +535,12 @@ void ServerConnection::set_gone() {
 }
 
 void ServerConnection::close_idle() {
-  if (idle_) socket_.wake();
+  if (idle_ && served_) socket_.wake();
+}
+
+void ServerConnection::interrupt() {
+  interrupted_ = true;
+  if (const std::function<void()> action = std::exchange(gone_action_, nullptr)) action();
 }
 
 void ServerConnection::abort() {

@@ -23,8 +23,10 @@ class ServerConnection final : public Exchange {
   ServerConnection(std::shared_ptr<ServerCore> core, ServerCore::Shard& shard, int fd, const net::Address& peer);
   ~ServerConnection() override;
 
-  /// Ends the connection if it is between requests.
+  /// Ends the connection if it is between requests; one that has not been used yet may still be.
   void close_idle();
+  /// Tells the exchange in progress that the server wants to end.
+  void interrupt();
   /// Ends it in any case; the exchange in progress sees its caller gone.
   void abort();
 
@@ -37,6 +39,7 @@ class ServerConnection final : public Exchange {
   void cut() override;
   bool head_sent() const override { return head_sent_; }
   bool caller_gone() const override { return gone_ || socket_.peer_closed(); }
+  bool interrupted() const override { return interrupted_; }
   void on_gone(std::function<void()> action) override;
 
  private:
@@ -60,7 +63,7 @@ class ServerConnection final : public Exchange {
   Task<bool> refuse(int status, const char* reason);
   Task<void> linger();
   Task<bool> wait_idle();
-  Task<bool> wait_body();
+  Task<bool> wait_body(base::Monotonic begun, std::size_t have);
   Task<Status> send(Parcel parcel);
 
   net::Io write_some(const Parcel& parcel);
@@ -95,6 +98,7 @@ class ServerConnection final : public Exchange {
   net::TimerWheel::Node gone_check_{&ServerConnection::changed, this};
 
   bool idle_ = false;
+  bool served_ = false;  // A request has been answered on this connection.
   bool keep_alive_ = true;
   bool head_sent_ = false;
   bool replied_ = false;
@@ -102,6 +106,7 @@ class ServerConnection final : public Exchange {
   bool cors_ = false;
   bool gone_ = false;
   bool linger_ = false;
+  bool interrupted_ = false;
 };
 
 }  // namespace turnpike::http
