@@ -40,7 +40,7 @@ Task<void> bill_attempt(AdmittedCall& admitted, const router::Deployment& deploy
   const ledger::Bill bill = ledger::bill(prices, usage, terms);
   if (usage.estimated) call.record.marks |= domain::kEstimated;
   if (bill.unknown) call.record.marks |= domain::kCostUnknown;
-  if (bill.unknown && deployment.target.provider->self_hosted) call.record.marks |= domain::kSelfHosted;
+  if (bill.unknown && deployment.target.self_hosted) call.record.marks |= domain::kSelfHosted;
   if (bill.free) call.record.marks |= domain::kFree;
   entry.billed = true;
   entry.cost = bill.cost;

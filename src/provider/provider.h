@@ -42,6 +42,10 @@ const Provider* find_provider(std::string_view name);
 /// The provider whose own endpoint `api_base` names; null when it is nobody's we know.
 const Provider* find_provider_by_base(std::string_view api_base);
 
+/// Whether what answers under `host` is the operator's own, so that it costs nothing unless priced (AC-PRICE-3): the
+/// row says so, or the row has a fixed address and the file names another one that is no provider's.
+bool is_self_hosted(const Provider& provider, std::string_view host);
+
 /// Splits "provider/model" (spec: providers 1). `custom` (custom_llm_provider) wins; bare names are looked up in
 /// `bare_model_provider` (the price catalogue's word for a model, may be null); null when nobody is meant.
 struct Resolved {

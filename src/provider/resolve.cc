@@ -32,6 +32,13 @@ constexpr Family kFamilies[] = {
     {"command-r", "cohere_chat"},
 };
 
+// Providers whose rows name no address of theirs: each customer has one, or another dialect is spoken there.
+constexpr std::string_view kProviderDomains[] = {
+    "amazonaws.com", "anthropic.com",     "azure.com",      "cloudflare.com",         "cohere.ai",
+    "cohere.com",    "databricks.com",    "googleapis.com", "oraclecloud.com",        "replicate.com",
+    "cloud.ibm.com", "hana.ondemand.com", "nlpcloud.io",    "snowflakecomputing.com", "voyageai.com",
+};
+
 const Provider* find_by_family(std::string_view model) {
   for (const Family& family : kFamilies) {
     if (model.starts_with(family.prefix)) return find_provider(family.provider);
@@ -61,12 +68,40 @@ std::string model_for_wire(const Provider& provider, std::string_view model) {
   return std::string(model);
 }
 
+/// "https://eu.api.openai.com/v1" -> "eu.api.openai.com".
+std::string_view host_of(std::string_view url) {
+  if (const std::size_t scheme = url.find("://"); scheme != std::string_view::npos) url.remove_prefix(scheme + 3);
+  return url.substr(0, url.find_first_of(":/?"));
+}
+
+/// "api.openai.com" -> "openai.com": a provider's regions and gateways share it.
+std::string_view domain_of(std::string_view host) {
+  const std::size_t last = host.rfind('.');
+  if (last == std::string_view::npos || last == 0) return host;
+  const std::size_t before = host.rfind('.', last - 1);
+  return before == std::string_view::npos ? host : host.substr(before + 1);
+}
+
 Resolved resolved(const Provider* provider, std::string_view model) {
   if (provider == nullptr) return {nullptr, std::string(model)};
   return {provider, model_for_wire(*provider, model)};
 }
 
 }  // namespace
+
+bool is_self_hosted(const Provider& provider, std::string_view host) {
+  if (provider.self_hosted) return true;
+  // Where every customer has an address of their own, another one says nothing.
+  if (provider.base_url.empty() || provider.base_url.find('{') != std::string_view::npos) return false;
+  const auto belongs_to = [host](std::string_view domain) {
+    return host == domain || (host.ends_with(domain) && host[host.size() - domain.size() - 1] == '.');
+  };
+  if (std::any_of(std::begin(kProviderDomains), std::end(kProviderDomains), belongs_to)) return false;
+  const std::string_view domain = domain_of(host);
+  return std::none_of(catalogue().begin(), catalogue().end(), [domain](const Provider& row) {
+    return !row.self_hosted && domain_of(host_of(row.base_url)) == domain;
+  });
+}
 
 Resolved resolve_model(std::string_view model, std::string_view custom, std::string_view api_base,
                        BareModelProvider bare) {
