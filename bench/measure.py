@@ -1,14 +1,22 @@
 """CPU per call and added latency, by the same load on three ways: direct, through nginx, through Turnpike."""
+import hashlib
 import json
+import os
 import statistics
 import subprocess
 import time
 
 from processes import BINARY, OTHER_KEY, UPSTREAM_KEY, FakeProvider, Gateway, Load, Nginx, note, request
-import hashlib
-import os
 
 WAYS = ("direct", "nginx", "turnpike")
+CORES = len(os.sched_getaffinity(0))
+
+
+def machine_busy_us():
+    """CPU time of all processes of the machine so far."""
+    with open("/proc/stat") as stat:
+        user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, stat.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) * 1e6 / os.sysconf("SC_CLK_TCK")
 
 
 class Bench:
@@ -20,6 +28,7 @@ class Bench:
         self.processes = []
         self.wrong = []
         self.good_through_gateway = 0
+        self.strangers = []  # Share of the machine that others used, one value for each measured run.
 
     def __enter__(self):
         try:
@@ -62,12 +71,14 @@ class Bench:
 
     def measured(self, what, way, load, command):
         """Runs one command; CPU spent by everybody until all that was deferred is done too."""
-        before = self.sample()
+        before, busy_before, started = self.sample(), machine_busy_us(), time.monotonic()
         result = load.run(command)
         if way == "turnpike":
             self.gateway.wait_settled()
-        after = self.sample()
+        after, busy_after, seconds = self.sample(), machine_busy_us(), time.monotonic() - started
         spent = {name: us - before.get(name, 0.0) for name, us in after.items()}
+        strangers_us = busy_after - busy_before - sum(spent.values()) - result["cpu_us"]
+        self.strangers.append(max(0.0, strangers_us) / (seconds * 1e6 * CORES))
         self.check(what, way, result)
         return result, spent
 
@@ -89,6 +100,7 @@ def cpu_row(bench, name, body, stream, connections, calls, rounds):
     note(f"{name}: {calls} calls, {rounds} rounds of each way")
     loads = {}
     seen = {way: [] for way in WAYS}
+    bench.strangers.clear()
     try:
         for way in WAYS:
             loads[way] = bench.load(way, body, stream, connections)
@@ -125,6 +137,7 @@ def cpu_row(bench, name, body, stream, connections, calls, rounds):
         "rate": {way: round(median(way, "rate")) for way in WAYS},
         "p50_us": {way: round(median(way, "p50_us"), 1) for way in WAYS},
         "p99_us": {way: round(median(way, "p99_us"), 1) for way in WAYS},
+        "strangers": round(statistics.median(bench.strangers), 3),
         "peak_mib": round(bench.gateway.memory_mib("VmHWM"), 1),
     }
     note("  " + json.dumps(row))
@@ -167,7 +180,7 @@ def latency(bench, body, stream, seconds, rounds):
 
 def find_rate(bench, what, load):
     """By a few short runs: CPU per call falls with the rate, so the next guess comes from the last."""
-    half = len(os.sched_getaffinity(0)) / 2.0
+    half = CORES / 2.0
     rate, busy = 2000.0 * half, 0.0
     for _ in range(5):
         started = time.monotonic()
@@ -178,7 +191,7 @@ def find_rate(bench, what, load):
         bench.check(what, "turnpike", result)
         spent = sum(after.values()) - sum(before.get(name, 0.0) for name in after) + result["cpu_us"]
         cores = spent / 1e6 / max(1.0, result["seconds"])
-        busy = cores / len(os.sched_getaffinity(0))
+        busy = cores / CORES
         note(f"  {rate:.0f} calls/s: {busy:.0%} ({time.monotonic() - started:.1f} s)")
         if 0.47 <= busy <= 0.53:
             break

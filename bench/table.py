@@ -30,13 +30,15 @@ def print_table(results, baseline_file, write_baseline):
           f"commit {machine['commit']}; {results['io_threads']} I/O threads, medians of {results['rounds']} rounds\n")
     if results["cpu"]:
         print(f"{'CPU per call':<20}{'nginx us':>9}{'I/O us':>8}{'rest us':>8}{'provider':>9}{'calls/s':>9}"
-              f"{'I/O : nginx':>13}  {'target':<15}{'kept':>6}{'sum : nginx':>13}  {'target':<15}{'kept':>6}")
+              f"{'I/O : nginx':>13}  {'target':<15}{'kept':>6}{'sum : nginx':>13}  {'target':<15}{'kept':>6}{'others':>8}")
     for name, row in results["cpu"].items():
         io, total = row["io_ratio"], row["sum_ratio"]
         kept_io, kept_sum = baseline.get(f"{name} io", ""), baseline.get(f"{name} sum", "")
         print(f"{name:<20}{row['nginx_us']:>9.1f}{row['io_us']:>8.1f}{row['other_us']:>8.1f}{row['provider_us']:>9.1f}"
               f"{row['rate']['turnpike']:>9}{io:>13.2f}  {verdict(io, IO_TARGETS.get(name)):<15}{kept_io:>6}"
-              f"{total:>13.2f}  {verdict(total, SUM_TARGETS.get(name)):<15}{kept_sum:>6}")
+              f"{total:>13.2f}  {verdict(total, SUM_TARGETS.get(name)):<15}{kept_sum:>6}{row['strangers']:>8.0%}")
+    if any(row["strangers"] > 0.1 for row in results["cpu"].values()):
+        print("Others used more than a tenth of the machine in some rows (last column): measure again on a quiet one.")
     if results["latency"]:
         print(f"\n{'Added latency, us':<28}{'calls/s':>9}{'machine':>9}{'direct':>9}{'nginx +':>9}{'Turnpike +':>12}{'over nginx':>12}  target")
     for name, row in results["latency"].items():
