@@ -64,10 +64,12 @@ Task<Result<KeyRow>> KeyStore::create(KeyRow row) {
     if (const Result<db::Rows> inserted = transaction.run(kInsertKey, key_values(*stored)); !inserted) {
       return alias_taken(inserted.error(), *stored);
     }
-    if (stored->spend == Money()) return {};
+    // Also for a spend of 0: a key that was deleted and is made again finds its old account, and begins anew.
     const Result<Money> opened = db::set_account_spend(transaction, *account, stored->spend, db::EntryKind::Opening,
                                                        stored->created_by, stored->created_us);
-    return opened ? Status{} : base::fail(opened.error());
+    if (!opened) return base::fail(opened.error());
+    stored->spend_edit = *opened;
+    return {};
   };
   if (Status done = co_await database_.transact(std::move(work)); !done) co_return base::fail(std::move(done.error()));
   on_change_(stored->hash);
@@ -121,7 +123,9 @@ Task<Result<KeyRow>> KeyStore::update(std::string hash, std::function<Status(Key
     const Result<Money> adjusted =
         db::set_account_spend(transaction, changed->account_id, changed->spend, db::EntryKind::Adjust,
                               changed->updated_by, changed->updated_us);
-    return adjusted ? Status{} : base::fail(adjusted.error());
+    if (!adjusted) return base::fail(adjusted.error());
+    changed->spend_edit = *adjusted;
+    return {};
   };
   if (Status done = co_await database_.transact(std::move(work)); !done) co_return base::fail(std::move(done.error()));
   on_change_(changed->hash);

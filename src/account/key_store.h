@@ -27,7 +27,8 @@ struct KeyRow {
   std::string permissions_json = "{}";
   std::optional<std::string> user_id, team_id, organization_id;
   std::optional<Money> max_budget;
-  Money spend;  // Booked.
+  Money spend;       // Booked.
+  Money spend_edit;  // By how much the update that returned this row changed what is booked.
   std::optional<std::int64_t> expires_us;
   bool blocked = false;
   std::int64_t account_id = 0;  // Its ledger account.

@@ -117,7 +117,7 @@ Reply row_reply(const Context& context, const KeyRow& row) {
 /// What the ledger must know of a committed change.
 void tell_ledger(const Context& context, const KeyChange& change, const KeyRow& row) {
   if (change.max_budget.present) context.gateway.ledger->limit_changed(row.account_id, row.max_budget);
-  if (change.spend) context.gateway.ledger->spend_changed(row.account_id, *change.spend);
+  if (change.spend) context.gateway.ledger->spend_changed(row.account_id, *change.spend, row.spend_edit);
 }
 
 Task<Result<Reply>> set_blocked(const Context& context, bool blocked) {
@@ -193,6 +193,11 @@ Task<Result<Reply>> generate_key(const Context& context) {
   }
   Result<KeyRow> created = co_await keys.create(std::move(row));
   if (!created) co_return base::fail(std::move(created.error()));
+  if (ledger::Ledger& ledger = *context.gateway.ledger; ledger.find_account(created->account_id)) {
+    // Deleted before and made again: this process goes on with the old account.
+    ledger.limit_changed(created->account_id, created->max_budget);
+    ledger.spend_changed(created->account_id, created->spend, created->spend_edit);
+  }
   base::log(base::LogLevel::Info, "key {} made by {}", created->hash, created->created_by);
 
   std::string body;

@@ -15,6 +15,7 @@ struct Armed {
   std::mutex mutex;
   std::string name;
   int left = 0;
+  bool lasting = false;
 };
 
 std::atomic<bool> anything_armed{false};
@@ -30,27 +31,34 @@ const bool kFromEnvironment = [] {
   const std::string_view whole = text;
   const std::size_t colon = whole.find(':');
   const int n = colon == std::string_view::npos ? 1 : std::atoi(text + colon + 1);
-  arm(whole.substr(0, colon), n);
+  arm(whole.substr(0, colon), n, whole.ends_with('+'));
   return true;
 }();
 
 }  // namespace
 
-void arm(std::string_view name, int n) {
+void arm(std::string_view name, int n, bool lasting) {
   const std::lock_guard lock(armed().mutex);
   armed().name = name;
   armed().left = n;
+  armed().lasting = lasting;
   anything_armed = !name.empty();
 }
 
 bool at(std::string_view name) {
   if (!anything_armed.load(std::memory_order_relaxed)) return false;
   const std::lock_guard lock(armed().mutex);
-  return armed().name == name && armed().left > 0 && --armed().left == 0;
+  if (armed().name != name || armed().left <= 0 || --armed().left > 0) return false;
+  if (armed().lasting) armed().left = 1;
+  return true;
 }
 
 void kill_at(std::string_view name) {
-  if (at(name)) std::raise(SIGKILL);
+  if (at(name)) die();
+}
+
+void die() {
+  for (;;) std::raise(SIGKILL);
 }
 
 }  // namespace turnpike::base::fault

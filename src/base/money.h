@@ -2,6 +2,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -10,7 +11,7 @@
 namespace turnpike::base {
 
 /// An amount in nanodollars (1e-9 $), signed. Prices and bills in progress are finer (`ledger/price.h`); nothing that
-/// is an amount is ever a binary float. Range: ± 9.2 thousand million dollars.
+/// is an amount is ever a binary float. Range: ± 9.2 thousand million dollars; sums stop at its ends, they never wrap.
 class Money {
  public:
   constexpr Money() = default;
@@ -26,19 +27,22 @@ class Money {
   std::string to_string() const;
 
   constexpr auto operator<=>(const Money&) const = default;
-  constexpr Money operator+(Money other) const { return Money(nano_ + other.nano_); }
-  constexpr Money operator-(Money other) const { return Money(nano_ - other.nano_); }
-  constexpr Money operator-() const { return Money(-nano_); }
-  constexpr Money& operator+=(Money other) {
-    nano_ += other.nano_;
-    return *this;
+  constexpr Money operator+(Money other) const {
+    std::int64_t sum = 0;
+    return __builtin_add_overflow(nano_, other.nano_, &sum) ? end_of(nano_ > 0) : Money(sum);
   }
-  constexpr Money& operator-=(Money other) {
-    nano_ -= other.nano_;
-    return *this;
+  constexpr Money operator-(Money other) const {
+    std::int64_t difference = 0;
+    return __builtin_sub_overflow(nano_, other.nano_, &difference) ? end_of(nano_ >= 0) : Money(difference);
   }
+  constexpr Money operator-() const { return Money() - *this; }
+  constexpr Money& operator+=(Money other) { return *this = *this + other; }
+  constexpr Money& operator-=(Money other) { return *this = *this - other; }
 
  private:
+  static constexpr Money end_of(bool positive) {
+    return Money(positive ? std::numeric_limits<std::int64_t>::max() : std::numeric_limits<std::int64_t>::min());
+  }
   constexpr explicit Money(std::int64_t nano) : nano_(nano) {}
   std::int64_t nano_ = 0;
 };

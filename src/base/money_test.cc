@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+#include <random>
+
 namespace turnpike::base {
 namespace {
 
@@ -42,6 +45,35 @@ TEST(Money, RefusesWhatIsNoAmount) {
   for (const char* text : {"", "-", ".", "abc", "1.2.3", "1e", "1e99", "9223372036.854775808", "NaN", "inf", "1 "}) {
     EXPECT_FALSE(Money::parse(text).has_value()) << text;
   }
+}
+
+// money.md section 10: decimal text -> Money -> text is identity.
+TEST(Money, EveryAmountSurvivesItsText) {
+  std::mt19937_64 random(9);
+  for (int round = 0; round < 20'000; ++round) {
+    const Money money = Money::from_nano(static_cast<std::int64_t>(random() >> (random() % 64)) * (round % 2 ? 1 : -1));
+    const std::string text = money.to_string();
+    const Result<Money> read = Money::parse(text);
+    ASSERT_TRUE(read) << text;
+    ASSERT_EQ(*read, money) << text;
+    ASSERT_EQ(read->to_string(), text);
+    ASSERT_EQ(text.find_first_of("eE"), std::string::npos);
+  }
+}
+
+TEST(Money, SumsStopAtTheEndsOfTheRange) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+  const Money most = Money::from_nano(kMost), least = Money::from_nano(kLeast), one = Money::from_nano(1);
+  EXPECT_EQ(most + one, most);
+  EXPECT_EQ(least - one, least);
+  EXPECT_EQ(least + -one, least);
+  EXPECT_EQ(most - -one, most);
+  EXPECT_EQ(-least, most);
+  EXPECT_EQ(Money() - least, most);
+  EXPECT_EQ(most - most, Money());
+  EXPECT_EQ(most + least, -one);
+  EXPECT_EQ(least.to_string(), "-9223372036.854775808");
 }
 
 }  // namespace

@@ -76,6 +76,11 @@ tl::unexpected<Error> SqliteConnection::failure(int code) const {
       break;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:  // Locks of the log that others held all the while.
+    case SQLITE_INTERRUPT:
+    case SQLITE_ABORT:
+    case SQLITE_PERM:
+    case SQLITE_NOLFS:
     case SQLITE_NOMEM:
     case SQLITE_READONLY:
     case SQLITE_IOERR:

@@ -3,7 +3,7 @@
 namespace turnpike::ledger {
 namespace {
 
-constexpr std::size_t kEarlyLimitsMax = 100'000;
+constexpr std::size_t kEarlyEditsMax = 100'000;
 constexpr std::size_t kThreadAccountsMax = 200'000;
 
 /// Accounts this thread has looked up: the shared table's lock is taken once per account and thread.
@@ -40,6 +40,11 @@ AccountRef LedgerImpl::account(std::int64_t account_id, std::int16_t kind, const
   account->kind = kind;
   account->entity = entity;
   account->label = label;
+  // Whoever resolves the key may have read its row before an edit.
+  if (const auto early = early_spends_.find(account_id); early != early_spends_.end()) {
+    spent = Money::from_nano(early->second);
+    early_spends_.erase(early);
+  }
   account->spent_before = spent.nano();
   std::int64_t limit_nano = limit ? limit->nano() : -1;
   if (const auto early = early_limits_.find(account_id); early != early_limits_.end()) {
@@ -47,7 +52,7 @@ AccountRef LedgerImpl::account(std::int64_t account_id, std::int16_t kind, const
     early_limits_.erase(early);
   }
   account->limit = limit_nano;
-  account->free = counted_limit(limit_nano) - spent.nano();
+  account->free = (Money::from_nano(counted_limit(limit_nano)) - spent).nano();
   return account;
 }
 
@@ -56,8 +61,7 @@ void LedgerImpl::limit_changed(std::int64_t account_id, std::optional<Money> lim
   const std::lock_guard lock(accounts_mutex_);
   const auto found = accounts_.find(account_id);
   if (found == accounts_.end()) {
-    // Whoever resolves the key may still hold the old row in his hands.
-    if (early_limits_.size() < kEarlyLimitsMax) early_limits_[account_id] = limit_nano;
+    if (early_limits_.size() < kEarlyEditsMax) early_limits_[account_id] = limit_nano;
     return;
   }
   AccountWindow& account = *found->second;
@@ -67,21 +71,16 @@ void LedgerImpl::limit_changed(std::int64_t account_id, std::optional<Money> lim
   account.limit.store(limit_nano);
 }
 
-void LedgerImpl::spend_changed(std::int64_t account_id, Money spent) {
+void LedgerImpl::spend_changed(std::int64_t account_id, Money spent, Money difference) {
   const std::lock_guard lock(accounts_mutex_);
   const auto found = accounts_.find(account_id);
-  if (found == accounts_.end()) return;
-  AccountWindow& account = *found->second;
-  const std::int64_t before = account.spent_before.exchange(spent.nano() - account.shipped.load());
-  account.free.fetch_add(before - account.spent_before.load());
-}
-
-void LedgerImpl::add_shipped(const std::map<std::int64_t, std::int64_t>& account_nano) {
-  const std::lock_guard lock(accounts_mutex_);
-  for (const auto& [account_id, nano] : account_nano) {
-    const auto found = accounts_.find(account_id);
-    if (found != accounts_.end()) found->second->shipped.fetch_add(nano);
+  if (found == accounts_.end()) {
+    if (early_spends_.size() < kEarlyEditsMax) early_spends_[account_id] = spent.nano();
+    return;
   }
+  AccountWindow& account = *found->second;
+  account.spent_before.fetch_add(difference.nano());
+  account.free.fetch_sub(difference.nano());
 }
 
 }  // namespace turnpike::ledger

@@ -1,12 +1,15 @@
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <thread>
 
+#include "db/sqlite_connection.h"
 #include "ledger/ledger_test_fixture.h"
 #include "ledger/replay.h"
+#include "ledger/verify.h"
 
 namespace turnpike::ledger {
 namespace {
@@ -65,8 +68,9 @@ struct Crash : LedgerFixture {
 
 TEST_F(Crash, WhereverTheKillFallsEveryAnsweredCallHasOneEntryAndSumsAgree) {
   const char* const kPoints[] = {
-      "hold.after_accounts", "hold.before_journal",        "hold.after_journal", "entry.before_journal",
-      "entry.after_journal", "settle.after_first_account", "ship.before_begin",  "ship.before_commit",
+      "hold.after_accounts",  "hold.before_journal", "hold.after_journal",
+      "entry.before_journal", "entry.after_journal", "settle.after_first_account",
+      "ship.before_begin",    "ship.before_commit",  "attempt.before_send",
   };
   for (const char* point : kPoints) {
     for (const int n : {1, 7}) {
@@ -90,6 +94,27 @@ TEST_F(Crash, WhereverTheKillFallsEveryAnsweredCallHasOneEntryAndSumsAgree) {
       const AccountRef account = make_account("key", 1'000'000);
       EXPECT_EQ(account->spent().nano(), 100 * booked);
       EXPECT_EQ(account->free.load(), 1'000'000 - 100 * booked);
+    }
+  }
+}
+
+TEST_F(Crash, AKillWhileSegmentsChangeLosesNothing) {
+  segment_bytes = 64 * 1024;  // Some eighty calls.
+  for (const char* point : {"journal.rotate", "journal.open_record"}) {
+    for (const int n : {2, 3}) {  // The first segment is opened before the point is armed.
+      SCOPED_TRACE(std::string(point) + ":" + std::to_string(n));
+      TearDown();
+      SetUp();
+      run_until_killed(point, n, [&] {
+        for (int i = 0; i < 10; ++i) calls(100, 100);
+      });
+      EXPECT_GT(answers(), 50);
+      EXPECT_LT(answers(), 1000) << "the point was reached";
+      open();
+      const std::int64_t booked = number("SELECT count(*) FROM entry WHERE status = 0");
+      EXPECT_GE(booked, answers());
+      EXPECT_LE(booked, answers() + 1);
+      expect_sums_agree();
     }
   }
 }
@@ -202,6 +227,209 @@ TEST_F(Ship, ACommitWhoseAnswerWasLostCountsOnce) {
   EXPECT_EQ(number("SELECT count(*) FROM entry"), 50);
   EXPECT_GE(ledger->counters().ship_retries.load(), 1u);
   expect_sums_agree();
+}
+
+// AC-SPEND-4. What PostgreSQL would call 40P01 and 40001 is the same to the shipper: the same batch again.
+TEST_F(Ship, ABatchThatTheDatabaseBreaksOffIsShippedAgainAndCountsOnce) {
+  for (const char* point : {"ship.deadlock", "ship.serialization", "ship.commit_unknown"}) {
+    SCOPED_TRACE(point);
+    TearDown();
+    SetUp();
+    open();
+    fault::arm(point, 1);
+    const AccountRef account = make_account("key", 1'000'000);
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(settle(account, 300, 100));
+    while (ledger->counters().unshipped.load() > 0) ship();
+    EXPECT_EQ(ledger->counters().ship_retries.load(), 1u);
+    EXPECT_EQ(number("SELECT count(*) FROM entry"), 20);
+    expect_sums_agree();
+  }
+}
+
+TEST_F(Ship, ARejectedRowWhoseCommitWasInDoubtIsSetAsideOnce) {
+  open();
+  const AccountRef account = make_account("key", 1'000'000);
+  // A row that the database never takes.
+  ASSERT_TRUE(database->transact_now([](db::Transaction& t) -> Status {
+    const auto done = t.run(
+        "CREATE TRIGGER no BEFORE INSERT ON entry WHEN NEW.cost_nano = 13 BEGIN SELECT "
+        "RAISE(ABORT, 'no'); END",
+        {});
+    return done ? Status() : base::fail(done.error());
+  }));
+  fault::arm("ship.commit_unknown", 1);
+  for (const std::int64_t cost : {100, 13, 100}) ASSERT_TRUE(settle(account, 300, cost));
+  while (ledger->counters().unshipped.load() > 0) ship();
+  EXPECT_EQ(number("SELECT count(*) FROM entry"), 2);
+  EXPECT_EQ(number("SELECT count(*) FROM entry_rejected"), 1);
+  EXPECT_EQ(number("SELECT spent_nano FROM account_window"), 213);
+  EXPECT_EQ(number("SELECT sum(cost_nano) FROM daily WHERE entity_kind = 6"), 213);
+  EXPECT_EQ(number("SELECT entries FROM replica_day"), 3);
+}
+
+TEST_F(Ship, ALockedDatabaseIsWaitedFor) {
+  open();
+  const AccountRef account = make_account("key", 1'000'000);
+  auto other = db::SqliteConnection::open(directory + "/turnpike.db", db::SqliteConnection::Access::ReadWrite);
+  ASSERT_TRUE(other.has_value());
+  ASSERT_TRUE((*other)->run("BEGIN IMMEDIATE", {}));
+  ASSERT_TRUE(settle(account, 300, 100));
+  ship();  // Ends when the try has failed.
+  EXPECT_EQ(ledger->counters().unshipped.load(), 1u);
+  EXPECT_GE(ledger->counters().ship_retries.load(), 1u);
+  ASSERT_TRUE((*other)->run("ROLLBACK", {}));
+  while (ledger->counters().unshipped.load() > 0) ship();
+  EXPECT_EQ(number("SELECT count(*) FROM entry"), 1);
+  EXPECT_EQ(number("SELECT count(*) FROM entry_rejected"), 0);
+  expect_sums_agree();
+}
+
+// AC-SPEND-3, and again with every batch shipped twice.
+TEST_F(Ship, FiveThousandCombinationsOfOneFlushAreAllInTheAggregates) {
+  open();
+  ledger->close(std::chrono::seconds(1));
+  ledger.reset();
+  Away away(*database);
+  LedgerOptions made = options();
+  made.segment_bytes = 16 * 1024 * 1024;
+  ledger = std::move(*Ledger::open(made, away));
+  away.away = true;
+  constexpr int kCombinations = 5000;
+  for (int i = 0; i < kCombinations; ++i) {
+    domain::Caller caller;
+    caller.key_hash_hex = "key" + std::to_string(i % 100);
+    auto hold = ledger->admit(admission({}, 0));
+    ASSERT_TRUE(hold.has_value());
+    hold->attempt(1, "deployment", "prices");
+    domain::CallRecord done = record(1000 + i);
+    done.caller = std::make_shared<const domain::Caller>(caller);
+    done.model_group = "group" + std::to_string(i / 100 % 10);
+    done.tags = {"tag" + std::to_string(i / 1000), "every", "every"};
+    std::move(*hold).settle(done);
+  }
+  EXPECT_EQ(ledger->counters().unshipped.load(), static_cast<std::uint64_t>(kCombinations));
+  away.away = false;
+  while (ledger->counters().unshipped.load() > 0) ship();
+  EXPECT_LE(ledger->counters().ship_batches.load(), 6u);
+  EXPECT_EQ(number("SELECT count(*) FROM daily WHERE entity_kind = 6"), 1000) << "key and model";
+  EXPECT_EQ(number("SELECT count(*) FROM daily WHERE entity_kind = 8 AND entity <> 'every'"), kCombinations);
+  EXPECT_EQ(number("SELECT count(*) FROM daily WHERE entity = 'every'"), 1000);
+  EXPECT_EQ(number("SELECT sum(calls) FROM daily WHERE entity = 'every'"), kCombinations);
+  for (const char* kind : {"entity_kind = 6", "entity = 'every'", "entity_kind = 8 AND entity <> 'every'"}) {
+    EXPECT_EQ(
+        number(std::string("SELECT (SELECT sum(cost_nano) FROM daily WHERE ") + kind + ") - sum(cost_nano) FROM entry"),
+        0);
+  }
+  const auto checks = verify_ledger(*database, directory + "/journal");
+  ASSERT_TRUE(checks.has_value());
+  for (const Check& check : *checks) EXPECT_TRUE(check.agrees) << check.name << " " << check.what << check.detail;
+  ledger->close(std::chrono::seconds(1));
+  ledger.reset();
+}
+
+/// A file system of four MiB over the journal's directory; only root can have one.
+class SmallDisk {
+ public:
+  explicit SmallDisk(const std::string& path, const char* flags) : path_(path) {
+    std::filesystem::create_directories(path);
+    mounted_ = ::mount("tmpfs", path.c_str(), "tmpfs", 0, flags) == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) ::umount(path_.c_str());
+  }
+  bool mounted() const { return mounted_; }
+  bool read_only() const { return ::mount("tmpfs", path_.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "") == 0; }
+
+ private:
+  std::string path_;
+  bool mounted_ = false;
+};
+
+TEST_F(Ship, AFullDiskRefusesNewCallsEndsOpenOnesAndComesBack) {
+  const SmallDisk disk(directory + "/journal", "size=4m");
+  if (!disk.mounted()) GTEST_SKIP() << "no mount here: JournalFiles.AFullDiskRefusesNewCallsAndComesBack stands in";
+  open();
+  ledger->close(std::chrono::seconds(1));
+  ledger.reset();
+  Away away(*database);
+  LedgerOptions made = options();
+  made.keep = std::chrono::hours(1);
+  ledger = std::move(*Ledger::open(made, away));
+  const AccountRef account = make_account("key", std::nullopt);
+  away.away = true;  // Nothing is shipped, so nothing may be deleted.
+  std::vector<Hold> open_calls;
+  for (int i = 0; i < 50; ++i) {
+    open_calls.push_back(std::move(*ledger->admit(admission({account}, 10))));
+    ASSERT_TRUE(open_calls.back().attempt(1, "deployment", "prices"));
+  }
+  Error refused;
+  int settled = 0;
+  for (; settled < 20'000; ++settled) {
+    if (const Status status = settle(account, 10, 7); !status) {
+      // The next segment may still be on its way; a full disk stays full.
+      refused = status.error();
+      if (ledger->counters().journal_full.load() > 200) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      --settled;
+    }
+  }
+  EXPECT_EQ(refused.kind, ErrorKind::Unavailable);
+  EXPECT_EQ(refused.code, "journal_full");
+  EXPECT_EQ(refused.retry_after, std::chrono::seconds(5));
+  EXPECT_NE(ledger->readiness().find("journal_full"), std::string::npos);
+  for (Hold& call : open_calls) {
+    domain::CallRecord done = record(7);
+    std::move(call).settle(done);
+  }
+  const std::int64_t calls = settled + 50;
+  EXPECT_EQ(account->spent().nano(), 7 * calls);
+  // All of them are in the journal: what is left always suffices for open calls.
+  const auto replay = replay_journal(made.journal_dir, true);
+  ASSERT_TRUE(replay.has_value());
+  EXPECT_EQ(static_cast<std::int64_t>(replay->max_entry_no), calls);
+  EXPECT_TRUE(replay->missing_entry_nos.empty());
+  EXPECT_TRUE(replay->open_holds.empty());
+  away.away = false;
+  for (int i = 0; i < 2000 && !ledger->readiness().empty(); ++i) {
+    ship();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_EQ(ledger->readiness(), "");
+  EXPECT_TRUE(settle(account, 10, 7));
+  while (ledger->counters().unshipped.load() > 0) ship();
+  EXPECT_EQ(number("SELECT count(*) FROM entry"), calls + 1);
+  expect_sums_agree();
+  close();
+}
+
+TEST_F(Ship, AReadOnlyDirectoryIsRefusedWithTheRemedy) {
+  const SmallDisk disk(directory + "/journal", "size=4m");
+  if (!disk.mounted() || !disk.read_only()) GTEST_SKIP() << "no mount here";
+  auto opened = db::open_sqlite(directory + "/turnpike.db");
+  const auto refused = Ledger::open(options(), **opened);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(refused.error().message.find("Read-only file system"), std::string::npos) << refused.error().message;
+  EXPECT_NE(refused.error().message.find("--no-journal"), std::string::npos) << refused.error().message;
+}
+
+// start.twice: a copied directory. The database lets one of the two go on, and the other stops admitting.
+TEST_F(Ship, TheSecondOwnerOfACopiedJournalTakesOverAndTheFirstStops) {
+  open();
+  const AccountRef account = make_account("key", std::nullopt);
+  ASSERT_TRUE(settle(account, 10, 7));
+  ship();
+  std::filesystem::copy(directory + "/journal", directory + "/copy");
+  LedgerOptions copied = options();
+  copied.journal_dir = directory + "/copy";
+  auto second = Ledger::open(copied, *database);
+  ASSERT_TRUE(second.has_value()) << second.error().message;
+  ASSERT_TRUE(settle(account, 10, 7));
+  ship();
+  EXPECT_NE(ledger->readiness(), "");
+  EXPECT_FALSE(ledger->admit(admission({account}, 1)).has_value());
+  EXPECT_EQ((*second)->readiness(), "");
+  EXPECT_EQ(number("SELECT count(*) FROM entry"), 1);
+  (*second)->close(std::chrono::seconds(1));
 }
 
 TEST_F(Ship, ADatabaseSetBackGetsItsEntriesAgainAndCountsThemOnce) {

@@ -35,8 +35,8 @@ Money Hold::amount() const {
   return Money::from_nano(state_->amount_nano);
 }
 
-void Hold::attempt(std::uint32_t number, std::string_view deployment_id, std::string_view price_version) {
-  state_->ledger->attempt(*state_, number, deployment_id, price_version);
+bool Hold::attempt(std::uint32_t number, std::string_view deployment_id, std::string_view price_version) {
+  return state_->ledger->attempt(*state_, number, deployment_id, price_version);
 }
 
 void Hold::answer(std::uint32_t number, std::uint64_t prompt_tokens, Money cost) {
@@ -74,11 +74,13 @@ Task<void> Hold::durable(Ledger& ledger) {
 
 // What a Hold asks of the ledger.
 
-void LedgerImpl::attempt(Hold::State& hold, std::uint32_t number, std::string_view deployment_id,
+bool LedgerImpl::attempt(Hold::State& hold, std::uint32_t number, std::string_view deployment_id,
                          std::string_view price_version) {
   hold.price_version = price_version;
-  hold.attempted = true;
-  if (!journal_) return;
+  if (!journal_) {
+    hold.attempted = true;
+    return true;
+  }
   RecordBatch& records = scratch();
   if (hold.segment == nullptr) records.add(hold.record);
   records.begin(RecordType::Attempt);
@@ -87,11 +89,17 @@ void LedgerImpl::attempt(Hold::State& hold, std::uint32_t number, std::string_vi
   fault::kill_at("hold.before_journal");
   if (hold.segment == nullptr) {
     hold.segment = journal_->append(records, 1);
+    if (hold.segment == nullptr) {
+      counters_.journal_full.fetch_add(1, std::memory_order_relaxed);
+      return false;
+    }
   } else {
     journal_->append(records, 0);
   }
+  hold.attempted = true;
   fault::kill_at("hold.after_journal");
   fault::kill_at("attempt.before_send");
+  return true;
 }
 
 void LedgerImpl::write(Hold::State& hold, RecordBatch& records) {

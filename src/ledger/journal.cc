@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #include <system_error>
 
 #include "base/clock.h"
@@ -20,6 +21,7 @@ constexpr std::chrono::milliseconds kIdleLook{1000};
 constexpr std::chrono::milliseconds kDiskLinger{1};
 constexpr std::size_t kRetiredMin = 64;  // Newest deleted segments whose small objects are kept for late readers.
 constexpr unsigned kHoldIdEpochShift = 40;
+constexpr int kSyncFailuresMax = 2;  // In a row: then as if the disk were full.
 
 std::string errno_text() {
   return std::generic_category().message(errno);
@@ -30,7 +32,12 @@ bool write_whole(int descriptor, std::string_view bytes, std::uint64_t at) {
     errno = ENOSPC;
     return false;
   }
-  if (fault::at("journal.short_write")) bytes = bytes.substr(0, 0);
+  if (fault::at("journal.short_write")) {
+    bytes = bytes.substr(0, bytes.size() / 2);
+    (void)!::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(at));
+    errno = ENOSPC;
+    return false;
+  }
   while (!bytes.empty()) {
     const ssize_t written = ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(at));
     if (written < 0) {
@@ -128,6 +135,10 @@ bool Journal::start_segment(Segment& segment) {
   open.end();
   open.seal(segment.crc, sequence_.fetch_add(1), header.created_ns);
   bytes += open.bytes();
+  if (fault::at("journal.open_record")) {
+    (void)write_whole(segment.descriptor, std::string_view(bytes).substr(0, kSegmentHeaderBytes + 20), 0);
+    fault::die();
+  }
   if (!write_whole(segment.descriptor, bytes, 0)) return false;
   segment.reserved = bytes.size();
   segment.dirty = true;
@@ -142,6 +153,7 @@ std::uint64_t Journal::first_needed_segment() const {
 }
 
 bool Journal::has_room() const {
+  if (sync_failures_.load(std::memory_order_relaxed) >= kSyncFailuresMax) return false;
   if (spare_ready_.load(std::memory_order_relaxed)) return true;
   const Segment& segment = *current_.load(std::memory_order_acquire);
   const auto calls = static_cast<std::uint64_t>(open_holds.load(std::memory_order_relaxed) + 1);
@@ -150,6 +162,10 @@ bool Journal::has_room() const {
 }
 
 Segment* Journal::append(RecordBatch& records, int keep_pins) {
+  return append_numbered(records, std::nullopt, keep_pins);  // Numbered when its place is known.
+}
+
+Segment* Journal::append_numbered(RecordBatch& records, std::optional<std::uint64_t> sequence, int keep_pins) {
   const std::uint64_t size = records.bytes().size();
   for (int tries = 0; tries < 3; ++tries) {
     Segment* const segment = current_.load(std::memory_order_acquire);
@@ -157,8 +173,9 @@ Segment* Journal::append(RecordBatch& records, int keep_pins) {
     segment->pins.fetch_add(1 + keep_pins, std::memory_order_acq_rel);
     const std::uint64_t at = segment->reserved.fetch_add(size, std::memory_order_acq_rel);
     if (at + size <= segment->size) {
-      const std::uint64_t sequence = sequence_.fetch_add(records.count(), std::memory_order_relaxed);
-      records.seal(segment->crc, sequence, base::unix_now_us() * 1000);
+      // Kept when the write fails: the numbers stay dense.
+      if (!sequence) sequence = sequence_.fetch_add(records.count(), std::memory_order_relaxed);
+      records.seal(segment->crc, *sequence, base::unix_now_us() * 1000);
       const bool written = write_whole(segment->descriptor, records.bytes(), at);
       if (written) mark_dirty(*segment);
       unpin(segment, written ? 1 : 1 + keep_pins);
@@ -198,17 +215,18 @@ bool Journal::rotate(Segment* full_segment) {
     return false;
   }
   std::unique_ptr<Segment> next = std::move(spare_);
-  spare_ready_ = false;
   full_segment->reserved.fetch_add(full_segment->size, std::memory_order_acq_rel);  // Nobody reserves in it any more.
   if (!start_segment(*next)) {
     base::log(base::LogLevel::Error, "journal: cannot write {}: {}", next->path, errno_text());
     full_ = true;
+    spare_ready_ = false;
     ::close(next->descriptor);
     ::unlink(next->path.c_str());
     return false;
   }
   full_segment->closed_us = base::unix_now_us();
   current_.store(next.get(), std::memory_order_release);
+  spare_ready_ = false;  // Not before: who asks for room in between looks at the old segment, which has none.
   segments_.push_back(std::move(next));
   return true;
 }
@@ -238,16 +256,62 @@ void Journal::sync_segments(std::unique_lock<std::mutex>& lock) {
     if (segment->descriptor >= 0 && segment->dirty.exchange(false)) dirty.push_back(segment.get());
   }
   lock.unlock();  // Only this thread removes segments, so the pointers stay good.
+  bool all_synced = true;
   for (Segment* segment : dirty) {
-    if (!fault::at("journal.eio_sync") && ::fdatasync(segment->descriptor) == 0) continue;
-    ++sync_errors;
-    base::log(base::LogLevel::Error,
-              "journal: fdatasync of {} failed: {}; a power cut may lose entries of the last moments", segment->path,
-              errno_text());
-    if (current_.load() == segment) rotate(segment);
+    if (!sync_one(*segment)) all_synced = false;
   }
-  for (const base::Completion& completion : served) completion.complete();
+  if (all_synced) {
+    sync_failures_.store(0, std::memory_order_relaxed);
+    for (const base::Completion& completion : served) completion.complete();
+  } else {
+    sync_failures_.fetch_add(1, std::memory_order_relaxed);
+  }
   lock.lock();
+  if (all_synced) return;
+  // Their records are unsynced in another segment now: the next sync serves them, and says whether the disk is well.
+  std::int64_t none = 0;
+  oldest_unsynced_us.compare_exchange_strong(none, base::unix_now_us());
+  waiters_.insert(waiters_.begin(), served.begin(), served.end());
+  wanted_ = true;
+}
+
+bool Journal::sync_one(Segment& segment) {
+  const std::uint64_t reserved = std::min(segment.reserved.load(), segment.size);
+  if (!segment.sync_failed && !fault::at("journal.eio_sync") && ::fdatasync(segment.descriptor) == 0) {
+    segment.synced_to = segment.reserved_at_sync;
+    segment.reserved_at_sync = reserved;
+    return true;
+  }
+  ++sync_errors;
+  base::log(base::LogLevel::Error, "journal: fdatasync of {} failed: {}; its last records are written again",
+            segment.path, errno_text());
+  segment.sync_failed = true;
+  if (current_.load() == &segment) rotate(&segment);
+  if (current_.load() == &segment) {
+    mark_dirty(segment);  // No other segment yet: once more later.
+  } else {
+    write_again(segment);
+  }
+  return false;
+}
+
+void Journal::write_again(Segment& segment) {
+  std::string bytes(std::min(segment.reserved.load(), segment.size), '\0');
+  const ssize_t count = ::pread(segment.descriptor, bytes.data(), bytes.size(), 0);
+  if (count < 0) {
+    base::log(base::LogLevel::Error, "journal: cannot read {} again: {}", segment.path, errno_text());
+    return;
+  }
+  const auto whole = std::string_view(bytes).substr(0, static_cast<std::size_t>(count));
+  scan_records(whole, segment.crc, [&](const RecordView& record) {
+    const auto end = static_cast<std::uint64_t>(record.payload.data() + record.payload.size() - bytes.data());
+    if (end <= segment.synced_to || record.type == RecordType::Open) return;
+    RecordBatch again;
+    again.begin(record.type, record.flags | kWrittenAgain);
+    again.payload().append(record.payload);
+    again.end();
+    append_numbered(again, record.sequence, 0);
+  });
 }
 
 void Journal::delete_old(bool room_is_short) {
@@ -285,6 +349,9 @@ void Journal::keep_house() {
         delete_old(true);
       }
     }
+    if (sync_failures_.load(std::memory_order_relaxed) >= kSyncFailuresMax) {
+      wake_.wait_for(lock, kIdleLook, [this] { return stopping_; });  // A sick disk is not hammered.
+    }
     if (oldest_unsynced_us.load() != 0 || !waiters_.empty()) {
       // What arrives during the linger shares the sync.
       const auto linger = options_.disk ? kDiskLinger : options_.sync_interval;
@@ -304,7 +371,11 @@ void Journal::close() {
   }
   if (thread_.joinable()) thread_.join();
   std::unique_lock lock(mutex_);
-  sync_segments(lock);
+  for (int tries = 0; tries < kSyncFailuresMax && (tries == 0 || oldest_unsynced_us.load() != 0); ++tries) {
+    sync_segments(lock);
+  }
+  for (const base::Completion& completion : waiters_) completion.complete();  // Nobody will do better.
+  waiters_.clear();
   if (spare_) {
     ::close(spare_->descriptor);
     ::unlink(spare_->path.c_str());

@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -30,6 +31,11 @@ struct Segment {
   std::atomic<std::int64_t> pins{0};
   std::atomic<bool> dirty{false};  // Written since the last sync began.
   std::atomic<std::int64_t> closed_us{0};
+  // The sync thread's own. What was reserved before the last two good syncs is on disk: one sync may miss a record
+  // whose writer was still at it.
+  std::uint64_t synced_to = 0;
+  std::uint64_t reserved_at_sync = 0;
+  bool sync_failed = false;  // Final: its unsynced records are written again elsewhere.
 };
 
 struct JournalOptions {
@@ -44,6 +50,9 @@ struct JournalOptions {
 /// The local log of holds and entries. The thread that owns a call writes its records itself: one atomic reservation
 /// and one `pwrite`; when `append` returns, the record survives SIGKILL. One thread of the journal's own keeps a spare
 /// segment ready, calls fdatasync, and deletes what is shipped and old.
+///
+/// A segment that cannot be synced is left at once and its unsynced records are written again; when that fails too, the
+/// journal has no room for new calls until a sync succeeds.
 ///
 /// Source:    spec money, section 5. Instead of listing open holds, OPEN names the first segment that replay needs;
 ///            a segment that still holds an open hold or an unshipped entry is pinned (docs/decisions/journal.md).
@@ -86,11 +95,14 @@ class Journal {
 
  private:
   Journal(JournalOptions options, JournalDirectory directory);
+  Segment* append_numbered(RecordBatch& records, std::optional<std::uint64_t> sequence, int keep_pins);
   bool rotate(Segment* full_segment);
   std::unique_ptr<Segment> make_segment();  // On disk, preallocated; null when there is no room.
   bool start_segment(Segment& segment);     // Header and OPEN.
   void keep_house();
   void sync_segments(std::unique_lock<std::mutex>& lock);
+  bool sync_one(Segment& segment);
+  void write_again(Segment& segment);  // What may not be on disk, into the current segment.
   void delete_old(bool room_is_short);
   std::uint64_t first_needed_segment() const;
   void mark_dirty(Segment& segment);
@@ -105,6 +117,7 @@ class Journal {
   std::atomic<std::uint64_t> shipped_no_{0};
   std::atomic<bool> full_{false};
   std::atomic<bool> spare_ready_{false};
+  std::atomic<int> sync_failures_{0};  // In a row.
 
   std::mutex mutex_;  // Segments, spare, waiters: rotation and the journal's own thread.
   std::condition_variable wake_;

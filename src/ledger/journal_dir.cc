@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -20,6 +21,7 @@ namespace turnpike::ledger {
 namespace {
 
 constexpr std::string_view kSuffix = ".tpj";
+constexpr std::size_t kNumberDigits = 16;
 
 tl::unexpected<Error> cannot(std::string_view act, const std::string& path) {
   return base::fail(ErrorKind::Unavailable, fmt::format("cannot {} {}: {}; check the directory, or start with "
@@ -36,6 +38,45 @@ struct Descriptor {
   }
   int number;
 };
+
+/// A file read through a mapping; an empty one is good and has no bytes.
+class Mapping {
+ public:
+  explicit Mapping(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (descriptor_.number < 0 || ::fstat(descriptor_.number, &facts_) != 0) return;
+    const auto size = static_cast<std::size_t>(facts_.st_size);
+    if (size > 0) {
+      void* const mapped = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor_.number, 0);
+      if (mapped == MAP_FAILED) return;
+      ::madvise(mapped, size, MADV_SEQUENTIAL);
+      bytes_ = {static_cast<const char*>(mapped), size};
+    }
+    good_ = true;
+  }
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  ~Mapping() {
+    if (!bytes_.empty()) ::munmap(const_cast<char*>(bytes_.data()), bytes_.size());
+  }
+  bool good() const { return good_; }
+  std::string_view bytes() const { return bytes_; }
+  std::int64_t modified_us() const { return std::int64_t{facts_.st_mtim.tv_sec} * 1'000'000; }
+
+ private:
+  Descriptor descriptor_;
+  struct stat facts_{};
+  std::string_view bytes_;
+  bool good_ = false;
+};
+
+/// The CRC under which records of a segment with a damaged header are whole; none when none is.
+std::optional<std::uint32_t> crc_of_records(std::string_view bytes) {
+  if (bytes.size() < kSegmentHeaderBytes) return std::nullopt;
+  for (const std::uint32_t crc : possible_crcs(bytes.substr(0, kSegmentHeaderBytes))) {
+    if (scan_records(bytes, crc, [](const RecordView&) {}).records > 0) return crc;
+  }
+  return std::nullopt;
+}
 
 std::string hex_of(const Uuid& id) {
   return base::to_hex(id);
@@ -137,44 +178,51 @@ Status JournalDirectory::sync() const {
   return {};
 }
 
-Result<std::vector<KeptSegment>> list_segments(const std::string& path, std::vector<std::string>* unused) {
-  std::vector<KeptSegment> segments;
+Result<SegmentListing> list_journal(const std::string& path) {
+  SegmentListing listing;
   std::error_code problem;
   for (const auto& item : std::filesystem::directory_iterator(path, problem)) {
     const std::string name = item.path().filename().string();
-    if (name.size() != 16 + kSuffix.size() || !name.ends_with(kSuffix)) continue;
-    const Descriptor descriptor(::open(item.path().c_str(), O_RDONLY | O_CLOEXEC));
-    if (descriptor.number < 0) return cannot("read", item.path().string());
-    char bytes[kSegmentHeaderBytes] = {};
-    const ssize_t count = ::pread(descriptor.number, bytes, sizeof bytes, 0);
-    const auto header = decode_header({bytes, static_cast<std::size_t>(std::max<ssize_t>(count, 0))});
-    if (!header) {
-      if (unused != nullptr) unused->push_back(item.path().string());
-      continue;
+    if (name.size() != kNumberDigits + kSuffix.size() || !name.ends_with(kSuffix)) continue;
+    std::uint64_t number = 0;
+    const auto [end, failed] = std::from_chars(name.data(), name.data() + kNumberDigits, number, 16);
+    if (failed != std::errc() || end != name.data() + kNumberDigits) continue;
+    listing.last_number = std::max(listing.last_number, number);
+    const Mapping file(item.path().string());
+    if (!file.good()) return cannot("read", item.path().string());
+    const std::int64_t modified_us = file.modified_us();
+    if (const auto header = decode_header(file.bytes())) {
+      listing.segments.push_back({header->number, item.path().string(), *header, modified_us});
+    } else if (file.bytes().find_first_not_of('\0') == std::string_view::npos) {
+      listing.unused_files.push_back(item.path().string());
+    } else if (const auto crc = crc_of_records(file.bytes())) {
+      KeptSegment segment{number, item.path().string(), {}, modified_us, true};
+      segment.header.number = number;
+      segment.header.crc = *crc;
+      listing.segments.push_back(std::move(segment));
+    } else {
+      listing.unreadable_files.push_back(item.path().string());
     }
-    struct stat facts{};
-    ::fstat(descriptor.number, &facts);
-    segments.push_back({header->number, item.path().string(), *header, std::int64_t{facts.st_mtim.tv_sec} * 1'000'000});
   }
   if (problem) {
     errno = problem.value();
     return cannot("read", path);
   }
-  std::sort(segments.begin(), segments.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
-  return segments;
+  std::sort(listing.segments.begin(), listing.segments.end(),
+            [](const auto& a, const auto& b) { return a.number < b.number; });
+  return listing;
+}
+
+Result<std::vector<KeptSegment>> list_segments(const std::string& path) {
+  auto listing = list_journal(path);
+  if (!listing) return base::fail(listing.error());
+  return std::move(listing->segments);
 }
 
 Result<ScanResult> scan_segment(const KeptSegment& segment, const std::function<void(const RecordView&)>& found) {
-  const Descriptor descriptor(::open(segment.path.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat facts{};
-  if (descriptor.number < 0 || ::fstat(descriptor.number, &facts) != 0) return cannot("read", segment.path);
-  const auto size = static_cast<std::size_t>(facts.st_size);
-  void* const mapped = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor.number, 0);
-  if (mapped == MAP_FAILED) return cannot("read", segment.path);
-  ::madvise(mapped, size, MADV_SEQUENTIAL);
-  const ScanResult result = scan_records({static_cast<const char*>(mapped), size}, segment.header.crc, found);
-  ::munmap(mapped, size);
-  return result;
+  const Mapping file(segment.path);
+  if (!file.good()) return cannot("read", segment.path);
+  return scan_records(file.bytes(), segment.header.crc, found);
 }
 
 }  // namespace turnpike::ledger

@@ -16,6 +16,15 @@ struct KeptSegment {
   std::string path;
   SegmentHeader header;
   std::int64_t modified_us = 0;
+  bool header_damaged = false;  // Read by its records all the same; of `header` only the CRC is known then.
+};
+
+/// What lies in a journal's directory.
+struct SegmentListing {
+  std::vector<KeptSegment> segments;          // By number.
+  std::vector<std::string> unused_files;      // Spares: nothing was ever written to them.
+  std::vector<std::string> unreadable_files;  // Neither header nor records: left alone.
+  std::uint64_t last_number = 0;              // Largest number that a file name carries.
 };
 
 /// A journal's directory: `lock` (held for the life of the process, with its pid), `identity` (journal id, last epoch)
@@ -49,8 +58,9 @@ class JournalDirectory {
   std::uint64_t epoch_ = 0;
 };
 
-/// Segments with a sound header, by number. Files without one (a spare that was never used) are named in `unused`.
-Result<std::vector<KeptSegment>> list_segments(const std::string& path, std::vector<std::string>* unused = nullptr);
+Result<SegmentListing> list_journal(const std::string& path);
+/// The segments alone.
+Result<std::vector<KeptSegment>> list_segments(const std::string& path);
 
 /// Reads one segment through a read-only mapping.
 Result<ScanResult> scan_segment(const KeptSegment& segment, const std::function<void(const RecordView&)>& found);

@@ -20,6 +20,7 @@ constexpr std::size_t kCrcAt = 4;
 constexpr std::size_t kChecksummedFrom = 8;
 constexpr std::size_t kLengthAt = 8;
 constexpr std::size_t kTypeAt = 12;
+constexpr std::size_t kFlagsAt = 14;
 constexpr std::size_t kSequenceAt = 16;
 constexpr std::size_t kTimeAt = 24;
 
@@ -122,18 +123,22 @@ std::optional<SegmentHeader> decode_header(std::string_view bytes) {
   return header;
 }
 
+std::array<std::uint32_t, 2> possible_crcs(std::string_view header_bytes) {
+  return {base::crc32c(0, header_bytes.substr(0, kHeaderCrcAt)), get_at<std::uint32_t>(header_bytes, kHeaderCrcAt)};
+}
+
 void RecordBatch::clear() {
   bytes_.clear();
   count_ = 0;
 }
 
-void RecordBatch::begin(RecordType type) {
+void RecordBatch::begin(RecordType type, std::uint16_t flags) {
   starts_.at(count_) = static_cast<std::uint32_t>(bytes_.size());
   bytes_.append(kRecordMagic);
   put(bytes_, std::uint32_t{0});
   put(bytes_, std::uint32_t{0});
   put(bytes_, static_cast<std::uint16_t>(type));
-  put(bytes_, std::uint16_t{0});
+  put(bytes_, flags);
   put(bytes_, std::uint64_t{0});
   put(bytes_, std::int64_t{0});
 }
@@ -182,6 +187,7 @@ ScanResult scan_records(std::string_view segment, std::uint32_t segment_crc,
             get_at<std::uint32_t>(rest, kCrcAt)) {
       RecordView record;
       record.type = static_cast<RecordType>(get_at<std::uint16_t>(rest, kTypeAt));
+      record.flags = get_at<std::uint16_t>(rest, kFlagsAt);
       record.sequence = get_at<std::uint64_t>(rest, kSequenceAt);
       record.time_ns = get_at<std::int64_t>(rest, kTimeAt);
       record.payload = rest.substr(kRecordHeaderBytes, length);

@@ -31,6 +31,10 @@ enum class RecordType : std::uint16_t {
   Stop = 11,
 };
 
+/// Of a record that stands elsewhere too, with the same sequence: written again because its first place could not be
+/// synced.
+constexpr std::uint16_t kWrittenAgain = 1;
+
 using Uuid = std::array<std::uint8_t, 16>;
 
 struct SegmentHeader {
@@ -44,13 +48,15 @@ struct SegmentHeader {
 };
 std::string encode_header(SegmentHeader& header);
 std::optional<SegmentHeader> decode_header(std::string_view bytes);
+/// What the CRC of a damaged header can have been: the records behind it tell which. `header_bytes`: all 128.
+std::array<std::uint32_t, 2> possible_crcs(std::string_view header_bytes);
 
 /// One or more records built front to back, then sealed with what is only known when their place is reserved.
 class RecordBatch {
  public:
   void clear();
   /// Starts a record; what is appended to `payload()` until `end` belongs to it.
-  void begin(RecordType type);
+  void begin(RecordType type, std::uint16_t flags = 0);
   std::string& payload() { return bytes_; }
   void end();
   /// A record built elsewhere, not sealed yet.
@@ -70,6 +76,7 @@ class RecordBatch {
 
 struct RecordView {
   RecordType type{};
+  std::uint16_t flags = 0;
   std::uint64_t sequence = 0;
   std::int64_t time_ns = 0;
   std::string_view payload;

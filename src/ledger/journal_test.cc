@@ -155,8 +155,7 @@ struct JournalFiles : testing::Test {
     options.keep = keep;
     options.sync_interval = std::chrono::milliseconds(1);
     EXPECT_TRUE(taken->begin_epoch(replay->last_epoch));
-    auto journal = Journal::open(options, std::move(*taken), replay->max_sequence + 1,
-                                 replay->segments.empty() ? 1 : replay->segments.back().number + 1,
+    auto journal = Journal::open(options, std::move(*taken), replay->max_sequence + 1, replay->last_number + 1,
                                  replay->max_entry_no + 1, replay->segments);
     EXPECT_TRUE(journal.has_value()) << (journal ? "" : journal.error().message);
     return std::move(*journal);
@@ -172,6 +171,19 @@ struct JournalFiles : testing::Test {
     encode_row(row, record.payload());
     record.end();
     return journal.append(record, 1);
+  }
+  /// A file beside the open segment that nothing was written to.
+  bool spare_is_ready() const { return !list_journal(directory)->unused_files.empty(); }
+  static void wait_until_synced(Journal& journal) {
+    const base::Completion done = journal.synced(nullptr);
+    (void)base::Completion::Awaiter(done).await_ready();
+  }
+  static void flip(const std::string& path, std::size_t at) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(at));
+    const int byte = file.get();
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(static_cast<char>(byte ^ 0x40));
   }
   std::string directory;
 };
@@ -266,6 +278,35 @@ TEST_F(JournalFiles, ShippedAndOldSegmentsGoAndPinnedOnesStay) {
   EXPECT_LE(count(), 2u);
 }
 
+TEST_F(JournalFiles, ADamagedHeaderCostsNoRecord) {
+  {
+    const auto journal = open();
+    for (int i = 0; i < 10; ++i) append_entry(*journal);
+    journal->close();
+  }
+  const std::string path = list_segments(directory)->front().path;
+  for (const std::size_t at : {std::size_t{0}, std::size_t{5}, std::size_t{30}, kSegmentHeaderBytes - 1}) {
+    SCOPED_TRACE(at);
+    flip(path, at);
+    const auto replay = replay_journal(directory, true);
+    ASSERT_TRUE(replay.has_value());
+    EXPECT_EQ(replay->max_entry_no, 10u);
+    EXPECT_TRUE(replay->missing_entry_nos.empty());
+    EXPECT_EQ(replay->damaged_files, std::vector<std::string>{path});
+    EXPECT_TRUE(replay->unused_files.empty());
+    flip(path, at);
+  }
+  // Nothing can be read: the file is named, kept, and its number is not given again.
+  std::filesystem::resize_file(path, 1000);
+  flip(path, 0);
+  std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(128) << std::string(872, 'z');
+  const auto replay = replay_journal(directory, true);
+  ASSERT_TRUE(replay.has_value());
+  EXPECT_EQ(replay->damaged_files, std::vector<std::string>{path});
+  EXPECT_EQ(replay->last_number, 1u);
+  EXPECT_TRUE(replay->unused_files.empty());
+}
+
 #ifdef TURNPIKE_FAULTS
 TEST_F(JournalFiles, AFullDiskRefusesNewCallsAndComesBack) {
   const auto journal = open();
@@ -281,6 +322,65 @@ TEST_F(JournalFiles, AFullDiskRefusesNewCallsAndComesBack) {
   const base::Completion done = journal->synced(nullptr);
   (void)base::Completion::Awaiter(done).await_ready();
   for (int i = 0; i < 1000 && !journal->has_room(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_TRUE(journal->has_room());
+}
+
+TEST_F(JournalFiles, AWriteThatFailsHalfWayIsWrittenWholeElsewhereUnderTheSameNumber) {
+  const auto journal = open();
+  while (!journal->has_room() || !spare_is_ready()) std::this_thread::yield();
+  ASSERT_NE(append_entry(*journal), nullptr);
+  fault::arm("journal.short_write", 1);
+  EXPECT_NE(append_entry(*journal, 3000), nullptr);
+  ASSERT_NE(append_entry(*journal), nullptr);
+  journal->close();
+  const auto replay = replay_journal(directory, true);
+  ASSERT_TRUE(replay.has_value());
+  EXPECT_EQ(replay->max_entry_no, 3u);
+  EXPECT_TRUE(replay->missing_entry_nos.empty());
+  EXPECT_TRUE(replay->gaps.empty());
+  EXPECT_GT(replay->bytes_skipped, 0u);
+}
+
+TEST_F(JournalFiles, WhatCouldNotBeSyncedIsWrittenAgain) {
+  const auto journal = open();
+  while (!spare_is_ready()) std::this_thread::yield();
+  fault::arm("journal.eio_sync", 1);
+  for (int i = 0; i < 20; ++i) append_entry(*journal);
+  wait_until_synced(*journal);
+  for (int i = 0; i < 5; ++i) append_entry(*journal);
+  wait_until_synced(*journal);
+  EXPECT_EQ(journal->sync_errors.load(), 1u);
+  EXPECT_TRUE(journal->has_room());
+  journal->close();
+  // Both copies together count once.
+  auto replay = replay_journal(directory, true);
+  ASSERT_TRUE(replay.has_value());
+  EXPECT_EQ(replay->max_entry_no, 25u);
+  EXPECT_TRUE(replay->gaps.empty());
+  EXPECT_TRUE(replay->doubled_holds.empty());
+  // A power cut: nothing of the failed segment had reached the disk.
+  std::filesystem::resize_file(replay->segments.front().path, kSegmentHeaderBytes);
+  replay = replay_journal(directory, true);
+  ASSERT_TRUE(replay.has_value());
+  EXPECT_EQ(replay->max_entry_no, 25u);
+  EXPECT_TRUE(replay->missing_entry_nos.empty());
+}
+
+TEST_F(JournalFiles, ADiskThatNeverSyncsRefusesNewCallsAndLetsNobodyBelieveItsEntriesSafe) {
+  const auto journal = open();
+  while (!spare_is_ready()) std::this_thread::yield();
+  fault::arm("journal.eio_sync", 1, true);
+  append_entry(*journal);
+  std::atomic<bool> believed{false};
+  std::thread waiter([&] {
+    wait_until_synced(*journal);
+    believed = true;
+  });
+  while (journal->has_room()) std::this_thread::yield();  // Two failures in a row.
+  EXPECT_FALSE(believed);
+  EXPECT_GE(journal->sync_errors.load(), 2u);
+  fault::arm("");
+  waiter.join();
   EXPECT_TRUE(journal->has_room());
 }
 

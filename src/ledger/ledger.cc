@@ -42,8 +42,7 @@ Status LedgerImpl::start() {
     ship.interval = options_.ship_interval;
     ship.queued_bytes_max = options_.ship_queue_bytes_max;
     ship.batch_rows = std::max<std::size_t>(options_.ship_batch_rows, 1);
-    return std::make_unique<Shipper>(database_, ship, replica, journal_.get(), counters_,
-                                     [this](const auto& account_nano) { add_shipped(account_nano); });
+    return std::make_unique<Shipper>(database_, ship, replica, journal_.get(), counters_);
   };
   if (options_.journal_off) {
     const std::string id =
@@ -67,6 +66,10 @@ Status LedgerImpl::start() {
   for (const auto& [from, to] : replay->gaps) {
     base::log(base::LogLevel::Error, "journal_gap: records {} to {} of {} are missing", from, to, options_.journal_dir);
   }
+  for (const std::string& file : replay->damaged_files) {
+    base::log(base::LogLevel::Error, "journal_gap: {} is damaged; what can be read of it is in force, the file is kept",
+              file);
+  }
   for (const std::string& file : replay->unused_files) ::unlink(file.c_str());
 
   if (const Status begun = directory->begin_epoch(std::max(replay->last_epoch, replica->epoch)); !begun) return begun;
@@ -81,7 +84,7 @@ Status LedgerImpl::start() {
   journal_options.disk = options_.durability == Durability::Disk;
   journal_options.version = options_.version;
   const std::uint64_t last_entry = std::max(replay->max_entry_no, replica->shipped_no);
-  const std::uint64_t next_segment = replay->segments.empty() ? 1 : replay->segments.back().number + 1;
+  const std::uint64_t next_segment = replay->last_number + 1;
   auto journal = Journal::open(std::move(journal_options), std::move(*directory), replay->max_sequence + 1,
                                next_segment, last_entry + 1, replay->segments);
   if (!journal) return base::fail(journal.error());
@@ -227,7 +230,11 @@ AccountWindow* LedgerImpl::take_all(const std::vector<AccountRef>& accounts, std
     if (!account.crossing.compare_exchange_strong(none, crossing_id)) return false;
     while (free > 0) {
       if (account.free.compare_exchange_weak(free, free - nano)) {
-        if (free < nano) counters_.crossings.fetch_add(1, std::memory_order_relaxed);
+        if (free < nano) {
+          counters_.crossings.fetch_add(1, std::memory_order_relaxed);
+        } else {
+          account.crossing.store(0);  // Enough had come back meanwhile.
+        }
         return true;
       }
     }
@@ -265,6 +272,7 @@ Error LedgerImpl::refusal(const AccountWindow& account, std::int64_t needed_nano
   if (!account.label.empty()) error.message += fmt::format(" Key={}.", account.label);
   error.message += " Reset: never.";
   if (is_spent) {
+    error.message += " POST /key/update with a larger max_budget raises it.";
     counters_.refused_spent.fetch_add(1, std::memory_order_relaxed);
   } else {
     counters_.refused_held.fetch_add(1, std::memory_order_relaxed);

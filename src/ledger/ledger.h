@@ -22,8 +22,7 @@ struct AccountWindow {
   std::atomic<std::int64_t> free{0};  // granted - settled - held; "leased to me", on SQLite the whole of it.
   std::atomic<std::int64_t> held{0};
   std::atomic<std::int64_t> settled{0};       // Booked since this process started.
-  std::atomic<std::int64_t> spent_before{0};  // Booked when this process read the database.
-  std::atomic<std::int64_t> shipped{0};       // Part of `settled` that is in the database.
+  std::atomic<std::int64_t> spent_before{0};  // Booked when this process read the database, and edits since.
   std::atomic<std::int64_t> limit{-1};        // Hard budget in nanodollars; negative: none (a total only).
   std::atomic<std::uint64_t> crossing{0};     // The one hold that may take more than is left (spec money 7.6); 0: none.
   std::int64_t account_id = 0;
@@ -70,8 +69,9 @@ class Hold {
   bool live() const { return state_ != nullptr; }
   Money amount() const;
 
-  /// Journal ATTEMPT: before the first byte goes upstream.
-  void attempt(std::uint32_t number, std::string_view deployment_id, std::string_view price_version);
+  /// Journal HOLD and ATTEMPT: before the first byte goes upstream. False: the journal did not take the hold, and
+  /// nothing may be sent.
+  bool attempt(std::uint32_t number, std::string_view deployment_id, std::string_view price_version);
   /// Journal ANSWER: first byte of a 2xx whose end is not in the same turn. `prompt_tokens`: counted or reported;
   /// `cost`: what they cost, which is booked when the process dies before the next PROGRESS.
   void answer(std::uint32_t number, std::uint64_t prompt_tokens, Money cost = {});
@@ -135,8 +135,9 @@ class Ledger {
   virtual AccountRef find_account(std::int64_t account_id) const = 0;
   /// An administrator changed limit or spend (already committed).
   virtual void limit_changed(std::int64_t account_id, std::optional<Money> limit) = 0;
-  /// `spent`: what now stands in the database. Await `shipped()` before such an edit, so that little can move under it.
-  virtual void spend_changed(std::int64_t account_id, Money spent) = 0;
+  /// `spent`: what the edit left in the database; `difference`: what it added to what was booked there. What calls have
+  /// settled and is not shipped yet comes on top, whenever it arrives.
+  virtual void spend_changed(std::int64_t account_id, Money spent, Money difference) = 0;
 
   /// Clean end: waits until everything is shipped (at most `patience`), writes STOP.
   virtual void close(std::chrono::milliseconds patience) = 0;

@@ -41,7 +41,7 @@ class LedgerImpl final : public Ledger {
                      std::optional<Money> limit, Money spent) override;
   AccountRef find_account(std::int64_t account_id) const override;
   void limit_changed(std::int64_t account_id, std::optional<Money> limit) override;
-  void spend_changed(std::int64_t account_id, Money spent) override;
+  void spend_changed(std::int64_t account_id, Money spent, Money difference) override;
   void close(std::chrono::milliseconds patience) override;
   Task<void> shipped() override;
   Task<void> durable() override;
@@ -49,7 +49,7 @@ class LedgerImpl final : public Ledger {
   std::string readiness() const override;
 
   // For Hold.
-  void attempt(Hold::State& hold, std::uint32_t number, std::string_view deployment_id, std::string_view price_version);
+  bool attempt(Hold::State& hold, std::uint32_t number, std::string_view deployment_id, std::string_view price_version);
   void write(Hold::State& hold, RecordBatch& records);
   bool take(Hold::State& hold, std::int64_t nano);
   void take_anyway(Hold::State& hold, std::int64_t nano);
@@ -64,7 +64,6 @@ class LedgerImpl final : public Ledger {
   void finish(Hold::State& hold, EntryRow& row);
   std::uint64_t next_entry_no();
   std::uint64_t last_entry_no() const;
-  void add_shipped(const std::map<std::int64_t, std::int64_t>& account_nano);
 
   const LedgerOptions options_;
   db::Database& database_;
@@ -78,7 +77,8 @@ class LedgerImpl final : public Ledger {
 
   mutable std::mutex accounts_mutex_;
   std::unordered_map<std::int64_t, AccountRef> accounts_;
-  std::unordered_map<std::int64_t, std::int64_t> early_limits_;  // Changed before this process knew the account.
+  // Changed before this process knew the account.
+  std::unordered_map<std::int64_t, std::int64_t> early_limits_, early_spends_;
 
   static std::uint64_t next_instance();
 };

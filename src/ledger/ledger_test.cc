@@ -51,7 +51,8 @@ TEST_F(LedgerTest, ARefusalSaysSpentOrHeldWithItsNumbers) {
   ASSERT_FALSE(spent.has_value());
   EXPECT_EQ(spent.error().kind, ErrorKind::BudgetSpent);
   EXPECT_EQ(spent.error().message,
-            "Budget has been exceeded! Current cost: 1.2, Max budget: 1 Key=label. Reset: never.");
+            "Budget has been exceeded! Current cost: 1.2, Max budget: 1 Key=label. Reset: never. POST /key/update with "
+            "a larger max_budget raises it.");
   EXPECT_FALSE(spent.error().retry_after.has_value());
 }
 
@@ -64,6 +65,44 @@ TEST_F(LedgerTest, AdmissionIsAllOrNothing) {
   EXPECT_EQ(rich->free.load(), 1'000'000);
   EXPECT_EQ(rich->held.load(), 0);
   EXPECT_EQ(poor->free.load(), 10);
+}
+
+// AC-BUDGET-2 in one process: a budget of 10 calls, 60 at once.
+TEST_F(LedgerTest, SixtyCallsAtOnceOnABudgetOfTenCalls) {
+  for (const bool may_cross : {false, true}) {
+    SCOPED_TRACE(may_cross ? "one may cross" : "nobody crosses");
+    crossing = may_cross;
+    open();
+    const AccountRef account = make_account(may_cross ? "a" : "b", 10'500);  // Ten and a half.
+    std::atomic<int> started{0};
+    std::vector<Hold> holds(60);
+    std::vector<std::thread> threads;
+    for (Hold& mine : holds) {
+      threads.emplace_back([&] {
+        for (++started; started < 60;) std::this_thread::yield();
+        auto hold = ledger->admit(admission({account}, 1'000));
+        if (hold) {
+          mine = std::move(*hold);
+        } else {
+          EXPECT_EQ(hold.error().kind, ErrorKind::BudgetHeld);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    int admitted = 0;
+    for (Hold& hold : holds) {
+      if (!hold.live()) continue;
+      ++admitted;
+      hold.attempt(1, "d", "p");
+      domain::CallRecord done = record(1'000);
+      std::move(hold).settle(done);
+    }
+    EXPECT_EQ(admitted, may_cross ? 11 : 10);
+    EXPECT_EQ(account->spent().nano(), 1'000 * admitted);
+    ship();
+    EXPECT_EQ(number("SELECT sum(cost_nano) FROM entry"), 1'000 * admitted + (may_cross ? 10'000 : 0));
+    close();
+  }
 }
 
 TEST_F(LedgerTest, OneCallMayCrossTheLineAndNoSecondBesideIt) {
@@ -177,13 +216,60 @@ TEST_F(LedgerTest, EditsApplyToWhatIsRunning) {
   ledger->limit_changed(account->account_id, Money::from_nano(600));
   EXPECT_EQ(account->free.load(), 600 - 500 - 300);
   ship();
-  ledger->spend_changed(account->account_id, Money::from_nano(0));
+  ledger->spend_changed(account->account_id, Money::from_nano(0), Money::from_nano(-500));
   EXPECT_EQ(account->spent().nano(), 0);
   EXPECT_EQ(account->free.load(), 600 - 300);
   domain::CallRecord done = record(100);
   std::move(*hold).settle(done);
   EXPECT_EQ(account->spent().nano(), 100);
   EXPECT_EQ(account->free.load(), 500);
+}
+
+// The edit is a difference: what is settled, in a batch on its way or shipped a moment later can all move beside it.
+TEST_F(LedgerTest, ASpendEditedWhileCallsSettleStaysWhatTheDatabaseSays) {
+  open();
+  const AccountRef account = make_account("key", std::nullopt);
+  constexpr std::int64_t kEdits = 40;
+  std::atomic<std::int64_t> edits{0};
+  std::thread calls([&] {
+    while (edits < kEdits) EXPECT_TRUE(settle(account, 20, 7));
+  });
+  while (edits < kEdits) {
+    const Money wanted = Money::from_nano(1000 * edits);
+    Money difference;
+    ASSERT_TRUE(database->transact_now([&](db::Transaction& t) -> Status {
+      const auto edited = db::set_account_spend(t, account->account_id, wanted, db::EntryKind::Adjust, "admin", 1);
+      if (!edited) return base::fail(edited.error());
+      difference = *edited;
+      return {};
+    }));
+    ledger->spend_changed(account->account_id, wanted, difference);
+    ++edits;
+  }
+  calls.join();
+  ship();
+  EXPECT_EQ(account->spent().nano(), number("SELECT spent_nano FROM account_window WHERE account_id = 1"));
+  EXPECT_EQ(account->free.load(), -account->spent().nano());
+  EXPECT_EQ(account->held.load(), 0);
+}
+
+TEST_F(LedgerTest, EditsOfAnAccountNobodyHasUsedYetAreNotForgotten) {
+  open();
+  ledger->limit_changed(77, Money::from_nano(900));
+  ledger->spend_changed(77, Money::from_nano(40), Money::from_nano(40));
+  // The key's row was read before the edits.
+  const AccountRef account = ledger->account(77, 6, "key", "label", Money::from_nano(5), Money());
+  EXPECT_EQ(account->limit.load(), 900);
+  EXPECT_EQ(account->spent().nano(), 40);
+  EXPECT_EQ(account->free.load(), 860);
+}
+
+TEST_F(LedgerTest, TheEndsOfTheRangeDoNotWrap) {
+  crossing = false;
+  open();
+  const AccountRef account = ledger->account(77, 6, "key", "label", Money::from_nano(INT64_MAX), Money::from_nano(-5));
+  EXPECT_EQ(account->free.load(), INT64_MAX);
+  EXPECT_EQ(ledger->admit(admission({make_account("small", 1'000)}, INT64_MAX)).error().kind, ErrorKind::BudgetHeld);
 }
 
 TEST_F(LedgerTest, ARestartGoesOnWhereItStopped) {

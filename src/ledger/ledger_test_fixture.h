@@ -28,7 +28,7 @@ struct LedgerFixture : testing::Test {
   LedgerOptions options() const {
     LedgerOptions made;
     made.journal_dir = directory + "/journal";
-    made.segment_bytes = 1024 * 1024;
+    made.segment_bytes = segment_bytes;
     made.ship_interval = std::chrono::milliseconds(5);
     made.sync_interval = std::chrono::milliseconds(5);
     made.strict = strict;
@@ -109,6 +109,7 @@ struct LedgerFixture : testing::Test {
   }
 
   std::string directory;
+  std::uint64_t segment_bytes = 1024 * 1024;
   bool strict = false, crossing = true, journal_off = false;
   std::unique_ptr<db::Database> database;
   std::unique_ptr<Ledger> ledger;

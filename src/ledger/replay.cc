@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace turnpike::ledger {
 namespace {
@@ -29,7 +30,10 @@ class NumberSet {
     return holes;
   }
   bool empty() const { return runs_.empty(); }
-  std::uint64_t least() const { return std::min_element(runs_.begin(), runs_.end())->first; }
+  bool contains(std::uint64_t number) const {
+    return std::any_of(runs_.begin(), runs_.end(),
+                       [&](const auto& run) { return run.first <= number && number <= run.second; });
+  }
 
  private:
   std::vector<std::pair<std::uint64_t, std::uint64_t>> runs_;
@@ -41,6 +45,7 @@ class Reader {
   explicit Reader(Replay& replay) : replay_(replay) {}
 
   void read(const RecordView& record) {
+    if ((record.flags & kWrittenAgain) != 0 && sequences_.contains(record.sequence)) return;
     replay_.max_sequence = std::max(replay_.max_sequence, record.sequence);
     sequences_.add(record.sequence);
     replay_.clean_stop = record.type == RecordType::Stop;
@@ -128,7 +133,7 @@ class Reader {
   }
   void hold(const RecordView& record) {
     const auto facts = read_hold(record.payload);
-    if (!facts) return;
+    if (!facts || closed_.contains(facts->hold_id)) return;
     open_[facts->hold_id].hold = record.payload;
   }
   void entry(const RecordView& record) {
@@ -136,12 +141,15 @@ class Reader {
     if (!row) return;
     replay_.max_entry_no = std::max(replay_.max_entry_no, row->numbers.entry_no);
     entries_.add(row->numbers.entry_no);
+    if (row->numbers.hold_id == 0) return;  // A number nobody could explain.
+    if (!closed_.insert(row->numbers.hold_id).second) replay_.doubled_holds.push_back(row->numbers.hold_id);
     open_.erase(row->numbers.hold_id);
   }
 
   Replay& replay_;
   NumberSet sequences_, entries_;
   std::unordered_map<std::uint64_t, OpenHold> open_;
+  std::unordered_set<std::uint64_t> closed_;
 };
 
 /// What the newest OPEN record says replay needs; 0: everything.
@@ -164,9 +172,15 @@ std::uint64_t needed_from(const KeptSegment& newest) {
 
 Result<Replay> replay_journal(const std::string& directory, bool everything) {
   Replay replay;
-  auto segments = list_segments(directory, &replay.unused_files);
-  if (!segments) return base::fail(segments.error());
-  replay.segments = std::move(*segments);
+  auto listing = list_journal(directory);
+  if (!listing) return base::fail(listing.error());
+  replay.segments = std::move(listing->segments);
+  replay.unused_files = std::move(listing->unused_files);
+  replay.damaged_files = std::move(listing->unreadable_files);
+  replay.last_number = listing->last_number;
+  for (const KeptSegment& segment : replay.segments) {
+    if (segment.header_damaged) replay.damaged_files.push_back(segment.path);
+  }
   if (replay.segments.empty()) return replay;
   replay.first_needed_segment = everything ? 0 : needed_from(replay.segments.back());
 

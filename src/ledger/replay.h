@@ -24,14 +24,17 @@ struct OpenHold {
 };
 
 struct Replay {
-  std::vector<KeptSegment> segments;      // All on disk.
-  std::vector<std::string> unused_files;  // Spares that were never used.
+  std::vector<KeptSegment> segments;       // All on disk.
+  std::vector<std::string> unused_files;   // Spares that were never used.
+  std::vector<std::string> damaged_files;  // Header damaged (read by its records) or nothing readable (left alone).
+  std::uint64_t last_number = 0;           // Of all files, whatever their state.
   std::uint64_t last_epoch = 0;
   std::uint64_t max_sequence = 0;
   std::uint64_t max_entry_no = 0;
   std::uint64_t shipped_no = 0;  // As the journal knows it; the database decides.
   std::uint64_t first_needed_segment = 0;
   std::vector<OpenHold> open_holds;
+  std::vector<std::uint64_t> doubled_holds;                   // With more than one ENTRY: never by our own doing.
   std::vector<std::uint64_t> missing_entry_nos;               // Below the largest and above what was shipped.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> gaps;  // Sequence numbers that are gone, both ends inclusive.
   std::uint64_t bytes_skipped = 0;

@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <set>
 #include <tuple>
 
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "ledger/entry_row.h"
+#include "json/document.h"
 
 namespace turnpike::ledger {
 namespace {
@@ -26,13 +27,12 @@ constexpr std::size_t kNumberColumnCount = 28;
 
 const std::string& insert_entry() {
   static const std::string sql = [] {
-    std::string columns(kNumberColumns);
-    for (std::size_t i = 0; i < kTextCount; ++i) columns += fmt::format(", {}", text_column(static_cast<Text>(i)));
     std::string places;
-    for (std::size_t i = 1; i <= kNumberColumnCount + kTextCount; ++i)
+    for (std::size_t i = 1; i <= kNumberColumnCount + kTextCount; ++i) {
       places += fmt::format("{}${}", i == 1 ? "" : ", ", i);
-    return fmt::format("INSERT INTO entry ({}) VALUES ({}) ON CONFLICT (day, replica_no, entry_no) DO NOTHING", columns,
-                       places);
+    }
+    return fmt::format("INSERT INTO entry ({}) VALUES ({}) ON CONFLICT (day, replica_no, entry_no) DO NOTHING",
+                       entry_columns(), places);
   }();
   return sql;
 }
@@ -45,42 +45,6 @@ void set_text(Value& value, std::string_view text) {
   } else {
     value.emplace<std::string>(text);
   }
-}
-
-void fill_values(const EntryRow& row, std::int64_t replica_no, std::vector<Value>& values) {
-  const EntryNumbers& n = row.numbers;
-  const auto number = [](auto value) { return Value(static_cast<std::int64_t>(value)); };
-  values.resize(kNumberColumnCount + kTextCount);
-  std::size_t i = 0;
-  values[i++] = row.day();
-  values[i++] = replica_no;
-  values[i++] = number(n.entry_no);
-  values[i++] = number(n.kind);
-  values[i++] = n.started_us;
-  values[i++] = n.first_byte_us != 0 ? Value(n.first_byte_us) : Value();
-  values[i++] = n.ended_us;
-  values[i++] = n.upstream_us;
-  values[i++] = number(n.status);
-  values[i++] = number(n.http_status);
-  values[i++] = number(n.marks);
-  values[i++] = n.cost_nano;
-  values[i++] = n.saved_nano;
-  values[i++] = n.exposure_nano;
-  values[i++] = n.provider_cost_nano != INT64_MIN ? Value(n.provider_cost_nano) : Value();
-  values[i++] = n.held_nano;
-  values[i++] = number(n.prompt_tokens);
-  values[i++] = number(n.completion_tokens);
-  values[i++] = number(n.cache_read_tokens);
-  values[i++] = number(n.cache_write_tokens);
-  values[i++] = number(n.reasoning_tokens);
-  values[i++] = number(n.operation);
-  values[i++] = number(n.stream);
-  values[i++] = number(n.retries);
-  values[i++] = number(n.fallbacks);
-  values[i++] = number(n.request_bytes);
-  values[i++] = number(n.reply_bytes);
-  set_text(values[i++], accounts_json(row.accounts));
-  for (const std::string_view text : row.texts) set_text(values[i++], text);
 }
 
 /// Everything that is summed from rows: totals of account windows, daily aggregates, days of the replica.
@@ -101,6 +65,7 @@ class Sums {
     if (!row.text(Text::TeamId).empty()) add_daily(row, kTeam, row.text(Text::TeamId));
     if (!row.text(Text::OrganizationId).empty()) add_daily(row, kOrganization, row.text(Text::OrganizationId));
     if (!row.text(Text::EndUser).empty()) add_daily(row, kEndUser, row.text(Text::EndUser));
+    if (!row.text(Text::Tags).empty()) add_tags(row);
   }
 
   Status write(db::Transaction& transaction, std::int64_t replica_no) const {
@@ -142,21 +107,25 @@ class Sums {
     return {};
   }
 
-  std::map<std::int64_t, std::int64_t> per_account() const {
-    std::map<std::int64_t, std::int64_t> nano;
-    for (const auto& [key, total] : windows_) nano[key.first] += total.cost_nano;
-    return nano;
-  }
-
  private:
   // Kinds of spec money 4.
-  static constexpr std::int16_t kOrganization = 2, kTeam = 3, kUser = 5, kKey = 6, kEndUser = 7;
+  static constexpr std::int16_t kOrganization = 2, kTeam = 3, kUser = 5, kKey = 6, kEndUser = 7, kTag = 8;
   struct Total {
     std::int64_t cost_nano = 0;
     std::int64_t calls = 0;
   };
   using DailyKey = std::tuple<std::int64_t, std::int16_t, std::string_view, std::string_view, std::string_view,
                               std::string_view, std::string_view, std::string_view>;
+
+  void add_tags(const EntryRow& row) {
+    json::Document document;
+    if (!document.parse(row.text(Text::Tags))) return;
+    std::set<std::string> tags;  // A tag that stands twice counts once.
+    for (const json::Value tag : document.root().elements()) {
+      if (const std::optional<std::string> text = tag.text(); text && !text->empty()) tags.insert(*text);
+    }
+    for (const std::string& tag : tags) add_daily(row, kTag, *tag_names_.insert(tag).first);
+  }
 
   void add_daily(const EntryRow& row, std::int16_t kind, std::string_view entity) {
     const EntryNumbers& n = row.numbers;
@@ -172,6 +141,7 @@ class Sums {
     sums[7] += static_cast<std::int64_t>(n.cache_write_tokens);
   }
 
+  std::set<std::string> tag_names_;  // What keys of `daily_` look at.
   // Ordered maps: rows are locked in one order everywhere.
   std::map<std::pair<std::int64_t, std::int64_t>, Total> windows_;
   std::map<std::int64_t, Total> days_;
@@ -203,8 +173,9 @@ class Shipping {
       if (const Status stored = store(transaction, i, sums, values); !stored) return stored;
     }
     if (const Status written = sums.write(transaction, batch_.replica_no); !written) return written;
-    outcome.account_nano = sums.per_account();
-    if (fault::at("ship.commit_unknown")) return base::fail(ErrorKind::Unavailable, "armed fault");
+    for (const char* point : {"ship.deadlock", "ship.serialization"}) {
+      if (fault::at(point)) return base::fail(ErrorKind::Unavailable, std::string("armed fault ") + point);
+    }
     fault::kill_at("ship.before_commit");
     return {};
   }
@@ -234,12 +205,10 @@ class Shipping {
     const auto row = decode_row(batch_.payloads[i]);
     const auto known_bad = rejected_.find(i);
     if (!row || known_bad != rejected_.end()) {
-      if (row) sums.add(*row);
-      ++outcome.rejected;
-      return reject(transaction, i, row, row ? known_bad->second : "not a row of this version");
+      return reject(transaction, i, row, row ? known_bad->second : "not a row of this version", sums);
     }
     if (fault::at("ship.bad_row")) return name_bad(i, "armed fault");
-    fill_values(*row, batch_.replica_no, values);
+    entry_values(*row, batch_.replica_no, values);
     const auto inserted = transaction.run(insert_entry(), values);
     if (!inserted) {
       if (inserted.error().kind == ErrorKind::Unavailable) return base::fail(inserted.error());
@@ -256,16 +225,19 @@ class Shipping {
   }
 
   Status reject(db::Transaction& transaction, std::size_t i, const std::optional<EntryRow>& row,
-                const std::string& reason) {
+                const std::string& reason, Sums& sums) {
     const std::string_view payload = batch_.payloads[i];
     const auto done = transaction.run(
         "INSERT INTO entry_rejected (replica_no, entry_no, cost_nano, accounts, body, reason, rejected_us)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (replica_no, entry_no) DO NOTHING",
         {batch_.replica_no, as_signed(batch_.first_no + i), row ? row->numbers.cost_nano : std::int64_t{0},
          row ? accounts_json(row->accounts) : std::string("[]"),
          base::to_hex({reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()}), reason,
          base::unix_now_us()});
     if (!done) return base::fail(done.error());
+    if (done->changed == 0) return {};  // Set aside before, its money is booked.
+    if (row) sums.add(*row);
+    ++outcome.rejected;
     return {};
   }
 
@@ -274,6 +246,51 @@ class Shipping {
 };
 
 }  // namespace
+
+const std::string& entry_columns() {
+  static const std::string columns = [] {
+    std::string names(kNumberColumns);
+    for (std::size_t i = 0; i < kTextCount; ++i) names += fmt::format(", {}", text_column(static_cast<Text>(i)));
+    return names;
+  }();
+  return columns;
+}
+
+void entry_values(const EntryRow& row, std::int64_t replica_no, std::vector<Value>& values) {
+  const EntryNumbers& n = row.numbers;
+  const auto number = [](auto value) { return Value(static_cast<std::int64_t>(value)); };
+  values.resize(kNumberColumnCount + kTextCount);
+  std::size_t i = 0;
+  values[i++] = row.day();
+  values[i++] = replica_no;
+  values[i++] = number(n.entry_no);
+  values[i++] = number(n.kind);
+  values[i++] = n.started_us;
+  values[i++] = n.first_byte_us != 0 ? Value(n.first_byte_us) : Value();
+  values[i++] = n.ended_us;
+  values[i++] = n.upstream_us;
+  values[i++] = number(n.status);
+  values[i++] = number(n.http_status);
+  values[i++] = number(n.marks);
+  values[i++] = n.cost_nano;
+  values[i++] = n.saved_nano;
+  values[i++] = n.exposure_nano;
+  values[i++] = n.provider_cost_nano != INT64_MIN ? Value(n.provider_cost_nano) : Value();
+  values[i++] = n.held_nano;
+  values[i++] = number(n.prompt_tokens);
+  values[i++] = number(n.completion_tokens);
+  values[i++] = number(n.cache_read_tokens);
+  values[i++] = number(n.cache_write_tokens);
+  values[i++] = number(n.reasoning_tokens);
+  values[i++] = number(n.operation);
+  values[i++] = number(n.stream);
+  values[i++] = number(n.retries);
+  values[i++] = number(n.fallbacks);
+  values[i++] = number(n.request_bytes);
+  values[i++] = number(n.reply_bytes);
+  set_text(values[i++], accounts_json(row.accounts));
+  for (const std::string_view text : row.texts) set_text(values[i++], text);
+}
 
 Result<ReplicaRow> find_replica(db::Database& database, const std::string& journal_id, const std::string& host,
                                 const std::string& version) {
@@ -323,6 +340,7 @@ Result<ShipOutcome> ship_batch(db::Database& database, const ShipBatch& batch) {
     Shipping shipping(batch, rejected);
     const Status status =
         database.transact_now([&](db::Transaction& transaction) { return shipping.run(transaction); });
+    if (status && fault::at("ship.commit_unknown")) return base::fail(ErrorKind::Unavailable, "armed fault");
     if (status) return std::move(shipping.outcome);
     if (!shipping.bad) return base::fail(status.error());
     base::log(base::LogLevel::Error, "ledger: entry {} of replica {} cannot be stored and goes to entry_rejected: {}",

@@ -1,15 +1,18 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "db/database.h"
+#include "ledger/entry_row.h"
 
 namespace turnpike::ledger {
+
+/// The columns of table `entry` as a row fills them, and the values of one.
+const std::string& entry_columns();
+void entry_values(const EntryRow& row, std::int64_t replica_no, std::vector<db::Value>& values);
 
 /// Which journal the entries come from, as the database knows it.
 struct ReplicaRow {
@@ -40,7 +43,6 @@ struct ShipOutcome {
   };
   Kind kind = Kind::Stored;
   std::uint64_t stored_no = 0;
-  std::map<std::int64_t, std::int64_t> account_nano;  // What this batch added to each account.
   std::uint64_t rejected = 0;
 };
 

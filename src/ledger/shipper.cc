@@ -20,13 +20,8 @@ constexpr std::chrono::milliseconds kBackOffMax{2000};
 }  // namespace
 
 Shipper::Shipper(db::Database& database, Options options, ReplicaRow replica, Journal* journal,
-                 LedgerCounters& counters, std::function<void(const std::map<std::int64_t, std::int64_t>&)> on_shipped)
-    : database_(database),
-      options_(options),
-      replica_(replica),
-      journal_(journal),
-      counters_(counters),
-      on_shipped_(std::move(on_shipped)) {
+                 LedgerCounters& counters)
+    : database_(database), options_(options), replica_(replica), journal_(journal), counters_(counters) {
   shipped_no_ = replica.shipped_no;
 }
 
@@ -147,7 +142,6 @@ Status Shipper::ship_one_batch(std::size_t rows) {
 }
 
 void Shipper::finish_batch(std::size_t rows, const ShipOutcome& outcome) {
-  on_shipped_(outcome.account_nano);
   for (std::size_t i = 0; i < rows; ++i) {
     const std::unique_ptr<UnshippedEntry> entry = std::move(collected_.front());
     collected_.pop_front();

@@ -5,7 +5,6 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -41,9 +40,7 @@ class Shipper {
     std::size_t batch_rows = 1000;
     std::int64_t queued_bytes_max = 64 * 1024 * 1024;
   };
-  /// `on_shipped`: money per account that has reached the database.
-  Shipper(db::Database& database, Options options, ReplicaRow replica, Journal* journal, LedgerCounters& counters,
-          std::function<void(const std::map<std::int64_t, std::int64_t>&)> on_shipped);
+  Shipper(db::Database& database, Options options, ReplicaRow replica, Journal* journal, LedgerCounters& counters);
   ~Shipper();
 
   void push(std::unique_ptr<UnshippedEntry> entry);
@@ -79,7 +76,6 @@ class Shipper {
   ReplicaRow replica_;
   Journal* const journal_;
   LedgerCounters& counters_;
-  const std::function<void(const std::map<std::int64_t, std::int64_t>&)> on_shipped_;
 
   std::atomic<UnshippedEntry*> pushed_{nullptr};  // Newest first.
   std::atomic<std::int64_t> queued_bytes_{0};

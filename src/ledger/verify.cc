@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <unordered_map>
+#include <algorithm>
 
 #include "base/id.h"
 #include "ledger/replay.h"
+#include "ledger/ship_batch.h"
 
 namespace turnpike::ledger {
 namespace {
@@ -15,89 +16,109 @@ using db::as_text;
 
 /// A query that returns the rows of an equation whose two sides differ, two figures last.
 struct Equation {
-  const char* name;
-  const char* what;
-  const char* count_sql;  // How many things were compared.
-  const char* sql;
+  std::string name;
+  std::string what;
+  std::string count_sql;  // How many things were compared.
+  std::string sql;
 };
 
-constexpr Equation kEquations[] = {
-    {"V1", "entry numbers 1..shipped_no are all there, per replica", "SELECT count(*) FROM replica",
-     "SELECT 'replica ' || r.replica_no, r.shipped_no, (SELECT count(*) FROM entry e WHERE e.replica_no = "
-     "r.replica_no) + "
-     "(SELECT count(*) FROM entry_rejected j WHERE j.replica_no = r.replica_no) AS rows FROM replica r WHERE "
-     "r.shipped_no "
-     "<> (SELECT count(*) FROM entry e WHERE e.replica_no = r.replica_no) + (SELECT count(*) FROM entry_rejected j "
-     "WHERE "
-     "j.replica_no = r.replica_no)"},
-    {"V4", "totals of each account and window = sum of the entries that name it", "SELECT count(*) FROM account_window",
-     "SELECT 'account ' || w.account_id || ' window ' || w.window_id, w.spent_nano, coalesce(s.nano, 0) + "
-     "w.dropped_nano "
-     "FROM account_window w LEFT JOIN (SELECT a, w, sum(cost_nano) AS nano FROM (SELECT json_extract(accounts, '$[' || "
-     "(2 * p.i) || ']') AS a, json_extract(accounts, '$[' || (2 * p.i + 1) || ']') AS w, cost_nano FROM (SELECT "
-     "accounts, "
-     "cost_nano FROM entry UNION ALL SELECT accounts, cost_nano FROM entry_rejected) rows JOIN (SELECT 0 AS i UNION "
-     "ALL "
-     "SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION "
-     "ALL "
-     "SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9 UNION ALL SELECT 10 UNION ALL SELECT 11 UNION ALL SELECT 12 UNION "
-     "ALL "
-     "SELECT 13 UNION ALL SELECT 14 UNION ALL SELECT 15) p ON 2 * p.i < json_array_length(accounts)) GROUP BY a, w) s "
-     "ON "
-     "s.a = w.account_id AND s.w = w.window_id WHERE w.spent_nano <> coalesce(s.nano, 0) + w.dropped_nano"},
-    {"V4", "calls of each account and window = entries of calls that name it", "SELECT count(*) FROM account_window",
-     "SELECT 'account ' || w.account_id || ' window ' || w.window_id, w.calls, coalesce(s.calls, 0) + w.dropped_calls "
-     "FROM "
-     "account_window w LEFT JOIN (SELECT a, w, count(*) AS calls FROM (SELECT json_extract(accounts, '$[' || (2 * p.i) "
-     "|| "
-     "']') AS a, json_extract(accounts, '$[' || (2 * p.i + 1) || ']') AS w FROM (SELECT accounts FROM entry WHERE kind "
-     "= 0 "
-     "UNION ALL SELECT accounts FROM entry_rejected) rows JOIN (SELECT 0 AS i UNION ALL SELECT 1 UNION ALL SELECT 2 "
-     "UNION "
-     "ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 "
-     "UNION ALL "
-     "SELECT 9 UNION ALL SELECT 10 UNION ALL SELECT 11 UNION ALL SELECT 12 UNION ALL SELECT 13 UNION ALL SELECT 14 "
-     "UNION "
-     "ALL SELECT 15) p ON 2 * p.i < json_array_length(accounts)) GROUP BY a, w) s ON s.a = w.account_id AND s.w = "
-     "w.window_id WHERE w.calls <> coalesce(s.calls, 0) + w.dropped_calls"},
-    {"V5", "daily sums per key = sums of the day's rows", "SELECT count(*) FROM daily WHERE entity_kind = 6",
-     "SELECT 'day ' || d.day || ' key ' || d.key_hash || ' group ' || d.model_group, d.cost_nano, coalesce(s.nano, 0) "
-     "FROM "
-     "daily d LEFT JOIN (SELECT day, coalesce(key_hash, '') AS k, coalesce(model_group, '') AS g, coalesce(model, '') "
-     "AS "
-     "m, coalesce(provider, '') AS p, coalesce(route, '') AS r, sum(cost_nano) AS nano, count(*) AS calls FROM entry "
-     "WHERE "
-     "kind = 0 GROUP BY 1, 2, 3, 4, 5, 6) s ON s.day = d.day AND s.k = d.key_hash AND s.g = d.model_group AND s.m = "
-     "d.model "
-     "AND s.p = d.provider AND s.r = d.route WHERE d.entity_kind = 6 AND (d.cost_nano <> coalesce(s.nano, 0) OR "
-     "d.calls <> "
-     "coalesce(s.calls, 0)) AND NOT EXISTS (SELECT 1 FROM entry_rejected)"},
-    {"V5", "all daily sums together = all rows", "SELECT count(*) FROM entry WHERE kind = 0",
-     "SELECT 'all days', d.nano, e.nano FROM (SELECT coalesce(sum(cost_nano), 0) AS nano FROM daily WHERE entity_kind "
-     "= 6) "
-     "d, (SELECT (SELECT coalesce(sum(cost_nano), 0) FROM entry WHERE kind = 0) + (SELECT coalesce(sum(cost_nano), 0) "
-     "FROM "
-     "entry_rejected) AS nano) e WHERE d.nano <> e.nano"},
-    {"V6", "replica's days = sums of its rows", "SELECT count(*) FROM replica_day",
-     "SELECT 'replica ' || r.replica_no || ' entries', r.n, (SELECT count(*) FROM entry e WHERE e.replica_no = "
-     "r.replica_no) + (SELECT count(*) FROM entry_rejected j WHERE j.replica_no = r.replica_no) AS rows FROM (SELECT "
-     "replica_no, sum(entries) AS n FROM replica_day GROUP BY replica_no) r WHERE r.n <> (SELECT count(*) FROM entry e "
-     "WHERE e.replica_no = r.replica_no) + (SELECT count(*) FROM entry_rejected j WHERE j.replica_no = r.replica_no)"},
-    {"V6", "replica's days = cost of its rows", "SELECT count(*) FROM replica_day",
-     "SELECT 'replica ' || r.replica_no || ' day ' || r.day, r.cost_nano, coalesce(s.nano, 0) FROM replica_day r LEFT "
-     "JOIN "
-     "(SELECT replica_no, day, sum(cost_nano) AS nano FROM entry GROUP BY 1, 2) s ON s.replica_no = r.replica_no AND "
-     "s.day "
-     "= r.day WHERE r.cost_nano <> coalesce(s.nano, 0) AND NOT EXISTS (SELECT 1 FROM entry_rejected j WHERE "
-     "j.replica_no = "
-     "r.replica_no)"},
-    {"V8", "cost of each call = sum of its attempts, where several stand in the row",
-     "SELECT count(*) FROM entry WHERE attempts IS NOT NULL",
-     "SELECT 'replica ' || replica_no || ' entry ' || entry_no, cost_nano, (SELECT sum(json_extract(value, "
-     "'$.cost_nano')) "
-     "FROM json_each(attempts)) AS nano FROM entry WHERE attempts IS NOT NULL AND cost_nano <> (SELECT "
-     "sum(json_extract(value, '$.cost_nano')) FROM json_each(attempts))"},
-};
+// All entries by number, also those the database could not take as they are.
+constexpr std::string_view kNumbers =
+    "numbers AS (SELECT replica_no, entry_no FROM entry UNION ALL SELECT replica_no, entry_no FROM entry_rejected)";
+
+// What each entry adds to which account and window: `accounts` is a flat list of pairs.
+constexpr std::string_view kPairs =
+    "rows AS (SELECT accounts, cost_nano, kind FROM entry UNION ALL SELECT accounts, cost_nano, 0 FROM entry_rejected),"
+    " pairs AS (SELECT a.value AS account, w.value AS window, cost_nano, kind FROM rows, json_each(rows.accounts) a,"
+    " json_each(rows.accounts) w WHERE a.key % 2 = 0 AND w.key = a.key + 1)";
+
+// The aggregates as the rows say they must be, one line for each entity that a row counts for.
+constexpr std::string_view kDailyRows =
+    "calls AS (SELECT day, replica_no, entry_no, coalesce(key_hash, '') AS key_hash, user_id, team_id, organization_id,"
+    " end_user, tags, coalesce(model_group, '') AS model_group, coalesce(model, '') AS model,"
+    " coalesce(provider, '') AS provider, coalesce(route, '') AS route, cost_nano, 1 AS calls, (status <> 0) AS failed,"
+    " prompt_tokens + completion_tokens + cache_read_tokens + cache_write_tokens AS tokens FROM entry WHERE kind = 0),"
+    " tagged AS (SELECT DISTINCT c.*, t.value AS tag FROM calls c, json_each(c.tags) t WHERE t.value <> ''),"
+    " lines AS (SELECT 6 AS entity_kind, key_hash AS entity, c.* FROM calls c"
+    " UNION ALL SELECT 5, user_id, c.* FROM calls c WHERE user_id IS NOT NULL"
+    " UNION ALL SELECT 3, team_id, c.* FROM calls c WHERE team_id IS NOT NULL"
+    " UNION ALL SELECT 2, organization_id, c.* FROM calls c WHERE organization_id IS NOT NULL"
+    " UNION ALL SELECT 7, end_user, c.* FROM calls c WHERE end_user IS NOT NULL"
+    " UNION ALL SELECT 8, tag, day, replica_no, entry_no, key_hash, user_id, team_id, organization_id, end_user, tags,"
+    " model_group, model, provider, route, cost_nano, calls, failed, tokens FROM tagged)";
+
+/// One measure of `daily` against the rows, in both directions.
+Equation daily_equation(std::string what, std::string_view of_daily, std::string_view of_row) {
+  constexpr std::string_view kKey = "day, entity_kind, entity, key_hash, model_group, model, provider, route";
+  return {"V5", std::move(what), "SELECT count(*) FROM daily",
+          fmt::format("WITH {}, sides AS (SELECT {}, {} AS total, 0 AS summed FROM daily"
+                      " UNION ALL SELECT {}, 0, {} FROM lines)"
+                      " SELECT 'day ' || day || ' kind ' || entity_kind || ' ' || entity || ' group ' || model_group,"
+                      " sum(total), sum(summed) FROM sides WHERE NOT EXISTS (SELECT 1 FROM entry_rejected)"
+                      " GROUP BY {} HAVING sum(total) <> sum(summed)",
+                      kDailyRows, kKey, of_daily, kKey, of_row, kKey)};
+}
+
+Equation window_equation(std::string what, std::string_view of_window, std::string_view of_pair) {
+  return {"V4", std::move(what), "SELECT count(*) FROM account_window",
+          fmt::format("WITH {}, sides AS (SELECT account_id AS account, window_id AS window, {} AS total, 0 AS summed"
+                      " FROM account_window UNION ALL SELECT account, window, 0, {} FROM pairs)"
+                      " SELECT 'account ' || account || ' window ' || window, sum(total), sum(summed) FROM sides"
+                      " GROUP BY account, window HAVING sum(total) <> sum(summed)",
+                      kPairs, of_window, of_pair)};
+}
+
+Equation replica_equation(std::string what, std::string_view of_day, std::string_view of_row) {
+  return {"V6", std::move(what), "SELECT count(*) FROM replica_day",
+          fmt::format("WITH sides AS (SELECT replica_no, day, {} AS total, 0 AS summed FROM replica_day"
+                      " UNION ALL SELECT replica_no, day, 0, {} FROM entry WHERE replica_no <> 0)"
+                      " SELECT 'replica ' || replica_no || ' day ' || day, sum(total), sum(summed) FROM sides"
+                      " WHERE replica_no NOT IN (SELECT replica_no FROM entry_rejected)"
+                      " GROUP BY replica_no, day HAVING sum(total) <> sum(summed)",
+                      of_day, of_row)};
+}
+
+std::vector<Equation> equations() {
+  return {
+      {"V1", "entry numbers go 1, 2, 3, ... without a hole or a double, per replica", "SELECT count(*) FROM entry",
+       fmt::format("WITH {}, steps AS (SELECT replica_no, entry_no, lag(entry_no, 1, 0) OVER (PARTITION BY replica_no"
+                   " ORDER BY entry_no) AS before FROM numbers)"
+                   " SELECT 'replica ' || replica_no || ' after entry ' || before, before + 1, entry_no FROM steps"
+                   " WHERE entry_no <> before + 1",
+                   kNumbers)},
+      {"V1", "the last entry number is shipped_no, per replica", "SELECT count(*) FROM replica",
+       fmt::format("WITH {} SELECT 'replica ' || r.replica_no, r.shipped_no, coalesce(max(n.entry_no), 0)"
+                   " FROM replica r LEFT JOIN numbers n ON n.replica_no = r.replica_no"
+                   " GROUP BY r.replica_no, r.shipped_no HAVING r.shipped_no <> coalesce(max(n.entry_no), 0)",
+                   kNumbers)},
+      window_equation("totals of each account and window = sum of the entries that name it",
+                      "spent_nano - dropped_nano", "cost_nano"),
+      window_equation("calls of each account and window = calls that name it", "calls - dropped_calls", "(kind = 0)"),
+      daily_equation("daily cost of each entity, key, group, model, provider and route = its rows", "cost_nano",
+                     "cost_nano"),
+      daily_equation("daily calls = its rows", "calls", "calls"),
+      daily_equation("daily failed calls = its rows", "failed", "failed"),
+      daily_equation("daily tokens = its rows",
+                     "prompt_tokens + completion_tokens + cache_read_tokens + cache_write_tokens", "tokens"),
+      {"V5", "all daily sums together = all rows", "SELECT count(*) FROM entry WHERE kind = 0",
+       "SELECT 'all days', d.nano, e.nano FROM (SELECT coalesce(sum(cost_nano), 0) AS nano FROM daily"
+       " WHERE entity_kind = 6) d, (SELECT (SELECT coalesce(sum(cost_nano), 0) FROM entry WHERE kind = 0)"
+       " + (SELECT coalesce(sum(cost_nano), 0) FROM entry_rejected) AS nano) e WHERE d.nano <> e.nano"},
+      replica_equation("entries of each replica's days = its rows", "entries", "1"),
+      replica_equation("cost of each replica's days = its rows", "cost_nano", "cost_nano"),
+      {"V8", "cost of each call = sum of its attempts, where several stand in the row",
+       "SELECT count(*) FROM entry WHERE attempts IS NOT NULL",
+       "SELECT 'replica ' || replica_no || ' entry ' || entry_no, cost_nano, (SELECT sum(json_extract(value,"
+       " '$.cost_nano')) FROM json_each(attempts)) AS nano FROM entry WHERE attempts IS NOT NULL AND cost_nano <>"
+       " (SELECT sum(json_extract(value, '$.cost_nano')) FROM json_each(attempts))"},
+      {"V8", "no call costs less than nothing, and a single attempt without a price costs nothing",
+       "SELECT count(*) FROM entry WHERE kind = 0",
+       fmt::format(
+           "SELECT 'replica ' || replica_no || ' entry ' || entry_no, cost_nano, 0 FROM entry WHERE kind = 0 AND"
+           " (cost_nano < 0 OR (cost_nano <> 0 AND (marks & {}) <> 0 AND attempts IS NULL))",
+           std::uint64_t{domain::kCostUnknown})},
+  };
+}
 
 constexpr std::size_t kShownMax = 3;
 
@@ -121,71 +142,102 @@ Result<Check> check(db::Transaction& transaction, const Equation& equation) {
   return result;
 }
 
+/// V3: what the journal says of itself.
+Check check_holds(const Replay& replay) {
+  Check whole{"V3", "every hold of the journal has one entry or belongs to a running call, and nothing is missing",
+              true, fmt::format("{} open", replay.open_holds.size())};
+  for (const auto& [from, to] : replay.gaps) {
+    whole.agrees = false;
+    whole.detail += fmt::format("; records {} to {} are missing", from, to);
+  }
+  for (const std::string& file : replay.damaged_files) {
+    whole.agrees = false;
+    whole.detail += fmt::format("; {} is damaged", file);
+  }
+  for (std::size_t i = 0; i < std::min(replay.doubled_holds.size(), kShownMax); ++i) {
+    whole.detail += fmt::format("; hold {} has several entries", replay.doubled_holds[i]);
+  }
+  whole.agrees = whole.agrees && replay.doubled_holds.empty();
+  return whole;
+}
+
+/// V2: the entries of kept segments against their rows, column by column.
+class RowCheck {
+ public:
+  RowCheck(db::Transaction& transaction, std::int64_t replica_no)
+      : transaction_(transaction), replica_no_(replica_no) {}
+
+  Status compare(std::uint64_t number, std::string_view payload) {
+    const auto row = decode_row(payload);
+    if (!row) return {};  // A newer version's.
+    entry_values(*row, replica_no_, values_);
+    const auto stored = transaction_.run(
+        "SELECT " + entry_columns() + " FROM entry WHERE day = $1 AND replica_no = $2 AND entry_no = $3",
+        {row->day(), replica_no_, static_cast<std::int64_t>(number)});
+    if (!stored) return base::fail(stored.error());
+    ++compared_;
+    if (stored->rows.empty()) {
+      const auto set_aside = transaction_.run("SELECT 1 FROM entry_rejected WHERE replica_no = $1 AND entry_no = $2",
+                                              {replica_no_, static_cast<std::int64_t>(number)});
+      if (!set_aside) return base::fail(set_aside.error());
+      if (set_aside->rows.empty()) differs(number, "no row");
+      return {};
+    }
+    for (std::size_t i = 0; i < values_.size(); ++i) {
+      if (stored->rows[0][i] == values_[i]) continue;
+      differs(number, stored->columns[i] + " differs");
+      return {};
+    }
+    return {};
+  }
+
+  Check result() const {
+    return {"V2", "every shipped entry of a kept segment has its row, equal column by column", differing_ == 0,
+            fmt::format("{} compared", compared_) + detail_};
+  }
+
+ private:
+  void differs(std::uint64_t number, const std::string& how) {
+    if (++differing_ <= kShownMax) detail_ += fmt::format("; entry {}: {}", number, how);
+  }
+
+  db::Transaction& transaction_;
+  std::int64_t replica_no_;
+  std::vector<db::Value> values_;
+  std::uint64_t compared_ = 0, differing_ = 0;
+  std::string detail_;
+};
+
 /// V2 and V3: the kept journal against the rows.
 Status check_journal(db::Transaction& transaction, const std::string& journal_dir, std::vector<Check>& checks) {
   const auto replay = replay_journal(journal_dir, true);
   if (!replay) return base::fail(replay.error());
-  Check whole{"V3", "every hold of the journal has its entry or belongs to a running call", true,
-              fmt::format("{} open", replay->open_holds.size())};
-  for (const auto& [from, to] : replay->gaps) {
-    whole.agrees = false;
-    whole.detail += fmt::format("; records {} to {} are missing", from, to);
-  }
-  checks.push_back(whole);
-
-  Check rows{
-      "V2", "every shipped entry of a kept segment has its row, with the same cost, status and tokens", true, {}};
-  if (replay->segments.empty()) return {};
-  const std::string journal_id = base::Id128{replay->segments.back().header.journal_id}.to_string();
-  const auto replica =
-      transaction.run("SELECT replica_no, shipped_no FROM replica WHERE journal_id = $1", {journal_id});
+  checks.push_back(check_holds(*replay));
+  const auto sound = std::find_if(replay->segments.rbegin(), replay->segments.rend(),
+                                  [](const KeptSegment& segment) { return !segment.header_damaged; });
+  if (sound == replay->segments.rend()) return {};
+  const auto replica = transaction.run("SELECT replica_no, shipped_no FROM replica WHERE journal_id = $1",
+                                       {base::Id128{sound->header.journal_id}.to_string()});
   if (!replica) return base::fail(replica.error());
   if (replica->rows.empty()) {
-    rows.agrees = false;
-    rows.detail = "the database does not know this journal";
-    checks.push_back(rows);
+    checks.push_back({"V2", "the database knows the journal", false, "it does not"});
     return {};
   }
-  const std::int64_t replica_no = as_int(replica->rows[0][0]);
   const auto shipped_no = static_cast<std::uint64_t>(as_int(replica->rows[0][1]));
-  std::uint64_t compared = 0, differing = 0;
-  Status failed;
+  RowCheck rows(transaction, as_int(replica->rows[0][0]));
+  Status compared;
   const Status read =
       read_entries(replay->segments, 1, shipped_no, [&](std::uint64_t number, std::string_view payload) {
-        const auto row = decode_row(payload);
-        if (!row) return true;
-        const auto stored = transaction.run(
-            "SELECT cost_nano, status, prompt_tokens, completion_tokens, started_us, call_id FROM entry WHERE day = $1 "
-            "AND "
-            "replica_no = $2 AND entry_no = $3",
-            {row->day(), replica_no, static_cast<std::int64_t>(number)});
-        if (!stored) {
-          failed = base::fail(stored.error());
-          return false;
-        }
-        ++compared;
-        const EntryNumbers& n = row->numbers;
-        const bool same = !stored->rows.empty() && as_int(stored->rows[0][0]) == n.cost_nano &&
-                          as_int(stored->rows[0][1]) == n.status &&
-                          static_cast<std::uint64_t>(as_int(stored->rows[0][2])) == n.prompt_tokens &&
-                          static_cast<std::uint64_t>(as_int(stored->rows[0][3])) == n.completion_tokens &&
-                          as_int(stored->rows[0][4]) == n.started_us &&
-                          as_text(stored->rows[0][5]) == row->text(Text::CallId);
-        if (!same) {
-          ++differing;
-          rows.agrees = false;
-          if (differing <= kShownMax) {
-            rows.detail += fmt::format("; entry {}: {}", number, stored->rows.empty() ? "no row" : "other figures");
-          }
-        }
-        return true;
+        compared = rows.compare(number, payload);
+        return compared.has_value();
       });
-  if (!failed) return failed;
+  if (!compared) return compared;
   if (!read) return read;
-  rows.detail = fmt::format("{} compared", compared) + rows.detail;
-  if (replay->max_entry_no > shipped_no)
-    rows.detail += fmt::format(", {} not shipped yet", replay->max_entry_no - shipped_no);
-  checks.push_back(rows);
+  Check result = rows.result();
+  if (replay->max_entry_no > shipped_no) {
+    result.detail += fmt::format(", {} not shipped yet", replay->max_entry_no - shipped_no);
+  }
+  checks.push_back(std::move(result));
   return {};
 }
 
@@ -194,7 +246,7 @@ Status check_journal(db::Transaction& transaction, const std::string& journal_di
 Result<std::vector<Check>> verify_ledger(db::Database& database, const std::string& journal_dir) {
   std::vector<Check> checks;
   const Status status = database.transact_now([&](db::Transaction& transaction) -> Status {
-    for (const Equation& equation : kEquations) {
+    for (const Equation& equation : equations()) {
       auto result = check(transaction, equation);
       if (!result) return base::fail(result.error());
       checks.push_back(std::move(*result));
