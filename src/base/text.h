@@ -13,6 +13,8 @@ std::string to_lower(std::string_view text);
 std::string_view trim(std::string_view text);
 std::vector<std::string_view> split(std::string_view text, char separator);
 bool equals_ignoring_case(std::string_view a, std::string_view b);
+/// Whether a byte below 0x20 stands in it.
+bool has_control(std::string_view text);
 
 /// Lower-case hexadecimal.
 std::string to_hex(std::span<const std::uint8_t> bytes);

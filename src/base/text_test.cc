@@ -40,5 +40,25 @@ TEST(Text, HexAndPercent) {
   EXPECT_EQ(parse_unsigned("18446744073709551615"), UINT64_MAX);
 }
 
+TEST(Text, ControlBytesAreFoundWhereverTheyStand) {
+  EXPECT_FALSE(has_control(""));
+  EXPECT_FALSE(has_control("plain text of some length, \x7f and \xc3\xa9 too"));
+  const std::string clean(21, '\xff');
+  for (std::size_t at = 0; at < clean.size(); ++at) {
+    for (const char control : {'\0', '\n', '\r', '\x1f'}) {
+      std::string text = clean;
+      text[at] = control;
+      EXPECT_TRUE(has_control(text)) << at;
+    }
+  }
+}
+
+TEST(Text, NamesAreEqualWhateverTheirCase) {
+  EXPECT_TRUE(equals_ignoring_case("Content-Type", "content-tYPE"));
+  EXPECT_FALSE(equals_ignoring_case("content-type", "content-typ"));
+  EXPECT_FALSE(equals_ignoring_case("a@b", "a`b"));  // They differ in the bit of the case, but are no letters.
+  EXPECT_FALSE(equals_ignoring_case("[", "{"));
+}
+
 }  // namespace
 }  // namespace turnpike::base

@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 namespace turnpike::json {
 namespace {
@@ -250,12 +251,19 @@ std::optional<std::uint64_t> Value::whole() const {
 Value Value::find(std::string_view key) const {
   if (!is(Kind::Object)) return {};
   const std::uint32_t end = tokens_->close[token_];
+  const char* const text = tokens_->text.data();
   for (std::uint32_t token = token_ + 1; token < end;) {
-    const std::string_view name = Value(tokens_, token).name();
     const Value value(tokens_, token + 2);
-    if (name == key) return value;
+    // Between the name's quote and its colon there is room for `key` and a quote: the usual look, byte by byte rare.
+    const std::size_t begin = tokens_->at[token] + std::size_t{1};
+    const std::size_t room = tokens_->at[token + 1] - begin;
+    if (room > key.size() && text[begin + key.size()] == '"' && std::memcmp(text + begin, key.data(), key.size()) == 0)
+      return value;
     // An escape never shortens a name.
-    if (name.size() > key.size() && name.find('\\') != std::string_view::npos && unescape(name) == key) return value;
+    if (room > key.size() + 1 && std::memchr(text + begin, '\\', room) != nullptr &&
+        unescape(Value(tokens_, token).name()) == key) {
+      return value;
+    }
     token = value.next_token() + 1;  // Past the comma; past the brace after the last.
   }
   return {};

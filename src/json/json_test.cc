@@ -235,5 +235,38 @@ TEST(Write, PutsCommasWhereTheyBelong) {
   EXPECT_EQ(out, R"({"a":[-1,{},null],"b":true,"c":{},"d":"x"})");
 }
 
+TEST(Write, EscapesWhereverTheOddByteStands) {
+  for (std::size_t length = 0; length < 20; ++length) {
+    EXPECT_EQ(json::quoted(std::string(length, 'a')), '"' + std::string(length, 'a') + '"');
+    for (std::size_t at = 0; at < length; ++at) {
+      for (const auto& [odd, written] : std::initializer_list<std::pair<char, const char*>>{{'"', "\\\""},
+                                                                                            {'\\', "\\\\"},
+                                                                                            {'\n', "\\n"},
+                                                                                            {'\0', "\\u0000"},
+                                                                                            {'\x1f', "\\u001f"},
+                                                                                            {'\x80', "\xEF\xBF\xBD"},
+                                                                                            {'\x7f', "\x7f"},
+                                                                                            {' ', " "}}) {
+        std::string text(length, 'a');
+        text[at] = odd;
+        EXPECT_EQ(json::quoted(text), '"' + std::string(at, 'a') + written + std::string(length - at - 1, 'a') + '"');
+      }
+    }
+  }
+}
+
+TEST(Document, FindTellsNamesThatBeginAlikeApart) {
+  const std::string text = R"({"ab":1,"a":2,"a\u0062c":3,"abcd":4,"a\"":5,"":6})";
+  Document document;
+  ASSERT_TRUE(document.parse(text));
+  EXPECT_EQ(document.root().find("a").whole(), 2u);
+  EXPECT_EQ(document.root().find("ab").whole(), 1u);
+  EXPECT_EQ(document.root().find("abc").whole(), 3u);
+  EXPECT_EQ(document.root().find("abcd").whole(), 4u);
+  EXPECT_EQ(document.root().find("a\"").whole(), 5u);
+  EXPECT_EQ(document.root().find("").whole(), 6u);
+  EXPECT_FALSE(document.root().find("abcde"));
+}
+
 }  // namespace
 }  // namespace turnpike::json

@@ -1,6 +1,9 @@
 #include "json/write.h"
 
 #include <array>
+#include <charconv>
+#include <cstdint>
+#include <cstring>
 
 namespace turnpike::json {
 namespace {
@@ -41,11 +44,37 @@ std::size_t sequence_length(std::string_view text) {
   return 0;
 }
 
+/// Whether no byte needs a look: printable ASCII without quote and backslash, as nearly all that is written here is.
+/// Eight bytes a step; a "no" may be wrong, a "yes" never is.
+bool is_plain(std::string_view text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHigh = 0x8080808080808080;
+  const auto odd = [](std::uint64_t word) {
+    const std::uint64_t quote = word ^ (kOnes * '"');
+    const std::uint64_t slash = word ^ (kOnes * '\\');
+    return (word | (word - kOnes * 0x20) | (quote - kOnes) | (slash - kOnes)) & kHigh;
+  };
+  std::uint64_t found = 0;
+  std::size_t at = 0;
+  for (; at + 8 <= text.size(); at += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, text.data() + at, 8);
+    found |= odd(word);
+  }
+  for (; at < text.size(); ++at) found |= static_cast<std::uint64_t>(kNeeds[static_cast<unsigned char>(text[at])]);
+  return found == 0;
+}
+
 }  // namespace
 
 void append_string(std::string& out, std::string_view text) {
   constexpr char kHex[] = "0123456789abcdef";
   out += '"';
+  if (is_plain(text)) {
+    out.append(text);
+    out += '"';
+    return;
+  }
   std::size_t copied = 0;
   for (std::size_t i = 0; i < text.size();) {
     const auto c = static_cast<unsigned char>(text[i]);
@@ -131,13 +160,15 @@ Writer& Writer::string(std::string_view value) {
 
 Writer& Writer::number(std::int64_t value) {
   separate();
-  out_ += std::to_string(value);
+  char digits[24];
+  out_.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
   return *this;
 }
 
 Writer& Writer::number(std::uint64_t value) {
   separate();
-  out_ += std::to_string(value);
+  char digits[24];
+  out_.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
   return *this;
 }
 
