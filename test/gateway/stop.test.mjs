@@ -132,6 +132,7 @@ test('SIGTERM: readiness falls at once, the port closes after the grace, what ru
 
 /** What callers and the books see of calls that the process itself has ended. */
 async function endedByUs({ gateway, directory, streams, plain, silent }) {
+  assert.deepEqual(await gateway.wait(), { code: 0, signal: null }, gateway.stderr);
   for (const call of streams) {
     const answer = await call.answer;
     assert.equal(answer.status, 200);
@@ -148,7 +149,6 @@ async function endedByUs({ gateway, directory, streams, plain, silent }) {
     assert.match(JSON.parse(answer.text).error.message, /shutting down/);
     assert.ok(Number(answer.headers['retry-after']) >= 1);
   }
-  assert.deepEqual(await gateway.wait(), { code: 0, signal: null }, gateway.stderr);
   const rows = rowsOnDisk(directory);
   assert.equal(rows.length, streams.length + 2);
   for (const row of rows) {

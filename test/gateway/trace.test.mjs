@@ -71,7 +71,7 @@ test('the conversation trace: rows, keys, metrics, SQLite and the provider agree
         assert.equal(row.turnpike.cached_prompt_tokens, call.row.cached, call.id);
         const answer = answers.get(row.turnpike.provider_request_id);
         assert.ok(answer, `${call.id} has no answer at the provider`);
-        assert.ok(answers.delete(answer.id));
+        assert.ok(answers.delete(answer.id), 'an answer is booked once');
         assert.equal(row.nano, bill(answer.model, answer), call.id);
         if (!call.row.stream) assert.equal(nano(call.cost), row.nano, call.id);
       }
@@ -169,6 +169,9 @@ test('the same trace with two SIGKILLs: what a caller has seen whole is booked o
         } else {
           assert.equal(row.turnpike.end_reason, 'gateway_crash', `${call.id}: ${row.turnpike.status} ${row.turnpike.end_reason} ${row.metadata.error_information?.error_message}`);
           assert.equal(row.turnpike.status, 'interrupted');
+          // Of a stream that had begun, what the journal knew is booked, and said to be an estimate.
+          if (call.row.stream && call.bytes > 0) assert.ok(row.nano > 0n, `${call.id} had begun`);
+          if (row.nano > 0n) assert.match(row.turnpike.marks, /estimated/, call.id);
           ++counted.crashed;
         }
         if (row?.status !== 'success') continue;
