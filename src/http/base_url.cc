@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include "base/secret.h"
 #include "base/text.h"
 #include "http/client.h"
 
@@ -15,7 +16,8 @@ std::string Origin::key() const {
 Result<BaseUrl> parse_base_url(std::string_view url) {
   const auto refuse = [&](std::string_view why) {
     return base::fail(ErrorKind::InvalidRequest,
-                      fmt::format("\"{}\" is no base URL: {}. Write it like https://api.example.com/v1.", url, why));
+                      fmt::format("\"{}\" is no base URL: {}. Write it like https://api.example.com/v1.",
+                                  base::without_credentials(url), why));
   };
   BaseUrl base;
   std::string_view rest = url;
