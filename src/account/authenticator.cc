@@ -120,21 +120,24 @@ struct Authenticator::State {
   domain::CallerRef admin = make_admin(domain::Role::ProxyAdmin);
   domain::CallerRef anonymous = make_admin(domain::Role::Anonymous);
   std::unordered_map<base::Sha256, Known, HashOfDigest> known;
-  Order order;  // Most recently used first.
+  // Most recently used first; apart, so that a flood of unknown keys pushes no known one out.
+  Order known_order;
+  Order unknown_order;
   std::unordered_map<std::string, std::shared_ptr<Read>> reads;
   std::uint64_t changes = 0;  // Rises with every `forget`: an answer that was under way meanwhile is not kept.
 
   void keep(const base::Sha256& digest, domain::CallerRef caller) {
     drop(digest);
-    while (known.size() >= limits.known_keys_max + limits.unknown_keys_max && !order.empty())
-      drop(base::Sha256(order.back()));
+    Order& order = caller ? known_order : unknown_order;
+    const std::size_t most = caller ? limits.known_keys_max : limits.unknown_keys_max;
+    while (order.size() >= most && !order.empty()) drop(base::Sha256(order.back()));
     order.push_front(digest);
     known[digest] = {std::move(caller), base::monotonic_now() + limits.unknown_ttl, order.begin()};
   }
   void drop(const base::Sha256& digest) {
     const auto entry = known.find(digest);
     if (entry == known.end()) return;
-    order.erase(entry->second.place);
+    (entry->second.caller ? known_order : unknown_order).erase(entry->second.place);
     known.erase(entry);
   }
 };
@@ -200,7 +203,7 @@ std::optional<Result<domain::CallerRef>> Authenticator::authenticate_known(const
     if (state.settings.master_key.empty()) return Result<domain::CallerRef>(state.anonymous);
     return unknown_key(presented.key, base::to_hex(entry->first));
   }
-  state.order.splice(state.order.begin(), state.order, known.place);
+  state.known_order.splice(state.known_order.begin(), state.known_order, known.place);
   return judge(known.caller, now_us);
 }
 

@@ -1,14 +1,17 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "account/key_store.h"
 #include "base/result.h"
 #include "base/secret.h"
 #include "base/task.h"
+#include "config/settings.h"
 #include "domain/caller.h"
 #include "http/message.h"
 
@@ -53,9 +56,13 @@ class Authenticator {
   std::shared_ptr<State> state_;
 };
 
+/// model_info.access_groups of the configuration: the model names that each group stands for.
+using AccessGroups = std::map<std::string, std::vector<std::string>, std::less<>>;
+AccessGroups access_groups_of(const config::Settings& settings);
+
 /// The allow-list (spec http-api 2.3 step 9): PermissionDenied with LiteLLM's later text when `model` may not be
-/// called.
-Status check_model_allowed(const domain::Caller& caller, std::string_view model);
-bool model_allowed(const domain::Caller& caller, std::string_view model);
+/// called. An entry is a name, a pattern, the name of an access group, or one of LiteLLM's special words.
+Status check_model_allowed(const domain::Caller& caller, std::string_view model, const AccessGroups& groups);
+bool model_allowed(const domain::Caller& caller, std::string_view model, const AccessGroups& groups);
 
 }  // namespace turnpike::account

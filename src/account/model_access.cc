@@ -17,18 +17,31 @@ bool matches(std::string_view pattern, std::string_view name) {
 
 }  // namespace
 
-bool model_allowed(const domain::Caller& caller, std::string_view model) {
+AccessGroups access_groups_of(const config::Settings& settings) {
+  AccessGroups groups;
+  for (const config::ModelEntry& entry : settings.models) {
+    for (const std::string& group : entry.access_groups) groups[group].push_back(entry.model_name);
+  }
+  return groups;
+}
+
+bool model_allowed(const domain::Caller& caller, std::string_view model, const AccessGroups& groups) {
   if (caller.is_admin() || caller.role == domain::Role::Anonymous || caller.models.empty()) return true;
   for (const std::string& entry : caller.models) {
     if (entry == "all-proxy-models" || entry == "all-team-models") return true;
     if (entry == "no-default-models") continue;
     if (matches(entry, model)) return true;
+    const auto group = groups.find(entry);
+    if (group == groups.end()) continue;
+    for (const std::string& member : group->second) {
+      if (matches(member, model)) return true;
+    }
   }
   return false;
 }
 
-Status check_model_allowed(const domain::Caller& caller, std::string_view model) {
-  if (model_allowed(caller, model)) return {};
+Status check_model_allowed(const domain::Caller& caller, std::string_view model, const AccessGroups& groups) {
+  if (model_allowed(caller, model, groups)) return {};
   Error error;
   error.kind = ErrorKind::PermissionDenied;
   error.type = "key_model_access_denied";
@@ -36,7 +49,7 @@ Status check_model_allowed(const domain::Caller& caller, std::string_view model)
   std::string list;
   for (const std::string& entry : caller.models) list += (list.empty() ? "'" : ", '") + entry + "'";
   error.message = "key not allowed to access model. This key can only access models=[" + list + "]. Tried to access " +
-                  std::string(model);
+                  std::string(model) + ". POST /key/update with other models changes that.";
   return base::fail(std::move(error));
 }
 

@@ -86,7 +86,7 @@ Task<Result<Reply>> health(const Context& context) {
   const std::string id = context.request().query_value("model_id");
   std::vector<const router::Deployment*> well, unwell;
   for (const router::ModelGroupRef& group : context.snapshot->routing->groups()) {
-    if (!account::model_allowed(*context.caller, group->name)) continue;
+    if (!account::model_allowed(*context.caller, group->name, context.snapshot->access_groups)) continue;
     for (const router::DeploymentRef& deployment : group->deployments) {
       if (!id.empty() && deployment->id != id) continue;
       if (!model.empty() && group->name != model && deployment->config_model != model) continue;

@@ -108,7 +108,7 @@ Task<Result<Reply>> model_info(const Context& context) {
   writer.begin_object().key("data").begin_array();
   for (const config::ModelEntry& entry : context.settings().models) {
     if (!wanted.empty() && entry.id != wanted) continue;
-    if (!account::model_allowed(*context.caller, entry.model_name)) continue;
+    if (!account::model_allowed(*context.caller, entry.model_name, context.snapshot->access_groups)) continue;
     found = true;
     const auto known = by_id.find(entry.id);
     const router::Deployment* deployment = known == by_id.end() ? nullptr : known->second;

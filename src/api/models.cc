@@ -17,16 +17,17 @@ constexpr std::size_t kModelsMax = 10'000;
 /// Collects names, each once and only those the caller may use.
 class Names {
  public:
-  explicit Names(const domain::Caller* caller) : caller_(caller) {}
+  Names(const domain::Caller* caller, const account::AccessGroups& groups) : caller_(caller), groups_(groups) {}
   void add(std::string name) {
     if (names_.size() == kModelsMax) return;
-    if (caller_ != nullptr && !account::model_allowed(*caller_, name)) return;
+    if (caller_ != nullptr && !account::model_allowed(*caller_, name, groups_)) return;
     if (seen_.insert(name).second) names_.push_back(std::move(name));
   }
   std::vector<std::string> take() { return std::move(names_); }
 
  private:
   const domain::Caller* caller_;
+  const account::AccessGroups& groups_;
   std::unordered_set<std::string> seen_;
   std::vector<std::string> names_;
 };
@@ -76,7 +77,7 @@ void write_model(json::Writer& writer, const std::string& id) {
 
 std::vector<std::string> callable_models(const pipeline::Snapshot& snapshot, const domain::Caller* caller,
                                          const ListOptions& options) {
-  Names names(caller);
+  Names names(caller, snapshot.access_groups);
   if (options.access_groups || options.only_access_groups) add_access_groups(*snapshot.settings, names);
   if (options.only_access_groups) return names.take();
   for (const std::string& name : snapshot.routing->public_names()) {

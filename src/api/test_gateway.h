@@ -172,6 +172,7 @@ class TestGateway {
     auto snapshot = std::make_shared<pipeline::Snapshot>();
     snapshot->settings = settings;
     snapshot->prices = ledger::Catalogue::built_in();
+    snapshot->access_groups = account::access_groups_of(*settings);
     std::vector<router::Problem> problems;
     router::RoutingTable::Source source;
     source.deployments = router::deployments_of(*settings, problems);

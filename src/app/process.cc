@@ -53,7 +53,7 @@ void log_diagnostics(const std::vector<config::Diagnostic>& diagnostics) {
     const LogLevel level = diagnostic.severity == config::Severity::Error     ? LogLevel::Error
                            : diagnostic.severity == config::Severity::Warning ? LogLevel::Warning
                                                                               : LogLevel::Info;
-    base::log(level, "{}", config::format(diagnostic));
+    base::log(level, "{}", config::describe(diagnostic));
   }
 }
 
@@ -132,7 +132,8 @@ Result<config::SettingsRef> Process::load_settings(bool reload) {
   } else {
     loaded = config::settings_from_environment(provider_keys(), config::process_environment());
     if (loaded.settings && loaded.settings->models.empty()) {
-      loaded.diagnostics.push_back(
+      loaded.diagnostics.assign(
+          1,
           {config::Severity::Warning,
            {},
            0,
@@ -214,7 +215,10 @@ Status Process::start() {
   for (const auto& [name, value] : (*settings)->environment_variables)
     ::setenv(name.c_str(), value.reveal().c_str(), 1);
   if (Status opened = open_stores(**settings); !opened) return opened;
-  if (options_.migrate_only) return {};
+  if (options_.migrate_only) {
+    base::log(LogLevel::Info, "The database in {} is up to date.", data_dir_->path());
+    return {};
+  }
 
   threads_ = net::IoThreads::start(options_.io_threads);
   const std::size_t thread_count = threads_->all().size();

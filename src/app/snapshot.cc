@@ -93,6 +93,7 @@ pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_pt
   auto snapshot = std::make_shared<pipeline::Snapshot>();
   snapshot->settings = settings;
   snapshot->prices = prices;
+  snapshot->access_groups = account::access_groups_of(*settings);
   snapshot->generation = previous == nullptr ? 1 : previous->generation + 1;
   if (settings->turnpike.litellm_compat.starts_with("1.81")) snapshot->compat = protocol::Compat::V1_81;
 
@@ -107,7 +108,9 @@ pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_pt
     query.base_model = deployment.base_model;
     query.overrides = overrides;
     Result<ledger::Prices> resolved = prices->resolve(query);
-    return std::make_shared<const ledger::Prices>(resolved ? std::move(*resolved) : ledger::Prices());
+    ledger::Prices own = resolved ? std::move(*resolved) : ledger::Prices();
+    own.apply_host(deployment.target.base.origin.host);
+    return std::make_shared<const ledger::Prices>(std::move(own));
   };
   std::vector<router::Problem> problems;
   std::vector<router::RoutingTable::Source> sources;
@@ -127,13 +130,14 @@ std::shared_ptr<const ledger::Catalogue> load_catalogue(net::IoThread& thread, s
   const bool local_only = local != nullptr && base::equals_ignoring_case(local, "true");
   if (url == nullptr || *url == '\0' || local_only) return ledger::Catalogue::built_in();
   const auto keep_built_in = [&](const std::string& why) {
-    problem =
-        "LITELLM_MODEL_COST_MAP_URL=" + std::string(url) + ": " + why + "; the compiled-in price table is in force.";
+    problem = "LITELLM_MODEL_COST_MAP_URL=" + base::without_credentials(url) + ": " + why +
+              "; the compiled-in price table is in force.";
     return ledger::Catalogue::built_in();
   };
   Result<std::string> text = read_url(thread, url);
   if (!text) return keep_built_in(text.error().message);
-  Result<std::shared_ptr<const ledger::Catalogue>> loaded = ledger::Catalogue::load(*text, url);
+  Result<std::shared_ptr<const ledger::Catalogue>> loaded =
+      ledger::Catalogue::load(*text, base::without_credentials(url));
   if (!loaded) return keep_built_in(loaded.error().message);
   return *loaded;
 }

@@ -25,4 +25,7 @@ class Secret {
   std::string text_;
 };
 
+/// `url` as people may see it: without what stands before an '@', and without query and fragment, whatever its form.
+std::string without_credentials(std::string_view url);
+
 }  // namespace turnpike::base

@@ -19,8 +19,11 @@ std::string_view severity_name(Severity severity) {
 }
 
 std::string format(const Diagnostic& diagnostic) {
-  std::string line(severity_name(diagnostic.severity));
-  line += ": ";
+  return std::string(severity_name(diagnostic.severity)) + ": " + describe(diagnostic);
+}
+
+std::string describe(const Diagnostic& diagnostic) {
+  std::string line;
   if (!diagnostic.file.empty()) {
     line += diagnostic.file;
     if (diagnostic.line > 0) line += fmt::format(":{}", diagnostic.line);

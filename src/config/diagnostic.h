@@ -29,6 +29,8 @@ struct Diagnostic {
 
 /// "error: config.yaml:12: router_settings.routing_strategy: ...".
 std::string format(const Diagnostic& diagnostic);
+/// The same without the severity, for a log that has its own.
+std::string describe(const Diagnostic& diagnostic);
 
 /// The worst of them; Notice when there is none.
 Severity worst(const std::vector<Diagnostic>& diagnostics);

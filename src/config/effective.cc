@@ -94,7 +94,7 @@ EffectiveValues effective(const ModelEntry& entry) {
   out.text("model", entry.model);
   out.text("custom_llm_provider", entry.custom_llm_provider);
   out.secret("api_key", entry.api_key);
-  out.text("api_base", printable_url(entry.api_base));
+  out.text("api_base", base::without_credentials(entry.api_base));
   out.text("api_version", entry.api_version);
   out.text("organization", entry.organization);
   out.text("litellm_credential_name", entry.litellm_credential_name);

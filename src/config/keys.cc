@@ -432,7 +432,8 @@ class Checker {
                        note, value.is_map() && !entry.empty() ? entry : path));
       return;
     }
-    once(full, value, Severity::Warning, fmt::format("is not enforced (allowed by --allow_unenforced): {}", note));
+    once(full, value, Severity::Warning,
+         fmt::format("{}is not enforced (allowed by --allow_unenforced): {}", entry.empty() ? "" : entry + " ", note));
     std::string line = fmt::format("{} is not enforced: {}", full, note);
     if (std::find(out_.unenforced.begin(), out_.unenforced.end(), line) == out_.unenforced.end()) {
       out_.unenforced.push_back(std::move(line));

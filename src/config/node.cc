@@ -349,17 +349,4 @@ bool names_a_secret(std::string_view key) {
          name == "alert_to_webhook_url";
 }
 
-std::string printable_url(std::string_view url) {
-  const std::size_t scheme = url.find("://");
-  const std::size_t authority = scheme == std::string_view::npos ? 0 : scheme + 3;
-  const std::size_t authority_end = std::min(url.find_first_of("/?#", authority), url.size());
-  std::string shown(url.substr(0, authority));
-  const std::string_view host = url.substr(authority, authority_end - authority);
-  const std::size_t at = host.rfind('@');
-  shown += at == std::string_view::npos ? host : host.substr(at + 1);
-  const std::string_view rest = url.substr(authority_end);
-  shown += rest.substr(0, rest.find_first_of("?#"));
-  return shown;
-}
-
 }  // namespace turnpike::config

@@ -111,7 +111,4 @@ void append_json_string(std::string& out, std::string_view text);
 /// True for a key whose value people must not see: api_key, password, aws_secret_access_key, database_url, ...
 bool names_a_secret(std::string_view key);
 
-/// `url` without what stands before '@' in its authority, and without its query: what may be printed.
-std::string printable_url(std::string_view url);
-
 }  // namespace turnpike::config

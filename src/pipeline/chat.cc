@@ -97,9 +97,18 @@ std::string routed_model(const Call& call) {
 }
 
 Status check_allowed(const Call& call, const std::string& model) {
-  Status asked = account::check_model_allowed(*call.caller, call.request.model);
+  Status asked = account::check_model_allowed(*call.caller, call.request.model, call.snapshot->access_groups);
   if (asked || model == call.request.model) return asked;
-  return account::model_allowed(*call.caller, model) ? Status{} : asked;
+  return account::model_allowed(*call.caller, model, call.snapshot->access_groups) ? Status{} : asked;
+}
+
+/// A deployment's own timeout comes before the router's: the call may last as long as the most patient one.
+std::chrono::milliseconds longest_timeout(const router::RoutePlan& plan, std::chrono::milliseconds timeout) {
+  for (const router::RoutePlan::Stop& stop : plan.stops) {
+    for (const router::DeploymentRef& deployment : stop.group->deployments)
+      timeout = std::max(timeout, deployment->timeout.value_or(timeout));
+  }
+  return timeout;
 }
 
 /// What the request says, and where it may go. Nothing is taken yet.
@@ -119,17 +128,20 @@ Result<router::RoutePlan> read_call(Call& call, std::string_view path_model) {
   const std::string model = routed_model(call);
   if (Status allowed = check_allowed(call, model); !allowed) return base::fail(std::move(allowed.error()));
   const bool no_fallbacks = call.request.disable_fallbacks || call.caller->disable_fallbacks;
-  const domain::Caller& caller = *call.caller;
-  Result<router::RoutePlan> plan = router::plan(
-      *call.snapshot->routing, call.settings(), call.request, model, no_fallbacks,
-      [&caller](std::string_view group) { return account::model_allowed(caller, group); }, call.worker.groups);
+  const auto may_call = [&call](std::string_view group) {
+    return account::model_allowed(*call.caller, group, call.snapshot->access_groups);
+  };
+  Result<router::RoutePlan> plan = router::plan(*call.snapshot->routing, call.settings(), call.request, model,
+                                                no_fallbacks, may_call, call.worker.groups);
   if (!plan) return plan;
   call.shown_model = call.request.model;
   call.record.model_group = plan->stops.front().group->name;
   call.record.max_retries = plan->policy.num_retries;
 
   const config::RouterSettings& router_settings = call.settings().router;
-  call.total = call.request.timeout_seconds ? seconds_to_ms(*call.request.timeout_seconds) : router_settings.timeout;
+  call.total = call.request.timeout_seconds ? seconds_to_ms(*call.request.timeout_seconds)
+                                            : longest_timeout(*plan, router_settings.timeout);
+  call.limit = call.total;
   call.deadline = call.started + call.total;
   return plan;
 }
@@ -151,6 +163,7 @@ Task<Status> tell(Call& call, std::string_view path_model) {
     call.record.error = error.kind;
     call.record.error_text = error.message;
     if (gone) call.record.marks |= domain::kClientDisconnected;
+    if (call.exchange.interrupted()) call.record.marks |= domain::kShutdown;
     if (error.kind == ErrorKind::Timeout) call.record.marks |= domain::kTimeout;
     if (base::is_upstream(error.kind)) call.record.marks |= domain::kUpstreamError;
     call.record.http_status = gone ? 499 : protocol::status_of(error, call.snapshot->compat);

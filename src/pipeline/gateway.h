@@ -28,6 +28,7 @@ struct Snapshot {
   config::SettingsRef settings;
   std::shared_ptr<const router::RoutingTable> routing;
   std::shared_ptr<const ledger::Catalogue> prices;
+  account::AccessGroups access_groups;
   protocol::Compat compat = protocol::Compat::Later;
   std::uint64_t generation = 0;
   std::vector<std::string> problems;  // Deployments left out, keys not enforced: readiness repeats them.

@@ -354,6 +354,7 @@ Status Reader::read_field(std::string_view key, const Value& value) {
       if (key == "stream") return read_flag(value, key, call_.stream);
       if (key == "stream_options") return read_stream_options(value);
       if (key == "stream_timeout") return read_seconds(value, key, call_.stream_timeout_seconds);
+      if (key == "service_tier") call_.service_tier = value.text().value_or("");
       break;
     case 't':
       if (key == "timeout") return read_seconds(value, key, call_.timeout_seconds);

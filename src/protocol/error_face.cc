@@ -119,7 +119,8 @@ std::string openai_error_body(const Error& error, Compat compat) {
   writer.key("type").raw(error.type.empty() ? unnamed(error, default_type(error, compat), compat)
                                             : json::quoted(error.type));
   writer.key("param").raw(error.param.empty() ? unnamed(error, {}, compat) : json::quoted(error.param));
-  writer.key("code").string(error.code.empty() ? std::to_string(status_of(error, compat)) : error.code);
+  const bool status_only = error.code.empty() || compat == Compat::V1_81;
+  writer.key("code").string(status_only ? std::to_string(status_of(error, compat)) : error.code);
   writer.end_object().end_object();
   return body;
 }

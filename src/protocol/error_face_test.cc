@@ -99,6 +99,8 @@ TEST(ErrorBody, CarriesItsOwnCode) {
   Error error = make(ErrorKind::BudgetSpent);
   error.code = "budget_spent";
   EXPECT_NE(openai_error_body(error).find(R"("code":"budget_spent")"), std::string::npos);
+  // That release had the status there, always.
+  EXPECT_NE(openai_error_body(error, Compat::V1_81).find(R"("code":"400")"), std::string::npos);
 }
 
 }  // namespace
