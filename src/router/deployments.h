@@ -16,6 +16,7 @@ struct CommonParts {
   std::string ssl_ca_file;
   std::vector<std::pair<std::string, std::string>> model_alias_map;
   provider::BareModelProvider bare = nullptr;
+  config::Environment environment;  // Where keys and addresses of providers may stand.
 };
 CommonParts common_parts(const config::Settings& settings, provider::BareModelProvider bare);
 
