@@ -1,5 +1,6 @@
 #include "base/money.h"
 
+#include <charconv>
 #include <limits>
 
 namespace turnpike::base {
@@ -84,12 +85,17 @@ std::string Money::to_string() const {
   constexpr std::uint64_t kNanoPerDollar = 1'000'000'000;
   const bool negative = nano_ < 0;
   const std::uint64_t magnitude = negative ? ~static_cast<std::uint64_t>(nano_) + 1 : static_cast<std::uint64_t>(nano_);
-  std::string text = std::to_string(magnitude / kNanoPerDollar);
-  std::string fraction = std::to_string(magnitude % kNanoPerDollar);
-  fraction.insert(0, kDecimals - fraction.size(), '0');
-  while (!fraction.empty() && fraction.back() == '0') fraction.pop_back();
-  if (!fraction.empty()) text += "." + fraction;
-  return negative ? "-" + text : text;
+  char text[32];
+  char* end = text;
+  if (negative) *end++ = '-';
+  end = std::to_chars(end, text + sizeof text, magnitude / kNanoPerDollar).ptr;
+  std::uint64_t fraction = magnitude % kNanoPerDollar;
+  if (fraction == 0) return std::string(text, end);
+  int decimals = kDecimals;
+  for (; fraction % 10 == 0; fraction /= 10) --decimals;
+  *end++ = '.';
+  for (int i = decimals - 1; i >= 0; --i, fraction /= 10) end[i] = static_cast<char>('0' + fraction % 10);
+  return std::string(text, end + decimals);
 }
 
 }  // namespace turnpike::base
