@@ -203,6 +203,9 @@ Task<Result<Answer>> exchange_once(AdmittedCall& admitted, const router::Deploym
   outgoing.fields = encoded->fields;
   outgoing.body = encoded->body;
   outgoing.timeouts = timeouts_of(call, *deployment, limits);
+  if (call.record.fallbacks == 0) {
+    call.limit = std::min(outgoing.timeouts.total, outgoing.timeouts.first_byte.value_or(outgoing.timeouts.total));
+  }
   Result<std::unique_ptr<http::Incoming>> incoming = co_await call.worker.client->send(outgoing, *call.cancel);
   if (!incoming) co_return failed(admitted, std::move(incoming.error()));
   answer.incoming = std::move(*incoming);

@@ -37,6 +37,7 @@ struct Call {
   base::Monotonic started;
   base::Monotonic deadline = base::Monotonic::max();  // Of the whole call.
   std::chrono::milliseconds total{0};                 // What the deadline was made from.
+  std::chrono::milliseconds limit{0};                 // The latest attempt's of the first group: what ran out on 408.
   std::unique_ptr<http::Cancel> cancel;               // Requested when the caller goes.
 
   const config::Settings& settings() const { return *snapshot->settings; }

@@ -1,4 +1,4 @@
-#include <charconv>
+#include <fmt/core.h>
 
 #include "base/log.h"
 #include "pipeline/call.h"
@@ -40,6 +40,13 @@ Task<void> drain(std::unique_ptr<http::Incoming> incoming, [[maybe_unused]] std:
     Result<std::string_view> rest = co_await incoming->read();
     if (!rest || rest->empty()) break;
   }
+}
+
+/// Seconds as scripts of LiteLLM know them, a float's text: 1.0, 0.25.
+std::string seconds_text(std::chrono::milliseconds length) {
+  std::string text = fmt::format("{}", static_cast<double>(length.count()) / 1000.0);
+  if (text.find('.') == std::string::npos) text += ".0";
+  return text;
 }
 
 http::ReplyHead stream_head(std::string fields) {
@@ -171,7 +178,7 @@ Task<void> send_error(Call& call, const Error& error) {
   head.fields = reply_fields(call, nullptr, {}, true);
   head.fields += protocol::error_fields(error);
   if (error.kind == ErrorKind::Timeout) {
-    http::add_field(head.fields, "x-litellm-timeout", std::to_string(static_cast<double>(call.total.count()) / 1000.0));
+    http::add_field(head.fields, "x-litellm-timeout", seconds_text(call.limit));
   }
   const std::string body = protocol::openai_error_body(error, call.snapshot->compat);
   call.record.reply_bytes = body.size();
