@@ -29,8 +29,18 @@ export class Scene {
   static async start() {
     const scene = new Scene();
     const fake = (scene.fake = await FakeProvider.start());
+    try {
+      await scene.startGateway(fake);
+    } catch (error) {
+      await scene.close();
+      throw error;
+    }
+    return scene;
+  }
+
+  async startGateway(fake) {
     const still = { params: { cooldown_time: 0 } }; // A group that fails on purpose never rests.
-    scene.gateway = await Gateway.start({
+    this.gateway = await Gateway.start({
       config: {
         model_list: [
           deployment('gpt', fake.base()),
@@ -49,10 +59,9 @@ export class Scene {
         router_settings: { num_retries: 0 },
       },
     });
-    scene.url = scene.gateway.url;
-    scene.key = await scene.gateway.newKey({ max_budget: 10, key_alias: 'main' });
-    scene.narrowKey = await scene.gateway.newKey({ models: ['gpt'], key_alias: 'narrow' });
-    return scene;
+    this.url = this.gateway.url;
+    this.key = await this.gateway.newKey({ max_budget: 10, key_alias: 'main' });
+    this.narrowKey = await this.gateway.newKey({ models: ['gpt'], key_alias: 'narrow' });
   }
 
   /** A key whose budget is spent: one call crosses the line. */
@@ -132,9 +141,13 @@ export class Scene {
     return { account, rows };
   }
 
+  /** Both are ended, also when the gateway is not there any more. */
   async close() {
-    await this.gateway?.stop();
-    await this.fake?.stop();
+    try {
+      await this.gateway?.stop();
+    } finally {
+      await this.fake?.stop();
+    }
   }
 }
 
