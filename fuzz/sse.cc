@@ -1,7 +1,9 @@
-// Feeds bytes to the SSE decoder and to the OpenAI stream, whole and cut in two: both must read the same.
+// Feeds bytes to the SSE decoder and to the OpenAI stream, whole, cut in two and cut in many: all must read the same.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "protocol/openai_stream.h"
 #include "protocol/sse_decoder.h"
@@ -20,10 +22,12 @@ void append(const std::vector<SseEvent>& events, std::string& seen) {
   for (const SseEvent& event : events) seen.append("[").append(event.name).append("|").append(event.data).append("]");
 }
 
-std::string decode(std::string_view first, std::string_view second) {
+using Parts = std::vector<std::string_view>;
+
+std::string decode(const Parts& parts) {
   SseDecoder decoder(4096);
   std::string seen;
-  for (const std::string_view part : {first, second}) {
+  for (const std::string_view part : parts) {
     std::vector<SseEvent> events;
     const std::string copy(part);
     const bool sound = decoder.feed(copy, events).has_value();
@@ -36,7 +40,19 @@ std::string decode(std::string_view first, std::string_view second) {
   return seen;
 }
 
-std::string follow(std::string_view first, std::string_view second, bool include_usage) {
+/// Pieces of 1 to 16 bytes, drawn from `seed`.
+Parts cut_often(std::string_view bytes, std::uint32_t seed) {
+  Parts parts;
+  while (!bytes.empty()) {
+    seed = seed * 1'664'525u + 1'013'904'223u;
+    const std::size_t size = std::min<std::size_t>(bytes.size(), 1 + (seed >> 28));
+    parts.push_back(bytes.substr(0, size));
+    bytes.remove_prefix(size);
+  }
+  return parts;
+}
+
+std::string follow(const Parts& parts, bool include_usage) {
   OpenAiStream::Options options;
   options.shown_model = "m";
   options.fallback_id = "ours";
@@ -46,7 +62,7 @@ std::string follow(std::string_view first, std::string_view second, bool include
   std::string seen;
   std::vector<std::string_view> pieces;
   turnpike::Status status;
-  for (const std::string_view part : {first, second}) {
+  for (const std::string_view part : parts) {
     const std::string copy(part);
     status = stream.feed(copy, pieces);
     for (const std::string_view piece : pieces) seen += piece;
@@ -68,8 +84,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
   const std::size_t cut = data[0] % (bytes.size() + 1);
   const bool include_usage = (data[1] & 1) != 0;
+  const Parts whole{bytes};
+  const Parts two{bytes.substr(0, cut), bytes.substr(cut)};
+  const Parts many = cut_often(bytes, data[0] * 256u + data[1]);
   // An event above the limit is noticed at another place when the bytes are cut elsewhere.
-  if (bytes.size() <= 4096) require(decode(bytes, {}) == decode(bytes.substr(0, cut), bytes.substr(cut)));
-  require(follow(bytes, {}, include_usage) == follow(bytes.substr(0, cut), bytes.substr(cut), include_usage));
+  if (bytes.size() <= 4096) {
+    const std::string events = decode(whole);
+    require(events == decode(two));
+    require(events == decode(many));
+  }
+  const std::string sent = follow(whole, include_usage);
+  require(sent == follow(two, include_usage));
+  require(sent == follow(many, include_usage));
   return 0;
 }

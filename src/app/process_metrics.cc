@@ -1,5 +1,6 @@
 #include "app/process.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "router/deployment_metrics.h"
 
 namespace turnpike::app {
@@ -33,12 +34,13 @@ void Process::register_metrics() {
           money.refused_held);
   counter("turnpike_ship_batches_total", "Batches of entries stored in the database.", money.ship_batches);
   counter("turnpike_ship_retries_total", "Batches that had to be tried again.", money.ship_retries);
+  // What the journal keeps is fetched by counters(): these two ask for it anew.
   gauge("turnpike_journal_bytes", "Bytes of journal on disk.",
-        [&money] { return static_cast<double>(money.journal_bytes.load()); });
+        [this] { return static_cast<double>(ledger_->counters().journal_bytes.load()); });
   gauge("turnpike_ledger_unshipped_entries", "Entries not yet in the database.",
         [&money] { return static_cast<double>(money.unshipped.load()); });
   gauge("turnpike_journal_oldest_unsynced_seconds", "Age of the oldest record a power cut would lose.",
-        [&money] { return age_seconds(money.oldest_unsynced_us.load()); });
+        [this] { return age_seconds(ledger_->counters().oldest_unsynced_us.load()); });
   gauge("turnpike_ledger_oldest_unshipped_seconds", "Age of the oldest entry not yet in the database.",
         [&money] { return age_seconds(money.oldest_unshipped_us.load()); });
   gauge("litellm_in_flight_requests", "Calls being served.",
@@ -77,6 +79,39 @@ void Process::register_metrics() {
          &http::ServerCounters::limit_connections);
   server("turnpike_limit_write_stall_total", "Connections closed by write_stall_timeout.", Kind::Counter,
          &http::ServerCounters::limit_write_stall);
+  const auto client = [this](const char* name, const char* help, Kind kind,
+                             std::atomic<std::uint64_t> http::ClientCounters::* member) {
+    metrics_->observe(name, help, kind, [this, member] {
+      std::uint64_t sum = 0;
+      for (const auto& worker : gateway_.workers) sum += (worker->client->counters().*member).load();
+      return static_cast<double>(sum);
+    });
+  };
+  using Client = http::ClientCounters;
+  client("turnpike_upstream_connects_total", "Connections opened to providers.", Kind::Counter, &Client::connects);
+  client("turnpike_upstream_reused_total", "Requests sent on a connection that had served before.", Kind::Counter,
+         &Client::reused);
+  client("turnpike_upstream_stale_retries_total", "Requests sent again because a reused connection was dead.",
+         Kind::Counter, &Client::stale_retries);
+  client("turnpike_upstream_idle", "Provider connections waiting to be reused.", Kind::Gauge, &Client::idle);
+  client("turnpike_upstream_tls_full_total", "TLS handshakes with a provider from the start.", Kind::Counter,
+         &Client::tls_full);
+  client("turnpike_upstream_tls_resumed_total", "TLS handshakes resumed from a session.", Kind::Counter,
+         &Client::tls_resumed);
+  client("turnpike_limit_upstream_idle_total", "Connections closed by idle_per_origin_max.", Kind::Counter,
+         &Client::idle_evicted);
+  client("turnpike_limit_upstream_header_total", "Answers over the header limits of the client.", Kind::Counter,
+         &Client::limit_header);
+  client("turnpike_limit_upstream_body_total", "Answers over reply_bytes_max.", Kind::Counter, &Client::limit_body);
+  client("turnpike_limit_connect_timeout_total", "Attempts ended by connect_timeout.", Kind::Counter,
+         &Client::timeout_connect);
+  client("turnpike_limit_stream_timeout_total", "Attempts ended by stream_timeout.", Kind::Counter,
+         &Client::timeout_first_byte);
+  client("turnpike_limit_stream_idle_timeout_total", "Attempts ended by stream_idle_timeout.", Kind::Counter,
+         &Client::timeout_idle);
+  client("turnpike_limit_timeout_total", "Attempts ended by timeout.", Kind::Counter, &Client::timeout_total);
+  metrics_->observe("turnpike_log_lines_dropped_total", "Lines of the operator's log lost because its queue was full.",
+                    Kind::Counter, [] { return static_cast<double>(base::log_lines_dropped()); });
 }
 
 /// Names that may stand in labels from the start.

@@ -1,6 +1,7 @@
 #include "app/serve.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <cstdio>
 #include <ctime>
@@ -29,6 +30,14 @@ int wait_signal(const sigset_t& set, milliseconds patience) {
   limit.tv_nsec = (patience.count() % 1000) * 1'000'000;
   const int number = sigtimedwait(&set, nullptr, &limit);
   return number > 0 ? number : 0;
+}
+
+/// Shells start programs with 1,024 descriptors; a connection is one.
+void use_all_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /// Serves until SIGTERM or SIGINT; SIGHUP and changed files reload.
@@ -65,6 +74,7 @@ void drain(Process& process, const sigset_t& signals) {
 }  // namespace
 
 int serve(const Options& options) {
+  use_all_descriptors();
   const sigset_t signals = our_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);

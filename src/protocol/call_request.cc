@@ -407,6 +407,9 @@ std::string_view content_field(domain::Operation operation) {
 }  // namespace
 
 Result<CallRequest> parse_call(domain::Operation operation, std::string_view body, std::string_view path_model) {
+  // No body is `{}`: the answer then names the field that is missing.
+  static constexpr char kNothing[2 + json::kJsonPadding] = {'{', '}'};
+  if (base::trim(body).empty()) body = {kNothing, 2};
   CallRequest call;
   call.operation = operation;
   call.body = body;

@@ -132,6 +132,15 @@ TEST(ParseCall, LetsToolSchemasSayApiKey) {
   EXPECT_TRUE(parse_chat(R"(,"guided_json":{"properties":{"headers":{}}})"));
 }
 
+TEST(ParseCall, NoBodyIsAnEmptyObject) {
+  for (const char* body : {"", " \r\n"}) {
+    const auto call = parse_call(Operation::Chat, body, {});
+    ASSERT_FALSE(call);
+    EXPECT_EQ(call.error().param, "model");
+    EXPECT_EQ(parse_call(Operation::Chat, body, "from-path").error().param, "messages");
+  }
+}
+
 TEST(ParseCall, RefusesWhatIsNoCall) {
   struct Case {
     Operation operation;
@@ -140,7 +149,7 @@ TEST(ParseCall, RefusesWhatIsNoCall) {
     const char* says;
   };
   const Case cases[] = {
-      {Operation::Chat, "", "", "not valid JSON"},
+      {Operation::Chat, "model", "", "not valid JSON"},
       {Operation::Chat, "[]", "", "not a JSON object"},
       {Operation::Chat, R"({"model":"m","messages":[]}{})", "", "text after the end"},
       {Operation::Chat, R"({"model":"m","messages":[1,}]})", "", "not valid JSON"},
