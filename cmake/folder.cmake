@@ -1,9 +1,9 @@
-# turnpike_folder(<name> [DEPENDS <folder>...] [LINK <library>...] [HEAVY])
+# turnpike_folder(<name> [DEPENDS <folder>...] [LINK <library>...])
 #
 # One static library per folder of src and one test binary beside it: every *.cc is the library's, every *_test.cc the
-# test's. HEAVY folders (net http db redis) share a precompiled header with Asio and simdjson, the rest one without.
+# test's. All share one precompiled header of the standard library.
 function(turnpike_folder name)
-  cmake_parse_arguments(ARG "HEAVY" "" "DEPENDS;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -16,11 +16,7 @@ function(turnpike_folder name)
     add_library(turnpike_${name} STATIC ${sources})
     target_include_directories(turnpike_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_BINARY_DIR}/generated)
     set(scope PUBLIC)
-    if(ARG_HEAVY)
-      target_precompile_headers(turnpike_${name} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/heavy_pch.h)
-    else()
-      target_precompile_headers(turnpike_${name} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/light_pch.h)
-    endif()
+    target_precompile_headers(turnpike_${name} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/light_pch.h)
   endif()
   foreach(dependency ${ARG_DEPENDS})
     target_link_libraries(turnpike_${name} ${scope} turnpike_${dependency})

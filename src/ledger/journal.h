@@ -55,7 +55,7 @@ struct JournalOptions {
 /// journal has no room for new calls until a sync succeeds.
 ///
 /// Source:    spec money, section 5. Instead of listing open holds, OPEN names the first segment that replay needs;
-///            a segment that still holds an open hold or an unshipped entry is pinned (docs/decisions/journal.md).
+///            a segment that still holds an open hold or an unshipped entry is pinned (docs/decisions/0005-journal.md).
 /// Threading: `append` and `unpin` from any thread, without lock except when a segment is full.
 class Journal {
  public:
