@@ -3,6 +3,7 @@
 // usage: bench_load --connect ADDRESS:PORT --connections N --path PATH --body FILE [--header "Name: value"]...
 // [--stream] Commands arrive on stdin, one per line; each run answers with one line of JSON on stdout:
 //   closed CALLS          every connection sends its next request as soon as it has its answer
+//   each AT_ONCE          one call on every connection, so many at a time
 //   open RATE SECONDS     requests are due at random moments (exponential gaps); latency counts from when one was due
 // The connections stay open from one command to the next and are closed at the end of stdin.
 #include <arpa/inet.h>
@@ -116,6 +117,18 @@ class Load {
     while (open_calls_ > 0) {
       if (!wait(kSecond)) break;
       for (const std::size_t index : free_) send_next(index);
+      free_.clear();
+    }
+    report();
+  }
+
+  void each(std::size_t at_once) {
+    begin_run();
+    std::size_t next = 0;
+    while (next < connections_.size() && next < at_once) send(next++, now_ns());
+    while (open_calls_ > 0) {
+      if (!wait(kSecond)) break;
+      for (std::size_t i = 0; i < free_.size() && next < connections_.size(); ++i) send(next++, now_ns());
       free_.clear();
     }
     report();
@@ -431,6 +444,8 @@ int run(int argc, char** argv) {
     words >> command >> first >> second;
     if (command == "closed") {
       load.closed(static_cast<std::uint64_t>(first));
+    } else if (command == "each") {
+      load.each(static_cast<std::size_t>(first));
     } else if (command == "open") {
       load.open_loop(first, second);
     } else {

@@ -195,5 +195,7 @@ def find_rate(bench, what, load):
         note(f"  {rate:.0f} calls/s: {busy:.0%} ({time.monotonic() - started:.1f} s)")
         if 0.47 <= busy <= 0.53:
             break
-        rate *= max(0.3, min(2.5, half / cores))
+        tried, rate = rate, rate * max(0.3, min(2.5, half / cores))
+    else:
+        rate = tried
     return rate, busy

@@ -7,6 +7,8 @@ LATENCY_TARGETS_US = {"over_nginx_p50_us": 100.0, "over_nginx_p99_us": 500.0}
 MEMORY_TARGETS = {  # Name in the results: (words, limit, unit)
     "idle_mib": ("RSS, idle", 30.0, "MiB"),
     "idle_connections_mib": ("RSS, 5,000 idle connections", 80.0, "MiB"),
+    "after_burst_mib": ("RSS, idle after 5,000 calls at once", None, "MiB"),
+    "burst_peak_mib": ("RSS, peak of 5,000 calls at once", None, "MiB"),
     "slow_streams_mib": ("RSS, 2,000 open slow streams", 80.0, "MiB"),
     "start_ms": ("start to ready, 1,000 deployments", 150.0, "ms"),
 }
