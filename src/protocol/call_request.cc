@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
 #include "json/write.h"
 #include "protocol/key_set.h"
 
