@@ -1,18 +1,11 @@
 #include "app/process.h"
 #include "base/clock.h"
-#include "base/log.h"
+#include "ledger/ledger_metrics.h"
 #include "router/deployment_metrics.h"
 
 namespace turnpike::app {
-namespace {
 
 using telemetry::Metrics;
-
-double age_seconds(std::int64_t since_us) {
-  return since_us == 0 ? 0.0 : static_cast<double>(base::unix_now_us() - since_us) / 1e6;
-}
-
-}  // namespace
 
 /// The series that other parts keep; read when somebody scrapes.
 void Process::register_metrics() {
@@ -22,27 +15,14 @@ void Process::register_metrics() {
   const auto gauge = [this](const char* name, const char* help, std::function<double()> read) {
     metrics_->observe(name, help, Metrics::Kind::Gauge, std::move(read));
   };
-  const ledger::LedgerCounters& money = ledger_->counters();
-  counter("turnpike_entries_estimated_total", "Ledger entries whose usage we counted ourselves.",
-          money.entries_estimated);
-  counter("turnpike_cost_unknown_total", "Ledger entries without a known price.", money.cost_unknown);
-  counter("turnpike_hold_dropped_total", "Holds destroyed without a settlement: a bug.", money.hold_dropped);
-  counter("turnpike_hold_exceeded_total", "Calls that cost more than was held.", money.hold_exceeded);
-  counter("turnpike_budget_crossings_total", "Calls admitted with less budget left than their hold.", money.crossings);
-  counter("turnpike_budget_refusals_spent_total", "Calls refused because a budget is spent.", money.refused_spent);
-  counter("turnpike_budget_refusals_held_total", "Calls refused because the rest of a budget is held.",
-          money.refused_held);
-  counter("turnpike_ship_batches_total", "Batches of entries stored in the database.", money.ship_batches);
-  counter("turnpike_ship_retries_total", "Batches that had to be tried again.", money.ship_retries);
-  // What the journal keeps is fetched by counters(): these two ask for it anew.
-  gauge("turnpike_journal_bytes", "Bytes of journal on disk.",
-        [this] { return static_cast<double>(ledger_->counters().journal_bytes.load()); });
-  gauge("turnpike_ledger_unshipped_entries", "Entries not yet in the database.",
-        [&money] { return static_cast<double>(money.unshipped.load()); });
-  gauge("turnpike_journal_oldest_unsynced_seconds", "Age of the oldest record a power cut would lose.",
-        [this] { return age_seconds(ledger_->counters().oldest_unsynced_us.load()); });
-  gauge("turnpike_ledger_oldest_unshipped_seconds", "Age of the oldest entry not yet in the database.",
-        [&money] { return age_seconds(money.oldest_unshipped_us.load()); });
+  const bool journal_off = options_.no_journal;
+  metrics_->observe_text([this, journal_off](std::string& out) {
+    const std::lock_guard lock(reload_mutex_);
+    const bool strict = snapshot_->settings->turnpike.budget_mode == config::BudgetMode::Strict;
+    ledger::append_ledger_metrics(out, ledger_->counters(), strict, journal_off);
+  });
+  counter("turnpike_master_key_calls_total", "Calls to models with the master key: on nobody's budget.",
+          gateway_.master_key_calls);
   gauge("litellm_in_flight_requests", "Calls being served.",
         [this] { return static_cast<double>(gateway_.calls_open.load()); });
   gauge("turnpike_config_generation", "How many configurations have been in force.", [this] {
@@ -79,6 +59,8 @@ void Process::register_metrics() {
          &http::ServerCounters::limit_connections);
   server("turnpike_limit_write_stall_total", "Connections closed by write_stall_timeout.", Kind::Counter,
          &http::ServerCounters::limit_write_stall);
+  server("turnpike_limit_keepalive_total", "Idle connections closed by keepalive_timeout.", Kind::Counter,
+         &http::ServerCounters::limit_keepalive);
   const auto client = [this](const char* name, const char* help, Kind kind,
                              std::atomic<std::uint64_t> http::ClientCounters::* member) {
     metrics_->observe(name, help, kind, [this, member] {

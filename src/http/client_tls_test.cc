@@ -168,6 +168,21 @@ TEST(ClientTls, RefusesWhatItCannotTrustUnlessToldNotToVerify) {
   EXPECT_EQ(fixture.run().body, "ok");
 }
 
+TEST(ClientTls, ReadsTrustOnceAndSaysWhenItCannot) {
+  Fixture fixture;
+  TlsProvider provider(fixture.identity, kAnswer);
+  ScriptedServer server([&](Peer& caller, int) { provider.serve(caller); });
+  fixture.origin.port = server.port();
+  EXPECT_EQ(fixture.run().body, "ok");
+  ::unlink(fixture.identity.file.c_str());
+  fixture.client = Client::make(*fixture.threads->all().front(), {});
+  EXPECT_EQ(fixture.run().body, "ok");
+  fixture.origin.ca_file += ".missing";
+  const Outcome refused = fixture.run();
+  EXPECT_EQ(refused.error, ErrorKind::UpstreamConnection);
+  EXPECT_NE(refused.message.find("trust roots"), std::string::npos) << refused.message;
+}
+
 TEST(ClientTls, RefusesACertificateForAnotherName) {
   Fixture fixture;
   TlsProvider provider(fixture.identity, kAnswer);

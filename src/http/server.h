@@ -74,7 +74,7 @@ struct ServerCounters {
   std::atomic<std::uint64_t> requests_total{0};
   std::atomic<std::uint64_t> rejected_framing{0};
   std::atomic<std::uint64_t> limit_header_bytes{0}, limit_body_bytes{0}, limit_header_timeout{0}, limit_body_timeout{0},
-      limit_connections{0}, limit_write_stall{0};
+      limit_connections{0}, limit_write_stall{0}, limit_keepalive{0};
 };
 
 /// HTTP/1.1 over one listening socket; connections go to the I/O thread that has the fewest.

@@ -73,6 +73,7 @@ Task<void> ServerConnection::serve_all() {
   while (keep_alive_ && !gone_) {
     if (!co_await read_head()) break;
     if (!co_await read_body()) break;
+    keep_small();
     co_await answer();
     served_ = true;
     forget_request();
@@ -89,6 +90,7 @@ Task<bool> ServerConnection::wait_idle() {
   idle_ = true;
   const net::Wake wake = co_await socket_.wait_for(net::Socket::kReadable, core_->options.limits.keepalive_timeout);
   idle_ = false;
+  if (wake == net::Wake::Timeout) core_->counters.limit_keepalive.fetch_add(1, std::memory_order_relaxed);
   co_return wake == net::Wake::Ready || (wake == net::Wake::Woken && socket_.readable());
 }
 
@@ -182,10 +184,33 @@ void ServerConnection::make_room() {
   data_ = grown_.get();
   capacity_ *= 2;
   block_.release();
+  small_.release();
+}
+
+/// A call may wait for minutes: a small request moves out of the large block.
+void ServerConnection::keep_small() {
+  if (!block_ || begin_ != end_ || end_ > net::SmallBlock::kBytes) return;
+  small_ = net::SmallBlock::take();
+  std::memcpy(small_.data(), data_, end_);
+  const char* const from = data_;
+  const auto move = [&](std::string_view& view) {
+    if (view.data() >= from && view.data() < from + end_) view = {small_.data() + (view.data() - from), view.size()};
+  };
+  for (Field& field : request_.fields) {
+    move(field.name);
+    move(field.value);
+  }
+  for (std::string_view* const view :
+       {&request_.method_text, &request_.target, &request_.path, &request_.query, &request_.body})
+    move(*view);
+  data_ = small_.data();
+  capacity_ = net::SmallBlock::kBytes;
+  block_.release();
 }
 
 void ServerConnection::drop_buffers() {
   block_.release();
+  small_.release();
   grown_.reset();
   data_ = nullptr;
   capacity_ = begin_ = end_ = 0;

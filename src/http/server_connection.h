@@ -70,6 +70,7 @@ class ServerConnection final : public Exchange {
   bool advance(Parcel& parcel);  // Sends what the kernel takes; false when the connection has failed.
   bool take_bytes(net::Io& io, char* to, std::size_t size);
   void make_room();
+  void keep_small();
   void drop_buffers();
   void forget_request();
   bool is_preflight() const;
@@ -83,6 +84,7 @@ class ServerConnection final : public Exchange {
   std::size_t place_ = 0;  // In shard_.connections.
 
   net::Block block_;
+  net::SmallBlock small_;          // Instead of the block, for a request that fits while it is answered.
   std::unique_ptr<char[]> grown_;  // Instead of the block, for a head that outgrows it.
   char* data_ = nullptr;
   std::size_t capacity_ = 0;

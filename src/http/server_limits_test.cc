@@ -141,6 +141,7 @@ TEST(ServerLimits, AnIdleConnectionIsClosedAfterItsTimeWithoutAWord) {
   used.read_until("/x 0");
   EXPECT_EQ(used.read_to_end(), "");
   EXPECT_EQ(unused.read_to_end(), "");
+  EXPECT_EQ(running.server->counters().limit_keepalive.load(), 2u);
 }
 
 TEST(ServerLimits, ConnectionsBeyondTheLimitAreClosedAndCounted) {

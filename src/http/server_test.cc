@@ -240,6 +240,25 @@ TEST(Server, APortInUseSaysWhatToDo) {
   EXPECT_NE(second.error().message.find("--port"), std::string::npos);
 }
 
+TEST(Server, RequestsOfEverySizeAroundThoseOfTheBlocksAreReadWhole) {
+  Running running;
+  Peer peer = running.connect();
+  const std::string head = "POST /size HTTP/1.1\r\nHost: a\r\nContent-Length: ";
+  for (const std::size_t edge : {4096u, 16'384u}) {
+    for (std::size_t whole = edge - 3; whole <= edge + 3; ++whole) {
+      const std::size_t size = whole - head.size() - std::to_string(edge).size() - 4;
+      const std::string wire = head + std::to_string(size) + "\r\n\r\n" + std::string(size, 'b');
+      SCOPED_TRACE(wire.size());
+      // Twice: alone, and with the next request behind it.
+      peer.send(wire);
+      EXPECT_NE(peer.read_until("POST /size " + std::to_string(size)).find("200 OK"), std::string::npos);
+      peer.send(wire + get("/behind"));
+      const std::string both = peer.read_until("GET /behind 0");
+      EXPECT_NE(both.find("POST /size " + std::to_string(size)), std::string::npos) << both;
+    }
+  }
+}
+
 TEST(Server, ReadsBodiesThatOutgrowTheBlockHoweverTheyAreFramed) {
   Running running;
   const std::string body(300'000, 'b');

@@ -15,6 +15,7 @@ namespace {
 #define TURNPIKE_SLAB_KEEPS 128
 #endif
 
+template <std::size_t Bytes>
 struct Slab {
   std::vector<char*> free;
   ~Slab() {
@@ -26,18 +27,18 @@ struct Slab {
     thread_local bool value = true;
     return value;
   }
+  static Slab& mine() {
+    thread_local Slab instance;
+    return instance;
+  }
 };
-
-Slab& slab() {
-  thread_local Slab instance;
-  return instance;
-}
 
 }  // namespace
 
-Block Block::take() {
-  Block block;
-  Slab& own = slab();
+template <std::size_t Bytes>
+BlockOf<Bytes> BlockOf<Bytes>::take() {
+  BlockOf block;
+  auto& own = Slab<Bytes>::mine();
   if (own.free.empty()) {
     block.data_ = new char[kBytes + kPadding];
   } else {
@@ -47,11 +48,12 @@ Block Block::take() {
   return block;
 }
 
-void Block::release() {
+template <std::size_t Bytes>
+void BlockOf<Bytes>::release() {
   char* data = std::exchange(data_, nullptr);
   if (data == nullptr) return;
-  if (Slab::alive()) {
-    Slab& own = slab();
+  if (Slab<Bytes>::alive()) {
+    auto& own = Slab<Bytes>::mine();
     if (own.free.size() < TURNPIKE_SLAB_KEEPS) {
       own.free.push_back(data);
       return;
@@ -59,5 +61,8 @@ void Block::release() {
   }
   delete[] data;
 }
+
+template class BlockOf<16 * 1024>;
+template class BlockOf<4 * 1024>;
 
 }  // namespace turnpike::net
