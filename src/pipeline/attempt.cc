@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/text.h"
 #include "pipeline/call.h"
 #include "pipeline/counting.h"
 
@@ -27,7 +28,15 @@ domain::Attempt& current(AdmittedCall& admitted) {
   return admitted.call.record.attempts.back();
 }
 
+/// An error that holds text of the provider's.
+Error without_secrets(Error error, const router::Deployment& deployment) {
+  provider::hide_secrets(error.message, deployment.target);
+  provider::hide_secrets(error.detail, deployment.target);
+  return error;
+}
+
 tl::unexpected<Error> failed(AdmittedCall& admitted, Error error) {
+  if (error.kind == ErrorKind::CallerGone) error = admitted.call.cancelled();
   domain::Attempt& entry = current(admitted);
   entry.error = error.kind;
   if (error.status != 0) entry.status = error.status;
@@ -100,7 +109,10 @@ Task<Status> read_first_content(AdmittedCall& admitted, Answer& answer, std::str
 
 Task<Status> read_whole(AdmittedCall& admitted, Answer& answer) {
   Result<std::string_view> body = co_await answer.incoming->read_all(kReplyBytesMax);
-  if (!body) co_return base::fail(std::move(body.error()));
+  if (!body) {
+    current(admitted).billed = !answer.incoming->received().empty();
+    co_return base::fail(std::move(body.error()));
+  }
   current(admitted).billed = !body->empty();
   const Call& call = admitted.call;
   const protocol::OpenAiStream::Options names = stream_options(call, *answer.deployment);
@@ -175,6 +187,22 @@ bool rejects_stream_options(const Error& error) {
   return refused && error.message.find("stream_options") != std::string::npos;
 }
 
+/// The provider itself said that it does not answer, as opposed to an answer that was lost or cannot be read.
+bool says_refused(const Error& error) {
+  return base::is_upstream(error.kind) && error.kind != ErrorKind::UpstreamMalformed &&
+         error.kind != ErrorKind::UpstreamTruncated && error.kind != ErrorKind::UpstreamConnection;
+}
+
+/// Compressed answers were not asked for and cannot be forwarded in pieces.
+Status check_encoding(const http::Incoming& incoming, const router::Deployment& deployment) {
+  const std::string_view encoding = incoming.find("content-encoding");
+  if (encoding.empty() || base::equals_ignoring_case(encoding, "identity")) return {};
+  return base::fail(ErrorKind::UpstreamMalformed,
+                    "litellm.APIError: " + std::string(deployment.target.provider->label) +
+                        "Exception - the answer is compressed (content-encoding: " +
+                        std::string(encoding.substr(0, 32)) + ") though accept-encoding said identity");
+}
+
 /// One request to one deployment, answered or not.
 Task<Result<Answer>> exchange_once(AdmittedCall& admitted, const router::DeploymentRef& deployment,
                                    const router::RoutePlan::Stop& stop, const AttemptLimits& limits, bool ask_usage) {
@@ -193,8 +221,10 @@ Task<Result<Answer>> exchange_once(AdmittedCall& admitted, const router::Deploym
   Result<provider::Encoded> encoded = provider::encode(call.request, deployment->target, **secret, options);
   if (!encoded) co_return failed(admitted, std::move(encoded.error()));
 
-  admitted.hold.attempt(static_cast<std::uint32_t>(call.record.attempts.size()), deployment->id,
-                        call.snapshot->prices->version());
+  if (!admitted.hold.attempt(static_cast<std::uint32_t>(call.record.attempts.size()), deployment->id,
+                             call.snapshot->prices->version())) {
+    co_return failed(admitted, ledger::journal_full());
+  }
   Answer answer;
   answer.deployment = deployment;
   http::Outgoing outgoing;
@@ -213,32 +243,47 @@ Task<Result<Answer>> exchange_once(AdmittedCall& admitted, const router::Deploym
   current(admitted).status = status;
 
   if (status < 200 || status >= 300) {
+    if (call.refusal_fields.empty()) call.refusal_fields = provider_fields(*answer.incoming);
     Result<std::string_view> body = co_await answer.incoming->read_all(kErrorBytesMax);
     const std::string_view text = body ? *body : std::string_view();
-    co_return failed(admitted, protocol::read_error(status, text, deployment->target.provider->label,
-                                                    answer.incoming->find("retry-after")));
+    Error refused = protocol::read_error(status, text, deployment->target.provider->label,
+                                         answer.incoming->find("retry-after"), base::unix_now_us() / 1'000'000);
+    co_return failed(admitted, without_secrets(std::move(refused), *deployment));
   }
   answer.extra_fields = provider_fields(*answer.incoming);
   Status read;
-  if (call.request.stream) {
+  if (Status plain = check_encoding(*answer.incoming, *deployment); !plain) {
+    read = std::move(plain);
+  } else if (call.request.stream) {
     answer.stream = std::make_unique<protocol::OpenAiStream>(stream_options(call, *deployment));
     read = co_await read_first_content(admitted, answer, answer.scratch);
   } else {
     read = co_await read_whole(admitted, answer);
   }
   if (!read) {
-    if (current(admitted).billed) {
-      const protocol::OpenAiStream* stream = answer.stream.get();
-      co_await bill_attempt(admitted, *deployment, stream != nullptr ? stream->usage() : answer.facts.usage, {},
-                            stream != nullptr ? std::string_view(stream->text_for_count()) : std::string_view(),
-                            stream != nullptr ? stream->text_bytes() : 0);
+    const protocol::OpenAiStream* stream = answer.stream.get();
+    // What a provider refuses before it has begun an answer it does not bill, though it says so in a 200 (AC-ERR-2).
+    if (stream != nullptr && says_refused(read.error()) && !stream->choice_seen() && !stream->usage())
+      current(admitted).billed = false;
+    if (current(admitted).billed && stream != nullptr) {
+      co_await bill_attempt(admitted, *deployment, stream->usage(), stream->service_tier(), stream->text_for_count(),
+                            stream->text_bytes());
+    } else if (current(admitted).billed) {
+      const std::string text = protocol::text_of_part(answer.incoming->received());
+      co_await bill_attempt(admitted, *deployment, answer.facts.usage, {}, text, text.size());
     }
-    co_return failed(admitted, std::move(read.error()));
+    co_return failed(admitted, without_secrets(std::move(read.error()), *deployment));
   }
   co_return answer;
 }
 
 }  // namespace
+
+bool is_mocked(const Call& call, const router::Deployment& deployment) {
+  const protocol::CallRequest& request = call.request;
+  return request.mock_timeout || request.mock_delay_seconds || !request.mock_response_json.empty() ||
+         !deployment.mock_response_json.empty() || (call.record.fallbacks == 0 && tested_failure(request));
+}
 
 Task<Result<Answer>> attempt(AdmittedCall& admitted, const router::Pick& pick, const router::RoutePlan::Stop& stop,
                              AttemptLimits limits) {
@@ -250,18 +295,19 @@ Task<Result<Answer>> attempt(AdmittedCall& admitted, const router::Pick& pick, c
   }
   const std::string& mock =
       call.request.mock_response_json.empty() ? deployment->mock_response_json : call.request.mock_response_json;
-  if (call.request.mock_delay_seconds) {
-    co_await call.worker.thread->sleep(
-        std::chrono::milliseconds(static_cast<std::int64_t>(*call.request.mock_delay_seconds * 1000)));
-  }
-  if (call.request.mock_timeout) {
-    const auto left = limits.deadline - base::monotonic_now();
-    co_await call.worker.thread->sleep(
-        std::max(std::chrono::milliseconds(0), std::chrono::duration_cast<std::chrono::milliseconds>(left)));
-    Error error;
-    error.kind = ErrorKind::Timeout;
-    error.message = "litellm.Timeout: mock_timeout waited for the call's timeout.";
-    co_return failed(admitted, std::move(error));
+  if (call.request.mock_delay_seconds || call.request.mock_timeout) {
+    using std::chrono::milliseconds;
+    const auto left =
+        std::max(milliseconds(0), std::chrono::duration_cast<milliseconds>(limits.deadline - base::monotonic_now()));
+    const milliseconds delay(static_cast<std::int64_t>(call.request.mock_delay_seconds.value_or(0) * 1000));
+    const bool expires = call.request.mock_timeout || delay >= left;
+    if (!co_await call.sleep(expires ? left : delay)) co_return failed(admitted, call.cancelled());
+    if (expires) {
+      Error error;
+      error.kind = ErrorKind::Timeout;
+      error.message = "litellm.Timeout: timeout expired while the request's mock_timeout or mock_delay waited.";
+      co_return failed(admitted, std::move(error));
+    }
   }
   if (!mock.empty()) co_return mocked_answer(admitted, deployment, mock);
 
@@ -269,9 +315,11 @@ Task<Result<Answer>> attempt(AdmittedCall& admitted, const router::Pick& pick, c
   const bool ask_usage = !health.refuses_stream_options.load(std::memory_order_relaxed);
   health.in_flight.fetch_add(1, std::memory_order_relaxed);
   Result<Answer> answer = co_await exchange_once(admitted, deployment, stop, limits, ask_usage);
-  if (!answer && ask_usage && call.request.stream && rejects_stream_options(answer.error())) {
+  if (!answer && ask_usage && call.request.stream && rejects_stream_options(answer.error()) &&
+      !call.cancel->requested()) {
     // AC-OAI-2: the field was ours, so the refusal is not the caller's; once without it, and remembered.
     health.refuses_stream_options.store(true, std::memory_order_relaxed);
+    ++call.record.retries;
     begin_attempt(admitted, *deployment, stop);
     answer = co_await exchange_once(admitted, deployment, stop, limits, false);
   }

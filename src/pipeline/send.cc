@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "pipeline/call.h"
 
@@ -35,7 +36,9 @@ std::size_t total_bytes(const std::vector<std::string_view>& pieces) {
 }
 
 /// Reads the few framing bytes that may follow [DONE], so that the connection can serve again; off the caller's path.
-Task<void> drain(std::unique_ptr<http::Incoming> incoming, [[maybe_unused]] std::unique_ptr<http::Cancel> cancel) {
+Task<void> drain(net::IoThread& thread, std::unique_ptr<http::Incoming> incoming,
+                 std::unique_ptr<http::Cancel> cancel) {
+  const auto timer = thread.after(std::chrono::seconds(1), [&cancel] { cancel->request(); });
   for (int reads = 0; reads < 8; ++reads) {
     Result<std::string_view> rest = co_await incoming->read();
     if (!rest || rest->empty()) break;
@@ -78,20 +81,27 @@ Task<void> send_whole(AdmittedCall& admitted, Answer answer) {
   settle(admitted, gone ? EntryStatus::Aborted : EntryStatus::Success);
   co_await ledger::Hold::durable(*call.gateway.ledger);
   if (gone) co_return;
+  fault::kill_at("reply.before_last_byte");
 
+  std::string fields = reply_fields(call, answer.extra_fields, true);
   http::ReplyHead head;
-  head.fields = reply_fields(call, answer.deployment.get(), answer.extra_fields, true);
+  if (call.request.stream) {
+    head = stream_head(std::move(fields));  // A mocked stream is sent whole.
+  } else {
+    head.fields = std::move(fields);
+  }
   if (answer.mocked) answer.pieces = {answer.scratch};
   if (Status sent = co_await call.exchange.reply(head, answer.pieces); !sent) {
     // The entry stands: the provider did the work and the whole answer was ready.
     call.record.http_status = 499;
   }
+  fault::kill_at("reply.after_last_byte");
 }
 
 Task<void> send_stream(AdmittedCall& admitted, Answer answer) {
   Call& call = admitted.call;
   protocol::OpenAiStream& stream = *answer.stream;
-  call.exchange.begin_stream(stream_head(reply_fields(call, answer.deployment.get(), answer.extra_fields, false)));
+  call.exchange.begin_stream(stream_head(reply_fields(call, answer.extra_fields, false)));
   call.record.http_status = 200;
   call.record.first_byte_us = base::unix_now_us();
   base::Monotonic last_progress = call.started;
@@ -104,6 +114,7 @@ Task<void> send_stream(AdmittedCall& admitted, Answer answer) {
       admitted.hold.answer(static_cast<std::uint32_t>(call.record.attempts.size()), admitted.expected.prompt_tokens,
                            prompt_cost(admitted, *answer.deployment));
       answered = true;
+      fault::kill_at("answer.first_byte");
     }
     if (!pieces.empty()) {
       call.record.reply_bytes += total_bytes(pieces);
@@ -112,11 +123,19 @@ Task<void> send_stream(AdmittedCall& admitted, Answer answer) {
         break;
       }
       pieces.clear();
+      fault::kill_at("stream.mid");
     }
     Result<std::string_view> bytes = co_await answer.incoming->read();
+    if (!bytes && bytes.error().kind != ErrorKind::CallerGone && stream.complete()) {
+      // Every choice has its finish_reason: what broke or fell silent had nothing more to say (AC-ERR-1).
+      answer.upstream_ended = true;
+      broken = stream.finish(pieces);
+      break;
+    }
     if (!bytes) {
-      caller_gone = bytes.error().kind == ErrorKind::CallerGone;
-      if (!caller_gone) broken = base::fail(std::move(bytes.error()));
+      Error error = bytes.error().kind == ErrorKind::CallerGone ? call.cancelled() : std::move(bytes.error());
+      caller_gone = error.kind == ErrorKind::CallerGone;
+      if (!caller_gone) broken = base::fail(std::move(error));
       break;
     }
     if (bytes->empty()) {
@@ -142,13 +161,16 @@ Task<void> send_stream(AdmittedCall& admitted, Answer answer) {
   }
   std::string ending;
   if (!broken) {
+    provider::hide_secrets(broken.error().message, answer.deployment->target);
     const Error& error = broken.error();
     call.record.marks |= error.kind == ErrorKind::Timeout ? domain::kTimeout : domain::kTruncated;
+    if (call.exchange.interrupted()) call.record.marks |= domain::kShutdown;
     call.record.error = error.kind;
     call.record.error_text = error.message;
     call.record.end_reason = domain::kind_name(error.kind);
     call.record.attempts.back().error = error.kind;
     call.record.attempts.back().error_text = error.message;
+    if (!call.exchange.interrupted()) note_broken_stream(call, answer, error);
     settle(admitted, EntryStatus::Failure);
     ending = protocol::broken_stream_events(error);
     pieces.push_back(ending);
@@ -157,9 +179,11 @@ Task<void> send_stream(AdmittedCall& admitted, Answer answer) {
   }
   call.record.reply_bytes += total_bytes(pieces);
   co_await ledger::Hold::durable(*call.gateway.ledger);
+  fault::kill_at("reply.before_last_byte");
   if (Status sent = co_await call.exchange.finish(pieces); !sent) call.record.http_status = 499;
-  if (broken && !answer.upstream_ended && answer.incoming)
-    base::spawn(drain(std::move(answer.incoming), std::move(call.cancel)));
+  fault::kill_at("reply.after_last_byte");
+  if (broken && !answer.upstream_ended && answer.incoming && !answer.incoming->ended())
+    base::spawn(drain(*call.worker.thread, std::move(answer.incoming), std::move(call.cancel)));
 }
 
 Task<void> send_error(Call& call, const Error& error) {
@@ -175,7 +199,7 @@ Task<void> send_error(Call& call, const Error& error) {
   }
   http::ReplyHead head;
   head.status = call.record.http_status;
-  head.fields = reply_fields(call, nullptr, {}, true);
+  head.fields = reply_fields(call, base::is_upstream(error.kind) ? std::string_view(call.refusal_fields) : "", true);
   head.fields += protocol::error_fields(error);
   if (error.kind == ErrorKind::Timeout) {
     http::add_field(head.fields, "x-litellm-timeout", seconds_text(call.limit));

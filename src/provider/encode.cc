@@ -335,6 +335,17 @@ std::shared_ptr<CredentialSource> missing_credential(std::string_view label, std
                                              " for the gateway and start it again");
 }
 
+void hide_secrets(std::string& text, const Target& target) {
+  constexpr std::size_t kShortest = 6;  // A shorter one could be any word.
+  for (const base::Secret& secret : target.hidden) {
+    const std::string& hidden = secret.reveal();
+    if (hidden.size() < kShortest) continue;
+    for (std::size_t at = text.find(hidden); at != std::string::npos; at = text.find(hidden, at + 3)) {
+      text.replace(at, hidden.size(), "***");
+    }
+  }
+}
+
 std::shared_ptr<CredentialSource> static_credential(base::Secret secret) {
   return std::make_shared<StaticCredential>(std::move(secret));
 }

@@ -39,7 +39,11 @@ struct Target {
   std::string
       default_params_json;  // litellm_params that are request parameters: an object, "" when none; the caller wins.
   std::vector<std::string> drop_params;  // additional_drop_params
+  std::vector<base::Secret> hidden;      // What we send and nobody may read: the key, values of extra headers.
 };
+
+/// Takes what `target` hides out of a text that its provider wrote: some quote the key they refuse.
+void hide_secrets(std::string& text, const Target& target);
 
 /// A request ready to be sent; the pieces point into the caller's body and into this object.
 struct Encoded {

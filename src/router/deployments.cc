@@ -91,6 +91,7 @@ Deployment deployment_of(const config::ModelEntry& entry) {
   if (entry.default_params_json != "{}") deployment.target.default_params_json = entry.default_params_json;
   for (const auto& [name, value] : entry.extra_headers)
     append_line(deployment.target.extra_fields, name, value.reveal());
+  for (const auto& [name, value] : entry.extra_headers) deployment.target.hidden.push_back(value);
   if (!entry.organization.empty())
     append_line(deployment.target.extra_fields, "OpenAI-Organization", entry.organization);
   return deployment;
@@ -143,6 +144,7 @@ Status aim(Deployment& deployment, std::string_view model, const config::ModelEn
     if (missing_key != nullptr) *missing_key = variable;
   }
   provider::Target& target = deployment.target;
+  if (!key.empty()) target.hidden.push_back(key);
   target.provider = &provider;
   target.model = resolved.model;
   target.base = std::move(*base);

@@ -23,8 +23,8 @@ class Metrics {
   struct Options {
     std::size_t threads = 1;
     std::size_t series_max = 10'000;
-    std::size_t page_bytes_max = 16 << 20;  // Of the rendered text, half of it for histograms.
-    std::size_t models_max = 256;           // Model names learned from answers, beside the configured ones.
+    std::size_t page_bytes_max = 4'500'000;  // Of the rendered text, half of it for histograms: AC-OBS-1 allows 5 MB.
+    std::size_t models_max = 256;            // Model names learned from answers, beside the configured ones.
   };
   static std::unique_ptr<Metrics> make(Options options);
   virtual ~Metrics() = default;

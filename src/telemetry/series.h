@@ -36,8 +36,8 @@ class SeriesStore {
  public:
   struct Limits {
     std::size_t threads = 1;
-    std::size_t series_max = 10'000;        // Label sets per metric.
-    std::size_t page_bytes_max = 16 << 20;  // Of the rendered text, half of it for histograms.
+    std::size_t series_max = 10'000;         // Label sets per metric.
+    std::size_t page_bytes_max = 4'500'000;  // Of the rendered text, half of it for histograms.
   };
   explicit SeriesStore(Limits limits) : limits_(limits) {}
 

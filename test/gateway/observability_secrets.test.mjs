@@ -1,0 +1,203 @@
+// AC-LOG-1: every secret is a marker, every way to succeed and to fail is gone at debug level, and no marker comes out:
+// not in what is printed, not in a file, not in metrics, error bodies, headers or pages.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { FakeProvider, Gateway, deployment, freePort, runBinary, scene, temporaryDirectory, until } from '../harness/turnpike.mjs';
+
+const secrets = {};
+/** A value that stands nowhere else; shaped like the thing it plays. */
+function marker(name, shape = (core) => core) {
+  const core = `MARKER${name.replaceAll(/[^a-z0-9]/gi, '')}${Math.random().toString(36).slice(2, 10)}zq`;
+  secrets[name] = core;
+  return shape(core);
+}
+
+/** Where a marker stands in `text`; with what is around it, so that the place is found. */
+function leaks(where, text) {
+  return Object.entries(secrets)
+    .filter(([, core]) => text.includes(core))
+    .map(([name, core]) => `${name} in ${where}: ...${text.slice(Math.max(0, text.indexOf(core) - 120), text.indexOf(core) + 60)}...`);
+}
+
+test('no secret is ever printed, stored, counted or answered', async () => {
+  const master = marker('master key', (core) => `sk-${core}`);
+  const providerKey = marker('provider key', (core) => `sk-${core}`);
+  const odd = marker('provider key without a prefix');
+  const fromEnvironment = marker('provider key of the environment', (core) => `sk-proj-${core}`);
+  const exported = marker('environment_variables');
+  const header = marker('extra header');
+  const credential = marker('credential_list', (core) => `sk-${core}`);
+  const password = marker('password of a URL');
+  const found = [];
+  const answers = [];
+
+  await scene(
+    async (own) => {
+      const fake = own(await FakeProvider.start());
+      const away = `http://127.0.0.1:${await freePort()}/v1`;
+      const withKey = (name, base, more = {}) => deployment(name, base, { params: { api_key: providerKey, extra_headers: { 'X-Secret': header }, ...more } });
+      const config = {
+        model_list: [
+          withKey('gpt', fake.base()),
+          withKey('odd', fake.base(), { api_key: odd }),
+          { model_name: 'environment', litellm_params: { model: 'openai/x', api_base: fake.base() } },
+          { model_name: 'exported', litellm_params: { model: 'groq/x', api_base: fake.base() } },
+          { model_name: 'credential', litellm_params: { model: 'openai/y', litellm_credential_name: 'shared' } },
+          withKey('fails', fake.base('status=500')),
+          withKey('refuses', fake.base('status=401')),
+          withKey('away', away),
+          withKey('cut', fake.base('cut_after=3')),
+          withKey('broken', fake.base('malformed_json')),
+          withKey('mocked', fake.base(), { mock_response: 'hello' }),
+          withKey('password', `https://user:${password}@127.0.0.1:1/v1`),
+          { model_name: 'lost', litellm_params: { model: 'hosted_vllm/x', api_key: providerKey } },
+        ],
+        credential_list: [{ credential_name: 'shared', credential_values: { api_key: credential, api_base: fake.base() } }],
+        environment_variables: { GROQ_API_KEY: exported, PLAIN: exported },
+        general_settings: { master_key: master, database_url: `postgresql://user:${password}@127.0.0.1:1/db`, alerting: ['slack'] },
+        router_settings: { num_retries: 0, disable_cooldowns: true, redis_host: '127.0.0.1', redis_password: marker('redis'), fallbacks: [{ fails: ['refuses'] }] },
+        litellm_settings: { success_callback: ['langfuse', 'prometheus'], langfuse_secret_key: marker('langfuse'), cache: true, cache_params: { type: 'redis', password: marker('cache') }, unknown_secret_key: marker('unknown key of the file') },
+      };
+      const gateway = own(
+        await Gateway.start({
+          config,
+          flags: ['--detailed_debug'],
+          env: {
+            OPENAI_API_KEY: fromEnvironment, ANTHROPIC_API_KEY: marker('environment nobody asked for'), LITELLM_SALT_KEY: marker('salt'), LANGFUSE_SECRET_KEY: marker('langfuse of the environment'),
+            LITELLM_MODEL_COST_MAP_URL: `http://user:${password}@127.0.0.1:1/prices.json`, SLACK_WEBHOOK_URL: marker('webhook', (core) => `https://hooks.example/${core}`), HTTPS_PROXY: `http://user:${password}@127.0.0.1:1`,
+          },
+        }),
+      );
+      return { fake, gateway, config };
+    },
+    async ({ fake, gateway, config }) => {
+      /** Answers to a caller, which may only hold a secret where the route exists to hand one out. */
+      const ask = async (method, target, options = {}) => {
+        const reply = await gateway.call(method, target, { key: master, ...options });
+        answers.push([`${method} ${target.split('?')[0]} ${reply.status}`, `${[...reply.headers].join('\n')}\n${reply.text}`]);
+        return reply;
+      };
+      const chat = (model, options = {}, more = {}) => ask('POST', '/v1/chat/completions', { ...options, body: { model, messages: [{ role: 'user', content: 'hi' }], ...more } });
+
+      // Virtual keys: made here and by the caller, in every route that takes one.
+      const own = marker('virtual key of our choice', (core) => `sk-${core}`);
+      const made = await gateway.call('POST', '/key/generate', { key: master, body: { key: own, key_alias: 'mine' } });
+      assert.equal(made.status, 200, made.text);
+      const random = await gateway.call('POST', '/key/generate', { key: master, body: {} });
+      secrets['virtual key made for us'] = random.json.key.slice(3);
+      for (const [target, body] of [['/key/update', { key: own, metadata: { a: 1 } }], ['/key/block', { key: random.json.key }], ['/key/unblock', { key: random.json.key }], ['/key/generate', { key: own }], ['/key/update', { key: own, tpm_limit: 5 }], ['/key/delete', { keys: [marker('unknown key to delete', (core) => `sk-${core}`)] }]]) await ask('POST', target, { body });
+      for (const target of [`/key/info?key=${own}`, `/key/info?key=${random.json.key}`, '/key/list?return_full_object=true', `/spend/logs?api_key=${own}`, '/spend/keys', '/model/info', '/v1/models', '/health', '/config/yaml', '/routes']) await ask('GET', target);
+      await ask('POST', '/key/generate', { body: `{"key": "${own}", broken` });
+
+      // Wrong bearers, in every place.
+      const wrong = marker('wrong key', (core) => `sk-${core}`);
+      const plain = marker('wrong key without a prefix', (core) => `${core}-padding`);
+      const cookie = marker('cookie', (core) => `session=${core}`);
+      for (const headers of [{ authorization: `Bearer ${wrong}` }, { authorization: `Bearer ${plain}` }, { authorization: wrong }, { authorization: `Basic ${plain}` }, { 'x-api-key': wrong }, { 'x-litellm-api-key': plain }, { 'x-goog-api-key': wrong }, { 'ocp-apim-subscription-key': plain }]) {
+        await chat('gpt', { key: null, headers: { ...headers, cookie } });
+        await ask('GET', '/key/list', { key: null, headers });
+      }
+      await ask('POST', `/v1beta/models/gpt:generateContent?key=${wrong}`, { key: null, body: {} });
+      await ask('GET', `/no/such/route?key=${wrong}`, { key: null });
+      await ask('GET', `/v1/chat/completions?api_key=${wrong}`, { key: own });
+
+      // Every way a call ends, plain and streamed.
+      for (const { model_name: model } of config.model_list) {
+        for (const stream of [false, true]) await chat(model, { key: own, headers: { cookie } }, { stream });
+      }
+      // Providers quote the key they refuse, some of them in the middle of a stream.
+      const quoted = { gpt: `Incorrect API key provided: ${providerKey}. ${header}`, odd: `${odd} is wrong, ${header} as well` };
+      for (const status of [400, 401, 403, 404, 408, 422, 429, 500, 503]) {
+        for (const model of ['gpt', 'odd']) await chat(model, { key: own }, { fake: { status, error_message: quoted[model] } });
+      }
+      for (const fields of [{ error_in_200: true }, { error_in_200: true, stream: true }, { error_after: 1, stream: true }, { error_after: 3, stream: true }]) {
+        const { stream = false, ...directives } = fields;
+        for (const model of ['gpt', 'odd']) await chat(model, { key: own }, { stream, fake: { ...directives, error_message: quoted[model] } });
+      }
+      await chat('nobody', { key: own });
+      await chat('gpt', { key: own }, { api_key: providerKey });
+      await chat('gpt', { key: own }, { metadata: { extra_headers: { authorization: own } } });
+      await ask('POST', '/v1/chat/completions', { key: own, body: '{"broken' });
+      await ask('POST', '/v1/embeddings', { key: own, body: { model: 'gpt', input: 'a' } });
+      await ask('POST', '/v1/completions', { key: own, body: { model: 'fails', prompt: 'a' } });
+      await ask('POST', '/key/delete', { body: { keys: [random.json.key] } });
+      await chat('gpt', { key: random.json.key });
+
+      // Reloads: a new secret in the file, and a file that is refused.
+      config.model_list[0].litellm_params.api_key = marker('provider key of the reload', (core) => `sk-${core}`);
+      config.model_list.splice(-2);
+      config.general_settings.master_key = master;
+      fs.writeFileSync(gateway.file, JSON.stringify(config, null, 1));
+      const reloaded = await ask('POST', '/config/reload');
+      assert.equal(reloaded.status, 200, reloaded.text);
+      const text = fs.readFileSync(gateway.file, 'utf8');
+      for (const broken of [`${text}\napi_key: ${marker('broken file')}\n  x`, text.replace('"num_retries": 0', `"num_retries": "${marker('wrong type')}"`), text.replace('"redis_password"', `"redis_password": 1, "redis_password"`), text.replace('"master_key"', `"maximum_spend_logs_retention_period": "${marker('protecting value')}", "master_key"`)]) {
+        if (broken.includes('num_retries": "')) delete secrets['wrong type']; // No secret: the message quotes what it found.
+        fs.writeFileSync(gateway.file, broken);
+        const refused = await ask('POST', '/config/reload');
+        assert.equal(refused.status, 400, refused.text);
+        const checked = await runBinary(['check-config', gateway.file, '--print-effective'], { env: { OPENAI_API_KEY: fromEnvironment } });
+        found.push(...leaks('check-config', checked.stdout + checked.stderr));
+      }
+      fs.writeFileSync(gateway.file, text);
+      const shown = await runBinary(['check-config', gateway.file, '--print-effective'], { env: { OPENAI_API_KEY: fromEnvironment } });
+      assert.match(shown.stdout, /model_list/);
+      found.push(...leaks('--print-effective', shown.stdout + shown.stderr));
+
+      for (const headers of [{ accept: 'text/html' }, { accept: '*/*' }]) await ask('GET', '/', { key: null, headers });
+      for (const target of ['/metrics', '/health/readiness', '/health/liveliness', '/test', '/routes']) await ask('GET', target, { key: null });
+      const calls = gateway.accessLog().length;
+      assert.ok(calls > 40, `${calls} calls were logged`);
+      await gateway.rows('limit=10000', 1).catch(() => undefined);
+      // The provider did get its keys: the markers are the values in use.
+      const account = JSON.stringify(await fake.account());
+      assert.ok(account.length > 0);
+
+      await until(() => gateway.stderr.includes('key '), 'the operator\'s log');
+      const data = path.join(gateway.directory, 'data');
+      const scan = () => {
+        for (const entry of fs.readdirSync(gateway.directory, { recursive: true, withFileTypes: true })) {
+          const file = path.join(entry.parentPath ?? entry.path, entry.name);
+          if (!entry.isFile() || file === gateway.file) continue;
+          found.push(...leaks(`file ${path.relative(data, file)}`, fs.readFileSync(file).toString('latin1')));
+        }
+      };
+      scan();
+      gateway.signal('SIGTERM');
+      assert.equal((await gateway.wait()).code, 0, gateway.stderr.slice(-2000));
+      scan();
+      found.push(...leaks('stdout', gateway.stdout), ...leaks('stderr', gateway.stderr));
+      for (const [where, answer] of answers) found.push(...leaks(where, answer));
+      await fake.stop();
+    },
+  );
+  assert.deepEqual([...new Set(found)], []);
+});
+
+test('a start that fails says why without the secret', async () => {
+  const directory = temporaryDirectory();
+  const file = path.join(directory, 'config.yaml');
+  const key = marker('master key of a start that fails', (core) => `sk-${core}`);
+  try {
+    for (const text of [
+      `general_settings: {master_key: ${key}, master_key: ${key}}\n`,
+      `general_settings:\n  master_key: [${key}]\n`,
+      `general_settings:\n  master_key: ${key}\n database_url: ${key}\n`,
+      `model_list: [{model_name: a, litellm_params: {model: openai/a, api_key: {a: ${key}}}}]\n`,
+      `model_list: [{model_name: a, litellm_params: {model: openai/a, api_key: k, rpm: os.environ/SECRET}}]\n`,
+      `general_settings: {master_key: "${key}}\n`,
+      `general_settings: {master_key: ${key}, allowed_ips: [1.2.3.4]}\n`,
+    ]) {
+      fs.writeFileSync(file, text);
+      for (const args of [['--config', file, '--port', '0', '--data_dir', path.join(directory, 'data')], ['check-config', file], ['check-config', file, '--print-effective']]) {
+        const ended = await runBinary([...args, '--detailed_debug'].filter((arg) => args[0] === '--config' || arg !== '--detailed_debug'), { env: { HOME: directory, SECRET: key } });
+        assert.notEqual(ended.code, 0, text);
+        assert.deepEqual(leaks(text.split('\n')[0].slice(0, 40), ended.stdout + ended.stderr), []);
+      }
+    }
+  } finally {
+    fs.rmSync(directory, { recursive: true, force: true });
+  }
+});
