@@ -95,7 +95,7 @@ class FakeProvider(Process):
     def __init__(self, directory):
         log = open(directory / "provider.log", "wb")
         self.port = free_port()
-        super().__init__([BINARY, "fake-provider", "--port", self.port, "--threads", 1, "--answers", 0], log)
+        super().__init__([BINARY, "fake-provider", "--port", self.port, "--threads", len(os.sched_getaffinity(0)), "--answers", 0], log)
         until(lambda: request(self.port, "GET", "/health"), "the scripted provider")
 
     def account(self):
