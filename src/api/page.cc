@@ -119,7 +119,7 @@ std::string_view introduction() {
 
 std::string key_sentence(const PageFacts& facts) {
   if (facts.keyless) return "This gateway has no master key: calls need no key. Do not offer it to others like this.";
-  return "Put your virtual key (sk-...) in place of $TURNPIKE_KEY. Who holds the master key makes keys with POST "
+  return "Put your virtual key (sk-...) in place of $TURNPIKE_KEY. Whoever holds the master key makes keys with POST "
          "/key/generate.";
 }
 
