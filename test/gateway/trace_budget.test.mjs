@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
-import { nano, priceOf } from '../harness/books.mjs';
 import { FakeProvider, Gateway, deployment, runBinary, scene, temporaryDirectory, until } from '../harness/turnpike.mjs';
 
 let fake;
@@ -14,7 +13,8 @@ after(async () => {
 });
 
 const ask = { model: 'gpt', max_tokens: 20, fake: { tokens: 20, prompt_tokens: 10, latency_ms: 30 } };
-const cost = priceOf(10, 20);
+const cost = 10 * 1000 + 20 * 2000;  // Nanodollars, by the prices of `deployment()`.
+const nano = (dollars) => Math.round(Number(dollars) * 1e9);
 const calls = 60;
 
 test('60 calls at once on a budget of ten and a half: at most eleven are served, then it is spent, also after a SIGKILL', async (t) => {
