@@ -41,6 +41,29 @@ Call::Call(Gateway& gateway_in, http::Exchange& exchange_in, domain::Operation o
   record.request_bytes = http_request.body.size();
 }
 
+Task<bool> Call::sleep(std::chrono::milliseconds length) {
+  if (cancel->requested()) co_return false;
+  base::Signal over;
+  const std::unique_ptr<net::IoThread::Timer> timer = worker.thread->after(length, [&over] { over.fire(); });
+  cancel->set_action([&over] { over.fire(); });
+  co_await over;
+  cancel->set_action({});
+  co_return !cancel->requested();
+}
+
+Error Call::cancelled() const {
+  Error error;
+  if (exchange.interrupted()) {
+    error.kind = ErrorKind::Unavailable;
+    error.message = "The gateway is shutting down. Please retry.";
+    error.retry_after = std::chrono::seconds(1);
+  } else {
+    error.kind = ErrorKind::CallerGone;
+    error.message = "The caller closed the connection.";
+  }
+  return error;
+}
+
 const ledger::Prices& prices_of(const router::Deployment& deployment) {
   return *static_cast<const ledger::Prices*>(deployment.prices.get());
 }

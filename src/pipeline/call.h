@@ -41,13 +41,19 @@ struct Call {
   std::unique_ptr<http::Cancel> cancel;               // Requested when the caller goes.
 
   const config::Settings& settings() const { return *snapshot->settings; }
+  /// Sleeps, but no longer than somebody waits for the call: false when it was cancelled meanwhile.
+  Task<bool> sleep(std::chrono::milliseconds length);
+  /// What a cancelled wait means for the call: the caller has gone, or the gateway is ending and says so.
+  Error cancelled() const;
   /// The name the caller gets back as `model`: the one asked for, or after a fallback the group that served.
   std::string shown_model;
+  std::string refusal_fields;  // Of the first provider that refused: its headers as callers see them.
 };
 
 /// What one call is expected to use, the basis of its hold.
 struct Expectation {
   std::uint64_t prompt_tokens = 0;
+  std::uint64_t messages = 1;
   std::uint64_t output_tokens = 0;
   double input_factor = 1.0;  // Share of the list price that prompts of this key really cost.
 };
@@ -87,7 +93,8 @@ struct Answer {
   std::vector<std::string_view> pieces;            // The reply, or the first pieces of the stream.
   bool upstream_ended = false;                     // The stream has been read to its end.
   bool mocked = false;
-  std::string extra_fields;  // Provider headers passed on, rendered.
+  std::size_t group_size = 1;  // Of the group that answers.
+  std::string extra_fields;    // Provider headers passed on, rendered.
 };
 
 /// One upstream try. `record.attempts.back()` says what happened, also when it fails.
@@ -102,6 +109,12 @@ Task<Result<Answer>> attempt(AdmittedCall& admitted, const router::Pick& pick, c
 /// comes back is the first one of the first group, as callers of LiteLLM know it.
 Task<Result<Answer>> run_plan(AdmittedCall& admitted, const router::RoutePlan& plan);
 
+/// The attempt is answered from the request or the config and no provider is asked.
+bool is_mocked(const Call& call, const router::Deployment& deployment);
+
+/// Tells the deployment's health that the stream it had begun broke.
+void note_broken_stream(const Call& call, const Answer& answer, const Error& error);
+
 /// Sends the answer and settles: the entry is journaled before the last byte leaves.
 Task<void> send_whole(AdmittedCall& admitted, Answer answer);
 Task<void> send_stream(AdmittedCall& admitted, Answer answer);
@@ -115,9 +128,8 @@ Task<void> bill_attempt(AdmittedCall& admitted, const router::Deployment& deploy
                         std::optional<domain::Usage> reported, std::string_view service_tier,
                         std::string_view output_text, std::uint64_t output_bytes);
 
-/// The reply's header lines (spec http-api 7), below 4096 bytes. `deployment` may be null (refused before routing).
-std::string reply_fields(const Call& call, const router::Deployment* deployment, std::string_view provider_fields,
-                         bool with_cost);
+/// The reply's header lines (spec http-api 7), below 4096 bytes; deployment and address are the last attempt's.
+std::string reply_fields(const Call& call, std::string_view provider_fields, bool with_cost);
 /// The provider's own headers as callers see them: `llm_provider-*` and rate limits.
 std::string provider_fields(const http::Incoming& incoming);
 

@@ -147,8 +147,34 @@ Result<router::RoutePlan> read_call(Call& call, std::string_view path_model) {
 }
 
 /// The story of one call. An error that comes back has not been answered yet.
+/// AC-BUDGET-7: the master key has no budget. Its calls are counted and warned of, or refused.
+Status check_master_key(Call& call) {
+  constexpr std::int64_t kWarnEveryUs = 60'000'000;
+  if (!call.caller->is_admin()) return {};
+  if (call.settings().general.forbid_master_key_inference) {
+    Error error;
+    error.kind = ErrorKind::PermissionDenied;
+    error.code = "master_key_inference";
+    error.message =
+        "The master key may not be used for calls to models here (forbid_master_key_inference): make a key with "
+        "POST /key/generate and call with that.";
+    return base::fail(std::move(error));
+  }
+  call.gateway.master_key_calls.fetch_add(1, std::memory_order_relaxed);
+  std::int64_t warned_us = call.gateway.master_key_warned_us.load(std::memory_order_relaxed);
+  if (call.record.started_us - warned_us >= kWarnEveryUs &&
+      call.gateway.master_key_warned_us.compare_exchange_strong(warned_us, call.record.started_us)) {
+    base::log(base::LogLevel::Warning,
+              "The master key is used for calls to models ({} so far): no budget holds for them. Make keys with POST "
+              "/key/generate; general_settings.forbid_master_key_inference refuses such calls.",
+              call.gateway.master_key_calls.load(std::memory_order_relaxed));
+  }
+  return {};
+}
+
 Task<Status> tell(Call& call, std::string_view path_model) {
   if (Status known = co_await identify(call); !known) co_return known;
+  if (Status allowed = check_master_key(call); !allowed) co_return allowed;
   Result<router::RoutePlan> plan = read_call(call, path_model);
   if (!plan) co_return base::fail(std::move(plan.error()));
 

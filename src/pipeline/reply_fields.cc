@@ -1,4 +1,4 @@
-#include <cstdio>
+#include <charconv>
 
 #include "base/text.h"
 #include "pipeline/call.h"
@@ -15,10 +15,20 @@ void add(std::string& fields, std::string_view name, std::string_view value) {
   if (!value.empty()) http::add_field(fields, name, value.substr(0, kValueMax));
 }
 
-std::string milliseconds_text(std::int64_t us) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.3f", static_cast<double>(us) / 1000.0);
-  return buffer;
+void add_number(std::string& fields, std::string_view name, std::int64_t value) {
+  char digits[24];
+  char* const end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  fields.append(name).append(": ").append(std::string_view(digits, end)).append("\r\n");
+}
+
+/// Milliseconds with three decimals.
+void add_milliseconds(std::string& fields, std::string_view name, std::int64_t us) {
+  us = std::max<std::int64_t>(us, 0);
+  char digits[24];
+  char* end = std::to_chars(digits, digits + 20, us / 1000).ptr;
+  *end++ = '.';
+  for (std::int64_t unit = 100; unit > 0; unit /= 10) *end++ = static_cast<char>('0' + us / unit % 10);
+  fields.append(name).append(": ").append(std::string_view(digits, end)).append("\r\n");
 }
 
 /// Framing and connection headers are ours, whatever the provider sent.
@@ -34,34 +44,38 @@ bool is_hop_by_hop(std::string_view name) {
 
 std::string provider_fields(const http::Incoming& incoming) {
   std::string fields;
+  std::string lower;
   for (const http::Field& field : incoming.fields()) {
     if (is_hop_by_hop(field.name)) continue;
     if (fields.size() + field.name.size() + field.value.size() + 24 > kProviderFieldsMax) continue;
-    const std::string name = base::to_lower(field.name);
-    if (name.starts_with("x-ratelimit-")) http::add_field(fields, name, field.value);
-    http::add_field(fields, "llm_provider-" + name, field.value);
+    lower.assign(field.name);
+    for (char& c : lower) {
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+    }
+    if (lower.starts_with("x-ratelimit-")) http::add_field(fields, lower, field.value);
+    fields.append("llm_provider-");
+    http::add_field(fields, lower, field.value);
   }
   return fields;
 }
 
-std::string reply_fields(const Call& call, const router::Deployment* deployment, std::string_view provider_lines,
-                         bool with_cost) {
+std::string reply_fields(const Call& call, std::string_view provider_lines, bool with_cost) {
   const domain::CallRecord& record = call.record;
   std::string fields;
   fields.reserve(1024 + provider_lines.size());
   add(fields, "x-litellm-call-id", record.call_id);
   add(fields, "x-request-id", record.record_id);
   add(fields, "x-litellm-version", TURNPIKE_VERSION);
-  if (deployment != nullptr) {
-    add(fields, "x-litellm-model-id", deployment->id);
-    add(fields, "x-litellm-model-api-base", deployment->target.shown_base);
+  if (!record.attempts.empty()) {
+    add(fields, "x-litellm-model-id", record.attempts.back().deployment_id);
+    add(fields, "x-litellm-model-api-base", record.attempts.back().api_base);
   }
   add(fields, "x-litellm-model-group", record.model_group);
   add(fields, "x-litellm-requested-model", record.requested_model);
   if (!record.attempts.empty()) {
-    add(fields, "x-litellm-attempted-retries", std::to_string(record.retries));
-    add(fields, "x-litellm-attempted-fallbacks", std::to_string(record.fallbacks));
-    add(fields, "x-litellm-max-retries", std::to_string(record.max_retries));
+    add_number(fields, "x-litellm-attempted-retries", record.retries);
+    add_number(fields, "x-litellm-attempted-fallbacks", record.fallbacks);
+    add_number(fields, "x-litellm-max-retries", record.max_retries);
   }
   if (with_cost)
     add(fields, "x-litellm-response-cost",
@@ -74,13 +88,13 @@ std::string reply_fields(const Call& call, const router::Deployment* deployment,
       if (call.caller->max_budget) add(fields, "x-litellm-key-max-budget", call.caller->max_budget->to_string());
     }
   }
-  const std::int64_t duration_us = base::unix_now_us() - record.started_us;
+  const std::int64_t now_us = base::unix_now_us();
+  const std::int64_t duration_us = now_us - record.started_us;
   std::int64_t upstream_us = record.upstream_us;
   if (!record.attempts.empty() && record.attempts.back().ended_us == 0)
-    upstream_us += base::unix_now_us() - record.attempts.back().started_us;
-  add(fields, "x-litellm-response-duration-ms", milliseconds_text(duration_us));
-  add(fields, "x-litellm-overhead-duration-ms",
-      milliseconds_text(std::max<std::int64_t>(0, duration_us - upstream_us)));
+    upstream_us += now_us - record.attempts.back().started_us;
+  add_milliseconds(fields, "x-litellm-response-duration-ms", duration_us);
+  add_milliseconds(fields, "x-litellm-overhead-duration-ms", duration_us - upstream_us);
   fields += provider_lines;
   return fields;
 }

@@ -22,9 +22,11 @@ AttemptLimits limits_of(const Call& call, const router::Deployment& deployment, 
   const base::Monotonic now = base::monotonic_now();
   AttemptLimits limits{call.deadline, call.total};
   if (fallback_left) limits.deadline = now + (call.deadline - now) * 2 / 3;
-  if (deployment.timeout && now + *deployment.timeout < limits.deadline) {
-    limits.deadline = now + *deployment.timeout;
-    limits.total = *deployment.timeout;
+  if (call.request.timeout_seconds) return limits;  // The caller's word comes before the deployment's.
+  const milliseconds own = deployment.timeout.value_or(call.settings().router.timeout);
+  if (now + own < limits.deadline) {
+    limits.deadline = now + own;
+    limits.total = own;
   }
   return limits;
 }
@@ -46,13 +48,6 @@ void explain(Error& error, const Call& call, const router::RoutePlan& plan, cons
     error.message += " LiteLLM Retried: " + std::to_string(call.record.retries) +
                      " times, LiteLLM Max Retries: " + std::to_string(call.record.max_retries);
   }
-}
-
-Error gone() {
-  Error error;
-  error.kind = ErrorKind::CallerGone;
-  error.message = "The caller closed the connection.";
-  return error;
 }
 
 /// Where the loop stands.
@@ -105,22 +100,29 @@ bool enter_next_group(Call& call, const router::RoutePlan& plan, Progress& progr
   return true;
 }
 
-/// Sleeps before a retry, but no longer than the call may last.
+/// Sleeps before a retry, but no longer than the call may last; false when there is no point in it.
 Task<bool> wait_to_retry(Call& call, milliseconds wait) {
-  if (wait > milliseconds(0)) {
-    if (base::monotonic_now() + wait >= call.deadline) co_return false;
-    co_await call.worker.thread->sleep(wait);
-  }
-  co_return true;
+  if (wait <= milliseconds(0)) co_return true;
+  if (base::monotonic_now() + wait >= call.deadline) co_return false;
+  co_return co_await call.sleep(wait);
 }
 
 }  // namespace
+
+void note_broken_stream(const Call& call, const Answer& answer, const Error& error) {
+  const router::Deployment& deployment = *answer.deployment;
+  if (router::note_broken(deployment, error, answer.group_size, cooldown_policy(call.settings(), deployment),
+                          base::unix_now_us())) {
+    base::log(base::LogLevel::Warning, "deployment {} of group {} is cooling: {}", deployment.id,
+              deployment.model_group, domain::kind_name(error.kind));
+  }
+}
 
 Task<Result<Answer>> run_plan(AdmittedCall& admitted, const router::RoutePlan& plan) {
   Call& call = admitted.call;
   Progress progress;
   for (;;) {
-    if (call.cancel->requested()) co_return base::fail(gone());
+    if (call.cancel->requested()) co_return base::fail(call.cancelled());
     const router::RoutePlan::Stop& stop = plan.stops[progress.stop];
     Result<router::Pick> pick = router::Pick{plan.pinned, false};
     if (!plan.pinned)
@@ -132,30 +134,34 @@ Task<Result<Answer>> run_plan(AdmittedCall& admitted, const router::RoutePlan& p
     }
     const router::DeploymentRef deployment = pick->deployment;
     if (!cover_attempt(admitted, *deployment)) {
-      if (pick->probe) deployment->health->probing.store(false);
+      router::note_unasked(*deployment, pick->probe);
       call.record.marks |= domain::kRetryUnaffordable;
       break;
     }
     const bool fallback_left = progress.stop + 1 < plan.stops.size();
     const AttemptLimits limits = limits_of(call, *deployment, fallback_left);
+    const bool mocked = is_mocked(call, *deployment);  // Says nothing of the provider, whatever it says.
     Result<Answer> answer = co_await attempt(admitted, *pick, stop, limits);
     const std::int64_t now_us = base::unix_now_us();
     ++progress.attempts_in_group;
-    ++progress.attempts_total;
+    progress.attempts_total = static_cast<int>(call.record.attempts.size());
+    if (mocked) router::note_unasked(*deployment, pick->probe);
     if (answer) {
-      router::note_success(*deployment, now_us, pick->probe);
+      if (!mocked) router::note_success(*deployment, now_us, pick->probe);
+      answer->group_size = stop.group->deployments.size();
       if (call.record.retries > 0) call.record.marks |= domain::kRetried;
       co_return std::move(*answer);
     }
     if (answer.error().kind == ErrorKind::CallerGone) {
-      router::note_failure(*deployment, answer.error(), stop.group->deployments.size(), {}, now_us, pick->probe);
+      if (!mocked)
+        router::note_failure(*deployment, answer.error(), stop.group->deployments.size(), {}, now_us, pick->probe);
       co_return base::fail(std::move(answer.error()));
     }
     const Error& error = answer.error();
     progress.tried.push_back(deployment->id);
     progress.note(error);
-    if (router::note_failure(*deployment, error, stop.group->deployments.size(),
-                             cooldown_policy(call.settings(), *deployment), now_us, pick->probe)) {
+    if (!mocked && router::note_failure(*deployment, error, stop.group->deployments.size(),
+                                        cooldown_policy(call.settings(), *deployment), now_us, pick->probe)) {
       base::log(base::LogLevel::Warning, "deployment {} of group {} is cooling: {}", deployment->id, stop.group->name,
                 domain::kind_name(error.kind));
     }
@@ -174,10 +180,13 @@ Task<Result<Answer>> run_plan(AdmittedCall& admitted, const router::RoutePlan& p
       if (!enter_next_group(call, plan, progress)) break;
       continue;
     }
-    if (!co_await wait_to_retry(call, decision.wait)) break;
+    if (!co_await wait_to_retry(call, decision.wait)) {
+      if (call.cancel->requested() || !enter_next_group(call, plan, progress)) break;
+      continue;
+    }
     ++call.record.retries;
   }
-  if (call.cancel->requested()) co_return base::fail(gone());
+  if (call.cancel->requested()) co_return base::fail(call.cancelled());
   Error error = progress.first_error.value_or(Error{});
   if (progress.first_error) {
     explain(error, call, plan, *progress.last_error);

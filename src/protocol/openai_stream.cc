@@ -70,6 +70,7 @@ struct OpenAiStream::State {
   void append_made_chunk(std::string_view elements);
   void append_usage_event();
   void settle_identity();
+  const std::string& plain_text();
 
   Options options;
   SseDecoder decoder;
@@ -88,7 +89,8 @@ struct OpenAiStream::State {
   std::string usage_text;   // The `usage` object for the caller.
   std::string usage_chunk;  // The provider's own usage chunk, head edited, if it sent one by itself.
   std::string service_tier;
-  std::string text;  // Un-escaped copy for text_for_count.
+  std::string text;  // Un-escaped copy of the choices' first `text_raw_bytes` raw bytes.
+  std::size_t text_raw_bytes = 0;
   bool done = false;
   bool content_seen = false;
 
@@ -96,6 +98,16 @@ struct OpenAiStream::State {
   Edits edits;
   std::string out;
 };
+
+// Made anew only when there is more: views into it stay good until then.
+const std::string& OpenAiStream::State::plain_text() {
+  const std::string& raw = choices.raw_text();
+  if (text_raw_bytes != raw.size()) {
+    text_raw_bytes = raw.size();
+    text = json::unescape(raw).value_or(raw);
+  }
+  return text;
+}
 
 // The provider's id and time hold for the whole stream, ours where it gives none.
 void OpenAiStream::State::settle_identity() {
@@ -238,8 +250,7 @@ Status OpenAiStream::State::take_chunk(std::string_view json) {
 
 void OpenAiStream::State::append_usage_event() {
   if (!usage && options.count_usage) {
-    text = json::unescape(choices.raw_text()).value_or(choices.raw_text());
-    domain::Usage counted = options.count_usage(text, choices.unescaped_bytes(text.size()));
+    domain::Usage counted = options.count_usage(plain_text(), choices.unescaped_bytes(plain_text().size()));
     usage_text = usage_json(options.operation, counted);
   }
   if (usage_text.empty()) return;
@@ -425,9 +436,7 @@ bool OpenAiStream::choice_seen() const {
 }
 
 const std::string& OpenAiStream::text_for_count() const {
-  const std::string& raw = state_->choices.raw_text();
-  state_->text = json::unescape(raw).value_or(raw);
-  return state_->text;
+  return state_->plain_text();
 }
 
 std::uint64_t OpenAiStream::text_bytes() const {

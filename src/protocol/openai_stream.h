@@ -62,7 +62,8 @@ class OpenAiStream {
   bool complete() const;
   /// The provider has begun an answer, if only by a role: what it did may be billed.
   bool choice_seen() const;
-  /// Output text seen so far (for counting when usage is missing); bounded, the rest only as a length.
+  /// Output text seen so far (for counting when usage is missing); bounded, the rest only as a length. Good until the
+  /// next feed.
   const std::string& text_for_count() const;
   std::uint64_t text_bytes() const;
   /// The same length as it stood in the JSON, escapes and all: cheap, for following a stream under way.

@@ -1,0 +1,382 @@
+// What a provider may do wrong, over real sockets, and what a caller then gets: the table of docs/routing.md row by row,
+// then every stage at which an answer can break (AC-COOL, AC-RETRY, AC-FALL, AC-ERR). After each test the books must be right.
+import assert from 'node:assert/strict';
+import zlib from 'node:zlib';
+import { after, before, test } from 'node:test';
+import { Books, nano, priceOf } from '../harness/books.mjs';
+import { RawProvider, chunk, events, goodReply, goodStream, role, stop, usageChunk, word } from '../harness/raw_provider.mjs';
+import { Gateway, deployment, freePort, scene, until } from '../harness/turnpike.mjs';
+
+let provider;
+let gateway;
+const good = priceOf(11, 7);
+
+const said = (message, more = {}) => ({ error: { message, type: null, param: null, code: null, ...more } });
+
+/**
+ * Rows of the table: what the provider says; the status and class the caller sees; whether another deployment of the group
+ * is tried; whether the deployment rests at once.
+ */
+const signals = {
+  bad_request: { status: 400, body: said('bad thing', { type: 'invalid_request_error', param: 'n' }), face: 400, name: 'BadRequestError', type: 'invalid_request_error', param: 'n' },
+  context: { status: 400, body: said("This model's maximum context length is 5 tokens", { code: 'context_length_exceeded' }), face: 400, name: 'ContextWindowExceededError', code: 'context_length_exceeded' },
+  policy: { status: 400, body: said('no', { code: 'content_policy_violation' }), face: 400, name: 'ContentPolicyViolationError', code: 'content_policy_violation' },
+  wrong_key: { status: 401, body: said('Incorrect API key provided', { code: 'invalid_api_key' }), face: 401, name: 'AuthenticationError', again: true, rests: true, code: 'invalid_api_key' },
+  no_credit: { status: 400, body: said('limit', { code: 'billing_hard_limit_reached' }), face: 400, name: 'BadRequestError', again: true, rests: true, code: 'billing_hard_limit_reached' },
+  forbidden: { status: 403, body: said('no'), face: 403, name: 'PermissionDeniedError', rests: true },
+  no_model: { status: 404, body: said('The model `x` does not exist', { code: 'model_not_found' }), face: 404, name: 'NotFoundError', rests: true, code: 'model_not_found' },
+  no_file: { status: 404, body: said('No such File object: file-1'), face: 404, name: 'NotFoundError' },
+  timeout: { status: 408, body: said('slow'), face: 408, name: 'Timeout', again: true },
+  conflict: { status: 409, body: said('now'), face: 409, name: 'APIError', again: true },
+  too_large: { status: 413, body: said('big'), face: 413, name: 'BadRequestError' },
+  unprocessable: { status: 422, body: { detail: [{ msg: 'field required' }] }, face: 422, name: 'UnprocessableEntityError' },
+  rate_limit: { status: 429, body: said('slow down', { type: 'requests', code: 'rate_limit_exceeded' }), headers: { 'retry-after': '7' }, face: 429, name: 'RateLimitError', again: true, rests: true, after: '7', type: 'requests', code: 'rate_limit_exceeded' },
+  internal: { status: 500, body: said('oops', { type: 'server_error' }), face: 500, name: 'InternalServerError', again: true, type: 'server_error' },
+  bad_gateway: { status: 502, body: '<html>bad gateway</html>', face: 502, name: 'BadGatewayError', again: true },
+  unavailable: { status: 503, body: '', headers: { 'retry-after': '3' }, face: 503, name: 'ServiceUnavailableError', again: true, after: '3' },
+  gateway_timeout: { status: 504, body: '', face: 408, name: 'Timeout', again: true },
+  overloaded: { status: 529, body: said('overloaded', { type: 'overloaded_error' }), face: 500, name: 'InternalServerError', again: true, type: 'overloaded_error' },
+  redirect: { status: 307, body: '', headers: { location: '/trap/v1/chat/completions' }, face: 502, name: 'APIError' },
+  error_in_200: { status: 200, body: said('Rate limit reached', { type: 'tokens' }), face: 429, name: 'RateLimitError', again: true, rests: true, type: 'tokens' },
+  refused: { face: 500, name: 'APIConnectionError', again: true },
+  reset: { script: async (turn) => turn.reset(), face: 500, name: 'APIConnectionError', again: true },
+  closed: { script: async (turn) => turn.end(), face: 500, name: 'APIConnectionError', again: true },
+  garbage: { script: async (turn) => turn.write('SSH-2.0-OpenSSH_9.6\r\n\r\n'), face: 502, name: 'APIError', again: true },
+};
+
+function scriptOf(signal) {
+  if (signal.script) return signal.script;
+  return async (turn) => {
+    const bytes = typeof signal.body === 'string' ? signal.body : JSON.stringify(signal.body);
+    await turn.json(signal.status, bytes, signal.headers);
+  };
+}
+
+/** Ways to break an answer to a plain call. `billed`: bytes of a 2xx body came, so the attempt is not repeated in its group. */
+const plainBreaks = {
+  cut_sized: { script: async (turn) => (await turn.head(200, { 'content-type': 'application/json', 'content-length': goodReply.length }), await turn.write(goodReply.slice(0, 180)), turn.end()), face: 502, billed: true, kind: 'upstream_truncated' },
+  cut_chunked: { script: async (turn) => (await turn.head(200, { 'transfer-encoding': 'chunked' }), await turn.chunk(goodReply.slice(0, 180)), await turn.sleep(30), turn.reset()), face: 502, billed: true, kind: 'upstream_truncated' },
+  cut_after_head: { script: async (turn) => (await turn.head(200, { 'content-length': goodReply.length }), await turn.sleep(30), turn.end()), face: 502, kind: 'upstream_truncated' },
+  no_json: { script: (turn) => turn.json(200, 'oops'), face: 502, billed: true, kind: 'upstream_malformed' },
+  no_choices: { script: (turn) => turn.json(200, '{"id":"x"}'), face: 502, billed: true, kind: 'upstream_malformed' },
+  sse: { script: (turn) => turn.sse(goodStream), face: 502, billed: true, kind: 'upstream_malformed' },
+  empty: { script: (turn) => turn.json(200, ''), face: 502, kind: 'upstream_malformed' },
+  nothing: { script: (turn) => turn.head(204), face: 502, kind: 'upstream_malformed' },
+  gzip: { script: async (turn) => (await turn.head(200, { 'content-encoding': 'gzip', 'transfer-encoding': 'chunked' }), await turn.chunk(zlib.gzipSync(goodReply)), await turn.last()), face: 502, kind: 'upstream_malformed', says: /content-encoding: gzip/ },
+  bad_chunks: { script: async (turn) => (await turn.head(200, { 'transfer-encoding': 'chunked' }), await turn.write('zz\r\nhello\r\n')), face: 502, kind: 'upstream_malformed' },
+};
+
+/** Ways to break a stream before its first content: a fallback takes over in silence. */
+const earlyBreaks = {
+  after_head: { script: async (turn) => (await turn.sseHead(), await turn.sleep(20), turn.reset()), kind: 'upstream_truncated' },
+  after_comment: { script: async (turn) => (await turn.sseHead(), await turn.chunk(': wait\n\n'), await turn.sleep(20), turn.reset()), kind: 'upstream_truncated', billed: true },
+  ended_at_once: { script: async (turn) => (await turn.sseHead(), await turn.last()), kind: 'upstream_truncated' },
+  done_alone: { script: (turn) => turn.sse(events('[DONE]')), kind: 'upstream_truncated', billed: true },
+  inside_first: { script: async (turn) => (await turn.sseHead(), await turn.chunk(events(word('a')).slice(0, 60)), await turn.sleep(20), turn.reset()), kind: 'upstream_truncated', billed: true },
+  after_role: { script: async (turn) => (await turn.sseHead(), await turn.chunk(events(role)), await turn.sleep(20), turn.reset()), kind: 'upstream_truncated', billed: true },
+  first_event_is_error: { script: (turn) => turn.sse(events(JSON.stringify(said('overloaded', { type: 'server_error' })))), kind: 'upstream_internal' },
+  named_error: { script: (turn) => turn.sse(`event: error\n${events(JSON.stringify(said('Rate limit reached')))}`), kind: 'upstream_rate_limited' },
+  comment_then_error: { script: (turn) => turn.sse(`: OPENROUTER PROCESSING\n\n${events(JSON.stringify(said('gone', { code: 502 })))}`), kind: 'upstream_bad_gateway' },
+  json_error: { script: (turn) => turn.json(200, said('bad key', { code: 'invalid_api_key' })), kind: 'upstream_unauthenticated' },
+  html: { script: async (turn) => (await turn.sseHead({ 'content-type': 'text/html' }), await turn.chunk('<html>502 Bad Gateway</html>'), await turn.last()), kind: 'upstream_malformed', billed: true },
+  no_json: { script: (turn) => turn.sse(events('{oops}')), kind: 'upstream_malformed', billed: true },
+  gzip: { script: async (turn) => (await turn.sseHead({ 'content-encoding': 'gzip' }), await turn.chunk(zlib.gzipSync(goodStream)), await turn.last()), kind: 'upstream_malformed' },
+};
+
+/** Ways to break a stream after content has left: one error event, then [DONE]. */
+const lateBreaks = {
+  closed: { end: (turn) => turn.last(), code: '502', type: 'upstream_stream_error' },
+  cut: { end: (turn) => turn.reset(), code: '502', type: 'upstream_stream_error' },
+  inside_event: { end: async (turn) => (await turn.chunk(events(word('lost')).slice(0, 50)), await turn.last()), code: '502', type: 'upstream_stream_error' },
+  error_event: { end: async (turn) => (await turn.chunk(events(JSON.stringify(said('boom', { type: 'server_error', code: 'server_error' })))), await turn.last()), code: 'server_error', type: 'server_error' },
+  no_json: { end: async (turn) => (await turn.chunk(events('{oops}')), await turn.last()), code: '502' },
+  broke_off: { end: async (turn) => (await turn.chunk(events(chunk('{"index":0,"delta":{},"finish_reason":"insufficient_system_resource"}'))), await turn.last()), code: '503' },
+};
+
+before(async () => {
+  provider = await RawProvider.start();
+  const closedPort = await freePort();
+  const backup = provider.on('backup', async (turn) => (JSON.parse(turn.request.body).stream ? turn.sse(goodStream) : turn.json(200, goodReply)));
+  const models = [deployment('backup', backup)];
+  const fallbacks = [];
+  const serve = (name, base, params = {}) => {
+    models.push(deployment(name, base, { params, info: { id: `${name}-1` } }));
+  };
+  for (const [name, signal] of Object.entries(signals)) {
+    const base = name === 'refused' ? `http://127.0.0.1:${closedPort}/v1` : provider.on(name, scriptOf(signal));
+    serve(`lone-${name}`, base);
+    serve(`crowd-${name}`, base, { order: 1 });
+    models.push(deployment(`crowd-${name}`, backup, { params: { order: 2 }, info: { id: `crowd-${name}-2` } }));
+    serve(`back-${name}`, base);
+    fallbacks.push({ [`back-${name}`]: ['backup'] });
+  }
+  for (const [group, table] of Object.entries({ plain: plainBreaks, early: earlyBreaks })) {
+    for (const [name, one] of Object.entries(table)) {
+      const base = provider.on(`${group}-${name}`, one.script);
+      serve(`lone-${group}-${name}`, base);
+      serve(`crowd-${group}-${name}`, base, { order: 1 });
+      models.push(deployment(`crowd-${group}-${name}`, backup, { params: { order: 2 }, info: { id: `crowd-${group}-${name}-2` } }));
+      serve(`back-${group}-${name}`, base);
+      fallbacks.push({ [`back-${group}-${name}`]: ['backup'] });
+    }
+  }
+  for (const [name, one] of Object.entries(lateBreaks)) {
+    const base = provider.on(`late-${name}`, async (turn) => {
+      await turn.sseHead();
+      await turn.chunk(events(role, word('The quick brown fox'), word(' jumps over the lazy dog.')));
+      await turn.sleep(30);
+      await one.end(turn);
+    });
+    serve(`late-${name}`, base);
+    fallbacks.push({ [`late-${name}`]: ['backup'] });
+  }
+  serve('informed', provider.on('informed', async (turn) => (await turn.write('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n'), turn.json(200, goodReply))));
+  serve('many-headers', provider.on('many-headers', (turn) => turn.json(200, goodReply, { 'x-ratelimit-remaining-requests': '41', 'X-Request-Id': 'req_1', 'set-cookie': 'a=b', ...Object.fromEntries(Array.from({ length: 80 }, (_, i) => [`x-noise-${i}`, 'n'.repeat(90)])) })));
+  for (const number of [1, 2, 3]) serve(`six-${number}`, provider.on('six', (turn) => turn.json(503, said('busy'))), {});
+  for (const number of [1, 2, 3]) models.push(deployment(`six-${number}`, provider.base('six'), { info: { id: `six-${number}-other` } }));
+  fallbacks.push({ 'six-1': ['six-2', 'six-3'] });
+  gateway = await Gateway.start({ config: { model_list: models, router_settings: { fallbacks } } });
+});
+
+after(async () => {
+  await gateway?.stop();
+  await provider?.stop();
+});
+
+const streamed = { stream: true };
+const headersOf = (reply) => Object.fromEntries([...reply.headers].filter(([name]) => name.startsWith('x-litellm-')));
+
+test('each signal of a provider has its face, with LiteLLM\'s class in the message and Retry-After kept', async () => {
+  const books = await Books.open(gateway);
+  for (const [name, signal] of Object.entries(signals)) {
+    for (const body of [{}, streamed]) {
+      if (body === streamed && signal.rests) continue; // Rests since the plain call.
+      const reply = await books.chat({ model: `lone-${name}`, num_retries: 0, ...body });
+      const where = `${name} ${JSON.stringify(body)}: ${reply.status} ${reply.text}`;
+      assert.equal(reply.status, signal.face, where);
+      assert.deepEqual(Object.keys(reply.json.error), ['message', 'type', 'param', 'code'], where);
+      assert.ok(reply.json.error.message.startsWith(`litellm.${signal.name}: `), where);
+      assert.ok(reply.json.error.message.includes(`. Received Model Group=lone-${name}\nAvailable Model Group Fallbacks=None`), where);
+      assert.equal(reply.json.error.code, signal.code ?? String(signal.face), where);
+      assert.equal(reply.json.error.param, signal.param ?? null, where);
+      if (signal.type) assert.equal(reply.json.error.type, signal.type, where);
+      assert.equal(reply.headers.get('retry-after'), signal.after ?? null, where);
+      assert.equal(reply.headers.get('x-litellm-response-cost'), '0', where);
+      assert.equal(reply.headers.get('x-litellm-model-id'), `lone-${name}-1`, where);
+      assert.equal(reply.headers.get('x-litellm-attempted-retries'), '0', where);
+      if (signal.headers?.['retry-after']) assert.equal(reply.headers.get('llm_provider-retry-after'), signal.after, where);
+      const row = await books.row();
+      assert.equal(row.status, 'failure', where);
+      assert.equal(row.turnpike.http_status, signal.face, where);
+      assert.equal((await books.line()).http_status ?? (await books.line()).status_code, signal.face, where);
+    }
+    const health = await gateway.call('GET', `/health?model=lone-${name}`);
+    assert.equal(health.json.unhealthy_count, signal.rests ? 1 : 0, `${name} rests at once: ${health.text}`);
+  }
+  assert.equal(provider.calls('trap').length, 0, 'redirects are not followed');
+  await books.close(0);
+});
+
+test('another deployment of the group is tried exactly where that can help', async () => {
+  const books = await Books.open(gateway);
+  let served = 0;
+  for (const [name, signal] of Object.entries(signals)) {
+    const reply = await books.chat({ model: `crowd-${name}` });
+    const where = `${name}: ${reply.status} ${reply.text}`;
+    assert.equal(reply.status, signal.again ? 200 : signal.face, where);
+    assert.equal(reply.headers.get('x-litellm-attempted-retries'), signal.again ? '1' : '0', where);
+    assert.equal(reply.headers.get('x-litellm-attempted-fallbacks'), '0', where);
+    assert.equal(reply.headers.get('x-litellm-model-id'), `crowd-${name}-${signal.again ? 2 : 1}`, where);
+    if (!signal.again) continue;
+    served += good;
+    assert.equal(reply.json.model, `crowd-${name}`);
+    const row = await books.row();
+    assert.deepEqual(row.turnpike.attempts.map((one) => one.deployment_id), [`crowd-${name}-1`, `crowd-${name}-2`]);
+    assert.equal(row.turnpike.marks, 'retried', where);
+  }
+  await books.close(served);
+});
+
+test('AC-FALL-1, -2: every signal falls back, streams too, and the caller can see it', async () => {
+  const books = await Books.open(gateway);
+  let served = 0;
+  for (const [name, signal] of Object.entries(signals)) {
+    for (const body of [{}, streamed]) {
+      if (body === streamed && signal.rests) continue;
+      const model = `back-${name}`;
+      const reply = body === streamed ? await books.stream({ model, num_retries: 0 }) : await books.chat({ model, num_retries: 0 });
+      const where = `${name}: ${reply.status} ${reply.text}`;
+      assert.equal(reply.status, 200, where);
+      served += good;
+      for (const one of body === streamed ? reply.events.slice(0, -1) : [reply.json]) assert.equal(one.model, 'backup', where);
+      const headers = headersOf(reply);
+      assert.equal(headers['x-litellm-requested-model'], model, where);
+      assert.equal(headers['x-litellm-model-group'], 'backup', where);
+      assert.equal(headers['x-litellm-attempted-fallbacks'], '1', where);
+      assert.equal(headers['x-litellm-attempted-retries'], '0', where);
+      assert.equal(headers['x-litellm-model-api-base'], provider.base('backup'), where);
+      const row = await books.row();
+      assert.equal(row.turnpike.requested_model, model, where);
+      assert.equal(row.model_group, 'backup', where);
+      assert.match(row.turnpike.marks, /fell_back/, where);
+      assert.equal(row.turnpike.attempts.length, 2, where);
+      const off = await books.chat({ model, num_retries: 0, disable_fallbacks: true, ...body });
+      assert.notEqual(off.status, 200, `${name}: disable_fallbacks`);
+    }
+  }
+  await books.close(served);
+});
+
+test('AC-RETRY-2: a plain answer that may be billed is not repeated in its group, and is booked', async () => {
+  const books = await Books.open(gateway);
+  let booked = 0;
+  for (const [name, one] of Object.entries(plainBreaks)) {
+    const alone = await books.chat({ model: `lone-plain-${name}`, num_retries: 0 });
+    assert.equal(alone.status, one.face, `${name}: ${alone.text}`);
+    if (one.says) assert.match(alone.json.error.message, one.says);
+    const row = await books.row();
+    assert.equal(row.turnpike.error_kind, one.kind, name);
+    assert.equal(nano(row.spend) > 0, Boolean(one.billed), `${name} costs ${row.spend}`);
+    if (one.billed) assert.match(row.turnpike.marks, /estimated/, name);
+    if (one.kind === 'upstream_truncated' && one.billed) assert.equal(row.completion_tokens, 2, `${name}: "one two" had come`);
+    booked += nano(row.spend);
+
+    const crowd = await books.chat({ model: `crowd-plain-${name}` });
+    assert.equal(crowd.status, one.billed ? one.face : 200, `${name}: ${crowd.text}`);
+    booked += nano((await books.row()).spend);
+
+    const back = await books.chat({ model: `back-plain-${name}` , num_retries: 0 });
+    assert.equal(back.status, 200, `${name}: ${back.text}`);
+    const fell = await books.row();
+    assert.equal(/retried_billed/.test(fell.turnpike.marks), Boolean(one.billed), name);
+    assert.equal(nano(fell.spend), good + nano(row.spend), `${name}: one row, both attempts`);
+    booked += nano(fell.spend);
+  }
+  await books.close(booked);
+});
+
+test('AC-FALL-1, AC-ERR-2: a stream that breaks before its first content is replaced in silence', async () => {
+  const books = await Books.open(gateway);
+  let booked = 0;
+  for (const [name, one] of Object.entries(earlyBreaks)) {
+    const alone = await books.chat({ model: `lone-early-${name}`, num_retries: 0, ...streamed });
+    assert.ok(alone.status >= 400, `${name}: an error has its own status: ${alone.status} ${alone.text}`);
+    assert.ok(alone.json.error.message, name);
+    const row = await books.row();
+    assert.equal(row.turnpike.error_kind, one.kind, `${name}: ${alone.text}`);
+    assert.equal(nano(row.spend) > 0, Boolean(one.billed), `${name} costs ${row.spend}`);
+    booked += nano(row.spend);
+
+    const crowd = await books.stream({ model: `crowd-early-${name}` });
+    assert.equal(crowd.status, one.billed ? alone.status : 200, `${name}: ${crowd.text}`);
+    booked += nano((await books.row()).spend);
+
+    const back = await books.stream({ model: `back-early-${name}`, num_retries: 0 });
+    assert.equal(back.status, 200, `${name}: ${back.text}`);
+    assert.equal(back.events.at(-1), '[DONE]');
+    assert.ok(!back.text.includes('"error"'), `${name}: ${back.text}`);
+    assert.equal(back.events[0].model, 'backup');
+    const fell = await books.row();
+    assert.equal(nano(fell.spend), good + nano(row.spend), `${name}: one row, both attempts`);
+    booked += nano(fell.spend);
+  }
+  await books.close(booked);
+});
+
+test('AC-ERR-1, -3: a stream that breaks later ends with one error event and [DONE], and is a failure that cost something', async () => {
+  const books = await Books.open(gateway);
+  let booked = 0;
+  for (const [name, one] of Object.entries(lateBreaks)) {
+    const before = provider.calls('backup').length;
+    const reply = await books.stream({ model: `late-${name}` });
+    const where = `${name}: ${reply.text}`;
+    assert.equal(reply.status, 200, where);
+    assert.equal(reply.events.at(-1), '[DONE]', where);
+    const { error } = reply.events.at(-2);
+    assert.equal(error.code, one.code, where);
+    if (one.type) assert.equal(error.type, one.type, where);
+    assert.ok(error.message, where);
+    const chunks = reply.events.slice(0, -2);
+    assert.equal(chunks.map((each) => each.choices[0].delta.content ?? '').join(''), 'The quick brown fox jumps over the lazy dog.', where);
+    assert.ok(chunks.every((each) => each.choices[0].finish_reason === null), 'no invented success');
+    assert.equal(provider.calls('backup').length, before, 'no silent restart');
+    const row = await books.row();
+    assert.equal(row.status, 'failure', where);
+    assert.equal(row.completion_tokens, 10, where);
+    assert.ok(row.prompt_tokens > 0, where);
+    assert.match(row.turnpike.marks, /estimated/, where);
+    assert.match(row.turnpike.marks, /truncated/, where);
+    assert.ok(row.metadata.error_information.error_message.startsWith('litellm.'), JSON.stringify(row.metadata.error_information));
+    booked += nano(row.spend);
+  }
+  await books.close(booked);
+});
+
+test('1xx answers are read past; what comes back stays below 4096 bytes of head', async () => {
+  const books = await Books.open(gateway);
+  assert.equal((await books.chat({ model: 'informed' })).status, 200);
+  const reply = await books.chat({ model: 'many-headers' }, { headers: { 'x-request-from': 'test' } });
+  assert.equal(reply.status, 200, reply.text);
+  assert.equal(reply.headers.get('x-ratelimit-remaining-requests'), '41');
+  assert.equal(reply.headers.get('llm_provider-x-ratelimit-remaining-requests'), '41');
+  assert.equal(reply.headers.get('llm_provider-x-request-id'), 'req_1');
+  assert.equal(reply.headers.get('set-cookie'), null);
+  const size = [...reply.headers].reduce((sum, [name, value]) => sum + name.length + value.length + 4, 20);
+  assert.ok(size < 4096, `${size} bytes`);
+  await books.close(2 * good);
+});
+
+test('AC-RETRY-1: six attempts in all, whatever the groups would allow', async () => {
+  const books = await Books.open(gateway);
+  const reply = await books.chat({ model: 'six-1', num_retries: 9 });
+  assert.equal(reply.status, 503, reply.text);
+  assert.equal(provider.calls('six').length, 6);
+  const row = await books.row();
+  assert.equal(row.turnpike.attempts.length, 6);
+  assert.equal(1 + row.turnpike.retries + row.turnpike.fallbacks, 6);
+  assert.equal(reply.headers.get('x-litellm-attempted-retries'), String(row.turnpike.retries));
+  assert.equal(reply.headers.get('x-litellm-attempted-fallbacks'), String(row.turnpike.fallbacks));
+  assert.match(reply.json.error.message, /LiteLLM Retried: \d+ times, LiteLLM Max Retries: 9$/);
+  await books.close(0);
+});
+
+test('AC-COOL-2, -3: failures count, the group rests, one probe looks, the others are told how long', async () => {
+  await scene(
+    async (own) => {
+      let answer = (turn) => turn.json(500, said('oops'));
+      const base = provider.on('weak', (turn) => answer(turn));
+      const weak = own(await Gateway.start({ config: { model_list: [deployment('weak', base)], router_settings: { allowed_fails: 2, cooldown_time: 3, num_retries: 0 } } }));
+      return { weak, set: (script) => (answer = script) };
+    },
+    async ({ weak, set }) => {
+      const books = await Books.open(weak);
+      for (let i = 0; i < 3; ++i) assert.equal((await books.chat({ model: 'weak' })).status, 500);
+      assert.equal((await weak.call('GET', '/health?model=weak')).json.unhealthy_count, 1, 'the third failure of two allowed');
+      let release;
+      const held = new Promise((resolve) => (release = resolve));
+      set(async (turn) => (await held, turn.json(200, goodReply)));
+      const asked = provider.calls('weak').length;
+      const probe = books.chat({ model: 'weak' });
+      await until(() => provider.calls('weak').length === asked + 1, 'the probe');
+      const refused = await books.chat({ model: 'weak' });
+      assert.equal(refused.status, 429, refused.text);
+      assert.match(refused.json.error.message, /^No deployments available for selected model, Try again in \d seconds\. Passed model=weak\. .*The provider last answered with status 500/);
+      assert.ok(['1', '2', '3'].includes(refused.headers.get('retry-after')), refused.headers.get('retry-after'));
+      release();
+      assert.equal((await probe).status, 200);
+      assert.equal((await books.chat({ model: 'weak' })).status, 200, 'it is back before its rest is over');
+      assert.equal(provider.calls('weak').length, asked + 2, 'nobody else was sent');
+      await books.close(2 * good);
+    },
+  );
+});
+
+test('AC-COOL-1: callers\' mistakes and mocked failures rest nobody', async () => {
+  const books = await Books.open(gateway);
+  for (const body of [{ mock_response: 'litellm.RateLimitError' }, { mock_testing_rate_limit_error: true }, { mock_testing_fallbacks: true }, { mock_timeout: true, timeout: 0.05 }]) {
+    for (let i = 0; i < 6; ++i) assert.notEqual((await books.chat({ model: 'crowd-bad_request', num_retries: 0, ...body })).status, 200);
+  }
+  for (let i = 0; i < 6; ++i) assert.equal((await books.chat({ model: 'crowd-bad_request' })).status, 400);
+  assert.equal((await gateway.call('GET', '/health?model=crowd-bad_request')).json.unhealthy_count, 0);
+  await books.close(0);
+});
