@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include <boost/version.hpp>
+#include <span>
 #include <string>
 
 #include "app/snapshot.h"
@@ -13,6 +14,16 @@
 #include "provider/provider.h"
 
 namespace turnpike::app {
+
+namespace {
+
+std::string joined(std::span<const std::string_view> names) {
+  std::string text;
+  for (const std::string_view name : names) text += (text.empty() ? "" : ", ") + std::string(name);
+  return text.empty() ? "-" : text;
+}
+
+}  // namespace
 
 int print_version() {
   fmt::print("turnpike {}\n", TURNPIKE_VERSION);
@@ -25,15 +36,14 @@ int print_version() {
 }
 
 int print_providers() {
-  constexpr const char* kRow = "{:<24} {:<14} {:<60} {}\n";
-  fmt::print(kRow, "PROVIDER", "", "ADDRESS", "KEY VARIABLE");
+  constexpr const char* kRow = "{:<24} {:<14} {:<66} {:<12} {}\n";
+  fmt::print(kRow, "PROVIDER", "", "ADDRESS", "KEY", "VARIABLES OF THE KEY; OF THE ADDRESS");
   for (const provider::Provider& row : provider::catalogue()) {
-    std::string keys;
-    for (const std::string_view variable : row.key_variables)
-      keys += (keys.empty() ? "" : ", ") + std::string(variable);
     const bool served = row.shape == provider::Shape::OpenAi;
     const std::string_view address = !served ? "-" : row.base_url.empty() ? "api_base of your own" : row.base_url;
-    fmt::print(kRow, row.name, served ? "served" : "not served yet", address, keys);
+    const std::string_view key = !served ? "-" : row.self_hosted ? "if wanted" : "needed";
+    fmt::print(kRow, row.name, served ? "served" : "not served yet", address, key,
+               joined(row.key_variables) + "; " + joined(row.base_url_variables));
   }
   return 0;
 }

@@ -55,6 +55,15 @@ Result<http::BaseUrl> base_of(const provider::Provider& provider, const config::
                               const config::Environment& environment) {
   std::string url = entry.api_base;
   if (url.empty()) url = first_set(environment, provider.base_url_variables);
+  if (url.empty()) {
+    // Every provider has this one, whatever else it has (spec config 10).
+    std::string variable;
+    for (const char c : provider.name)
+      variable += c == '-' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+    variable += "_API_BASE";
+    const std::string_view only = variable;
+    url = first_set(environment, std::span(&only, 1));
+  }
   if (url.empty()) url = provider.base_url;
   if (url.empty() || has_placeholder(url)) {
     const std::string variables = joined(provider.base_url_variables);

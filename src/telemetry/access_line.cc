@@ -26,40 +26,74 @@ void append_time(std::string& out, std::int64_t unix_us) {
   out.append("\"").append(known).append(digits, 7).append("\"");
 }
 
+/// A member's name as it is written: `,"name":`, made by the compiler.
+struct Name {
+  static constexpr std::size_t kBytesMax = 32;
+  char text[kBytesMax] = {};
+  std::size_t size = 0;
+
+  template <std::size_t N>
+  consteval Name(const char (&name)[N]) {  // NOLINT(google-explicit-constructor): names are written as literals.
+    static_assert(N + 3 <= kBytesMax);
+    text[size++] = ',';
+    text[size++] = '"';
+    for (std::size_t i = 0; i + 1 < N; ++i) text[size++] = name[i];
+    text[size++] = '"';
+    text[size++] = ':';
+  }
+};
+
 /// Members of the line that are left out when they say nothing.
 class Line {
  public:
-  explicit Line(std::string& out) : writer_(out) { writer_.begin_object(); }
-  void end() { writer_.end_object(); }
+  explicit Line(std::string& out) : out_(out) { out_ += '{'; }
+  void end() { out_ += '}'; }
 
-  Line& time(std::string_view name, std::int64_t unix_us) {
-    thread_local std::string text;
-    text.clear();
-    append_time(text, unix_us);
-    writer_.key(name).raw(text);
+  Line& time(const Name& name, std::int64_t unix_us) {
+    begin(name);
+    append_time(out_, unix_us);
     return *this;
   }
   /// Text of ours.
-  Line& text(std::string_view name, std::string_view value) {
-    if (!value.empty()) writer_.key(name).string(value);
+  Line& text(const Name& name, std::string_view value) {
+    if (value.empty()) return *this;
+    begin(name);
+    json::append_string(out_, value);
     return *this;
   }
   /// Text that strangers wrote.
-  Line& foreign(std::string_view name, std::string_view value) {
-    if (!value.empty()) append_foreign(writer_.key(name), value);
+  Line& foreign(const Name& name, std::string_view value) {
+    if (value.empty()) return *this;
+    begin(name);
+    append_foreign(value);
     return *this;
   }
-  Line& number(std::string_view name, std::int64_t value) {
-    writer_.key(name).number(value);
+  Line& foreign_list(const Name& name, const std::vector<std::string>& values) {
+    if (values.empty()) return *this;
+    begin(name);
+    char before = '[';
+    for (const std::string& value : values) {
+      out_ += before;
+      append_foreign(value);
+      before = ',';
+    }
+    out_ += ']';
     return *this;
   }
-  Line& number_if(std::string_view name, std::int64_t value) { return value == 0 ? *this : number(name, value); }
-  Line& boolean(std::string_view name, bool value) {
-    writer_.key(name).boolean(value);
+  Line& number(const Name& name, std::int64_t value) {
+    begin(name);
+    char digits[24];
+    out_.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+    return *this;
+  }
+  Line& number_if(const Name& name, std::int64_t value) { return value == 0 ? *this : number(name, value); }
+  Line& boolean(const Name& name, bool value) {
+    begin(name);
+    out_.append(value ? "true" : "false");
     return *this;
   }
   /// Milliseconds with three decimals.
-  Line& milliseconds(std::string_view name, std::int64_t us) {
+  Line& milliseconds(const Name& name, std::int64_t us) {
     char buffer[32];
     us = us < 0 ? 0 : us;
     char* end = std::to_chars(buffer, buffer + 20, us / 1000).ptr;
@@ -68,21 +102,30 @@ class Line {
     *end++ = static_cast<char>('0' + rest / 100);
     *end++ = static_cast<char>('0' + rest / 10 % 10);
     *end++ = static_cast<char>('0' + rest % 10);
-    writer_.key(name).raw(std::string_view(buffer, static_cast<std::size_t>(end - buffer)));
+    begin(name);
+    out_.append(buffer, end);
     return *this;
   }
-  Line& money(std::string_view name, Money value) {
-    writer_.key(name).raw(value.to_string());
+  Line& money(const Name& name, Money value) {
+    begin(name);
+    out_.append(value.to_string());
     return *this;
   }
-  json::Writer& writer() { return writer_; }
-  static void append_foreign(json::Writer& writer, std::string_view value) {
-    std::string hidden;
-    writer.string(redact(value, hidden) ? std::string_view(hidden) : value);
+  /// Starts a member whose value the caller appends.
+  void begin(const Name& name) {
+    const std::size_t comma = first_ ? 1 : 0;
+    first_ = false;
+    out_.append(name.text + comma, name.size - comma);
   }
 
  private:
-  json::Writer writer_;
+  void append_foreign(std::string_view value) {
+    std::string hidden;
+    json::append_string(out_, redact(value, hidden) ? std::string_view(hidden) : value);
+  }
+
+  std::string& out_;
+  bool first_ = true;
 };
 
 void append_attempt(std::string& out, const Attempt& attempt) {
@@ -130,11 +173,7 @@ void append_access_line(std::string& out, const domain::CallRecord& record) {
   line.foreign("provider_request_id", record.provider_request_id);
   append_who(line, record);
   line.foreign("end_user", record.end_user);
-  if (!record.tags.empty()) {
-    line.writer().key("tags").begin_array();
-    for (const std::string& tag : record.tags) Line::append_foreign(line.writer(), tag);
-    line.writer().end_array();
-  }
+  line.foreign_list("tags", record.tags);
   line.text("operation", domain::operation_name(record.operation)).foreign("route", record.route);
   line.boolean("stream", record.stream);
   line.foreign("requested_model", record.requested_model).foreign("model_group", record.model_group);
@@ -154,13 +193,14 @@ void append_access_line(std::string& out, const domain::CallRecord& record) {
   // One plain attempt says nothing that the line does not say already.
   const bool plain = record.attempts.size() == 1 && !record.attempts.front().error;
   if (!record.attempts.empty() && !plain) {
-    line.writer().key("attempts").begin_array();
+    line.begin("attempts");
+    char before = '[';
     for (const Attempt& attempt : record.attempts) {
-      std::string one;
-      append_attempt(one, attempt);
-      line.writer().raw(one);
+      out += before;
+      append_attempt(out, attempt);
+      before = ',';
     }
-    line.writer().end_array();
+    out += ']';
   }
   line.end();
 }

@@ -211,6 +211,23 @@ TEST(Metrics, SpendStaysExactWhenLabelSetsRunOut) {
   EXPECT_EQ(page.find("turnpike_series_folded_total 0\n"), std::string::npos);
 }
 
+TEST(Metrics, APageStaysBelowItsLimitHoweverManyKeysCall) {
+  const auto metrics = Metrics::make({});
+  for (int i = 0; i < 2'000; ++i) metrics->call_ended(0, call(caller("key-number-" + std::to_string(i))));
+  const std::string page = metrics->render();
+  EXPECT_LE(page.size(), 5'000'000U);
+  EXPECT_GE(page.size(), 3'000'000U) << "and it is used";
+  const auto named = [&](std::string_view name) {
+    std::size_t lines = 0;
+    const std::string begin = "\n" + std::string(name) + "{";
+    for (std::size_t at = page.find(begin); at != std::string::npos; at = page.find(begin, at + 1)) ++lines;
+    return lines;
+  };
+  EXPECT_GE(named("litellm_request_total_latency_metric_count"), 50U);
+  EXPECT_GE(named("litellm_spend_metric_total"), 100U);
+  EXPECT_EQ(metrics->spend_total(), Money::from_nano(2'000 * 54'399'001LL));
+}
+
 TEST(Metrics, EscapesValues) {
   LabelValues values;
   values[static_cast<std::size_t>(Label::ApiProvider)] = "a\"b\\c\nd\re\xE2\x80\xA8";

@@ -82,8 +82,8 @@ Series* SeriesStore::find_or_add(Metric metric, std::string labels, bool is_othe
   const bool histogram = row.shape == Shape::Seconds;
   std::size_t& used = histogram ? histogram_bytes_ : counter_bytes_;
   const std::size_t bytes = page_bytes(row, labels.size());
-  if (!is_other && (family.series.size() >= limits_.series_max || used + bytes > limits_.page_bytes_max / 2))
-    return nullptr;
+  const std::size_t share = histogram ? limits_.page_bytes_max / 4 * 3 : limits_.page_bytes_max / 4;
+  if (!is_other && (family.series.size() >= limits_.series_max || used + bytes > share)) return nullptr;
   used += bytes;
   auto series = std::make_unique<Series>();
   series->labels = std::move(labels);

@@ -21,7 +21,9 @@ bool is_hex(char c) {
 /// Random digits; never all zero, which the standard keeps for "none".
 void append_id(std::string& out, std::uint64_t random) {
   if (random == 0) random = 1;
-  for (int shift = 60; shift >= 0; shift -= 4) out.push_back("0123456789abcdef"[(random >> shift) & 15]);
+  char digits[kSpanDigits];
+  for (std::size_t i = 0; i < kSpanDigits; ++i) digits[i] = "0123456789abcdef"[(random >> (60 - 4 * i)) & 15];
+  out.append(digits, kSpanDigits);
 }
 
 /// Version 00, or a later one that begins the same way.
