@@ -233,10 +233,12 @@ Status Process::start() {
   log_options.enabled = options_.access_log;
   access_log_ = telemetry::AccessLog::start(log_options);
 
-  std::string price_problem;
-  const std::shared_ptr<const ledger::Catalogue> prices = load_catalogue(*threads_->all().front(), price_problem);
-  if (!price_problem.empty()) base::log(LogLevel::Warning, "{}", price_problem);
-  snapshot_ = make_snapshot(*settings, prices, nullptr);
+  Result<std::shared_ptr<const ledger::Catalogue>> prices = load_catalogue(*threads_->all().front());
+  if (!prices) {
+    base::log(LogLevel::Warning, "{}; the compiled-in price table is in force.", prices.error().message);
+    prices = ledger::Catalogue::built_in();
+  }
+  snapshot_ = make_snapshot(*settings, *prices, nullptr);
   files_stamp_ = files_stamp(**settings);
   log_problems(*snapshot_);
   make_workers();
@@ -262,7 +264,7 @@ Status Process::start() {
   server_ = std::move(*server);
   base::log(LogLevel::Info, "turnpike {} on {}: {} deployments in {} groups, prices {}, {} I/O threads, data in {}",
             TURNPIKE_VERSION, address(), (*settings)->models.size(), snapshot_->routing->groups().size(),
-            prices->version(), thread_count, data_dir_->path());
+            snapshot_->prices->version(), thread_count, data_dir_->path());
   return {};
 }
 
@@ -281,6 +283,8 @@ void Process::publish(const pipeline::SnapshotRef& snapshot) {
 }
 
 Result<std::string> Process::reload() {
+  // Before the lock: a URL is fetched on an I/O thread, which may be asked for metrics meanwhile.
+  Result<std::shared_ptr<const ledger::Catalogue>> prices = load_catalogue(*threads_->all().front());
   const std::lock_guard lock(reload_mutex_);
   Result<config::SettingsRef> settings = load_settings(true);
   if (!settings) {
@@ -288,8 +292,16 @@ Result<std::string> Process::reload() {
     base::log(LogLevel::Error, "The new configuration is refused, the old one stays in force.");
     return base::fail(std::move(settings.error()));
   }
-  const std::vector<std::string> changes = config::diff(*snapshot_->settings, **settings);
-  snapshot_ = make_snapshot(*settings, snapshot_->prices, snapshot_.get());
+  std::vector<std::string> changes = config::diff(*snapshot_->settings, **settings);
+  if (!prices) {
+    base::log(LogLevel::Warning, "{}; the price table in force stays.", prices.error().message);
+    prices = snapshot_->prices;
+  }
+  if ((*prices)->version() != snapshot_->prices->version()) {
+    changes.push_back("prices: " + std::string(snapshot_->prices->version()) + " -> " +
+                      std::string((*prices)->version()));
+  }
+  snapshot_ = make_snapshot(*settings, *prices, snapshot_.get());
   know_models();
   files_stamp_ = files_stamp(**settings);
   publish(snapshot_);

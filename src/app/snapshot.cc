@@ -124,22 +124,21 @@ pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_pt
   return snapshot;
 }
 
-std::shared_ptr<const ledger::Catalogue> load_catalogue(net::IoThread& thread, std::string& problem) {
+Result<std::shared_ptr<const ledger::Catalogue>> load_catalogue(net::IoThread& thread) {
   const char* url = std::getenv("LITELLM_MODEL_COST_MAP_URL");
   const char* local = std::getenv("LITELLM_LOCAL_MODEL_COST_MAP");
   const bool local_only = local != nullptr && base::equals_ignoring_case(local, "true");
   if (url == nullptr || *url == '\0' || local_only) return ledger::Catalogue::built_in();
-  const auto keep_built_in = [&](const std::string& why) {
-    problem = "LITELLM_MODEL_COST_MAP_URL=" + base::without_credentials(url) + ": " + why +
-              "; the compiled-in price table is in force.";
-    return ledger::Catalogue::built_in();
+  const std::string shown = base::without_credentials(url);
+  const auto refused = [&](Error error) {
+    error.message = "LITELLM_MODEL_COST_MAP_URL=" + shown + ": " + error.message;
+    return base::fail(std::move(error));
   };
   Result<std::string> text = read_url(thread, url);
-  if (!text) return keep_built_in(text.error().message);
-  Result<std::shared_ptr<const ledger::Catalogue>> loaded =
-      ledger::Catalogue::load(*text, base::without_credentials(url));
-  if (!loaded) return keep_built_in(loaded.error().message);
-  return *loaded;
+  if (!text) return refused(std::move(text.error()));
+  Result<std::shared_ptr<const ledger::Catalogue>> loaded = ledger::Catalogue::load(*text, shown);
+  if (!loaded) return refused(std::move(loaded.error()));
+  return loaded;
 }
 
 }  // namespace turnpike::app

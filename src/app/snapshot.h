@@ -23,8 +23,7 @@ pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_pt
                                     const pipeline::Snapshot* previous);
 
 /// The price table: compiled in, or what LITELLM_MODEL_COST_MAP_URL names (a path, file:// or http(s)://) unless
-/// LITELLM_LOCAL_MODEL_COST_MAP is true. A table that cannot be read or is broken is refused whole; the compiled-in one
-/// stays and `problem` says why.
-std::shared_ptr<const ledger::Catalogue> load_catalogue(net::IoThread& thread, std::string& problem);
+/// LITELLM_LOCAL_MODEL_COST_MAP is true. Errors: a table that cannot be read or is broken is refused whole.
+Result<std::shared_ptr<const ledger::Catalogue>> load_catalogue(net::IoThread& thread);
 
 }  // namespace turnpike::app

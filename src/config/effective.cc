@@ -187,6 +187,7 @@ EffectiveValues effective(const GeneralSettings& settings) {
                ? fmt::format("{}", static_cast<double>(*settings.request_bytes_max) / (1024.0 * 1024.0))
                : "null");
   out.flag("always_include_stream_usage", settings.always_include_stream_usage);
+  out.flag("forbid_master_key_inference", settings.forbid_master_key_inference);
   out.text("completion_model", settings.completion_model);
   out.text("embedding_model", settings.embedding_model);
   out.flag("disable_spend_logs", settings.disable_spend_logs);

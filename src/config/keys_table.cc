@@ -422,6 +422,7 @@ constexpr Key kKeys[] = {
     {"general_settings.max_request_size_mb", Number, kHonoured, ""},
     {"general_settings.max_response_size_mb", Number, kProtects, "answers are not measured"},
     {"general_settings.always_include_stream_usage", Bool, kHonoured, ""},
+    {"general_settings.forbid_master_key_inference", Bool, kHonoured, ""},
     {"general_settings.forward_client_headers_to_llm_api", Bool, kNotYet, "client headers are not forwarded"},
     {"general_settings.forward_openai_org_id", Bool, kNotYet, "client headers are not forwarded"},
     {"general_settings.forward_llm_provider_auth_headers", Bool, kNotYet, "client headers are not forwarded"},

@@ -245,6 +245,7 @@ GeneralSettings read_general(Reading& reading) {
       settings.request_bytes_max = static_cast<std::uint64_t>(*megabytes * 1024 * 1024);
     }
   }
+  take_into(settings.forbid_master_key_inference, section, "forbid_master_key_inference", &Node::as_bool);
   take_into(settings.always_include_stream_usage, section, "always_include_stream_usage", &Node::as_bool);
   take_into(settings.completion_model, section, "completion_model", &Node::as_text);
   take_into(settings.embedding_model, section, "embedding_model", &Node::as_text);

@@ -55,6 +55,7 @@ TurnpikeSettings read_turnpike(Reading& reading) {
   take_word(reading, section, "budget_crossing", settings.budget_crossing, {"allow", "refuse"});
   take_word(reading, section, "stream_over_budget", settings.stream_over_budget, {"finish", "cut"});
   take_word(reading, section, "unknown_price", settings.unknown_price, {"refuse", "allow"});
+  settings.unknown_price_written = section.find("unknown_price") != nullptr;
   take_word(reading, section, "free_models_over_budget", settings.free_models_over_budget, {"allow", "refuse"});
   constexpr std::string_view kDays[] = {"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"};
   std::uint8_t day = 0;

@@ -158,6 +158,7 @@ struct GeneralSettings {
   std::string user_header_name;
   std::optional<std::uint64_t> request_bytes_max;  // max_request_size_mb, in bytes.
   bool always_include_stream_usage = false;
+  bool forbid_master_key_inference = false;  // Ours: calls of the master key are refused, not only warned of.
   std::string completion_model;  // Overrides the requested model of every call of the kind; empty: none.
   std::string embedding_model;
   bool disable_spend_logs = false;
@@ -199,6 +200,7 @@ struct TurnpikeSettings {
   Milliseconds budget_wait{1500};
   Milliseconds budget_held_wait{50};
   UnknownPrice unknown_price = UnknownPrice::Refuse;
+  bool unknown_price_written = false;  // Then it decides for self-hosted deployments too, which else cost 0.
   FreeModelsOverBudget free_models_over_budget = FreeModelsOverBudget::Allow;
   std::string budget_week_start = "monday";
 

@@ -41,6 +41,7 @@ struct Usage {
   std::vector<UnitCount> counts;
   bool estimated = false;                          // Counted by us, not said by the provider.
   std::optional<std::int64_t> provider_cost_nano;  // The provider's own figure, where it gives one.
+  std::optional<std::int64_t> list_cost_nano;      // What our prices say, where the provider's figure was booked.
 
   std::uint64_t of(Unit unit) const;
   void set(Unit unit, std::uint64_t count);

@@ -9,7 +9,7 @@ namespace {
 using domain::Unit;
 
 constexpr Grains kProductMax = kGrainsPerDollar * 1'000'000;
-constexpr std::size_t kFactorsMax = 6;
+constexpr std::size_t kFactorsMax = 5;  // And the host's.
 
 enum class Rounding : std::uint8_t { HalfEven, Up };
 
@@ -118,7 +118,7 @@ Sum add_up(const Prices& prices, const domain::Usage& usage, ServiceTier service
   return sum;
 }
 
-// Unsigned integer of 512 bits, least limb first: 128 bits of sum times up to six factors of 64.
+// Unsigned integer of 512 bits, least limb first: 128 bits of sum times up to six factors of 64, the host's included.
 class Wide {
  public:
   explicit Wide(Grains value)
@@ -178,7 +178,9 @@ Bill make_bill(const Prices& prices, const domain::Usage& usage, const BillTerms
   const bool too_many = terms.factors_ppb.size() > kFactorsMax;
   if (!too_many) {
     for (const std::uint64_t factor : terms.factors_ppb) value.multiply(factor);
-    for (std::size_t i = 0; i < terms.factors_ppb.size(); ++i) tail |= value.divide(kFactorOne) != 0;
+    if (prices.host_factor_ppb != 0) value.multiply(prices.host_factor_ppb);
+    const std::size_t divisions = terms.factors_ppb.size() + (prices.host_factor_ppb != 0 ? 1 : 0);
+    for (std::size_t i = 0; i < divisions; ++i) tail |= value.divide(kFactorOne) != 0;
   }
   const std::uint64_t rest = value.divide(static_cast<std::uint64_t>(kGrainsPerNano));
   if (too_many || !value.fits_money()) return {.cost = {}, .unknown = true, .free = false, .absurd = true};
@@ -195,6 +197,11 @@ Bill bill(const Prices& prices, const domain::Usage& usage, const BillTerms& ter
 
 Bill bill_rounded_up(const Prices& prices, const domain::Usage& usage, const BillTerms& terms) {
   return make_bill(prices, usage, terms, Rounding::Up);
+}
+
+void add_own_units(domain::Usage& usage, const Prices& prices, std::uint64_t milliseconds) {
+  if (prices.find(PriceField::Request).known()) usage.set(Unit::Requests, 1);
+  if (prices.by_second()) usage.set(Unit::Milliseconds, milliseconds);
 }
 
 Grains bill_grains(const Prices& prices, const domain::Usage& usage, ServiceTier service) {

@@ -38,6 +38,9 @@ Bill bill(const Prices& prices, const domain::Usage& usage, const BillTerms& ter
 /// The same rounded up, so that a hold for the worst case is never below the cost.
 Bill bill_rounded_up(const Prices& prices, const domain::Usage& usage, const BillTerms& terms = {});
 
+/// What a call uses by being made, where the model charges for it: one request, the time it took.
+void add_own_units(domain::Usage& usage, const Prices& prices, std::uint64_t milliseconds);
+
 /// Units x price in grains before factors and rounding, for callers who compare (dearest deployment); -1 when unknown.
 Grains bill_grains(const Prices& prices, const domain::Usage& usage, ServiceTier service = ServiceTier::Standard);
 

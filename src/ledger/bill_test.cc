@@ -163,6 +163,38 @@ TEST(Bill, FactorsAreAppliedOnceBeforeTheRounding) {
   EXPECT_EQ(bill(prices, usage, {.factors_ppb = nothing}).cost.nano(), 0);
 }
 
+TEST(Bill, ARegionalHostCostsItsFactor) {
+  Prices prices = prices_of(R"({"input_cost_per_token": 1e-06, "regional_processing_uplift_multiplier_eu": 1.1})");
+  const Usage usage = used({{Unit::InputTokens, 10}});
+  for (const auto& [host, nano] :
+       {std::pair{"api.openai.com", 10'000}, {"eu.api.openai.com", 11'000}, {"us.api.openai.com", 10'000}}) {
+    prices.apply_host(host);
+    EXPECT_EQ(bill(prices, usage).cost.nano(), nano) << host;
+    EXPECT_EQ(bill_rounded_up(prices, usage).cost.nano(), nano) << host;
+  }
+}
+
+TEST(Bill, WhatACallUsesByBeingMade) {
+  Usage usage = used({{Unit::InputTokens, 10}});
+  add_own_units(usage, prices_of(kAnthropic), 1500);
+  EXPECT_EQ(usage.counts, used({{Unit::InputTokens, 10}}).counts);
+  const Prices fee = prices_of(R"({"input_cost_per_token": 1e-06, "input_cost_per_request": 0.005})");
+  add_own_units(usage, fee, 1500);
+  EXPECT_EQ(bill(fee, usage).cost.nano(), 10'000 + 5'000'000);
+  Usage timed = used({{Unit::InputTokens, 10}, {Unit::OutputTokens, 5}});
+  const Prices by_time = prices_of(R"({"input_cost_per_second": 0.002})");
+  add_own_units(timed, by_time, 1500);
+  EXPECT_EQ(bill(by_time, timed).cost.nano(), 3'000'000);
+}
+
+// money.md section 10: one call of two attempts costs the sum of its two bills.
+TEST(Bill, AttemptsAddUpAsIntegers) {
+  const Prices prices = prices_of(R"({"input_cost_per_token": 1.5e-10})");
+  const Money one = bill(prices, used({{Unit::InputTokens, 1}})).cost;
+  const Money two = bill(prices, used({{Unit::InputTokens, 9}})).cost;
+  EXPECT_EQ((one + two).nano(), 0 + 1) << "1.35 and 0.15, each rounded once; the sum is never rounded again";
+}
+
 TEST(Bill, UnknownIsAStateNotAZero) {
   const Bill no_price = bill(Prices(), used({{Unit::InputTokens, 1}}));
   EXPECT_TRUE(no_price.unknown);

@@ -30,6 +30,7 @@ constexpr std::string_view kColumns[kTextCount] = {
 
 /// What the token columns cannot say.
 bool needs_usage_json(const domain::Usage& usage) {
+  if (usage.list_cost_nano) return true;
   for (const domain::UnitCount& item : usage.counts) {
     switch (item.unit) {
       case Unit::InputTokens:
@@ -60,6 +61,7 @@ std::string usage_json(const domain::Usage& usage) {
   json::Writer writer(out);
   writer.begin_object();
   for (const domain::UnitCount& item : usage.counts) writer.key(domain::unit_name(item.unit)).number(item.count);
+  if (usage.list_cost_nano) writer.key("list_cost_nano").number(*usage.list_cost_nano);
   writer.end_object();
   return out;
 }

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ledger/bill.h"
-
 namespace turnpike::ledger {
 namespace {
 
@@ -119,31 +117,51 @@ void Estimator::learn(std::string_view key, std::string_view group, std::uint64_
   }
 }
 
-Money hold_amount(const Prices& prices, const Estimator::Estimate& estimate, ServiceTier service) {
-  const BillTerms terms{.service = service};
-  domain::Usage usage;
-  usage.set(domain::Unit::InputTokens, estimate.prompt_tokens);
-  const Money input = bill_rounded_up(prices, usage, terms).cost;
-  usage.set(domain::Unit::OutputTokens, estimate.output_tokens);
-  const Money both = bill_rounded_up(prices, usage, terms).cost;
-  if (estimate.input_factor >= 1.0) return both;
-  // A learned share of the input's list price: an estimate, so binary arithmetic may round it up here.
-  const double share = std::ceil(static_cast<double>(input.nano()) * estimate.input_factor);
-  return both - input + Money::from_nano(static_cast<std::int64_t>(share));
+namespace {
+
+/// A bill that is too large to believe is too large to afford; one without a price is no hold at all.
+Money held_for(const Prices& prices, const domain::Usage& usage, const BillTerms& terms) {
+  const Bill bill = bill_rounded_up(prices, usage, terms);
+  return bill.absurd && prices.known() ? kUnaffordable : bill.cost;
 }
 
-Money hold_amount_strict(const Prices& prices, std::uint64_t prompt_tokens, std::uint64_t messages,
-                         std::uint64_t output_cap, ServiceTier service) {
+}  // namespace
+
+Money hold_amount(const Prices& prices, const Estimator::Estimate& estimate, const BillTerms& terms) {
+  domain::Usage usage;
+  usage.set(domain::Unit::InputTokens, estimate.prompt_tokens);
+  const Money input = held_for(prices, usage, terms);
+  usage.set(domain::Unit::OutputTokens, estimate.output_tokens);
+  add_own_units(usage, prices, estimate.milliseconds);
+  const Money all = held_for(prices, usage, terms);
+  if (estimate.input_factor >= 1.0 || all == kUnaffordable) return all;
+  // A learned share of the input's list price: an estimate, so binary arithmetic may round it up here.
+  const double share = std::ceil(static_cast<double>(input.nano()) * estimate.input_factor);
+  return all - input + Money::from_nano(static_cast<std::int64_t>(share));
+}
+
+Money hold_amount_strict(const Prices& prices, const WorstCase& worst, const BillTerms& terms) {
   using domain::Unit;
-  const std::uint64_t counted = prompt_tokens + (prompt_tokens + 19) / 20 + 64 + 8 * messages;
-  const BillTerms terms{.service = service};
+  constexpr Unit kInputs[] = {Unit::InputTokens, Unit::CacheWriteTokens, Unit::CacheWrite1hTokens,
+                              Unit::AudioInputTokens, Unit::ImageInputTokens};
+  constexpr Unit kOutputs[] = {Unit::OutputTokens, Unit::ReasoningTokens, Unit::AudioOutputTokens,
+                               Unit::ImageOutputTokens};
+  const auto is_media = [](Unit unit) {
+    return unit == Unit::AudioInputTokens || unit == Unit::ImageInputTokens || unit == Unit::AudioOutputTokens ||
+           unit == Unit::ImageOutputTokens;
+  };
+  const std::uint64_t counted = worst.prompt_tokens + (worst.prompt_tokens + 19) / 20 + 64 + 8 * worst.messages;
   Money dearest;
-  for (const Unit input : {Unit::InputTokens, Unit::CacheWriteTokens, Unit::CacheWrite1hTokens}) {
-    for (const Unit output : {Unit::OutputTokens, Unit::ReasoningTokens}) {
-      domain::Usage usage;
-      usage.set(input, counted);
-      usage.set(output, output_cap);
-      dearest = std::max(dearest, bill_rounded_up(prices, usage, terms).cost);
+  for (const ServiceTier service : {ServiceTier::Standard, terms.service}) {
+    for (const Unit input : kInputs) {
+      for (const Unit output : kOutputs) {
+        if (!worst.media && (is_media(input) || is_media(output))) continue;
+        domain::Usage usage;
+        usage.set(input, counted);
+        usage.set(output, std::min(worst.output_cap, kUnitCountMax + 1));
+        add_own_units(usage, prices, worst.milliseconds);
+        dearest = std::max(dearest, held_for(prices, usage, {service, terms.factors_ppb}));
+      }
     }
   }
   return dearest;

@@ -9,6 +9,7 @@
 
 #include "base/money.h"
 #include "domain/usage.h"
+#include "ledger/bill.h"
 #include "ledger/prices.h"
 
 namespace turnpike::ledger {
@@ -46,6 +47,7 @@ class Estimator {
     std::uint64_t prompt_tokens = 0;
     std::uint64_t output_tokens = 0;
     double input_factor = 1.0;
+    std::uint64_t milliseconds = 0;  // For models charged by time.
   };
   /// `caller_cap`: max_tokens x n of the request, 0 without; `model_cap`: the model's max output, 0 unknown.
   Estimate estimate(std::string_view key, std::string_view group, std::uint64_t prompt_bytes, std::uint64_t caller_cap,
@@ -69,14 +71,24 @@ class Estimator {
   std::string name_;              // Reused for look-ups.
 };
 
-/// The hold of a call: its expected usage at `prices`, rounded up. Zero when the price is unknown. `service`: what the
-/// request asks for, since the answer's is not known yet.
-Money hold_amount(const Prices& prices, const Estimator::Estimate& estimate,
-                  ServiceTier service = ServiceTier::Standard);
-/// The worst case within the caps (budget_mode: strict): the counted prompt with 5 % and a margin for its framing at
-/// the dearest price a prompt token can have (plain, five-minute or one-hour cache write), `output_cap` at the dearer
-/// of text and reasoning. Audio and image tokens are held as text.
-Money hold_amount_strict(const Prices& prices, std::uint64_t prompt_tokens, std::uint64_t messages,
-                         std::uint64_t output_cap, ServiceTier service = ServiceTier::Standard);
+/// More than any budget has: what nobody can say the worst of is held at this.
+constexpr Money kUnaffordable = Money::from_nano(1'000'000'000'000'000'000);
+
+/// The hold of a call: its expected usage at `prices`, rounded up. Zero when the price is unknown. `terms.service`:
+/// what the request asks for, since the answer's is not known yet.
+Money hold_amount(const Prices& prices, const Estimator::Estimate& estimate, const BillTerms& terms = {});
+
+/// The most that a call can use (budget_mode: strict).
+struct WorstCase {
+  std::uint64_t prompt_tokens = 0;  // Counted.
+  std::uint64_t messages = 1;
+  std::uint64_t output_cap = 0;
+  std::uint64_t milliseconds = 0;  // For models charged by time.
+  bool media = false;              // Any part of it may be audio or images.
+};
+/// The counted prompt with 5 % and a margin for its framing at the dearest price a prompt token can have (plain,
+/// five-minute or one-hour cache write), `output_cap` at the dearer of text and reasoning; at the dearer of the asked
+/// service tier and the standard one, which the provider may fall back to.
+Money hold_amount_strict(const Prices& prices, const WorstCase& worst, const BillTerms& terms = {});
 
 }  // namespace turnpike::ledger

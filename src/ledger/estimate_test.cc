@@ -80,7 +80,8 @@ TEST(Estimate, StrictCoversEveryUsageWithinItsCaps) {
         usage.set(Unit::OutputTokens, cap - reasoning);
         const Bill cost = bill(*prices, usage, {.service = service});
         ASSERT_FALSE(cost.unknown);
-        ASSERT_GE(hold_amount_strict(*prices, counted, 1, cap, service), cost.cost);
+        ASSERT_GE(hold_amount_strict(*prices, {.prompt_tokens = counted, .output_cap = cap}, {.service = service}),
+                  cost.cost);
       }
     }
   }
@@ -93,9 +94,72 @@ TEST(Estimate, HoldsOfOtherKindsOfPrices) {
   EXPECT_EQ(hold_amount(Prices(), estimate), Money()) << "unknown: the caller decides before";
   const auto listed = Catalogue::built_in()->find("gpt-4o");
   ASSERT_TRUE(listed);
-  EXPECT_GT(hold_amount(*listed, estimate, ServiceTier::Priority), hold_amount(*listed, estimate));
+  EXPECT_GT(hold_amount(*listed, estimate, {.service = ServiceTier::Priority}), hold_amount(*listed, estimate));
   estimate.input_factor = 0.25;
   EXPECT_EQ(hold_amount(prices_of("0.000003", "0.000015"), estimate).nano(), 750'000 + 1'500'000);
+}
+
+// The table of spec money 3: eight calls of a coding assistant against $25, before and after they are known, strict
+// too.
+TEST(Estimate, EightCodingAssistantsAtOnce) {
+  struct Case {
+    const char* input;
+    const char* output;
+    const char* write;
+    const char* fresh;    // Eight holds with nothing learned.
+    const char* learned;  // Eight holds after twenty calls.
+    const char* strict;   // One.
+    int strict_calls;     // That fit into $25.
+  };
+  const Case kCases[] = {
+      {"0.000003", "0.000015", "0.00000375", "2.52288", "0.66144", "0.87402", 8},
+      {"0.000015", "0.000075", "0.00001875", "12.6144", "3.3072", "4.3701", 5},
+  };
+  for (const Case& c : kCases) {
+    SCOPED_TRACE(c.input);
+    Prices prices = prices_of(c.input, c.output);
+    prices.set({PriceField::CacheWrite}, *Price::parse(c.write));
+    const auto eight = [](Money one) { return Money::from_nano(8 * one.nano()).to_string(); };
+    Estimator estimator;
+    const Estimator::Settings settings;
+    const auto ask = [&] { return estimator.estimate("key", "group", 399'996, 32'000, 64'000, false, settings); };
+    EXPECT_EQ(eight(hold_amount(prices, ask())), c.fresh);
+    for (int i = 0; i < 20; ++i) estimator.learn("key", "group", 400'000, 100'000, 400, 0.2);
+    EXPECT_EQ(eight(hold_amount(prices, ask())), c.learned);
+    const Money strict = hold_amount_strict(prices, {.prompt_tokens = 100'000, .output_cap = 32'000});
+    EXPECT_EQ(strict.to_string(), c.strict);
+    EXPECT_EQ(std::min<std::int64_t>(8, Money::parse("25")->nano() / strict.nano()), c.strict_calls);
+  }
+}
+
+TEST(Estimate, WhatCannotBeBoundedCannotBeAfforded) {
+  const Prices prices = prices_of("0.000003", "0.000015");
+  EXPECT_EQ(hold_amount_strict(prices, {.output_cap = 2'000'000'000}), kUnaffordable);
+  EXPECT_EQ(hold_amount_strict(prices_of("0.000003", "9000"), {.output_cap = 1'000'000}), kUnaffordable);
+  EXPECT_EQ(hold_amount_strict(Prices(), {.output_cap = 2'000'000'000}), Money()) << "no price: decided elsewhere";
+}
+
+TEST(Estimate, RequestsTimeMediaAndTiersAreHeldToo) {
+  Prices prices = prices_of("0.000001", "0.000002");
+  prices.set({PriceField::Request}, *Price::parse("0.005"));
+  prices.set({PriceField::AudioInput}, *Price::parse("0.00004"));
+  prices.set({PriceField::Input, ServiceTier::Priority}, *Price::parse("0.000005"));
+  Estimator::Estimate estimate;
+  estimate.prompt_tokens = 1000;
+  EXPECT_EQ(hold_amount(prices, estimate).nano(), 1'000'000 + 5'000'000);
+  EXPECT_EQ(hold_amount(prices, estimate, {.service = ServiceTier::Priority}).nano(), 5'000'000 + 5'000'000);
+  const Money text = hold_amount_strict(prices, {.prompt_tokens = 1000});
+  EXPECT_EQ(text.nano(), 1122 * 1000 + 5'000'000);
+  EXPECT_EQ(hold_amount_strict(prices, {.prompt_tokens = 1000, .media = true}).nano(), 1122 * 40'000 + 5'000'000);
+  EXPECT_EQ(hold_amount_strict(prices, {.prompt_tokens = 1000}, {.service = ServiceTier::Flex}), text);
+  EXPECT_EQ(hold_amount_strict(prices, {.prompt_tokens = 1000, .messages = 101}).nano(), text.nano() + 800'000);
+
+  Prices by_time;
+  by_time.set({PriceField::SecondInput}, *Price::parse("0.001"));
+  estimate.milliseconds = 2500;
+  EXPECT_EQ(hold_amount(by_time, estimate).nano(), 2'500'000);
+  EXPECT_EQ(hold_amount_strict(by_time, {.prompt_tokens = 10, .output_cap = 10, .milliseconds = 60'000}).nano(),
+            60'000'000);
 }
 
 }  // namespace

@@ -122,10 +122,6 @@ void LedgerImpl::take_anyway(Hold::State& hold, std::int64_t nano) {
 
 bool LedgerImpl::take(Hold::State& hold, std::int64_t nano) {
   if (nano <= 0) return true;
-  if (hold.free_model || hold.accounts.empty()) {
-    take_anyway(hold, nano);
-    return true;
-  }
   if (take_all(hold.accounts, nano, 0) != nullptr) return false;
   hold.amount_nano += nano;
   RecordBatch& records = scratch();

@@ -172,8 +172,6 @@ struct JournalFiles : testing::Test {
     record.end();
     return journal.append(record, 1);
   }
-  /// A file beside the open segment that nothing was written to.
-  bool spare_is_ready() const { return !list_journal(directory)->unused_files.empty(); }
   static void wait_until_synced(Journal& journal) {
     const base::Completion done = journal.synced(nullptr);
     (void)base::Completion::Awaiter(done).await_ready();
@@ -319,15 +317,14 @@ TEST_F(JournalFiles, AFullDiskRefusesNewCallsAndComesBack) {
   }
   EXPECT_TRUE(was_full);
   fault::arm("");
-  const base::Completion done = journal->synced(nullptr);
-  (void)base::Completion::Awaiter(done).await_ready();
+  wait_until_synced(*journal);
   for (int i = 0; i < 1000 && !journal->has_room(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   EXPECT_TRUE(journal->has_room());
 }
 
 TEST_F(JournalFiles, AWriteThatFailsHalfWayIsWrittenWholeElsewhereUnderTheSameNumber) {
   const auto journal = open();
-  while (!journal->has_room() || !spare_is_ready()) std::this_thread::yield();
+  wait_until_synced(*journal);  // The spare is made before.
   ASSERT_NE(append_entry(*journal), nullptr);
   fault::arm("journal.short_write", 1);
   EXPECT_NE(append_entry(*journal, 3000), nullptr);
@@ -343,7 +340,7 @@ TEST_F(JournalFiles, AWriteThatFailsHalfWayIsWrittenWholeElsewhereUnderTheSameNu
 
 TEST_F(JournalFiles, WhatCouldNotBeSyncedIsWrittenAgain) {
   const auto journal = open();
-  while (!spare_is_ready()) std::this_thread::yield();
+  wait_until_synced(*journal);  // The spare is made before.
   fault::arm("journal.eio_sync", 1);
   for (int i = 0; i < 20; ++i) append_entry(*journal);
   wait_until_synced(*journal);
@@ -368,7 +365,7 @@ TEST_F(JournalFiles, WhatCouldNotBeSyncedIsWrittenAgain) {
 
 TEST_F(JournalFiles, ADiskThatNeverSyncsRefusesNewCallsAndLetsNobodyBelieveItsEntriesSafe) {
   const auto journal = open();
-  while (!spare_is_ready()) std::this_thread::yield();
+  wait_until_synced(*journal);  // The spare is made before.
   fault::arm("journal.eio_sync", 1, true);
   append_entry(*journal);
   std::atomic<bool> believed{false};
@@ -386,8 +383,7 @@ TEST_F(JournalFiles, ADiskThatNeverSyncsRefusesNewCallsAndLetsNobodyBelieveItsEn
 
 TEST_F(JournalFiles, AFailedWriteGoesToTheNextSegment) {
   const auto journal = open();
-  const base::Completion ready = journal->synced(nullptr);
-  (void)base::Completion::Awaiter(ready).await_ready();
+  wait_until_synced(*journal);
   fault::arm("journal.enospc", 1);
   EXPECT_NE(append_entry(*journal), nullptr);
   journal->close();

@@ -25,6 +25,15 @@ std::uint64_t new_id_bits() {
 
 }  // namespace
 
+Error journal_full() {
+  Error error;
+  error.kind = ErrorKind::Unavailable;
+  error.code = "journal_full";
+  error.message = "The gateway cannot write its journal (disk full?) and admits no new calls.";
+  error.retry_after = kJournalFullRetry;
+  return error;
+}
+
 std::uint64_t LedgerImpl::next_instance() {
   static std::atomic<std::uint64_t> last{0};
   return ++last;
@@ -288,12 +297,11 @@ Result<Hold> LedgerImpl::admit(const Admission& admission) {
   const bool no_room = journal_ && !journal_->has_room();
   if (no_room || closing_.load(std::memory_order_relaxed) || shipper_->superseded()) {
     if (no_room) counters_.journal_full.fetch_add(1, std::memory_order_relaxed);
-    Error error;
-    error.kind = ErrorKind::Unavailable;
-    error.code = no_room ? "journal_full" : "shutting_down";
-    error.message = no_room ? "The gateway cannot write its journal (disk full?) and admits no new calls."
-                            : "The gateway is shutting down.";
-    error.retry_after = kJournalFullRetry;
+    Error error = journal_full();
+    if (!no_room) {
+      error.code = "shutting_down";
+      error.message = "The gateway is shutting down.";
+    }
     return base::fail(std::move(error));
   }
   const std::uint64_t id = journal_ ? journal_->next_hold_id() : hold_id_.fetch_add(1, std::memory_order_relaxed) + 1;

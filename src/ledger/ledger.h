@@ -55,6 +55,9 @@ struct LedgerOptions {
 
 class Ledger;
 
+/// The refusal of a call that the journal has no room for: 503, code "journal_full".
+Error journal_full();
+
 /// Money taken for one call. Its only way out is `settle`; a live Hold that is destroyed is a bug: it settles as
 /// interrupted and is counted.
 class Hold {

@@ -82,6 +82,10 @@ bool Prices::by_second() const {
          !has(PriceField::Output);
 }
 
+void Prices::apply_host(std::string_view host) {
+  host_factor_ppb = host.starts_with("us.") ? uplift_us_ppb : host.starts_with("eu.") ? uplift_eu_ppb : 0;
+}
+
 void Prices::set(FieldKey key, Price price) {
   const auto found = std::find_if(rates_.begin(), rates_.end(), [&](const Rate& rate) { return rate.key == key; });
   if (found != rates_.end()) {

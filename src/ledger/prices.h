@@ -31,6 +31,9 @@ class Prices {
   /// Charged by time alone: the call's duration belongs into its Usage as Milliseconds.
   bool by_second() const;
 
+  /// Takes the factor of a regional host ("eu.api.openai.com") over, where the model has one.
+  void apply_host(std::string_view host);
+
   std::string name;                     // Key of the price file, or empty when only overrides gave prices.
   std::string provider;                 // `litellm_provider` of the entry.
   std::string mode;                     // "chat", "embedding", ...; empty when unknown.
@@ -38,6 +41,7 @@ class Prices {
   std::uint64_t max_output_tokens = 0;  // 0: unknown. The older `max_tokens` where that is all there is.
   std::uint64_t uplift_us_ppb = 0;      // Factor for a regional host; 0: none.
   std::uint64_t uplift_eu_ppb = 0;
+  std::uint64_t host_factor_ppb = 0;  // Multiplies every bill; 0: none. Set by `apply_host`.
   bool supports_reasoning = false;
   bool supports_function_calling = false;
   bool supports_vision = false;

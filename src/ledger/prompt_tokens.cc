@@ -112,10 +112,14 @@ Result<PromptCount> count_prompt_tokens(Encoding encoding, std::string_view body
   return Counter(encoding).body(document.root());
 }
 
-std::uint64_t count_request(Encoding encoding, std::string_view body) {
+PromptCount count_prompt(Encoding encoding, std::string_view body) {
   constexpr std::size_t kBytesPerToken = 4;
   const Result<PromptCount> count = count_prompt_tokens(encoding, body);
-  return count ? count->tokens : body.size() / kBytesPerToken;
+  return count ? *count : PromptCount{body.size() / kBytesPerToken, 1};
+}
+
+std::uint64_t count_request(Encoding encoding, std::string_view body) {
+  return count_prompt(encoding, body).tokens;
 }
 
 }  // namespace turnpike::ledger

@@ -23,5 +23,7 @@ struct PromptCount {
 /// 258; a file named only by id or URL 1,000. Errors: InvalidRequest for broken JSON. A body without any prompt counts
 /// 0.
 Result<PromptCount> count_prompt_tokens(Encoding encoding, std::string_view body);
+/// The same; a body that cannot be read counts one token for each four bytes.
+PromptCount count_prompt(Encoding encoding, std::string_view body);
 
 }  // namespace turnpike::ledger

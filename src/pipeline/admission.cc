@@ -18,18 +18,38 @@ ledger::Estimator::Settings estimator_settings(const config::TurnpikeSettings& o
   return settings;
 }
 
+/// Where a call may bring or ask for more than text: strict holds are dearer then.
+bool may_hold_media(std::string_view body) {
+  return body.find("audio") != std::string_view::npos || body.find("image") != std::string_view::npos;
+}
+
 /// What this call costs on one deployment if it goes as expected (strict: at worst).
 Money expected_cost(const Call& call, const Expectation& expected, const ledger::Prices& prices) {
+  constexpr std::uint64_t kExpectedMilliseconds = 10'000;  // Of a call to a model charged by time.
+  const bool embedding = call.request.operation == domain::Operation::Embedding;
+  ledger::BillTerms terms;
+  terms.service = ledger::parse_service_tier(call.request.service_tier);
   if (call.settings().turnpike.budget_mode == config::BudgetMode::Strict) {
-    const std::uint64_t model_cap = prices.max_output_tokens == 0 ? expected.output_tokens : prices.max_output_tokens;
-    const std::uint64_t asked = call.request.output_tokens_max.value_or(model_cap) * call.request.choices;
-    return ledger::hold_amount_strict(prices, expected.prompt_tokens, 1, asked);
+    // Without the caller's limit and the model's, only a guess is left, and the larger of two is taken.
+    const auto guess = static_cast<std::uint64_t>(call.settings().turnpike.hold_output_tokens_max);
+    const std::uint64_t model_cap =
+        prices.max_output_tokens != 0 ? prices.max_output_tokens : std::max(expected.output_tokens, guess);
+    const std::uint64_t asked = call.request.output_tokens_max.value_or(model_cap);
+    ledger::WorstCase worst;
+    worst.prompt_tokens = expected.prompt_tokens;
+    worst.messages = expected.messages;
+    worst.output_cap =
+        embedding ? 0 : (prices.max_output_tokens != 0 ? std::min(asked, model_cap) : asked) * call.request.choices;
+    worst.milliseconds = static_cast<std::uint64_t>(std::max<std::int64_t>(call.total.count(), 0));
+    worst.media = may_hold_media(call.request.body);
+    return ledger::hold_amount_strict(prices, worst, terms);
   }
   ledger::Estimator::Estimate estimate;
   estimate.prompt_tokens = expected.prompt_tokens;
-  estimate.output_tokens = call.request.operation == domain::Operation::Embedding ? 0 : expected.output_tokens;
+  estimate.output_tokens = embedding ? 0 : expected.output_tokens;
   estimate.input_factor = expected.input_factor;
-  return ledger::hold_amount(prices, estimate);
+  estimate.milliseconds = kExpectedMilliseconds;
+  return ledger::hold_amount(prices, estimate, terms);
 }
 
 bool budget_applies(const std::vector<ledger::AccountRef>& accounts) {
@@ -37,11 +57,30 @@ bool budget_applies(const std::vector<ledger::AccountRef>& accounts) {
                      [](const ledger::AccountRef& account) { return account->limit.load() >= 0; });
 }
 
+/// Within a fifth of a limit an estimate by length is not good enough: media and long words would be refused for it.
+bool is_near_limit(const std::vector<ledger::AccountRef>& accounts, Money amount) {
+  return std::any_of(accounts.begin(), accounts.end(), [&](const ledger::AccountRef& account) {
+    const std::int64_t limit = account->limit.load(std::memory_order_relaxed);
+    return limit > 0 && account->free.load(std::memory_order_relaxed) - amount.nano() < limit / 5;
+  });
+}
+
+/// Whether what such a call uses has a price; prices of other things (an image, a search) do not make it so.
+bool has_price(const Call& call, const ledger::Prices& prices) {
+  domain::Usage usage;
+  usage.set(domain::Unit::InputTokens, 1);
+  if (call.request.operation != domain::Operation::Embedding) usage.set(domain::Unit::OutputTokens, 1);
+  ledger::add_own_units(usage, prices, 1);
+  return ledger::bill_grains(prices, usage) >= 0;
+}
+
 /// AC-PRICE-3: nobody spends an unknown amount of a budget, except on machines that are the operator's own.
 Status check_price(const Call& call, const router::Deployment& deployment, bool budgeted) {
   const ledger::Prices& prices = prices_of(deployment);
-  if (prices.known() || !budgeted || deployment.target.provider->self_hosted) return {};
-  if (call.settings().turnpike.unknown_price == config::UnknownPrice::Allow) return {};
+  if (!budgeted || has_price(call, prices)) return {};
+  const config::TurnpikeSettings& ours = call.settings().turnpike;
+  if (ours.unknown_price == config::UnknownPrice::Allow) return {};
+  if (deployment.target.self_hosted && !ours.unknown_price_written) return {};
   Error error;
   error.kind = ErrorKind::InvalidRequest;
   error.param = "model";
@@ -72,7 +111,7 @@ Task<Result<ledger::Hold>> take(Call& call, const ledger::Admission& admission) 
   if (hold || hold.error().kind != ErrorKind::BudgetHeld) co_return std::move(hold);
   // Money that another admission was just undoing is there again a millisecond later (spec money 4).
   co_await call.worker.thread->sleep(std::chrono::milliseconds(1));
-  if (call.cancel->requested()) co_return base::fail(ErrorKind::CallerGone, "The caller closed the connection.");
+  if (call.cancel->requested()) co_return base::fail(call.cancelled());
   co_return call.gateway.ledger->admit(admission);
 }
 
@@ -98,15 +137,23 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   const ledger::Estimator::Estimate estimate = call.worker.estimator.estimate(
       call.caller->key_hash_hex, group.name, call.request.body.size(), caller_cap, model_cap * call.request.choices,
       reasoning, estimator_settings(call.settings().turnpike));
-  Expectation expected{estimate.prompt_tokens, estimate.output_tokens, estimate.input_factor};
-  if (budgeted && call.settings().turnpike.budget_mode == config::BudgetMode::Strict) {
-    expected.prompt_tokens = co_await count_prompt(call, group.deployments.front()->target.model);
-  }
-
+  Expectation expected{estimate.prompt_tokens, 1, estimate.output_tokens, estimate.input_factor};
+  const auto dearest = [&] {
+    Money amount;
+    for (const router::DeploymentRef& deployment : group.deployments) {
+      amount = std::max(amount, expected_cost(call, expected, prices_of(*deployment)));
+    }
+    return amount;
+  };
   ledger::Admission admission;
   admission.accounts = accounts;
-  for (const router::DeploymentRef& deployment : group.deployments) {
-    admission.amount = std::max(admission.amount, expected_cost(call, expected, prices_of(*deployment)));
+  admission.amount = dearest();
+  const bool strict = call.settings().turnpike.budget_mode == config::BudgetMode::Strict;
+  if (budgeted && !group.deployments.empty() && (strict || is_near_limit(accounts, admission.amount))) {
+    const ledger::PromptCount counted = co_await count_prompt(call, group.deployments.front()->target.model);
+    expected.prompt_tokens = counted.tokens;
+    expected.messages = counted.messages;
+    admission.amount = dearest();
   }
   admission.free_model =
       all_free && call.settings().turnpike.free_models_over_budget == config::FreeModelsOverBudget::Allow;
@@ -122,6 +169,8 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
 }
 
 bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment) {
+  // The first group has been looked at before the call was admitted; a fallback may be one without a price.
+  if (!check_price(admitted.call, deployment, budget_applies(admitted.accounts))) return false;
   Money needed = expected_cost(admitted.call, admitted.expected, prices_of(deployment));
   for (const domain::Attempt& entry : admitted.call.record.attempts) {
     if (entry.billed) needed += entry.cost;
@@ -140,8 +189,8 @@ void follow_stream(AdmittedCall& admitted, const router::Deployment& deployment,
                    base::Monotonic& last_progress) {
   constexpr std::uint64_t kBytesPerTokenFollowed = 3;
   constexpr std::chrono::seconds kProgressInterval{5};
-  const std::uint64_t output_tokens = stream.text_bytes() / kBytesPerTokenFollowed;
-  if (output_tokens > admitted.expected.output_tokens) {
+  const std::uint64_t output_tokens = stream.raw_text_bytes() / kBytesPerTokenFollowed;
+  while (output_tokens > admitted.expected.output_tokens) {
     // The money is being spent: others see it gone now, not at the end. Nothing is cut.
     const Money before = expected_cost(admitted.call, admitted.expected, prices_of(deployment));
     admitted.expected.output_tokens += admitted.expected.output_tokens / 4 + 16;

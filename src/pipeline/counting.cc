@@ -12,10 +12,11 @@ namespace {
 constexpr std::size_t kInlineBytesMax = 32 * 1024;
 
 /// Runs a count on a thread of its own and resumes the call on its I/O thread.
+template <class Count>
 struct CountElsewhere {
   net::IoThread& thread;
-  std::function<std::uint64_t()> count;
-  std::uint64_t result = 0;
+  std::function<Count()> count;
+  Count result{};
 
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> waiter) {
@@ -24,12 +25,13 @@ struct CountElsewhere {
       thread.post([waiter] { waiter.resume(); });
     });
   }
-  std::uint64_t await_resume() const noexcept { return result; }
+  Count await_resume() const noexcept { return result; }
 };
 
-Task<std::uint64_t> run_count(net::IoThread& thread, std::size_t bytes, std::function<std::uint64_t()> count) {
+template <class Count>
+Task<Count> run_count(net::IoThread& thread, std::size_t bytes, std::function<Count()> count) {
   if (bytes <= kInlineBytesMax) co_return count();
-  CountElsewhere elsewhere{thread, std::move(count)};
+  CountElsewhere<Count> elsewhere{thread, std::move(count)};
   co_return co_await elsewhere;
 }
 
@@ -42,17 +44,17 @@ std::uint64_t count_text(ledger::Encoding encoding, std::string_view text, std::
 
 }  // namespace
 
-Task<std::uint64_t> count_prompt(Call& call, std::string_view model) {
+Task<ledger::PromptCount> count_prompt(Call& call, std::string_view model) {
   const std::string_view body = call.request.body;
   const ledger::Encoding encoding = ledger::encoding_of(model);
-  return run_count(*call.worker.thread, body.size(),
-                   [encoding, body] { return ledger::count_request(encoding, body); });
+  return run_count<ledger::PromptCount>(*call.worker.thread, body.size(),
+                                        [encoding, body] { return ledger::count_prompt(encoding, body); });
 }
 
 Task<std::uint64_t> count_output(Call& call, std::string_view model, std::string_view text, std::uint64_t bytes) {
   const ledger::Encoding encoding = ledger::encoding_of(model);
-  return run_count(*call.worker.thread, text.size(),
-                   [encoding, text, bytes] { return count_text(encoding, text, bytes); });
+  return run_count<std::uint64_t>(*call.worker.thread, text.size(),
+                                  [encoding, text, bytes] { return count_text(encoding, text, bytes); });
 }
 
 domain::Usage count_now(const protocol::CallRequest& request, std::string_view model, std::string_view text,

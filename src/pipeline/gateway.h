@@ -57,6 +57,8 @@ struct Gateway {
   std::vector<std::unique_ptr<Worker>> workers;  // By thread index.
   std::atomic<bool> draining{false};             // SIGTERM came: readiness says 503, no new attempts.
   std::atomic<std::int64_t> calls_open{0};
+  std::atomic<std::uint64_t> master_key_calls{0};  // Calls to models with the master key: on nobody's budget.
+  std::atomic<std::int64_t> master_key_warned_us{0};
 
   Worker& worker_of(const net::IoThread& thread) { return *workers[thread.index()]; }
 };

@@ -12,12 +12,17 @@ Task<domain::Usage> counted_usage(Call& call, const router::Deployment& deployme
                                   std::uint64_t output_bytes) {
   domain::Usage usage;
   usage.estimated = true;
-  usage.set(domain::Unit::InputTokens, co_await count_prompt(call, deployment.target.model));
+  usage.set(domain::Unit::InputTokens, (co_await count_prompt(call, deployment.target.model)).tokens);
   if (call.request.operation != domain::Operation::Embedding) {
     usage.set(domain::Unit::OutputTokens,
               co_await count_output(call, deployment.target.model, output_text, output_bytes));
   }
   co_return usage;
+}
+
+/// Providers whose own figure is believed before ours.
+bool is_trusted(std::string_view provider) {
+  return provider == "openrouter" || provider == "perplexity" || provider == "deepinfra";
 }
 
 }  // namespace
@@ -37,7 +42,15 @@ Task<void> bill_attempt(AdmittedCall& admitted, const router::Deployment& deploy
   domain::Attempt& entry = call.record.attempts.back();
   ledger::BillTerms terms;
   terms.service = ledger::parse_service_tier(service_tier);
-  const ledger::Bill bill = ledger::bill(prices, usage, terms);
+  const std::int64_t ended_us = entry.ended_us != 0 ? entry.ended_us : base::unix_now_us();
+  ledger::add_own_units(usage, prices,
+                        static_cast<std::uint64_t>(std::max<std::int64_t>(ended_us - entry.started_us, 0)) / 1000);
+  ledger::Bill bill = ledger::bill(prices, usage, terms);
+  if (usage.provider_cost_nano && is_trusted(deployment.target.provider->name)) {
+    if (!bill.unknown) usage.list_cost_nano = bill.cost.nano();
+    bill = {.cost = Money::from_nano(*usage.provider_cost_nano)};
+    call.record.marks |= domain::kProviderCost;
+  }
   if (usage.estimated) call.record.marks |= domain::kEstimated;
   if (bill.unknown) call.record.marks |= domain::kCostUnknown;
   if (bill.unknown && deployment.target.self_hosted) call.record.marks |= domain::kSelfHosted;

@@ -30,6 +30,7 @@ struct CallRequest {
   bool include_usage = false;                      // stream_options.include_usage was asked for.
   std::optional<std::uint64_t> output_tokens_max;  // max_completion_tokens, else max_tokens.
   std::uint64_t choices = 1;                       // n
+  std::string service_tier;                        // As asked; the answer says which it was.
   std::string user;
   std::vector<std::string> tags;  // body `tags` and metadata.tags.
   std::string metadata_json;      // As written; empty: none.

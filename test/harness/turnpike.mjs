@@ -157,7 +157,7 @@ export function deployment(name, base, more = {}) {
 
 export class Gateway extends Child {
   /** `config` is an object (written as JSON, which is YAML) or the text of a YAML file. */
-  static async start({ config = {}, flags = [], env = {}, directory, port, ready = true, readyMs = 20_000 } = {}) {
+  static async start({ config = {}, flags = [], env = {}, directory, port, ready = true, readyMs = 20_000, program = binary } = {}) {
     const home = directory ?? temporaryDirectory();
     const file = path.join(home, 'config.yaml');
     if (typeof config === 'string') {
@@ -166,7 +166,7 @@ export class Gateway extends Child {
       fs.writeFileSync(file, JSON.stringify(Gateway.withMasterKey(config), null, 1));
     }
     const chosen = port ?? (await freePort());
-    const args = [binary, '--config', file, '--port', String(chosen), '--host', '127.0.0.1', '--data_dir', path.join(home, 'data'), ...flags];
+    const args = [program, '--config', file, '--port', String(chosen), '--host', '127.0.0.1', '--data_dir', path.join(home, 'data'), ...flags];
     const gateway = new Gateway(args, { env: baseEnvironment({ HOME: home, ...env }) });
     Object.assign(gateway, { directory: home, file, port: chosen, url: `http://127.0.0.1:${chosen}`, ownsDirectory: !directory });
     if (ready) await gateway.ready(readyMs);
