@@ -4,6 +4,7 @@
 #include <sys/uio.h>
 
 #include <cstring>
+#include <new>
 
 #include "base/log.h"
 #include "http/chunk_decoder.h"
@@ -268,12 +269,19 @@ Task<bool> ServerConnection::wait_body(base::Monotonic begun, std::size_t have) 
   co_return false;
 }
 
+void ServerConnection::resize(Memory& memory, std::size_t bytes) {
+  void* const larger = std::realloc(memory.get(), bytes);
+  if (larger == nullptr) throw std::bad_alloc();
+  static_cast<void>(memory.release());
+  memory.reset(static_cast<char*>(larger));
+}
+
 Task<bool> ServerConnection::read_sized_body(std::size_t length) {
   std::size_t have = end_ - begin_;
   char* to = data_ + begin_;
   const bool behind_head = length <= capacity_ - begin_;
   if (!behind_head) {
-    body_ = std::make_unique_for_overwrite<char[]>(length + kBodyPadding);
+    resize(body_, length + kBodyPadding);
     to = body_.get();
     std::memcpy(to, data_ + begin_, have);
   }
@@ -306,7 +314,7 @@ Task<bool> ServerConnection::read_chunked_body() {
   }
   std::size_t size = first.body_bytes;
   std::size_t room = std::max<std::size_t>(2 * net::Block::kBytes, 2 * size);
-  body_ = std::make_unique_for_overwrite<char[]>(room + kBodyPadding);
+  resize(body_, room + kBodyPadding);
   std::memcpy(body_.get(), data_ + begin_, size);
   begin_ = end_;
   net::Block block = net::Block::take();
@@ -320,9 +328,7 @@ Task<bool> ServerConnection::read_chunked_body() {
     if (size + step.body_bytes > bytes_max) break;
     if (size + step.body_bytes > room) {
       room = 2 * (size + step.body_bytes);
-      auto larger = std::make_unique_for_overwrite<char[]>(room + kBodyPadding);
-      std::memcpy(larger.get(), body_.get(), size);
-      body_ = std::move(larger);
+      resize(body_, room + kBodyPadding);
     }
     std::memcpy(body_.get() + size, block.data(), step.body_bytes);
     size += step.body_bytes;

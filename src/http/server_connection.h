@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -43,6 +44,13 @@ class ServerConnection final : public Exchange {
   void on_gone(std::function<void()> action) override;
 
  private:
+  struct Free {
+    void operator()(char* memory) const noexcept { std::free(memory); }
+  };
+  using Memory = std::unique_ptr<char[], Free>;
+  /// Large memory grows without being copied: the kernel moves its pages.
+  static void resize(Memory& memory, std::size_t bytes);
+
   /// What goes out together: text of ours, the caller's pieces, text of ours.
   struct Parcel {
     std::string_view before;
@@ -89,7 +97,7 @@ class ServerConnection final : public Exchange {
   char* data_ = nullptr;
   std::size_t capacity_ = 0;
   std::size_t begin_ = 0, end_ = 0;  // Received and not yet taken.
-  std::unique_ptr<char[]> body_;     // For a body that does not fit behind its head.
+  Memory body_;                      // For a body that does not fit behind its head.
   std::string leftover_;             // Bytes of the next request that came with a chunked body.
 
   Request request_;

@@ -63,6 +63,6 @@ void BlockOf<Bytes>::release() {
 }
 
 template class BlockOf<16 * 1024>;
-template class BlockOf<4 * 1024>;
+template class BlockOf<2 * 1024>;
 
 }  // namespace turnpike::net

@@ -32,8 +32,8 @@ class BlockOf {
 };
 
 using Block = BlockOf<16 * 1024>;      // What is received into.
-using SmallBlock = BlockOf<4 * 1024>;  // What a request of usual size is kept in while it is answered.
+using SmallBlock = BlockOf<2 * 1024>;  // What a request of usual size is kept in while it is answered.
 extern template class BlockOf<16 * 1024>;
-extern template class BlockOf<4 * 1024>;
+extern template class BlockOf<2 * 1024>;
 
 }  // namespace turnpike::net

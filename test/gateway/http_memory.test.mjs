@@ -29,7 +29,7 @@ test('5,000 idle connections, 2,000 slow streams', { skip }, async () => {
   await scene(
     async (own) => {
       const fake = own(await FakeProvider.start());
-      return own(await Gateway.start({ config: { model_list: [deployment('slow', fake.base('token_ms=60000,tokens=1000'))] } }));
+      return own(await Gateway.start({ config: { model_list: [deployment('slow', fake.base('token_ms=1000,tokens=1000'))] } }));
     },
     async (gateway) => {
       const idle = gateway.rssKib();
