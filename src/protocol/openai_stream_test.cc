@@ -552,54 +552,6 @@ TEST(OpenAiStream, CountsWhenTheProviderDoesNot) {
       << result.out;
 }
 
-TEST(OpenAiStream, CountsAnswersLongerThanWhatItKeeps) {
-  const std::string word = R"(caf\u00e9 \n)";
-  std::string content;
-  while (content.size() < 300'000) content += word;
-  for (const bool at_once : {true, false}) {
-    OpenAiStream stream(options_of(false));
-    std::vector<std::string_view> pieces;
-    const std::size_t step = at_once ? content.size() : word.size() * 64;
-    for (std::size_t at = 0; at < content.size(); at += step) {
-      const std::string bytes = wire(
-          {chunk(R"({"index":0,"delta":{"content":")" + content.substr(at, step) + R"("},"finish_reason":null})")});
-      ASSERT_TRUE(stream.feed(bytes, pieces));
-    }
-    const std::size_t letters = content.size() / word.size() * std::string_view("caf\u00e9 \n").size();
-    EXPECT_GT(stream.text_for_count().size(), 30'000U);
-    EXPECT_LT(stream.text_for_count().size(), 64'000U);
-    EXPECT_TRUE(stream.text_for_count().starts_with("caf\u00e9 \ncaf\u00e9"));
-    EXPECT_NEAR(static_cast<double>(stream.text_bytes()), static_cast<double>(letters), 300.0);
-  }
-}
-
-// A chunk spread over several `data:` lines, or pretty-printed: one event of the caller's is one line.
-TEST(OpenAiStream, PutsEachEventOnOneLine) {
-  const std::string spread =
-      "data: {\"id\":\"c1\",\ndata: \"object\":\"chat.completion.chunk\",\"created\":5,\ndata:\"model\":"
-      "\"gpt\",\ndata: \"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\ndata:  \"content\":\"a\\nb\"},"
-      "\ndata: \"finish_reason\":null}]}\n\n";
-  const std::string body =
-      "{\n  \"id\": \"c1\",\n  \"object\": \"chat.completion\",\n  \"created\": 5,\n  \"model\": \"gpt\",\n  "
-      "\"choices\": [\n   "
-      "{\"index\": 0,\n \"message\": {\"role\": \"assistant\",\n \"content\": \"a\\nb\"},\n \"finish_reason\": "
-      "\"stop\"}\n  ],\n"
-      "  \"usage\": {\n \"prompt_tokens\": 3,\n \"completion_tokens\": 2,\n \"total_tokens\": 5\n }\n}\n";
-  for (const std::string& bytes : {spread + wire({chunk(kStop), "[DONE]"}), body}) {
-    const Seen result = run({bytes}, options_of(true));
-    ASSERT_FALSE(result.error) << result.message;
-    EXPECT_NE(result.out.find(R"(a\nb)"), std::string::npos);
-    std::string_view rest = result.out;
-    while (!rest.empty()) {
-      const std::size_t end = rest.find("\n\n");
-      ASSERT_NE(end, std::string_view::npos);
-      EXPECT_TRUE(rest.starts_with("data: ")) << rest;
-      EXPECT_EQ(rest.substr(0, end).find('\n'), std::string_view::npos) << rest.substr(0, end);
-      rest.remove_prefix(end + 2);
-    }
-  }
-}
-
 TEST(OpenAiStream, KnowsWhenContentHasLeft) {
   OpenAiStream stream(options_of(false));
   std::vector<std::string_view> pieces;
