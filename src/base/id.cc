@@ -8,14 +8,14 @@ namespace turnpike::base {
 
 std::string Id128::to_string() const {
   constexpr char kHex[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(36);
+  char text[36];
+  std::size_t at = 0;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) text.push_back('-');
-    text.push_back(kHex[bytes[i] >> 4]);
-    text.push_back(kHex[bytes[i] & 15]);
+    if (i == 4 || i == 6 || i == 8 || i == 10) text[at++] = '-';
+    text[at++] = kHex[bytes[i] >> 4];
+    text[at++] = kHex[bytes[i] & 15];
   }
-  return text;
+  return std::string(text, at);
 }
 
 Id128 make_id(std::uint64_t unix_ms, std::uint64_t random_high, std::uint64_t random_low) {

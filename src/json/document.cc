@@ -53,9 +53,19 @@ std::string_view scalar_at(std::string_view text, std::uint32_t begin, std::uint
   return text.substr(begin, end - begin);
 }
 
+bool holds_backslash(const char* bytes, std::size_t size) {
+  // Names are short: a loop is shorter than the way to memchr.
+  constexpr std::size_t kShortMax = 24;
+  if (size > kShortMax) return std::memchr(bytes, '\\', size) != nullptr;
+  for (std::size_t i = 0; i < size; ++i) {
+    if (bytes[i] == '\\') return true;
+  }
+  return false;
+}
+
 // The walk over all tokens: null when the structure is sound, else what is wrong, with `i` at the token at fault.
 const char* check(std::string_view text, const std::uint32_t* at, std::uint32_t count, std::uint32_t* close,
-                  std::uint32_t& i) {
+                  std::uint32_t& i, bool& escaped_names) {
   enum class Expect : std::uint8_t { Value, Key, CommaOrClose };
   std::uint32_t open[Document::kDepthMax];
   bool object[Document::kDepthMax];
@@ -67,6 +77,7 @@ const char* check(std::string_view text, const std::uint32_t* at, std::uint32_t 
       case Expect::Key:
         if (c != '"') return "a member name is missing";
         if (i + 1 >= count || text[at[i + 1]] != ':') return "a colon is missing";
+        escaped_names = escaped_names || holds_backslash(text.data() + at[i], at[i + 1] - at[i]);
         i += 2;
         expect = Expect::Value;
         continue;
@@ -260,10 +271,7 @@ Value Value::find(std::string_view key) const {
     if (room > key.size() && text[begin + key.size()] == '"' && std::memcmp(text + begin, key.data(), key.size()) == 0)
       return value;
     // An escape never shortens a name.
-    if (room > key.size() + 1 && std::memchr(text + begin, '\\', room) != nullptr &&
-        unescape(Value(tokens_, token).name()) == key) {
-      return value;
-    }
+    if (tokens_->escaped_names && room > key.size() + 1 && unescape(Value(tokens_, token).name()) == key) return value;
     token = value.next_token() + 1;  // Past the comma; past the brace after the last.
   }
   return {};
@@ -345,10 +353,11 @@ Status Document::parse(std::string_view text) {
     buffers.close.reset(new std::uint32_t[buffers.close_capacity]);
   }
   std::uint32_t fault = 0;
-  if (const char* reason = check(text, at, count, buffers.close.get(), fault)) {
+  bool escaped_names = false;
+  if (const char* reason = check(text, at, count, buffers.close.get(), fault, escaped_names)) {
     return broken(reason, fault < count ? at[fault] : text.size());
   }
-  tokens_ = {text, at, buffers.close.get(), count};
+  tokens_ = {text, at, buffers.close.get(), count, escaped_names};
   return {};
 }
 

@@ -28,6 +28,7 @@ struct Tokens {
   const std::uint32_t* at = nullptr;
   const std::uint32_t* close = nullptr;
   std::uint32_t count = 0;
+  bool escaped_names = false;  // Some member name holds a backslash: names must be compared un-escaped.
 };
 
 /// One value of a parsed Document; empty when `find` missed. Lives as long as its Document and the text.

@@ -54,14 +54,17 @@ bool is_plain(std::string_view text) {
     const std::uint64_t slash = word ^ (kOnes * '\\');
     return (word | (word - kOnes * 0x20) | (quote - kOnes) | (slash - kOnes)) & kHigh;
   };
-  std::uint64_t found = 0;
-  std::size_t at = 0;
-  for (; at + 8 <= text.size(); at += 8) {
+  const auto word_at = [&](std::size_t at) {
     std::uint64_t word;
     std::memcpy(&word, text.data() + at, 8);
-    found |= odd(word);
+    return word;
+  };
+  std::uint64_t found = 0;
+  if (text.size() >= 8) {
+    for (std::size_t at = 0; at + 8 < text.size(); at += 8) found |= odd(word_at(at));
+    return (found | odd(word_at(text.size() - 8))) == 0;  // The last word overlaps.
   }
-  for (; at < text.size(); ++at) found |= static_cast<std::uint64_t>(kNeeds[static_cast<unsigned char>(text[at])]);
+  for (const char c : text) found |= static_cast<std::uint64_t>(kNeeds[static_cast<unsigned char>(c)]);
   return found == 0;
 }
 
