@@ -73,7 +73,7 @@ TEST(Routes, AreOpenToWhomTheTableSays) {
     EXPECT_EQ(route.answer == nullptr, route.who == Who::Pipeline) << route.path;
   }
   EXPECT_EQ(open, (std::set<std::string_view>{"/", "/routes", "/test", "/health/liveliness", "/health/liveness",
-                                              "/health/readiness", "/metrics"}));
+                                              "/health/readiness", "/metrics", "/metrics/"}));
   EXPECT_EQ(admin, (std::set<std::string_view>{"/key/generate", "/key/update", "/key/delete", "/key/block",
                                                "/key/unblock", "/key/list", "/spend/keys", "/config/reload"}));
 }

@@ -53,6 +53,7 @@ constexpr Route kRoutes[] = {
     {Method::Get, "/health/readiness", Who::Public, readiness},
     {Method::Get, "/health", Who::AnyKey, health},
     {Method::Get, "/metrics", Who::PublicUnlessSet, metrics},
+    {Method::Get, "/metrics/", Who::PublicUnlessSet, metrics},
 
     {Method::Post, "/config/reload", Who::Admin, reload_config},
     {Method::Get, "/routes", Who::Public, list_routes},

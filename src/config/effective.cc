@@ -217,7 +217,12 @@ EffectiveValues effective(const TurnpikeSettings& settings) {
   out.flag("strict_insert_max_tokens", settings.strict_insert_max_tokens);
   out.time("budget_wait", settings.budget_wait);
   out.time("budget_held_wait", settings.budget_held_wait);
-  out.word("unknown_price", settings.unknown_price, {"refuse", "allow"});
+  // Unwritten it is neither: refused under a budget, but free where the deployment is self-hosted.
+  if (settings.unknown_price_written) {
+    out.word("unknown_price", settings.unknown_price, {"refuse", "allow"});
+  } else {
+    out.json("unknown_price", "null");
+  }
   out.word("free_models_over_budget", settings.free_models_over_budget, {"allow", "refuse"});
   out.text("budget_week_start", settings.budget_week_start);
   out.time("connect_timeout", settings.connect_timeout);

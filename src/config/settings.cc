@@ -113,6 +113,19 @@ void compare_variables(std::vector<std::string>& lines, const Settings& before, 
   for (const auto& [name, value] : old) lines.push_back(fmt::format("environment_variables.{} removed", name));
 }
 
+/// True for the difference of a setting that is read once, when the stores and the listener are opened.
+bool waits_for_a_start(std::string_view line) {
+  for (const std::string_view name :
+       {"turnpike.data_dir", "turnpike.journal_dir", "turnpike.journal_segment_bytes", "turnpike.journal_sync_interval",
+        "turnpike.journal_keep", "turnpike.ledger_durability", "turnpike.ledger_ship_interval",
+        "turnpike.ship_batch_rows", "turnpike.budget_mode", "turnpike.budget_crossing",
+        "general_settings.max_request_size_mb"}) {
+    if (line.starts_with(name) && line.size() > name.size() && (line[name.size()] == ':' || line[name.size()] == ' '))
+      return true;
+  }
+  return false;
+}
+
 bool same(const std::vector<std::pair<std::string, base::Secret>>& a,
           const std::vector<std::pair<std::string, base::Secret>>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& left, const auto& right) {
@@ -294,6 +307,9 @@ std::vector<std::string> diff(const Settings& before, const Settings& after) {
   compare(lines, "general_settings.", effective(before.general), effective(after.general));
   compare(lines, "turnpike.", effective(before.turnpike), effective(after.turnpike));
   compare_variables(lines, before, after);
+  for (std::string& line : lines) {
+    if (waits_for_a_start(line)) line += " (from the next start on)";
+  }
   return lines;
 }
 

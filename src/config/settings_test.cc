@@ -224,6 +224,10 @@ TEST(Settings, DiffNamesWhatChangedAndNoSecret) {
   EXPECT_EQ(lines[2], "router_settings.num_retries: 2 -> 5");
   for (const std::string& line : lines) EXPECT_EQ(line.find("secret"), std::string::npos) << line;
   EXPECT_EQ(diff(*after, *before).at(1).find("deployment b"), 0U);
+  const SettingsRef store = settings_for("old-secret", "turnpike: {journal_keep: 60, stream_idle_timeout: 7}\n");
+  EXPECT_EQ(diff(*before, *store),
+            (std::vector<std::string>{"turnpike.journal_keep: 3600 -> 60 (from the next start on)",
+                                      "turnpike.stream_idle_timeout: 300 -> 7"}));
 }
 
 TEST(Settings, TellsAFindingOnce) {

@@ -96,7 +96,7 @@ test('the smallest files serve: no key for anybody, one key, everything by its p
   ];
   for (const [name, config, wanted, key, own = env] of files) {
     await scene(
-      (keep) => Gateway.start({ config, env: own }).then(keep),
+      (keep) => Gateway.start({ config: `${config}turnpike: {shutdown_grace: 0}\n`, env: own }).then(keep),
       async (gateway) => {
         const reply = await gateway.chat({ model: wanted }, { key });
         assert.equal(reply.status, 200, `${name}: ${reply.text}`);
@@ -110,7 +110,7 @@ test('the smallest files serve: no key for anybody, one key, everything by its p
 });
 
 test('a protecting key that was let through is repeated by readiness', async () => {
-  const config = { model_list: [deployment('gpt', fake.base())], general_settings: { allowed_ips: ['10.0.0.1'] }, guardrails: [{ guardrail_name: 'pii', litellm_params: { guardrail: 'presidio', mode: 'pre_call' } }] };
+  const config = { turnpike: { shutdown_grace: 0 }, model_list: [deployment('gpt', fake.base())], general_settings: { allowed_ips: ['10.0.0.1'] }, guardrails: [{ guardrail_name: 'pii', litellm_params: { guardrail: 'presidio', mode: 'pre_call' } }] };
   await scene(
     (own) => Gateway.start({ config, flags: ['--allow_unenforced', 'general_settings.allowed_ips,pii'] }).then(own),
     async (gateway) => {
@@ -128,7 +128,7 @@ test('a protecting key that was let through is repeated by readiness', async () 
 });
 
 test('a deployment that cannot be built is left out at start and named by readiness, refused on a reload', async () => {
-  const config = { model_list: [deployment('gpt', fake.base()), { model_name: 'lost', litellm_params: { model: 'hosted_vllm/x' } }] };
+  const config = { turnpike: { shutdown_grace: 0 }, model_list: [deployment('gpt', fake.base()), { model_name: 'lost', litellm_params: { model: 'hosted_vllm/x' } }] };
   await scene(
     (own) => Gateway.start({ config }).then(own),
     async (gateway) => {
@@ -155,7 +155,7 @@ const rewrite = (gateway, config) => {
 const generation = async (gateway) => (await gateway.call('GET', '/health/readiness')).json.config_generation;
 
 test('reload by request, signal and file change: whole, with a diff; a broken file is refused and the old one stays', async () => {
-  const config = { model_list: [deployment('one', fake.base())], router_settings: { num_retries: 0 } };
+  const config = { turnpike: { shutdown_grace: 0 }, model_list: [deployment('one', fake.base())], router_settings: { num_retries: 0 } };
   await scene(
     (own) => Gateway.start({ config }).then(own),
     async (gateway) => {
@@ -202,7 +202,7 @@ test('reload by request, signal and file change: whole, with a diff; a broken fi
 });
 
 test('a running stream keeps its configuration, and what is reloaded serves the next call', async () => {
-  const config = { model_list: [deployment('slow', fake.base('tokens=20,token_ms=30'))] };
+  const config = { turnpike: { shutdown_grace: 0 }, model_list: [deployment('slow', fake.base('tokens=20,token_ms=30'))] };
   await scene(
     (own) => Gateway.start({ config }).then(own),
     async (gateway) => {

@@ -47,7 +47,7 @@ test('keys and addresses come from the environment, each key travels as its prov
   ];
   for (const [model, env, header, value] of cases) {
     await scene(
-      (own) => Gateway.start({ config: { model_list: [group('m', { model })] }, env }).then(own),
+      (own) => Gateway.start({ config: { turnpike: { shutdown_grace: 0 }, model_list: [group('m', { model })] }, env }).then(own),
       async (gateway) => {
         const reply = await gateway.chat({ model: 'm' });
         assert.equal(reply.status, 200, `${model}: ${reply.text}`);
@@ -77,7 +77,7 @@ test('addresses with and without /v1, with a slash at the end, or whole', async 
   ];
   const model_list = cases.map(([model, api_base], i) => group(`case-${i}`, { model, api_base, api_key: 'k', extra_body: { fake: { record: true } } }));
   await scene(
-    (own) => Gateway.start({ config: { model_list } }).then(own),
+    (own) => Gateway.start({ config: { turnpike: { shutdown_grace: 0 }, model_list } }).then(own),
     async (gateway) => {
       for (const [i, [model, api_base, target]] of cases.entries()) {
         const reply = await gateway.chat({ model: `case-${i}` });
@@ -105,7 +105,7 @@ test('whose a model is: prefix, custom_llm_provider, address, bare name', async 
   const model_list = cases.map(([params], i) => group(`case-${i}`, { ...params, api_base: base, api_key: 'k' }));
   model_list.push(group('far-away', { model: 'far-away/m', api_base: base, api_key: 'k' }));
   await scene(
-    (own) => Gateway.start({ config: { model_list } }).then(own),
+    (own) => Gateway.start({ config: { turnpike: { shutdown_grace: 0 }, model_list } }).then(own),
     async (gateway) => {
       for (const [i, [params, wire, provider]] of cases.entries()) {
         const id = `provider-${i}`;
@@ -137,7 +137,7 @@ test('fields a provider spells differently or refuses are renamed or dropped; ev
   const model_list = Object.keys(cases).map((name) => group(name, { model: `${name}/m`, api_base: base, api_key: 'k', organization: 'org-1', extra_headers: { 'X-Team': 'blue' } }));
   model_list.push(group('defaults', { model: 'openai/m', api_base: base, api_key: 'k', temperature: 0.75, max_tokens: 3, additional_drop_params: ['seed'] }));
   await scene(
-    (own) => Gateway.start({ config: { model_list } }).then(own),
+    (own) => Gateway.start({ config: { turnpike: { shutdown_grace: 0 }, model_list } }).then(own),
     async (gateway) => {
       for (const [name, wanted] of Object.entries(cases)) {
         const reply = await gateway.chat({ model: name, ...asked });
@@ -171,7 +171,7 @@ test('embeddings and text completions go to their paths, with the row\'s field n
   const base = recorded();
   const model_list = [group('voyage', { model: 'voyage/m', api_base: base, api_key: 'k' }), group('openai', { model: 'openai/m', api_base: base, api_key: 'k' })];
   await scene(
-    (own) => Gateway.start({ config: { model_list } }).then(own),
+    (own) => Gateway.start({ config: { turnpike: { shutdown_grace: 0 }, model_list } }).then(own),
     async (gateway) => {
       for (const [name, field] of [['voyage', 'output_dimension'], ['openai', 'dimensions']]) {
         const reply = await gateway.call('POST', '/v1/embeddings', { body: { model: name, input: 'a', dimensions: 4 } });
@@ -190,7 +190,7 @@ test('embeddings and text completions go to their paths, with the row\'s field n
 
 test('a provider whose key is missing says which variable would hold it, and is not asked', async () => {
   await scene(
-    (own) => Gateway.start({ config: { model_list: [group('m', { model: 'groq/m' }), group('own', { model: 'groq/m', api_base: fake.base() })] } }).then(own),
+    (own) => Gateway.start({ config: { turnpike: { shutdown_grace: 0 }, model_list: [group('m', { model: 'groq/m' }), group('own', { model: 'groq/m', api_base: fake.base() })] } }).then(own),
     async (gateway) => {
       // Not a byte leaves for the provider's own address.
       const reply = await gateway.chat({ model: 'm' });
