@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 #include "db/sqlite_connection.h"
@@ -143,6 +145,41 @@ TEST_F(Crash, AnOpenHoldBecomesWhatTheJournalKnowsOfIt) {
   close();
   open();  // Closed once and for all.
   EXPECT_EQ(number("SELECT count(*) FROM entry"), 3);
+}
+
+// A power cut may take the journal's last moments, of which the database has some already.
+TEST_F(Crash, AnEntryThatOnlyTheDatabaseKeptIsNotBookedAgain) {
+  run_until_killed("", 1, [&] {
+    const AccountRef account = make_account("key", 1'000'000);
+    Admission made = admission({account}, 300);
+    made.record_id.bytes.fill(7);
+    auto hold = ledger->admit(made);
+    hold->attempt(1, "deployment", "prices");
+    hold->answer(1, 55, Money::from_nano(20));
+    domain::CallRecord done = record(100);
+    done.record_id = made.record_id.to_string();
+    std::move(*hold).settle(done);
+    ship();
+  });
+  const KeptSegment segment = list_segments(directory + "/journal")->back();
+  std::ifstream file(segment.path, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+  std::size_t entry_at = 0;
+  scan_records(bytes, segment.header.crc, [&](const RecordView& record) {
+    if (record.type == RecordType::Entry)
+      entry_at = static_cast<std::size_t>(record.payload.data() - bytes.data()) - kRecordHeaderBytes;
+  });
+  ASSERT_GT(entry_at, 0u);
+  std::filesystem::resize_file(segment.path, entry_at);
+  open();
+  EXPECT_EQ(number("SELECT count(*) FROM entry"), 1);
+  EXPECT_EQ(number("SELECT cost_nano FROM entry"), 100);
+  expect_sums_agree();
+  const AccountRef account = make_account("key", 1'000'000);
+  ASSERT_TRUE(settle(account, 300, 100));
+  ship();
+  EXPECT_EQ(number("SELECT max(entry_no) FROM entry"), 2);
+  expect_sums_agree();
 }
 
 TEST_F(Crash, AKillInTheMiddleOfReplayClosesNothingTwice) {
@@ -399,6 +436,31 @@ TEST_F(Ship, AFullDiskRefusesNewCallsEndsOpenOnesAndComesBack) {
   while (ledger->counters().unshipped.load() > 0) ship();
   EXPECT_EQ(number("SELECT count(*) FROM entry"), calls + 1);
   expect_sums_agree();
+  close();
+}
+
+TEST_F(Ship, WithoutAJournalWhatWaitsInMemoryIsBounded) {
+  open();
+  ledger->close(std::chrono::seconds(1));
+  ledger.reset();
+  Away away(*database);
+  LedgerOptions made = options();
+  made.journal_off = true;
+  made.ship_queue_bytes_max = 10'000;
+  ledger = std::move(*Ledger::open(made, away));
+  const AccountRef account = make_account("key", std::nullopt);
+  away.away = true;
+  int settled = 0;
+  Status last;
+  for (; last && settled < 1000; ++settled) last = settle(account, 10, 7);
+  ASSERT_FALSE(last);
+  EXPECT_EQ(last.error().code, "journal_full");
+  EXPECT_NE(ledger->readiness(), "");
+  EXPECT_LT(settled, 100);
+  away.away = false;
+  while (ledger->counters().unshipped.load() > 0) ship();
+  EXPECT_EQ(ledger->readiness(), "");
+  EXPECT_TRUE(settle(account, 10, 7));
   close();
 }
 

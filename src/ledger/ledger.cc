@@ -134,6 +134,11 @@ Status LedgerImpl::start() {
     push(row.numbers.entry_no, std::move(payload), segment, segment != nullptr);
     fault::kill_at("replay.mid_close");
   };
+  if (replica->shipped_no > replay->max_entry_no) {
+    // A power cut took entries from the journal that the database has: their calls are not open.
+    const Status known = forget_stored(database_, *replica, replay->max_entry_no, replay->open_holds);
+    if (!known) return known;
+  }
   const std::int64_t now_us = base::unix_now_us();
   const auto take_number = [&] { return next_missing != missing.end() ? *next_missing++ : journal_->next_entry_no(); };
   for (const OpenHold& open : replay->open_holds) {
@@ -213,8 +218,15 @@ const LedgerCounters& LedgerImpl::counters() const {
   return counters_;
 }
 
+bool LedgerImpl::has_room() const {
+  return journal_ ? journal_->has_room() : !shipper_->overfull();
+}
+
 std::string LedgerImpl::readiness() const {
-  if (journal_ && !journal_->has_room()) return "journal_full: there is no room in " + options_.journal_dir;
+  if (!has_room()) {
+    return journal_ ? "journal_full: there is no room in " + options_.journal_dir
+                    : "journal_full: the database takes no entries and there is no journal";
+  }
   if (shipper_->superseded()) return "another gateway has taken this journal over";
   return {};
 }
@@ -267,7 +279,7 @@ AccountWindow* LedgerImpl::take_all(const std::vector<AccountRef>& accounts, std
   return nullptr;
 }
 
-Error LedgerImpl::refusal(const AccountWindow& account, std::int64_t needed_nano) {
+Error LedgerImpl::refusal(const AccountWindow& account, std::int64_t needed_nano, bool last_try) {
   const std::int64_t limit = account.limit.load();
   const std::int64_t spent = account.spent().nano();
   const bool is_spent = spent >= limit;
@@ -284,7 +296,7 @@ Error LedgerImpl::refusal(const AccountWindow& account, std::int64_t needed_nano
     error.message += " POST /key/update with a larger max_budget raises it.";
     counters_.refused_spent.fetch_add(1, std::memory_order_relaxed);
   } else {
-    counters_.refused_held.fetch_add(1, std::memory_order_relaxed);
+    if (last_try) counters_.refused_held.fetch_add(1, std::memory_order_relaxed);
     const std::int64_t held = std::max<std::int64_t>(limit - spent - std::max<std::int64_t>(account.free.load(), 0), 0);
     error.message +=
         fmt::format(" Held by calls in flight: {}. This call needs: {}.", dollars(held), dollars(needed_nano));
@@ -294,11 +306,13 @@ Error LedgerImpl::refusal(const AccountWindow& account, std::int64_t needed_nano
 }
 
 Result<Hold> LedgerImpl::admit(const Admission& admission) {
-  const bool no_room = journal_ && !journal_->has_room();
+  const bool no_room = !has_room();
   if (no_room || closing_.load(std::memory_order_relaxed) || shipper_->superseded()) {
     if (no_room) counters_.journal_full.fetch_add(1, std::memory_order_relaxed);
     Error error = journal_full();
-    if (!no_room) {
+    if (no_room && !journal_) {
+      error.message = "The database takes no entries and there is no journal: the gateway admits no new calls.";
+    } else if (!no_room) {
       error.code = "shutting_down";
       error.message = "The gateway is shutting down.";
     }
@@ -309,7 +323,7 @@ Result<Hold> LedgerImpl::admit(const Admission& admission) {
   if (!admission.free_model) {
     const bool may_cross = options_.crossing && !options_.strict;
     if (AccountWindow* const refused = take_all(admission.accounts, nano, may_cross ? id : 0)) {
-      return base::fail(refusal(*refused, nano));
+      return base::fail(refusal(*refused, nano, admission.last_try));
     }
   }
   fault::kill_at("hold.after_accounts");

@@ -100,6 +100,7 @@ struct Admission {
   std::vector<AccountRef> accounts;  // All or nothing, in kind order.
   Money amount;
   bool free_model = false;  // Explicit price 0: holds 0 and skips exhausted accounts.
+  bool last_try = true;     // False: the caller asks again when money is only held, and that is no refusal yet.
   std::int64_t started_us = 0;
   base::Id128 record_id;
   std::string_view call_id;

@@ -59,9 +59,10 @@ class LedgerImpl final : public Ledger {
  private:
   /// Which account refused, if one did; what was taken is given back then.
   AccountWindow* take_all(const std::vector<AccountRef>& accounts, std::int64_t nano, std::uint64_t crossing_id);
-  Error refusal(const AccountWindow& account, std::int64_t needed_nano);
+  Error refusal(const AccountWindow& account, std::int64_t needed_nano, bool last_try);
   Status replay_into(Shipper& shipper, JournalDirectory directory, ReplicaRow& replica);
   void finish(Hold::State& hold, EntryRow& row);
+  bool has_room() const;
   std::uint64_t next_entry_no();
   std::uint64_t last_entry_no() const;
 

@@ -212,6 +212,25 @@ Status read_entries(const std::vector<KeptSegment>& segments, std::uint64_t from
   return {};
 }
 
+Status forget_stored(db::Database& database, const ReplicaRow& replica, std::uint64_t entry_no,
+                     std::vector<OpenHold>& holds) {
+  return database.transact_now([&](db::Transaction& transaction) -> Status {
+    std::vector<bool> stored;
+    for (const OpenHold& hold : holds) {
+      // A record id that equals the call id is stored once.
+      const auto row = transaction.run(
+          "SELECT 1 FROM entry WHERE replica_no = $1 AND entry_no > $2 AND (record_id = $3 OR (record_id IS NULL AND "
+          "call_id = $3))",
+          {replica.replica_no, static_cast<std::int64_t>(entry_no), hold.facts.record_id.to_string()});
+      if (!row) return base::fail(row.error());
+      stored.push_back(!row->rows.empty());
+    }
+    std::size_t at = 0;
+    std::erase_if(holds, [&](const OpenHold&) { return stored[at++]; });
+    return {};
+  });
+}
+
 EntryRow closing_row(const OpenHold& hold, std::uint64_t entry_no, std::int64_t now_us, bool strict,
                      std::string& record_id) {
   EntryRow row;

@@ -8,6 +8,7 @@
 
 #include "ledger/hold_record.h"
 #include "ledger/journal_dir.h"
+#include "ledger/ship_batch.h"
 
 namespace turnpike::ledger {
 
@@ -52,5 +53,9 @@ Status read_entries(const std::vector<KeptSegment>& segments, std::uint64_t from
 /// How an open hold ends (spec money 2, rows 23 to 25): status interrupted, reason gateway_crash.
 EntryRow closing_row(const OpenHold& hold, std::uint64_t entry_no, std::int64_t now_us, bool strict,
                      std::string& record_id);
+
+/// Takes out of `holds` those whose entry stands in the database with a number above `entry_no`.
+Status forget_stored(db::Database& database, const ReplicaRow& replica, std::uint64_t entry_no,
+                     std::vector<OpenHold>& holds);
 
 }  // namespace turnpike::ledger

@@ -40,10 +40,12 @@ void Shipper::push(std::unique_ptr<UnshippedEntry> entry) {
   const std::uint64_t waiting = counters_.unshipped.fetch_add(1, std::memory_order_relaxed) + 1;
   const std::int64_t queued_us = entry->queued_us;
   UnshippedEntry* const raw = entry.release();
-  raw->next = pushed_.load(std::memory_order_relaxed);
-  while (!pushed_.compare_exchange_weak(raw->next, raw, std::memory_order_acq_rel, std::memory_order_relaxed)) {
-  }
-  const bool first = raw->next == nullptr;
+  UnshippedEntry* head = pushed_.load(std::memory_order_relaxed);
+  do {
+    raw->next = head;
+  } while (!pushed_.compare_exchange_weak(head, raw, std::memory_order_acq_rel, std::memory_order_relaxed));
+  // From here on the entry is the shipper's, and may be gone already.
+  const bool first = head == nullptr;
   if (first) {
     std::int64_t none = 0;
     counters_.oldest_unshipped_us.compare_exchange_strong(none, queued_us);

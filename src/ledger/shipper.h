@@ -54,6 +54,8 @@ class Shipper {
   bool drain(std::chrono::milliseconds patience, std::uint64_t up_to);
   void stop();
 
+  /// More waits in memory than may: without a journal nothing else bounds it.
+  bool overfull() const { return queued_bytes_.load(std::memory_order_relaxed) > options_.queued_bytes_max; }
   bool superseded() const { return superseded_.load(std::memory_order_relaxed); }
 
  private:

@@ -128,6 +128,24 @@ TEST(Tokenizer, OneUnbrokenRunCostsNoQuadraticTime) {
   }
 }
 
+// What a caller may send in one body: four times the bytes may cost no more than some ten times as long.
+TEST(Tokenizer, AMegabyteOfOneCharacterGrowsNearlyInStep) {
+  const auto seconds = [](Encoding encoding, const std::string& text) {
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_GT(count_tokens(encoding, text), text.size() / 200);
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  for (const Encoding encoding : {Encoding::Cl100kBase, Encoding::O200kBase}) {
+    for (const char c : {'a', 'A', ' ', '7', '=', '\n'}) {
+      SCOPED_TRACE(c);
+      const double quarter = seconds(encoding, std::string(1 << 18, c));
+      const double whole = seconds(encoding, std::string(1 << 20, c));
+      EXPECT_LT(whole, 20.0);
+      EXPECT_LT(whole, 10 * quarter + 0.5);  // Quadratic: sixteen times, of minutes.
+    }
+  }
+}
+
 TEST(Tokenizer, BytesThatAreNoTextCountAsReplacements) {
   const std::string broken = "a\xff\xc3(\xed\xa0\x80z";
   const std::string repaired = "a\ufffd\ufffd(\ufffd\ufffd\ufffdz";

@@ -106,12 +106,14 @@ std::vector<ledger::AccountRef> accounts_of(const Call& call) {
   return accounts;
 }
 
-Task<Result<ledger::Hold>> take(Call& call, const ledger::Admission& admission) {
+Task<Result<ledger::Hold>> take(Call& call, ledger::Admission& admission) {
+  admission.last_try = false;
   Result<ledger::Hold> hold = call.gateway.ledger->admit(admission);
   if (hold || hold.error().kind != ErrorKind::BudgetHeld) co_return std::move(hold);
   // Money that another admission was just undoing is there again a millisecond later (spec money 4).
   co_await call.worker.thread->sleep(std::chrono::milliseconds(1));
   if (call.cancel->requested()) co_return base::fail(call.cancelled());
+  admission.last_try = true;
   co_return call.gateway.ledger->admit(admission);
 }
 
