@@ -1,5 +1,6 @@
 #include "http/incoming_reply.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/text.h"
@@ -39,6 +40,10 @@ PatientWait IncomingReply::wait(std::uint8_t interest, const ExchangeClock::Limi
 }
 
 Task<Result<std::size_t>> IncomingReply::receive(char* to, std::size_t size, ExchangeClock::Limit limit) {
+  if (since_turn_ >= net::EventLoop::kTurnBytes) {
+    since_turn_ = 0;
+    co_await pool_->loop.turn();
+  }
   std::uint8_t interest = net::Socket::kReadable;
   bool must_wait = !connection_->has_pending();
   for (;;) {
@@ -47,10 +52,11 @@ Task<Result<std::size_t>> IncomingReply::receive(char* to, std::size_t size, Exc
       if (Status ready = outcome_of(wake, limit, pool_->counters); !ready)
         co_return base::fail(std::move(ready.error()));
     }
-    const net::Io io = connection_->read(to, size);
+    const net::Io io = connection_->read(to, std::min(size, net::EventLoop::kTurnBytes));
     switch (io.kind) {
       case net::Io::Kind::Bytes:
         last_bytes_ = pool_->loop.now();
+        since_turn_ += io.bytes;
         co_return io.bytes;
       case net::Io::Kind::End:
         co_return std::size_t{0};

@@ -58,7 +58,8 @@ class IncomingReply final : public Incoming {
   Framing framing_;
   ChunkDecoder chunks_;
   int status_ = 0;
-  std::uint64_t left_ = 0;  // Of a body with a length.
+  std::uint64_t left_ = 0;      // Of a body with a length.
+  std::size_t since_turn_ = 0;  // Bytes received since others had their turn.
   bool body_begun_ = false;
   bool ended_ = false;
   bool head_only_ = false;  // The answer to HEAD.

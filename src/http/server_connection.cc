@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -160,8 +161,9 @@ Task<bool> ServerConnection::read_head() {
 
 /// False when the connection is over. `io` may hold nothing: then the caller waits again.
 bool ServerConnection::take_bytes(net::Io& io, char* to, std::size_t size) {
-  io = socket_.read(to, size);
+  io = socket_.read(to, std::min(size, net::EventLoop::kTurnBytes));
   if (io.kind == net::Io::Kind::WantsRead) io.bytes = 0;
+  since_turn_ += io.bytes;
   return io.kind == net::Io::Kind::Bytes || io.kind == net::Io::Kind::WantsRead;
 }
 
@@ -254,6 +256,10 @@ Task<bool> ServerConnection::read_body() {
 }
 
 Task<bool> ServerConnection::wait_body(base::Monotonic begun, std::size_t have) {
+  if (since_turn_ >= net::EventLoop::kTurnBytes) {
+    since_turn_ = 0;
+    co_await socket_.loop().turn();
+  }
   if (socket_.readable()) co_return true;
   const ServerLimits& limits = core_->options.limits;
   // A byte now and then must not hold a connection for ever.

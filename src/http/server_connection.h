@@ -98,6 +98,7 @@ class ServerConnection final : public Exchange {
   std::size_t capacity_ = 0;
   std::size_t begin_ = 0, end_ = 0;  // Received and not yet taken.
   Memory body_;                      // For a body that does not fit behind its head.
+  std::size_t since_turn_ = 0;       // Bytes received since others had their turn.
   std::string leftover_;             // Bytes of the next request that came with a chunked body.
 
   Request request_;

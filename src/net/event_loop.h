@@ -65,6 +65,19 @@ class EventLoop final : public IoThread {
   /// Resumes `handle` from the loop, after the current callback: for wake-ups whose caller must not be re-entered.
   void defer(std::coroutine_handle<> handle) { ready_.push_back(handle); }
 
+  /// Lets everybody else of the loop go first, once: for a coroutine that finds its next bytes ready again and again.
+  struct Turn {
+    EventLoop& loop;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle) {
+      loop.post([handle] { handle.resume(); });
+    }
+    void await_resume() const noexcept {}
+  };
+  Turn turn() { return {*this}; }
+  /// After how many bytes it is time for one: a tenth of a millisecond of copying.
+  static constexpr std::size_t kTurnBytes = 512 * 1024;
+
   /// Arms a timer that fires no earlier than `when`.
   void arm(TimerWheel::Node& node, base::Monotonic when);
   void arm_after(TimerWheel::Node& node, std::chrono::milliseconds delay) { arm(node, now_ + delay); }

@@ -114,6 +114,23 @@ TEST(Socket, AWaitEndsByBytesByTimeOrByAWakeAndTheNextOneIsClean) {
   run(Body{});
 }
 
+TEST(EventLoop, ATurnLetsSocketsThatBecameReadyGoFirst) {
+  struct Body {
+    Task<void> operator()(EventLoop& loop) const {
+      Pair pair;
+      Socket socket(loop, pair.ends[0], true);
+      co_await loop.turn();  // The first edge, of writability, is through.
+      int told = 0;
+      socket.watch([](void* context) { ++*static_cast<int*>(context); }, &told);
+      pair.say('x');
+      EXPECT_EQ(told, 0);
+      for (int i = 0; i < 2 && told == 0; ++i) co_await loop.turn();
+      EXPECT_EQ(told, 1);
+    }
+  };
+  run(Body{});
+}
+
 TEST(Socket, BytesBeforeACloseAreStillRead) {
   struct Body {
     Task<void> operator()(EventLoop& loop) const {
