@@ -55,6 +55,9 @@ void check_references(Reading& reading, const Settings& settings);
 /// Variables that honoured keys name and the environment does not have.
 void check_variables(Reading& reading);
 
+/// Variables of the environment that LiteLLM would act on and this version does not.
+void check_environment(Reading& reading);
+
 /// True when `name` fits `pattern`, in which every '*' stands for any text.
 bool matches_wildcard(std::string_view pattern, std::string_view name);
 

@@ -235,6 +235,7 @@ Loaded load_text(std::string_view text, const LoadOptions& options) {
   settings->turnpike = read_turnpike(reading);
   check_references(reading, *settings);
   check_variables(reading);
+  check_environment(reading);
   if (settings->models.empty()) {
     loaded.diagnostics.push_back({Severity::Warning, options.path, 0, "model_list",
                                   "no model is served; add a deployment with model_name and litellm_params.model"});

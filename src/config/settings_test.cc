@@ -230,6 +230,15 @@ TEST(Settings, DiffNamesWhatChangedAndNoSecret) {
                                       "turnpike.stream_idle_timeout: 300 -> 7"}));
 }
 
+TEST(Settings, SaysWhichVariablesDoNotCount) {
+  const Loaded loaded = load_text(
+      kOneModel, options_with({{"HTTPS_PROXY", "http://user:hidden@proxy:1"}, {"STORE_MODEL_IN_DB", "False"}}));
+  ASSERT_NE(loaded.settings, nullptr);
+  EXPECT_EQ(all_lines(loaded), "warning: HTTPS_PROXY: is not honoured yet: providers are reached directly\n");
+  const Loaded bucket = load_text(kOneModel, options_with({{"LITELLM_CONFIG_BUCKET_NAME", "configs"}}));
+  EXPECT_EQ(bucket.settings, nullptr) << "another file is meant";
+}
+
 TEST(Settings, TellsAFindingOnce) {
   const Loaded loaded =
       load_text("model_list:\n  - model_name: a\n    litellm_params: {model: openai/a, input_cost_per_token: -1}\n",
