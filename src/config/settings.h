@@ -159,7 +159,7 @@ struct GeneralSettings {
   std::optional<std::uint64_t> request_bytes_max;  // max_request_size_mb, in bytes.
   bool always_include_stream_usage = false;
   bool forbid_master_key_inference = false;  // Ours: calls of the master key are refused, not only warned of.
-  std::string completion_model;  // Overrides the requested model of every call of the kind; empty: none.
+  std::string completion_model;              // Overrides the requested model of every call of the kind; empty: none.
   std::string embedding_model;
   bool disable_spend_logs = false;
   bool store_prompts_in_spend_logs = false;

@@ -18,6 +18,7 @@ const config = (more = {}) => ({
     { model_name: 'openai/*', litellm_params: { model: 'openai/*', api_base: fake.base(), api_key: 'sk-provider-key-0123456789' } },
   ],
   ...more,
+  turnpike: { shutdown_grace: 0, ...more.turnpike },
 });
 
 before(async () => {

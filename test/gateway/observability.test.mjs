@@ -20,6 +20,7 @@ before(async () => {
         deployment('with-fallback', fake.base('status=503')),
       ],
       router_settings: { num_retries: 0, disable_cooldowns: true, fallbacks: [{ 'with-fallback': ['gpt'] }] },
+      turnpike: { shutdown_grace: 0 },
     },
   });
 });
@@ -190,7 +191,7 @@ test('one JSON line per call, with all ids, whatever became of it', async () => 
 
 test('a caller who leaves is one line as well', async () => {
   await scene(
-    (own) => Gateway.start({ config: { model_list: [deployment('slow', fake.base('tokens=1000,token_ms=20'))] } }).then(own),
+    (own) => Gateway.start({ config: { turnpike: { shutdown_grace: 0 }, model_list: [deployment('slow', fake.base('tokens=1000,token_ms=20'))] } }).then(own),
     async (one) => {
       const key = await one.newKey();
       const cancel = new AbortController();
@@ -229,7 +230,7 @@ test('traceparent: continued when it is one, begun when it is not, forwarded wit
 
 test('a reader of the log that does not read costs lines, never calls, and does not hold up the end', async () => {
   await scene(
-    (own) => Gateway.start({ config: { model_list: [{ model_name: 'mock', litellm_params: { model: 'openai/mock', mock_response: 'hello', api_key: 'k' } }] }, flags: ['--num_workers', '1'] }).then(own),
+    (own) => Gateway.start({ config: { turnpike: { shutdown_grace: 0 }, model_list: [{ model_name: 'mock', litellm_params: { model: 'openai/mock', mock_response: 'hello', api_key: 'k' } }] }, flags: ['--num_workers', '1'] }).then(own),
     async (one) => {
       const key = await one.newKey();
       one.process.stdout.pause();
@@ -292,7 +293,7 @@ test('health: alive, ready with versions and problems, deployments as calls have
 
 test('metrics can be closed to strangers', async () => {
   await scene(
-    (own) => Gateway.start({ config: { model_list: [deployment('gpt', fake.base())], litellm_settings: { require_auth_for_metrics_endpoint: true } } }).then(own),
+    (own) => Gateway.start({ config: { turnpike: { shutdown_grace: 0 }, model_list: [deployment('gpt', fake.base())], litellm_settings: { require_auth_for_metrics_endpoint: true } } }).then(own),
     async (one) => {
       assert.equal((await one.call('GET', '/metrics', { key: null })).status, 401);
       assert.equal((await one.call('GET', '/metrics')).status, 200);
