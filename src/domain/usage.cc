@@ -50,17 +50,35 @@ std::uint64_t Usage::of(Unit unit) const {
 }
 
 void Usage::set(Unit unit, std::uint64_t count) {
-  std::erase_if(counts, [&](const UnitCount& entry) { return entry.unit == unit; });
-  if (count > 0) counts.push_back({unit, count});
+  const auto found =
+      std::find_if(counts.begin(), counts.end(), [&](const UnitCount& entry) { return entry.unit == unit; });
+  if (found == counts.end()) {
+    if (count > 0) counts.push_back({unit, count});
+  } else if (count > 0) {
+    found->count = count;
+  } else {
+    counts.erase(found);
+  }
 }
 
+namespace {
+
+std::uint64_t sum(const Usage& usage, Unit first, Unit last) {
+  std::uint64_t total = 0;
+  for (const UnitCount& entry : usage.counts) {
+    if (entry.unit >= first && entry.unit <= last) total += entry.count;
+  }
+  return total;
+}
+
+}  // namespace
+
 std::uint64_t Usage::prompt_tokens() const {
-  return of(Unit::InputTokens) + of(Unit::CachedInputTokens) + of(Unit::CacheWriteTokens) +
-         of(Unit::CacheWrite1hTokens) + of(Unit::AudioInputTokens) + of(Unit::ImageInputTokens);
+  return sum(*this, Unit::InputTokens, Unit::ImageInputTokens);
 }
 
 std::uint64_t Usage::completion_tokens() const {
-  return of(Unit::OutputTokens) + of(Unit::ReasoningTokens) + of(Unit::AudioOutputTokens) + of(Unit::ImageOutputTokens);
+  return sum(*this, Unit::OutputTokens, Unit::ImageOutputTokens);
 }
 
 }  // namespace turnpike::domain

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <boost/container/static_vector.hpp>
 #include <cstdint>
 #include <optional>
 #include <string_view>
-#include <vector>
 
 namespace turnpike::domain {
 
@@ -36,9 +36,10 @@ struct UnitCount {
   bool operator==(const UnitCount&) const = default;
 };
 
-/// What one attempt used: a short list of (unit, count), each unit at most once, no zero counts.
+/// What one attempt used: a short list of (unit, count), each unit at most once, no zero counts. It is made and copied
+/// several times a call, so it owns no memory elsewhere.
 struct Usage {
-  std::vector<UnitCount> counts;
+  boost::container::static_vector<UnitCount, kUnitCount> counts;
   bool estimated = false;                          // Counted by us, not said by the provider.
   std::optional<std::int64_t> provider_cost_nano;  // The provider's own figure, where it gives one.
   std::optional<std::int64_t> list_cost_nano;      // What our prices say, where the provider's figure was booked.

@@ -165,6 +165,18 @@ bool rounds_up(std::uint64_t quotient, std::uint64_t rest, bool tail, Rounding r
   return tail || quotient % 2 == 1;
 }
 
+/// The usual bill, without factors: one division. A sum is below 2^127 and so its quotient below 2^78.
+Bill rounded(Bill out, Grains grains, Rounding rounding) {
+  const Grains quotient = grains / kGrainsPerNano;
+  if (quotient >= std::numeric_limits<std::int64_t>::max()) {
+    return {.cost = {}, .unknown = true, .free = false, .absurd = true};
+  }
+  const auto nano = static_cast<std::uint64_t>(quotient);
+  const auto rest = static_cast<std::uint64_t>(grains - quotient * kGrainsPerNano);
+  out.cost = Money::from_nano(static_cast<std::int64_t>(nano) + (rounds_up(nano, rest, false, rounding) ? 1 : 0));
+  return out;
+}
+
 Bill make_bill(const Prices& prices, const domain::Usage& usage, const BillTerms& terms, Rounding rounding) {
   const Sum sum = add_up(prices, usage, terms.service);
   Bill out;
@@ -173,6 +185,7 @@ Bill make_bill(const Prices& prices, const domain::Usage& usage, const BillTerms
   if (out.unknown) return out;
   out.free = prices.free();
   if (sum.grains == 0) return out;
+  if (terms.factors_ppb.empty() && prices.host_factor_ppb == 0) return rounded(out, sum.grains, rounding);
   Wide value(sum.grains);
   bool tail = false;
   const bool too_many = terms.factors_ppb.size() > kFactorsMax;

@@ -63,23 +63,24 @@ Price Prices::find(PriceField field, std::uint64_t prompt_tokens, ServiceTier se
   return price;
 }
 
-bool Prices::free() const {
-  const bool has_token_prices = exact(PriceField::Input, 0, ServiceTier::Standard).known() &&
-                                exact(PriceField::Output, 0, ServiceTier::Standard).known();
+void Prices::changed() {
+  const auto has = [&](PriceField field) { return exact(field, 0, ServiceTier::Standard).known(); };
+  by_second_ = (has(PriceField::SecondInput) || has(PriceField::SecondOutput)) && !has(PriceField::Input) &&
+               !has(PriceField::Output);
+  const bool has_token_prices = has(PriceField::Input) && has(PriceField::Output);
   const auto costs_nothing = [&](const std::vector<Rate>& rates) {
     return std::all_of(rates.begin(), rates.end(), [&](const Rate& rate) {
       const bool counts = !has_token_prices || per_token(rate.key.field) || rate.key.field == PriceField::Request;
       return !counts || rate.price.is_zero();
     });
   };
-  return known() && costs_nothing(rates_) &&
-         std::all_of(rows_.begin(), rows_.end(), [&](const Row& row) { return costs_nothing(row.rates); });
+  free_ = known() && costs_nothing(rates_) &&
+          std::all_of(rows_.begin(), rows_.end(), [&](const Row& row) { return costs_nothing(row.rates); });
 }
 
-bool Prices::by_second() const {
-  const auto has = [&](PriceField field) { return exact(field, 0, ServiceTier::Standard).known(); };
-  return (has(PriceField::SecondInput) || has(PriceField::SecondOutput)) && !has(PriceField::Input) &&
-         !has(PriceField::Output);
+void Prices::add_row(Row row) {
+  rows_.push_back(std::move(row));
+  changed();
 }
 
 void Prices::apply_host(std::string_view host) {
@@ -90,12 +91,13 @@ void Prices::set(FieldKey key, Price price) {
   const auto found = std::find_if(rates_.begin(), rates_.end(), [&](const Rate& rate) { return rate.key == key; });
   if (found != rates_.end()) {
     found->price = price;
-    return;
+  } else {
+    rates_.push_back({key, price});
+    const auto at = std::lower_bound(thresholds_.begin(), thresholds_.end(), key.above_tokens);
+    const bool tier = key.above_tokens != 0 && (at == thresholds_.end() || *at != key.above_tokens);
+    if (tier) thresholds_.insert(at, key.above_tokens);
   }
-  rates_.push_back({key, price});
-  if (key.above_tokens == 0) return;
-  const auto at = std::lower_bound(thresholds_.begin(), thresholds_.end(), key.above_tokens);
-  if (at == thresholds_.end() || *at != key.above_tokens) thresholds_.insert(at, key.above_tokens);
+  changed();
 }
 
 void Prices::drop_family(PriceField field) {
@@ -108,6 +110,7 @@ void Prices::drop_family(PriceField field) {
   std::erase_if(rates_, belongs);
   for (Row& row : rows_) std::erase_if(row.rates, belongs);
   std::erase_if(rows_, [](const Row& row) { return row.rates.empty(); });
+  changed();
 }
 
 }  // namespace turnpike::ledger

@@ -27,9 +27,9 @@ class Prices {
   /// Some price is known (also an explicit 0).
   bool known() const { return !rates_.empty() || !rows_.empty(); }
   /// Explicitly free: input and output (or every price there is) are given, and all are 0.
-  bool free() const;
+  bool free() const { return free_; }
   /// Charged by time alone: the call's duration belongs into its Usage as Milliseconds.
-  bool by_second() const;
+  bool by_second() const { return by_second_; }
 
   /// Takes the factor of a regional host ("eu.api.openai.com") over, where the model has one.
   void apply_host(std::string_view host);
@@ -65,16 +65,19 @@ class Prices {
   /// Forgets every price that goes with `field` (an own price for Input ends the listed cache, audio and tier prices of
   /// the prompt; one for Output likewise; a price per second ends all prices per token).
   void drop_family(PriceField field);
-  void add_row(Row row) { rows_.push_back(std::move(row)); }
+  void add_row(Row row);
   const std::vector<Rate>& rates() const { return rates_; }
   const std::vector<Row>& rows() const { return rows_; }
 
  private:
   Price exact(PriceField field, std::uint32_t above_tokens, ServiceTier service) const;
+  void changed();
 
   std::vector<Rate> rates_;
   std::vector<Row> rows_;                  // Ascending.
   std::vector<std::uint32_t> thresholds_;  // Of rates_, ascending, distinct.
+  bool free_ = false;                      // Asked with every call: known since the last change.
+  bool by_second_ = false;
 };
 
 }  // namespace turnpike::ledger
