@@ -129,12 +129,14 @@ Money held_for(const Prices& prices, const domain::Usage& usage, const BillTerms
 
 Money hold_amount(const Prices& prices, const Estimator::Estimate& estimate, const BillTerms& terms) {
   domain::Usage usage;
+  usage.counts.reserve(4);
   usage.set(domain::Unit::InputTokens, estimate.prompt_tokens);
-  const Money input = held_for(prices, usage, terms);
+  const bool learned = estimate.input_factor < 1.0;
+  const Money input = learned ? held_for(prices, usage, terms) : Money();
   usage.set(domain::Unit::OutputTokens, estimate.output_tokens);
   add_own_units(usage, prices, estimate.milliseconds);
   const Money all = held_for(prices, usage, terms);
-  if (estimate.input_factor >= 1.0 || all == kUnaffordable) return all;
+  if (!learned || all == kUnaffordable) return all;
   // A learned share of the input's list price: an estimate, so binary arithmetic may round it up here.
   const double share = std::ceil(static_cast<double>(input.nano()) * estimate.input_factor);
   return all - input + Money::from_nano(static_cast<std::int64_t>(share));

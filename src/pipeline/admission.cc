@@ -67,9 +67,13 @@ bool is_near_limit(const std::vector<ledger::AccountRef>& accounts, Money amount
 
 /// Whether what such a call uses has a price; prices of other things (an image, a search) do not make it so.
 bool has_price(const Call& call, const ledger::Prices& prices) {
+  const bool answers = call.request.operation != domain::Operation::Embedding;
+  if (prices.find(ledger::PriceField::Input).known() && (!answers || prices.find(ledger::PriceField::Output).known())) {
+    return true;
+  }
   domain::Usage usage;
   usage.set(domain::Unit::InputTokens, 1);
-  if (call.request.operation != domain::Operation::Embedding) usage.set(domain::Unit::OutputTokens, 1);
+  if (answers) usage.set(domain::Unit::OutputTokens, 1);
   ledger::add_own_units(usage, prices, 1);
   return ledger::bill_grains(prices, usage) >= 0;
 }
