@@ -20,6 +20,7 @@ domain::Attempt& begin_attempt(AdmittedCall& admitted, const router::Deployment&
   entry.model = deployment.target.model;
   entry.api_base = deployment.target.shown_base;
   entry.started_us = base::unix_now_us();
+  if (deployment.entry) admitted.call.region = deployment.entry->region_name;
   return admitted.call.record.attempts.emplace_back(std::move(entry));
 }
 
@@ -277,11 +278,15 @@ Task<Result<Answer>> exchange_once(AdmittedCall& admitted, const router::Deploym
   co_return answer;
 }
 
+bool mocks_timeout(const Call& call, const router::Deployment& deployment) {
+  return call.request.mock_timeout || (deployment.entry && deployment.entry->mock_timeout);
+}
+
 }  // namespace
 
 bool is_mocked(const Call& call, const router::Deployment& deployment) {
   const protocol::CallRequest& request = call.request;
-  return request.mock_timeout || request.mock_delay_seconds || !request.mock_response_json.empty() ||
+  return mocks_timeout(call, deployment) || request.mock_delay_seconds || !request.mock_response_json.empty() ||
          !deployment.mock_response_json.empty() || (call.record.fallbacks == 0 && tested_failure(request));
 }
 
@@ -295,12 +300,12 @@ Task<Result<Answer>> attempt(AdmittedCall& admitted, const router::Pick& pick, c
   }
   const std::string& mock =
       call.request.mock_response_json.empty() ? deployment->mock_response_json : call.request.mock_response_json;
-  if (call.request.mock_delay_seconds || call.request.mock_timeout) {
+  if (call.request.mock_delay_seconds || mocks_timeout(call, *deployment)) {
     using std::chrono::milliseconds;
     const auto left =
         std::max(milliseconds(0), std::chrono::duration_cast<milliseconds>(limits.deadline - base::monotonic_now()));
     const milliseconds delay(static_cast<std::int64_t>(call.request.mock_delay_seconds.value_or(0) * 1000));
-    const bool expires = call.request.mock_timeout || delay >= left;
+    const bool expires = mocks_timeout(call, *deployment) || delay >= left;
     if (!co_await call.sleep(expires ? left : delay)) co_return failed(admitted, call.cancelled());
     if (expires) {
       Error error;

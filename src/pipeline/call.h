@@ -47,6 +47,7 @@ struct Call {
   Error cancelled() const;
   /// The name the caller gets back as `model`: the one asked for, or after a fallback the group that served.
   std::string shown_model;
+  std::string region;          // Of the latest attempt's deployment, as configured.
   std::string refusal_fields;  // Of the first provider that refused: its headers as callers see them.
 };
 

@@ -69,6 +69,7 @@ std::string reply_fields(const Call& call, std::string_view provider_lines, bool
   if (!record.attempts.empty()) {
     add(fields, "x-litellm-model-id", record.attempts.back().deployment_id);
     add(fields, "x-litellm-model-api-base", record.attempts.back().api_base);
+    add(fields, "x-litellm-model-region", call.region);
   }
   add(fields, "x-litellm-model-group", record.model_group);
   add(fields, "x-litellm-requested-model", record.requested_model);

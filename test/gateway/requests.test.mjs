@@ -21,7 +21,7 @@ before(async () => {
     config: {
       model_list: [
         deployment('good', provider.on('good', answer)),
-        deployment('other', provider.on('other', answer)),
+        deployment('other', provider.on('other', answer), { params: { region_name: 'eu' } }),
         deployment('failing', failing),
         deployment('nameless', nameless),
         deployment('free', provider.on('free', answer), { params: { input_cost_per_token: 0, output_cost_per_token: 0 } }),
@@ -268,12 +268,13 @@ test('the headers of an answer say who served it, what it cost and how long it t
   assert.ok(Number(value('response-duration-ms')) >= Number(value('overhead-duration-ms')));
   assert.ok(Number(value('overhead-duration-ms')) >= 0);
   for (const name of ['timeout', 'cache-key', 'model-region']) assert.equal(value(name), null, `${name} is not sent when it says nothing`);
+  assert.equal((await books.chat({ model: 'other' })).headers.get('x-litellm-model-region'), 'eu');
   const streamed = await books.stream({ model: 'good' });
   assert.equal(streamed.headers.get('x-litellm-response-cost'), null, 'not known when a stream begins');
   const late = await books.chat({ model: 'good', mock_timeout: true, timeout: 0.25 });
   assert.equal(late.status, 408);
   assert.equal(Number(late.headers.get('x-litellm-timeout')), 0.25);
-  await books.close(3 * good);
+  await books.close(4 * good);
 });
 
 test('a failed text completion has the same face', async () => {
