@@ -129,7 +129,6 @@ Money held_for(const Prices& prices, const domain::Usage& usage, const BillTerms
 
 Money hold_amount(const Prices& prices, const Estimator::Estimate& estimate, const BillTerms& terms) {
   domain::Usage usage;
-  usage.counts.reserve(4);
   usage.set(domain::Unit::InputTokens, estimate.prompt_tokens);
   const bool learned = estimate.input_factor < 1.0;
   const Money input = learned ? held_for(prices, usage, terms) : Money();
