@@ -1,6 +1,7 @@
 #pragma once
 
-#include <boost/container/static_vector.hpp>
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -31,15 +32,36 @@ constexpr std::size_t kUnitCount = static_cast<std::size_t>(Unit::Requests) + 1;
 std::string_view unit_name(Unit unit);
 
 struct UnitCount {
-  Unit unit;
-  std::uint64_t count;  // At most 1e9; a provider that says more is not believed.
+  Unit unit = Unit::InputTokens;
+  std::uint64_t count = 0;  // At most 1e9; a provider that says more is not believed.
   bool operator==(const UnitCount&) const = default;
 };
 
-/// What one attempt used: a short list of (unit, count), each unit at most once, no zero counts. It is made and copied
-/// several times a call, so it owns no memory elsewhere.
+/// A list that has room for every unit in itself: usages are made and copied several times a call.
+class UnitCounts {
+ public:
+  const UnitCount* begin() const { return items_.data(); }
+  const UnitCount* end() const { return items_.data() + size_; }
+  UnitCount* begin() { return items_.data(); }
+  UnitCount* end() { return items_.data() + size_; }
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  /// At most `kUnitCount` items.
+  void push_back(UnitCount item) { items_[size_++] = item; }
+  void erase(UnitCount* item) {
+    std::copy(item + 1, end(), item);
+    --size_;
+  }
+  bool operator==(const UnitCounts& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
+
+ private:
+  std::array<UnitCount, kUnitCount> items_;
+  std::size_t size_ = 0;
+};
+
+/// What one attempt used: a short list of (unit, count), each unit at most once, no zero counts.
 struct Usage {
-  boost::container::static_vector<UnitCount, kUnitCount> counts;
+  UnitCounts counts;
   bool estimated = false;                          // Counted by us, not said by the provider.
   std::optional<std::int64_t> provider_cost_nano;  // The provider's own figure, where it gives one.
   std::optional<std::int64_t> list_cost_nano;      // What our prices say, where the provider's figure was booked.
