@@ -145,7 +145,7 @@ class TestGateway {
     gateway.workers.push_back(std::move(worker));
     Hooks hooks;
     hooks.version = "9.9.9";
-    hooks.reload = [this](net::IoThread&) -> Task<Result<std::string>> { co_return reload_result; };
+    hooks.reload = [this](net::IoThread&) { return answer(reload_result); };
     handler_ = make_handler(gateway, std::move(hooks));
     use_settings();
   }
@@ -219,6 +219,7 @@ class TestGateway {
   Result<std::string> reload_result = std::string("router_settings.num_retries: 2 -> 5\n");
 
  private:
+  static Task<Result<std::string>> answer(const Result<std::string>& result) { co_return result; }
   static std::string random_name() {
     std::uint64_t word = 0;
     base::fill_random(&word, sizeof word);

@@ -102,6 +102,11 @@ struct ReloadElsewhere {
   Result<std::string> await_resume() { return std::move(report); }
 };
 
+Task<Result<std::string>> reload_elsewhere(Process& process, net::IoThread& thread) {
+  ReloadElsewhere elsewhere{process, thread};
+  co_return co_await elsewhere;
+}
+
 std::string host_name() {
   char name[256] = {};
   ::gethostname(name, sizeof name - 1);
@@ -247,10 +252,7 @@ Status Process::start() {
 
   api::Hooks hooks;
   hooks.version = TURNPIKE_VERSION;
-  hooks.reload = [this](net::IoThread& thread) -> Task<Result<std::string>> {
-    ReloadElsewhere elsewhere{*this, thread};
-    co_return co_await elsewhere;
-  };
+  hooks.reload = [this](net::IoThread& thread) { return reload_elsewhere(*this, thread); };
   http::Server::Options server_options;
   server_options.host = host_;
   server_options.port = options_.port;

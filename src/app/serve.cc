@@ -46,7 +46,7 @@ void run_until_stopped(Process& process, const sigset_t& signals) {
   for (;;) {
     const int number = wait_signal(signals, kFileWatch);
     if (number == SIGTERM || number == SIGINT) return;
-    if (number == SIGHUP || process.files_changed()) process.reload();
+    if (number == SIGHUP || process.files_changed()) (void)process.reload();  // It has logged what came of it.
   }
 }
 
