@@ -53,19 +53,9 @@ std::string_view scalar_at(std::string_view text, std::uint32_t begin, std::uint
   return text.substr(begin, end - begin);
 }
 
-bool holds_backslash(const char* bytes, std::size_t size) {
-  // Names are short: a loop is shorter than the way to memchr.
-  constexpr std::size_t kShortMax = 24;
-  if (size > kShortMax) return std::memchr(bytes, '\\', size) != nullptr;
-  for (std::size_t i = 0; i < size; ++i) {
-    if (bytes[i] == '\\') return true;
-  }
-  return false;
-}
-
 // The walk over all tokens: null when the structure is sound, else what is wrong, with `i` at the token at fault.
 const char* check(std::string_view text, const std::uint32_t* at, std::uint32_t count, std::uint32_t* close,
-                  std::uint32_t& i, bool& escaped_names) {
+                  std::uint32_t& i) {
   enum class Expect : std::uint8_t { Value, Key, CommaOrClose };
   std::uint32_t open[Document::kDepthMax];
   bool object[Document::kDepthMax];
@@ -77,7 +67,6 @@ const char* check(std::string_view text, const std::uint32_t* at, std::uint32_t 
       case Expect::Key:
         if (c != '"') return "a member name is missing";
         if (i + 1 >= count || text[at[i + 1]] != ':') return "a colon is missing";
-        escaped_names = escaped_names || holds_backslash(text.data() + at[i], at[i + 1] - at[i]);
         i += 2;
         expect = Expect::Value;
         continue;
@@ -259,22 +248,40 @@ std::optional<std::uint64_t> Value::whole() const {
   return static_cast<std::uint64_t>(*value);
 }
 
+/// Whether the name at `token` is `key`. Between a name's quote and its colon there is room for `key` and a quote.
+bool Value::named(std::uint32_t token, std::string_view key) const {
+  const std::size_t begin = tokens_->at[token] + std::size_t{1};
+  const std::size_t room = tokens_->at[token + 1] - begin;
+  const char* const text = tokens_->text.data() + begin;
+  if (room > key.size() && text[key.size()] == '"' && std::memcmp(text, key.data(), key.size()) == 0) return true;
+  // An escape never shortens a name.
+  return tokens_->escapes && room > key.size() + 1 && std::memchr(text, '\\', room) != nullptr &&
+         unescape(Value(tokens_, token).name()) == key;
+}
+
 Value Value::find(std::string_view key) const {
   if (!is(Kind::Object)) return {};
   const std::uint32_t end = tokens_->close[token_];
-  const char* const text = tokens_->text.data();
   for (std::uint32_t token = token_ + 1; token < end;) {
     const Value value(tokens_, token + 2);
-    // Between the name's quote and its colon there is room for `key` and a quote: the usual look, byte by byte rare.
-    const std::size_t begin = tokens_->at[token] + std::size_t{1};
-    const std::size_t room = tokens_->at[token + 1] - begin;
-    if (room > key.size() && text[begin + key.size()] == '"' && std::memcmp(text + begin, key.data(), key.size()) == 0)
-      return value;
-    // An escape never shortens a name.
-    if (tokens_->escaped_names && room > key.size() + 1 && unescape(Value(tokens_, token).name()) == key) return value;
+    if (named(token, key)) return value;
     token = value.next_token() + 1;  // Past the comma; past the brace after the last.
   }
   return {};
+}
+
+void Value::find_each(std::span<const std::string_view> keys, std::span<Value> found) const {
+  if (!is(Kind::Object)) return;
+  const std::uint32_t end = tokens_->close[token_];
+  for (std::uint32_t token = token_ + 1; token < end;) {
+    const Value value(tokens_, token + 2);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (found[i].tokens_ != nullptr || !named(token, keys[i])) continue;
+      found[i] = value;
+      break;
+    }
+    token = value.next_token() + 1;
+  }
 }
 
 Value::Members Value::members() const {
@@ -353,11 +360,10 @@ Status Document::parse(std::string_view text) {
     buffers.close.reset(new std::uint32_t[buffers.close_capacity]);
   }
   std::uint32_t fault = 0;
-  bool escaped_names = false;
-  if (const char* reason = check(text, at, count, buffers.close.get(), fault, escaped_names)) {
+  if (const char* reason = check(text, at, count, buffers.close.get(), fault)) {
     return broken(reason, fault < count ? at[fault] : text.size());
   }
-  tokens_ = {text, at, buffers.close.get(), count, escaped_names};
+  tokens_ = {text, at, buffers.close.get(), count, text.find('\\') != std::string_view::npos};
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,7 +29,7 @@ struct Tokens {
   const std::uint32_t* at = nullptr;
   const std::uint32_t* close = nullptr;
   std::uint32_t count = 0;
-  bool escaped_names = false;  // Some member name holds a backslash: names must be compared un-escaped.
+  bool escapes = false;  // A backslash stands somewhere: names must be compared un-escaped.
 };
 
 /// One value of a parsed Document; empty when `find` missed. Lives as long as its Document and the text.
@@ -82,6 +83,9 @@ class Value {
 
   /// The first member of that name (escaped spellings count); empty when absent or when this is no object.
   Value find(std::string_view key) const;
+  /// The same for several names in one walk: `found[i]` becomes the member named `keys[i]`, and stays empty if there is
+  /// none.
+  void find_each(std::span<const std::string_view> keys, std::span<Value> found) const;
   /// A range over an object's members or an array's elements; an empty range for every other kind.
   Members members() const;
   Elements elements() const;
@@ -106,6 +110,8 @@ class Value {
     const char c = first();
     return (c == '{' || c == '[' ? tokens_->close[token_] : token_) + 1;
   }
+  bool named(std::uint32_t token, std::string_view key) const;
+
   const Tokens* tokens_ = nullptr;
   std::uint32_t token_ = 0;
 };

@@ -266,6 +266,15 @@ TEST(Document, FindTellsNamesThatBeginAlikeApart) {
   EXPECT_EQ(document.root().find("a\"").whole(), 5u);
   EXPECT_EQ(document.root().find("").whole(), 6u);
   EXPECT_FALSE(document.root().find("abcde"));
+
+  constexpr std::string_view kKeys[] = {"abcde", "abc", "a", "", "a"};
+  Value found[5];
+  document.root().find_each(kKeys, found);
+  EXPECT_FALSE(found[0]);
+  EXPECT_EQ(found[1].whole(), 3u);
+  EXPECT_EQ(found[2].whole(), 2u);
+  EXPECT_EQ(found[3].whole(), 6u);
+  EXPECT_FALSE(found[4]) << "each member is given once";
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "base/money.h"
 #include "json/write.h"
@@ -17,10 +18,9 @@ constexpr std::uint64_t kBelievedMax = 1'000'000'000;
 /// Reads counts and remembers whether one was beyond belief.
 class Counts {
  public:
-  /// The first of `names` that is there and no null; 0 when none is.
-  std::uint64_t first(const Value& object, std::initializer_list<std::string_view> names) {
-    for (const std::string_view name : names) {
-      const Value value = object.find(name);
+  /// The first of `values` that is there and no null; 0 when none is.
+  std::uint64_t first(std::initializer_list<Value> values) {
+    for (const Value& value : values) {
       if (!value || value.is(Kind::Null)) continue;
       const auto count = value.whole();
       if (!count || *count > kBelievedMax) {
@@ -37,6 +37,69 @@ class Counts {
   bool believed_ = true;
 };
 
+/// The members of a usage object, and of its two objects of details, by their place in the lists of names.
+enum Said : std::size_t {
+  kPromptTokens,
+  kInputTokens,
+  kCompletionTokens,
+  kOutputTokens,
+  kTotalTokens,
+  kPromptDetails,
+  kInputDetails,
+  kCompletionDetails,
+  kOutputDetails,
+  kCacheHitTokens,
+  kCachedTokens,
+  kCacheReadTokens,
+  kCacheCreationTokens,
+  kReasoningTokens,
+  kSearchQueries,
+  kCost,
+  kEstimatedCost,
+  kSaidCount
+};
+constexpr std::array<std::string_view, kSaidCount> kSaidNames = {
+    "prompt_tokens",
+    "input_tokens",
+    "completion_tokens",
+    "output_tokens",
+    "total_tokens",
+    "prompt_tokens_details",
+    "input_tokens_details",
+    "completion_tokens_details",
+    "output_tokens_details",
+    "prompt_cache_hit_tokens",
+    "cached_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "reasoning_tokens",
+    "num_search_queries",
+    "cost",            // Perplexity: an object
+    "estimated_cost",  // DeepInfra
+};
+
+enum Detail : std::size_t {
+  kCached,
+  kCacheWrite,
+  kCacheCreation,
+  kCacheCreationDetails,
+  kAudio,
+  kImage,
+  kReasoning,
+  kDetailCount
+};
+constexpr std::array<std::string_view, kDetailCount> kDetailNames = {
+    "cached_tokens", "cache_write_tokens", "cache_creation_tokens", "cache_creation_token_details",
+    "audio_tokens",  "image_tokens",       "reasoning_tokens",
+};
+
+template <std::size_t N>
+std::array<Value, N> members(const Value& object, const std::array<std::string_view, N>& names) {
+  std::array<Value, N> found{};
+  object.find_each(names, found);
+  return found;
+}
+
 // Takes up to `part` out of `whole`: a sub-count can never exceed what it is a part of.
 std::uint64_t take(std::uint64_t& whole, std::uint64_t part) {
   const std::uint64_t taken = std::min(whole, part);
@@ -44,10 +107,9 @@ std::uint64_t take(std::uint64_t& whole, std::uint64_t part) {
   return taken;
 }
 
-std::optional<std::int64_t> read_cost(const Value& usage) {
-  Value cost = usage.find("cost");
-  if (cost.is(Kind::Object)) cost = cost.find("total_cost");  // Perplexity
-  if (!cost) cost = usage.find("estimated_cost");             // DeepInfra
+std::optional<std::int64_t> read_cost(Value cost, const Value& estimated_cost) {
+  if (cost.is(Kind::Object)) cost = cost.find("total_cost");
+  if (!cost) cost = estimated_cost;
   if (!cost.is(Kind::Number)) return std::nullopt;
   const auto money = Money::parse(cost.raw());
   if (!money || money->nano() < 0) return std::nullopt;
@@ -58,32 +120,33 @@ std::optional<std::int64_t> read_cost(const Value& usage) {
 
 std::optional<Usage> read_usage(const Value& usage) {
   if (!usage.is(Kind::Object)) return std::nullopt;
-  Counts counts;
-  std::uint64_t prompt = counts.first(usage, {"prompt_tokens", "input_tokens"});
-  std::uint64_t completion = counts.first(usage, {"completion_tokens", "output_tokens"});
-  const std::uint64_t total = counts.first(usage, {"total_tokens"});
-  Value in = usage.find("prompt_tokens_details");
-  if (!in.is(Kind::Object)) in = usage.find("input_tokens_details");
-  Value out = usage.find("completion_tokens_details");
-  if (!out.is(Kind::Object)) out = usage.find("output_tokens_details");
+  const auto said = members(usage, kSaidNames);
+  Value in_details = said[kPromptDetails];
+  if (!in_details.is(Kind::Object)) in_details = said[kInputDetails];
+  const auto in = members(in_details, kDetailNames);
+  Value out_details = said[kCompletionDetails];
+  if (!out_details.is(Kind::Object)) out_details = said[kOutputDetails];
+  const auto out = members(out_details, kDetailNames);
 
+  Counts counts;
+  std::uint64_t prompt = counts.first({said[kPromptTokens], said[kInputTokens]});
+  std::uint64_t completion = counts.first({said[kCompletionTokens], said[kOutputTokens]});
+  const std::uint64_t total = counts.first({said[kTotalTokens]});
   // Voyage and others bill embeddings and say the total only.
   if (prompt == 0 && completion == 0) prompt = total;
 
-  std::uint64_t cached = counts.first(in, {"cached_tokens"});
-  if (cached == 0) {
-    cached = counts.first(usage, {"prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens"});
-  }
-  std::uint64_t written = counts.first(in, {"cache_write_tokens", "cache_creation_tokens"});
-  if (written == 0) written = counts.first(usage, {"cache_creation_input_tokens"});
-  const std::uint64_t written_1h = counts.first(in.find("cache_creation_token_details"), {"ephemeral_1h_input_tokens"});
-  const std::uint64_t audio_in = counts.first(in, {"audio_tokens"});
-  const std::uint64_t image_in = counts.first(in, {"image_tokens"});
-  std::uint64_t reasoning = counts.first(out, {"reasoning_tokens"});
-  if (reasoning == 0) reasoning = counts.first(usage, {"reasoning_tokens"});
-  const std::uint64_t audio_out = counts.first(out, {"audio_tokens"});
-  const std::uint64_t image_out = counts.first(out, {"image_tokens"});
-  const std::uint64_t queries = counts.first(usage, {"num_search_queries"});
+  std::uint64_t cached = counts.first({in[kCached]});
+  if (cached == 0) cached = counts.first({said[kCacheHitTokens], said[kCachedTokens], said[kCacheReadTokens]});
+  std::uint64_t written = counts.first({in[kCacheWrite], in[kCacheCreation]});
+  if (written == 0) written = counts.first({said[kCacheCreationTokens]});
+  const std::uint64_t written_1h = counts.first({in[kCacheCreationDetails].find("ephemeral_1h_input_tokens")});
+  const std::uint64_t audio_in = counts.first({in[kAudio]});
+  const std::uint64_t image_in = counts.first({in[kImage]});
+  std::uint64_t reasoning = counts.first({out[kReasoning]});
+  if (reasoning == 0) reasoning = counts.first({said[kReasoningTokens]});
+  const std::uint64_t audio_out = counts.first({out[kAudio]});
+  const std::uint64_t image_out = counts.first({out[kImage]});
+  const std::uint64_t queries = counts.first({said[kSearchQueries]});
   if (!counts.believed()) return std::nullopt;
   if (prompt == 0 && completion == 0) return std::nullopt;
 
@@ -115,7 +178,7 @@ std::optional<Usage> read_usage(const Value& usage) {
   add(Unit::AudioOutputTokens, audio_out_taken);
   add(Unit::ImageOutputTokens, image_out_taken);
   add(Unit::Queries, queries);
-  read.provider_cost_nano = read_cost(usage);
+  read.provider_cost_nano = read_cost(said[kCost], said[kEstimatedCost]);
   return read;
 }
 
