@@ -11,7 +11,7 @@ namespace turnpike::base {
 /// Threading: any; a frame returns to the pool of the thread that ends it. Under AddressSanitizer nothing is kept, so
 ///            that a use after the end is seen.
 constexpr std::size_t kFramePoolBytesMax = 1 << 20;
-constexpr std::size_t kPooledFrameBytesMax = 4096;
+constexpr std::size_t kPooledFrameBytesMax = 8192;
 
 void* take_frame(std::size_t bytes);
 void give_frame(void* frame, std::size_t bytes) noexcept;

@@ -1,5 +1,7 @@
 #include "http/message.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace turnpike::http {
@@ -48,18 +50,20 @@ std::string Request::query_value(std::string_view name) const {
 }
 
 void add_field(std::string& fields, std::string_view name, std::string_view value) {
-  const auto append = [&fields](std::string_view text) {
-    const std::size_t from = fields.size();
-    fields.append(text);
-    if (!base::has_control(text)) return;
-    for (std::size_t i = from; i < fields.size(); ++i) {
-      if (fields[i] == '\r' || fields[i] == '\n' || fields[i] == '\0') fields[i] = ' ';
+  const std::size_t from = fields.size();
+  fields.resize(from + name.size() + value.size() + 4);
+  char* to = fields.data() + from;
+  to = std::copy(name.begin(), name.end(), to);
+  *to++ = ':';
+  *to++ = ' ';
+  to = std::copy(value.begin(), value.end(), to);
+  if (base::has_control(name) || base::has_control(value)) {
+    for (char* c = fields.data() + from; c != to; ++c) {
+      if (*c == '\r' || *c == '\n' || *c == '\0') *c = ' ';
     }
-  };
-  append(name);
-  fields.append(": ");
-  append(value);
-  fields.append("\r\n");
+  }
+  *to++ = '\r';
+  *to = '\n';
 }
 
 }  // namespace turnpike::http

@@ -40,7 +40,9 @@ const Member* Scan::find(std::string_view key) const {
 }
 
 Status scan(const Document& document, std::span<const std::string_view> acted_keys, Scan& out) {
+  constexpr std::size_t kUsualMembers = 16;
   out.members.clear();
+  out.members.reserve(kUsualMembers);
   out.unescaped.clear();
   const Value root = document.root();
   if (!root.is(Kind::Object)) return base::fail(ErrorKind::InvalidRequest, "not a JSON object");

@@ -59,6 +59,7 @@ void Splice::settle() {
 
 void Splice::pieces(std::vector<std::string_view>& out) {
   settle();
+  out.reserve(out.size() + 2 * edits_.size() + 1);
   std::size_t at = 0;
   for (const Edit& edit : edits_) {
     if (edit.range.begin > at) out.push_back(body_.substr(at, edit.range.begin - at));

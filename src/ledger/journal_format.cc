@@ -133,6 +133,8 @@ void RecordBatch::clear() {
 }
 
 void RecordBatch::begin(RecordType type, std::uint16_t flags) {
+  constexpr std::size_t kUsualBytes = 512;
+  if (bytes_.capacity() < kUsualBytes) bytes_.reserve(kUsualBytes);
   starts_.at(count_) = static_cast<std::uint32_t>(bytes_.size());
   bytes_.append(kRecordMagic);
   put(bytes_, std::uint32_t{0});

@@ -131,6 +131,8 @@ Task<void> bill_attempt(AdmittedCall& admitted, const router::Deployment& deploy
 
 /// The reply's header lines (spec http-api 7), below 4096 bytes; deployment and address are the last attempt's.
 std::string reply_fields(const Call& call, std::string_view provider_fields, bool with_cost);
+/// Gives the room of sent fields back for the thread's next reply.
+void keep_fields(std::string fields);
 /// The provider's own headers as callers see them: `llm_provider-*` and rate limits.
 std::string provider_fields(const http::Incoming& incoming);
 

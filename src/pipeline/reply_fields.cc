@@ -8,8 +8,14 @@ namespace {
 
 /// The whole header block stays below 4096 bytes, the default buffer of an nginx in front: what is copied from the
 /// provider gets this much.
+constexpr std::size_t kHeaderBlockMax = 4096;
 constexpr std::size_t kProviderFieldsMax = 1800;
+constexpr std::size_t kFieldsUsual = 1024;
+constexpr std::size_t kProviderFieldsUsual = 768;
 constexpr std::size_t kValueMax = 256;
+
+/// The room of the last reply's fields: too large for the small-block cache of the C library.
+thread_local std::string spare_fields;
 
 void add(std::string& fields, std::string_view name, std::string_view value) {
   if (!value.empty()) http::add_field(fields, name, value.substr(0, kValueMax));
@@ -44,6 +50,7 @@ bool is_hop_by_hop(std::string_view name) {
 
 std::string provider_fields(const http::Incoming& incoming) {
   std::string fields;
+  fields.reserve(kProviderFieldsUsual);
   std::string lower;
   for (const http::Field& field : incoming.fields()) {
     if (is_hop_by_hop(field.name)) continue;
@@ -61,8 +68,9 @@ std::string provider_fields(const http::Incoming& incoming) {
 
 std::string reply_fields(const Call& call, std::string_view provider_lines, bool with_cost) {
   const domain::CallRecord& record = call.record;
-  std::string fields;
-  fields.reserve(1024 + provider_lines.size());
+  std::string fields = std::exchange(spare_fields, {});
+  fields.clear();
+  fields.reserve(kFieldsUsual + provider_lines.size());
   add(fields, "x-litellm-call-id", record.call_id);
   add(fields, "x-request-id", record.record_id);
   add(fields, "x-litellm-version", TURNPIKE_VERSION);
@@ -98,6 +106,10 @@ std::string reply_fields(const Call& call, std::string_view provider_lines, bool
   add_milliseconds(fields, "x-litellm-overhead-duration-ms", duration_us - upstream_us);
   fields += provider_lines;
   return fields;
+}
+
+void keep_fields(std::string fields) {
+  if (fields.capacity() <= 2 * kHeaderBlockMax) spare_fields = std::move(fields);
 }
 
 }  // namespace turnpike::pipeline

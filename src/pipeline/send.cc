@@ -95,6 +95,7 @@ Task<void> send_whole(AdmittedCall& admitted, Answer answer) {
     // The entry stands: the provider did the work and the whole answer was ready.
     call.record.http_status = 499;
   }
+  keep_fields(std::move(head.fields));
   fault::kill_at("reply.after_last_byte");
 }
 

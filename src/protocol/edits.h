@@ -47,6 +47,7 @@ class Edits {
   /// The edited text as pieces of `source` and of this object's text.
   void pieces(std::string_view source, std::vector<std::string_view>& out) {
     sort();
+    out.reserve(out.size() + 2 * edits_.size() + 1);
     std::size_t at = 0;
     for (const Edit& edit : edits_) {
       if (edit.range.begin > at) out.push_back(source.substr(at, edit.range.begin - at));

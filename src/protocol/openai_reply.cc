@@ -157,6 +157,7 @@ Result<ReplyFacts> read_reply(const ReplyOptions& options, std::string_view body
   // Never in the string's own small buffer: the owner of scratch and pieces may move.
   constexpr std::size_t kBeyondSmall = 64;
   scratch.reserve(std::max(edits.inserted().size(), kBeyondSmall));
+  pieces.reserve(pieces.size() + parts.size());
   for (const std::string_view part : parts) {
     const bool of_body = part.data() >= body.data() && part.data() < body.data() + body.size();
     if (of_body) {
