@@ -61,6 +61,7 @@ class FakeDatabase final : public db::Database {
                              std::string("a"),
                              std::int64_t{1},
                              std::int64_t{1},
+                             std::int64_t{0},
                              std::int64_t{0}});
       }
       return rows;

@@ -12,7 +12,8 @@ constexpr std::string_view kSelectKey =
     "k.created_us, "
     "k.updated_us, (SELECT coalesce(sum(w.spent_nano), 0) FROM account_window w JOIN account a ON a.account_id = "
     "w.account_id "
-    "AND a.window_id = w.window_id WHERE w.account_id = k.account_id) AS spend FROM verification_key k";
+    "AND a.window_id = w.window_id WHERE w.account_id = k.account_id) AS spend, (SELECT a.version FROM account a WHERE "
+    "a.account_id = k.account_id) FROM verification_key k";
 
 constexpr std::string_view kInsertKey =
     "INSERT INTO verification_key (hash, key_name, key_alias, models, aliases, config, metadata, permissions, user_id, "
@@ -94,6 +95,7 @@ KeyRow read_key_row(const db::Row& row) {
   key.created_us = db::as_int(row.at(17));
   key.updated_us = db::as_int(row.at(18));
   key.spend = Money::from_nano(db::as_int(row.at(19)));
+  key.account_version = db::as_int(row.at(20));
   return key;
 }
 
@@ -130,6 +132,7 @@ domain::CallerRef to_caller(const KeyRow& row) {
   caller->models = row.models;
   caller->max_budget = row.max_budget;
   caller->spent = row.spend;
+  caller->account_version = row.account_version;
   caller->expires_us = row.expires_us;
   caller->blocked = row.blocked;
   caller->accounts = {row.account_id};

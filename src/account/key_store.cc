@@ -50,6 +50,13 @@ Result<std::optional<KeyRow>> select_one(db::Transaction& transaction, std::stri
   return std::optional<KeyRow>(read_key_row(rows->rows.front()));
 }
 
+Status read_version(db::Transaction& transaction, KeyRow& row) {
+  const Result<std::int64_t> version = db::account_version(transaction, row.account_id);
+  if (!version) return base::fail(version.error());
+  row.account_version = *version;
+  return {};
+}
+
 }  // namespace
 
 KeyStore::KeyStore(db::Database& database, std::function<void(const std::string&)> on_change)
@@ -69,7 +76,7 @@ Task<Result<KeyRow>> KeyStore::create(KeyRow row) {
                                                        stored->created_by, stored->created_us);
     if (!opened) return base::fail(opened.error());
     stored->spend_edit = *opened;
-    return {};
+    return read_version(transaction, *stored);
   };
   if (Status done = co_await database_.transact(std::move(work)); !done) co_return base::fail(std::move(done.error()));
   on_change_(stored->hash);
@@ -119,13 +126,14 @@ Task<Result<KeyRow>> KeyStore::update(std::string hash, std::function<Status(Key
     if (changed->max_budget != limit) {
       if (Status set = db::set_account_limit(transaction, changed->account_id, changed->max_budget); !set) return set;
     }
-    if (changed->spend == booked) return {};
-    const Result<Money> adjusted =
-        db::set_account_spend(transaction, changed->account_id, changed->spend, db::EntryKind::Adjust,
-                              changed->updated_by, changed->updated_us);
-    if (!adjusted) return base::fail(adjusted.error());
-    changed->spend_edit = *adjusted;
-    return {};
+    if (changed->spend != booked) {
+      const Result<Money> adjusted =
+          db::set_account_spend(transaction, changed->account_id, changed->spend, db::EntryKind::Adjust,
+                                changed->updated_by, changed->updated_us);
+      if (!adjusted) return base::fail(adjusted.error());
+      changed->spend_edit = *adjusted;
+    }
+    return read_version(transaction, *changed);
   };
   if (Status done = co_await database_.transact(std::move(work)); !done) co_return base::fail(std::move(done.error()));
   on_change_(changed->hash);

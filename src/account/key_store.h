@@ -31,7 +31,8 @@ struct KeyRow {
   Money spend_edit;  // By how much the update that returned this row changed what is booked.
   std::optional<std::int64_t> expires_us;
   bool blocked = false;
-  std::int64_t account_id = 0;  // Its ledger account.
+  std::int64_t account_id = 0;       // Its ledger account,
+  std::int64_t account_version = 0;  // and how often that has been edited.
   std::string created_by, updated_by;
   std::int64_t created_us = 0, updated_us = 0;
 };

@@ -116,8 +116,11 @@ Reply row_reply(const Context& context, const KeyRow& row) {
 
 /// What the ledger must know of a committed change.
 void tell_ledger(const Context& context, const KeyChange& change, const KeyRow& row) {
-  if (change.max_budget.present) context.gateway.ledger->limit_changed(row.account_id, row.max_budget);
-  if (change.spend) context.gateway.ledger->spend_changed(row.account_id, *change.spend, row.spend_edit);
+  if (change.max_budget.present)
+    context.gateway.ledger->limit_changed(row.account_id, row.max_budget, row.account_version);
+  if (change.spend) {
+    context.gateway.ledger->spend_changed(row.account_id, *change.spend, row.spend_edit, row.account_version);
+  }
 }
 
 Task<Result<Reply>> set_blocked(const Context& context, bool blocked) {
@@ -195,8 +198,8 @@ Task<Result<Reply>> generate_key(const Context& context) {
   if (!created) co_return base::fail(std::move(created.error()));
   if (ledger::Ledger& ledger = *context.gateway.ledger; ledger.find_account(created->account_id)) {
     // Deleted before and made again: this process goes on with the old account.
-    ledger.limit_changed(created->account_id, created->max_budget);
-    ledger.spend_changed(created->account_id, created->spend, created->spend_edit);
+    ledger.limit_changed(created->account_id, created->max_budget, created->account_version);
+    ledger.spend_changed(created->account_id, created->spend, created->spend_edit, created->account_version);
   }
   base::log(base::LogLevel::Info, "key {} made by {}", created->hash, created->created_by);
 

@@ -91,6 +91,9 @@ TEST(KeyUpdate, ChangesOnlyWhatIsSent) {
   ASSERT_EQ(gateway.post("/key/update", R"({"key":")" + kHash + R"(","max_budget":null})").status, 200);
   EXPECT_TRUE(gateway.get("/key/info?key=" + kHash).holds(R"("max_budget":null)"));
   EXPECT_EQ(gateway.ledger.limits.begin()->second, std::nullopt);
+  const std::vector<std::int64_t>& versions = gateway.ledger.versions;
+  EXPECT_TRUE(std::ranges::is_sorted(versions)) << "what came later is newer";
+  EXPECT_LT(versions.front(), versions.back());
 }
 
 TEST(KeyUpdate, BooksAnEditedSpendAsARow) {

@@ -25,16 +25,20 @@ class TestLedger : public ledger::Ledger {
   Result<ledger::Hold> admit(const ledger::Admission&) override {
     return base::fail(ErrorKind::Unavailable, "no calls in this test");
   }
-  ledger::AccountRef account(std::int64_t, std::int16_t, const std::string&, const std::string&, std::optional<Money>,
-                             Money) override {
-    return nullptr;
-  }
+  ledger::AccountRef account(const ledger::AccountFacts&) override { return nullptr; }
   ledger::AccountRef find_account(std::int64_t id) const override {
     const auto found = accounts.find(id);
     return found == accounts.end() ? nullptr : found->second;
   }
-  void limit_changed(std::int64_t id, std::optional<Money> limit) override { limits[id] = limit; }
-  void spend_changed(std::int64_t id, Money spent, Money) override { spends[id] = spent; }
+  std::vector<ledger::AccountRef> budgeted_accounts(std::int16_t, std::size_t) const override { return {}; }
+  void limit_changed(std::int64_t id, std::optional<Money> limit, std::int64_t version) override {
+    limits[id] = limit;
+    versions.push_back(version);
+  }
+  void spend_changed(std::int64_t id, Money spent, Money, std::int64_t version) override {
+    spends[id] = spent;
+    versions.push_back(version);
+  }
   void close(std::chrono::milliseconds) override {}
   Task<void> shipped() override { co_return; }
   Task<void> durable() override { co_return; }
@@ -44,6 +48,7 @@ class TestLedger : public ledger::Ledger {
   std::map<std::int64_t, ledger::AccountRef> accounts;
   std::map<std::int64_t, std::optional<Money>> limits;
   std::map<std::int64_t, Money> spends;
+  std::vector<std::int64_t> versions;  // Of the news above, in their order.
   std::string refusal;
 
  private:

@@ -47,6 +47,12 @@ Status set_account_limit(Transaction& transaction, std::int64_t account_id, std:
   return {};
 }
 
+Result<std::int64_t> account_version(Transaction& transaction, std::int64_t account_id) {
+  const auto rows = transaction.run("SELECT version FROM account WHERE account_id = $1", {account_id});
+  if (!rows) return base::fail(rows.error());
+  return rows->rows.empty() ? 0 : as_int(rows->rows[0][0]);
+}
+
 Status close_account(Transaction& transaction, std::int64_t account_id, std::int64_t now_us) {
   const auto changed = transaction.run("UPDATE account SET closed_us = $2, version = version + 1 WHERE account_id = $1",
                                        {account_id, now_us});
@@ -70,7 +76,11 @@ Result<Money> set_account_spend(Transaction& transaction, std::int64_t account_i
   const Money difference = spend - *booked;
   if (difference.nano() == 0) return difference;
 
-  const auto window = transaction.run("SELECT window_id FROM account WHERE account_id = $1", {account_id});
+  const auto number = transaction.run(
+      "UPDATE replica SET shipped_no = shipped_no + 1 WHERE replica_no = $1 RETURNING shipped_no", {kDatabaseReplica});
+  if (!number) return base::fail(number.error());
+  const auto window = transaction.run(
+      "UPDATE account SET version = version + 1 WHERE account_id = $1 RETURNING window_id", {account_id});
   if (!window) return base::fail(window.error());
   const std::int64_t window_id = window->rows.empty() ? 0 : as_int(window->rows[0][0]);
   const auto moved = transaction.run(
@@ -78,9 +88,6 @@ Result<Money> set_account_spend(Transaction& transaction, std::int64_t account_i
       " ON CONFLICT (account_id, window_id) DO UPDATE SET spent_nano = account_window.spent_nano + excluded.spent_nano",
       {account_id, window_id, difference.nano()});
   if (!moved) return base::fail(moved.error());
-  const auto number = transaction.run(
-      "UPDATE replica SET shipped_no = shipped_no + 1 WHERE replica_no = $1 RETURNING shipped_no", {kDatabaseReplica});
-  if (!number) return base::fail(number.error());
   const auto noted = transaction.run(
       "INSERT INTO entry (day, replica_no, entry_no, kind, started_us, ended_us, status, cost_nano, user_id, accounts,"
       " end_reason) VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7, $8, 'adjusted')",

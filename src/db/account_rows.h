@@ -18,6 +18,8 @@ enum class EntryKind : std::int16_t { Call = 0, Adjust = 1, WriteOff = 2, Openin
 Result<std::int64_t> open_account(Transaction& transaction, std::int16_t kind, const std::string& entity,
                                   std::optional<Money> limit);
 Status set_account_limit(Transaction& transaction, std::int64_t account_id, std::optional<Money> limit);
+/// How often the account has been edited: rises with its limit, its spend, its end and its return.
+Result<std::int64_t> account_version(Transaction& transaction, std::int64_t account_id);
 Status close_account(Transaction& transaction, std::int64_t account_id, std::int64_t now_us);
 /// Booked so far in the account's running window; unshipped entries of the process are not in it.
 Result<Money> account_spend(Transaction& transaction, std::int64_t account_id);

@@ -184,6 +184,9 @@ TEST_F(Db, AnEditedSpendIsAnEntryOfItsOwn) {
     EXPECT_EQ(set_account_spend(t, *id, Money::from_nano(50), EntryKind::Adjust, "admin", 2'000)->nano(), -20);
     EXPECT_EQ(set_account_spend(t, *id, Money::from_nano(50), EntryKind::Adjust, "admin", 2'000)->nano(), 0);
     EXPECT_EQ(account_spend(t, *id)->nano(), 50);
+    EXPECT_EQ(account_version(t, *id).value(), 3) << "opened again, two edits";
+    EXPECT_TRUE(set_account_limit(t, *id, std::nullopt).has_value());
+    EXPECT_EQ(account_version(t, *id).value(), 4);
     const Rows rows = must_run(t, "SELECT entry_no, kind, cost_nano FROM entry WHERE replica_no = 0 ORDER BY entry_no");
     EXPECT_EQ(rows.rows.size(), 2u);
     EXPECT_EQ(as_int(rows.rows.at(1).at(2)), -20);

@@ -29,6 +29,7 @@ struct Caller {
   std::vector<std::string> tags;               // metadata.tags: on every call of the key.
   std::optional<Money> max_budget;
   Money spent;                             // Booked when the key was read; the ledger goes on from there.
+  std::int64_t account_version = 0;        // How often limit and spend had been edited by then.
   std::optional<std::int64_t> expires_us;  // Unix microseconds.
   bool blocked = false;
   bool disable_fallbacks = false;

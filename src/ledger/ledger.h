@@ -30,10 +30,23 @@ struct AccountWindow {
   std::int16_t kind = 6;  // Kinds of spec money 4; 6 is a key.
   std::string entity;     // Its id (for a key: the hash).
   std::string label;      // For messages.
+  // Versions of the account's row whose limit and spend are in here; under the ledger's lock.
+  std::int64_t limit_version = 0, spend_version = 0;
 
   Money spent() const { return Money::from_nano(spent_before.load() + settled.load()); }
 };
 using AccountRef = std::shared_ptr<AccountWindow>;
+
+/// An account as the database had it when whoever it belongs to was read. Every edit raises `version`.
+struct AccountFacts {
+  std::int64_t account_id = 0;
+  std::int16_t kind = 6;
+  std::string entity;
+  std::string label;
+  std::optional<Money> limit;
+  Money spent;
+  std::int64_t version = 0;
+};
 
 enum class Durability : std::uint8_t { Process, Disk };
 
@@ -132,16 +145,19 @@ class Ledger {
   /// Errors: BudgetSpent, BudgetHeld (code, message and retry_after of spec money 3), Unavailable code "journal_full".
   virtual Result<Hold> admit(const Admission& admission) = 0;
 
-  /// The window object of an account, made on first use; `limit` negative: none. Called when a caller is resolved.
-  virtual AccountRef account(std::int64_t account_id, std::int16_t kind, const std::string& entity,
-                             const std::string& label, std::optional<Money> limit, Money spent) = 0;
+  /// The window object of an account, made on first use. Called when a caller is resolved.
+  virtual AccountRef account(const AccountFacts& facts) = 0;
   /// The object if this process knows the account.
   virtual AccountRef find_account(std::int64_t account_id) const = 0;
-  /// An administrator changed limit or spend (already committed).
-  virtual void limit_changed(std::int64_t account_id, std::optional<Money> limit) = 0;
+  /// The accounts of a kind that have a budget and that this process knows: `count_max` at most, the oldest first.
+  /// Walks all accounts under the lock of their table: not for the path of a call.
+  virtual std::vector<AccountRef> budgeted_accounts(std::int16_t kind, std::size_t count_max) const = 0;
+  /// An administrator changed limit or spend (already committed, and `version` is what the row has since). News may
+  /// arrive in any order: an older limit than the one in force is ignored.
+  virtual void limit_changed(std::int64_t account_id, std::optional<Money> limit, std::int64_t version) = 0;
   /// `spent`: what the edit left in the database; `difference`: what it added to what was booked there. What calls have
   /// settled and is not shipped yet comes on top, whenever it arrives.
-  virtual void spend_changed(std::int64_t account_id, Money spent, Money difference) = 0;
+  virtual void spend_changed(std::int64_t account_id, Money spent, Money difference, std::int64_t version) = 0;
 
   /// Clean end: waits until everything is shipped (at most `patience`), writes STOP.
   virtual void close(std::chrono::milliseconds patience) = 0;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -37,11 +38,11 @@ class LedgerImpl final : public Ledger {
   Status start();
 
   Result<Hold> admit(const Admission& admission) override;
-  AccountRef account(std::int64_t account_id, std::int16_t kind, const std::string& entity, const std::string& label,
-                     std::optional<Money> limit, Money spent) override;
+  AccountRef account(const AccountFacts& facts) override;
   AccountRef find_account(std::int64_t account_id) const override;
-  void limit_changed(std::int64_t account_id, std::optional<Money> limit) override;
-  void spend_changed(std::int64_t account_id, Money spent, Money difference) override;
+  std::vector<AccountRef> budgeted_accounts(std::int16_t kind, std::size_t count_max) const override;
+  void limit_changed(std::int64_t account_id, std::optional<Money> limit, std::int64_t version) override;
+  void spend_changed(std::int64_t account_id, Money spent, Money difference, std::int64_t version) override;
   void close(std::chrono::milliseconds patience) override;
   Task<void> shipped() override;
   Task<void> durable() override;
@@ -76,10 +77,16 @@ class LedgerImpl final : public Ledger {
   std::atomic<bool> closing_{false};
   bool closed_ = false;
 
+  struct EarlyEdit {
+    std::int64_t nano = 0;
+    std::int64_t version = 0;
+  };
+  using EarlyEdits = std::unordered_map<std::int64_t, EarlyEdit>;
+  static void keep_early(EarlyEdits& edits, std::int64_t account_id, EarlyEdit edit);
+
   mutable std::mutex accounts_mutex_;
-  std::unordered_map<std::int64_t, AccountRef> accounts_;
-  // Changed before this process knew the account.
-  std::unordered_map<std::int64_t, std::int64_t> early_limits_, early_spends_;
+  std::map<std::int64_t, AccountRef> accounts_;
+  EarlyEdits early_limits_, early_spends_;  // Changed before this process knew the account.
 
   static std::uint64_t next_instance();
 };

@@ -209,14 +209,14 @@ TEST_F(LedgerTest, EditsApplyToWhatIsRunning) {
   const AccountRef account = make_account("key", 1'000);
   auto hold = ledger->admit(admission({account}, 300));
   ASSERT_TRUE(hold.has_value());
-  ledger->limit_changed(account->account_id, Money::from_nano(2'000));
+  ledger->limit_changed(account->account_id, Money::from_nano(2'000), 1);
   EXPECT_EQ(account->free.load(), 1'700);
-  ledger->limit_changed(account->account_id, std::nullopt);
+  ledger->limit_changed(account->account_id, std::nullopt, 2);
   EXPECT_TRUE(settle(account, 1'000'000, 500));
-  ledger->limit_changed(account->account_id, Money::from_nano(600));
+  ledger->limit_changed(account->account_id, Money::from_nano(600), 3);
   EXPECT_EQ(account->free.load(), 600 - 500 - 300);
   ship();
-  ledger->spend_changed(account->account_id, Money::from_nano(0), Money::from_nano(-500));
+  ledger->spend_changed(account->account_id, Money::from_nano(0), Money::from_nano(-500), 4);
   EXPECT_EQ(account->spent().nano(), 0);
   EXPECT_EQ(account->free.load(), 600 - 300);
   domain::CallRecord done = record(100);
@@ -237,13 +237,15 @@ TEST_F(LedgerTest, ASpendEditedWhileCallsSettleStaysWhatTheDatabaseSays) {
   while (edits < kEdits) {
     const Money wanted = Money::from_nano(1000 * edits);
     Money difference;
+    std::int64_t version = 0;
     ASSERT_TRUE(database->transact_now([&](db::Transaction& t) -> Status {
       const auto edited = db::set_account_spend(t, account->account_id, wanted, db::EntryKind::Adjust, "admin", 1);
       if (!edited) return base::fail(edited.error());
       difference = *edited;
+      version = db::account_version(t, account->account_id).value();
       return {};
     }));
-    ledger->spend_changed(account->account_id, wanted, difference);
+    ledger->spend_changed(account->account_id, wanted, difference, version);
     ++edits;
   }
   calls.join();
@@ -255,19 +257,63 @@ TEST_F(LedgerTest, ASpendEditedWhileCallsSettleStaysWhatTheDatabaseSays) {
 
 TEST_F(LedgerTest, EditsOfAnAccountNobodyHasUsedYetAreNotForgotten) {
   open();
-  ledger->limit_changed(77, Money::from_nano(900));
-  ledger->spend_changed(77, Money::from_nano(40), Money::from_nano(40));
+  ledger->limit_changed(77, Money::from_nano(900), 3);
+  ledger->limit_changed(77, Money::from_nano(100), 2);
+  ledger->spend_changed(77, Money::from_nano(40), Money::from_nano(-60), 5);
+  ledger->spend_changed(77, Money::from_nano(100), Money::from_nano(100), 4);
   // The key's row was read before the edits.
-  const AccountRef account = ledger->account(77, 6, "key", "label", Money::from_nano(5), Money());
+  const AccountRef account = ledger->account({77, 6, "key", "label", Money::from_nano(5), Money(), 1});
   EXPECT_EQ(account->limit.load(), 900);
   EXPECT_EQ(account->spent().nano(), 40);
   EXPECT_EQ(account->free.load(), 860);
 }
 
+TEST_F(LedgerTest, NewsOfEditsMayArriveInAnyOrder) {
+  open();
+  const AccountRef account = ledger->account({77, 6, "key", "label", Money::from_nano(5), Money::from_nano(3), 4});
+  // In the row already when the key was read.
+  ledger->limit_changed(77, Money::from_nano(1), 3);
+  ledger->spend_changed(77, Money::from_nano(3), Money::from_nano(2), 4);
+  EXPECT_EQ(account->limit.load(), 5);
+  EXPECT_EQ(account->spent().nano(), 3);
+  // Two at once: the later one is heard first.
+  ledger->limit_changed(77, Money::from_nano(900), 6);
+  ledger->limit_changed(77, std::nullopt, 5);
+  ledger->spend_changed(77, Money::from_nano(40), Money::from_nano(30), 8);
+  ledger->spend_changed(77, Money::from_nano(10), Money::from_nano(7), 7);
+  EXPECT_EQ(account->limit.load(), 900);
+  EXPECT_EQ(account->spent().nano(), 40);
+  EXPECT_EQ(account->free.load(), 860);
+
+  // News that came before the row did, but is older than it.
+  ledger->limit_changed(78, Money::from_nano(1), 1);
+  ledger->spend_changed(78, Money::from_nano(9), Money::from_nano(9), 2);
+  const AccountRef newer = ledger->account({78, 6, "other", "label", Money::from_nano(50), Money::from_nano(8), 3});
+  EXPECT_EQ(newer->limit.load(), 50);
+  EXPECT_EQ(newer->spent().nano(), 8);
+}
+
+TEST_F(LedgerTest, ListsTheAccountsThatHaveABudget) {
+  open();
+  for (std::int64_t id = 9; id > 0; --id) {
+    const bool budgeted = id != 2;
+    const auto kind = static_cast<std::int16_t>(id == 3 ? 1 : 6);
+    ledger->account({id, kind, "e", "label", budgeted ? std::optional(Money::from_nano(5)) : std::nullopt, Money(), 0});
+  }
+  const auto ids = [&](std::size_t count_max) {
+    std::vector<std::int64_t> found;
+    for (const AccountRef& account : ledger->budgeted_accounts(6, count_max)) found.push_back(account->account_id);
+    return found;
+  };
+  EXPECT_EQ(ids(100), (std::vector<std::int64_t>{1, 4, 5, 6, 7, 8, 9}));
+  EXPECT_EQ(ids(3), (std::vector<std::int64_t>{1, 4, 5}));
+}
+
 TEST_F(LedgerTest, TheEndsOfTheRangeDoNotWrap) {
   crossing = false;
   open();
-  const AccountRef account = ledger->account(77, 6, "key", "label", Money::from_nano(INT64_MAX), Money::from_nano(-5));
+  const AccountRef account =
+      ledger->account({77, 6, "key", "label", Money::from_nano(INT64_MAX), Money::from_nano(-5), 0});
   EXPECT_EQ(account->free.load(), INT64_MAX);
   EXPECT_EQ(ledger->admit(admission({make_account("small", 1'000)}, INT64_MAX)).error().kind, ErrorKind::BudgetHeld);
 }

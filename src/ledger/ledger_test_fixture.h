@@ -59,12 +59,14 @@ struct LedgerFixture : testing::Test {
     const std::optional<Money> limit = limit_nano ? std::optional(Money::from_nano(*limit_nano)) : std::nullopt;
     std::int64_t id = 0;
     std::int64_t spent = 0;
+    std::int64_t version = 0;
     EXPECT_TRUE(database->transact_now([&](db::Transaction& t) -> Status {
       id = db::open_account(t, 6, entity, limit).value();
       spent = db::account_spend(t, id)->nano();
+      version = db::account_version(t, id).value();
       return {};
     }));
-    return ledger->account(id, 6, entity, "label", limit, Money::from_nano(spent));
+    return ledger->account({id, 6, entity, "label", limit, Money::from_nano(spent), version});
   }
   static Admission admission(std::vector<AccountRef> accounts, std::int64_t nano) {
     Admission made;

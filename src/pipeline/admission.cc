@@ -103,8 +103,8 @@ std::vector<ledger::AccountRef> accounts_of(const Call& call) {
   for (const std::int64_t id : caller.accounts) {
     ledger::AccountRef account = call.gateway.ledger->find_account(id);
     if (!account)
-      account = call.gateway.ledger->account(id, kKeyKind, caller.key_hash_hex, caller.key_alias, caller.max_budget,
-                                             caller.spent);
+      account = call.gateway.ledger->account({id, kKeyKind, caller.key_hash_hex, caller.key_alias, caller.max_budget,
+                                              caller.spent, caller.account_version});
     accounts.push_back(std::move(account));
   }
   return accounts;
