@@ -2,10 +2,29 @@
 #include "base/clock.h"
 #include "ledger/ledger_metrics.h"
 #include "router/deployment_metrics.h"
+#include "telemetry/budget_metrics.h"
 
 namespace turnpike::app {
 
 using telemetry::Metrics;
+
+namespace {
+
+/// Of the keys that have called since the start.
+std::vector<telemetry::KeyBudget> key_budgets(const ledger::Ledger& ledger) {
+  constexpr std::int16_t kKeyKind = 6;  // Spec money 4.
+  std::vector<telemetry::KeyBudget> budgets;
+  for (const ledger::AccountRef& account : ledger.budgeted_accounts(kKeyKind, telemetry::kBudgetsMax)) {
+    const std::int64_t limit = account->limit.load();
+    const std::int64_t left = account->free.load();
+    if (limit < 0) continue;  // Taken away meanwhile.
+    const Money budget = Money::from_nano(limit);
+    budgets.push_back({account->entity, account->label, budget, budget - Money::from_nano(left)});
+  }
+  return budgets;
+}
+
+}  // namespace
 
 /// The series that other parts keep; read when somebody scrapes.
 void Process::register_metrics() {
@@ -21,6 +40,7 @@ void Process::register_metrics() {
     const bool strict = snapshot_->settings->turnpike.budget_mode == config::BudgetMode::Strict;
     ledger::append_ledger_metrics(out, ledger_->counters(), strict, journal_off);
   });
+  metrics_->observe_text([this](std::string& out) { telemetry::append_key_budgets(out, key_budgets(*ledger_)); });
   counter("turnpike_master_key_calls_total", "Calls to models with the master key: on nobody's budget.",
           gateway_.master_key_calls);
   gauge("litellm_in_flight_requests", "Calls being served.",

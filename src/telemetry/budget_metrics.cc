@@ -1,38 +1,58 @@
 #include "telemetry/budget_metrics.h"
 
-#include <algorithm>
+#include <fmt/format.h>
+
+#include <iterator>
 
 #include "telemetry/series.h"
 
 namespace turnpike::telemetry {
 namespace {
 
-template <class Amount>
-void append_gauge(std::string& out, std::string_view name, std::string_view help, std::span<const KeyBudget> budgets,
-                  Amount amount) {
+void append_head(std::string& out, std::string_view name, std::string_view help) {
+  fmt::format_to(std::back_inserter(out), "# HELP {} {}\n# TYPE {} gauge\n", name, help, name);
+}
+
+void append_line(std::string& out, std::string_view name, std::string_view labels, Money amount) {
+  out.append(name).append("{").append(labels).append("} ");
+  append_decimal(out, amount.nano(), 9);
+  out.push_back('\n');
+}
+
+std::string labels_of(const KeyBudget& budget) {
   const MetricRow row{
-      name, help, Shape::Money,
+      "", "", Shape::Money,
       1U << static_cast<unsigned>(Label::HashedApiKey) | 1U << static_cast<unsigned>(Label::ApiKeyAlias)};
-  out.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ").append(name).append(" gauge\n");
-  for (const KeyBudget& budget : budgets) {
-    LabelValues values;
-    values[static_cast<std::size_t>(Label::HashedApiKey)] = budget.key_hash_hex;
-    values[static_cast<std::size_t>(Label::ApiKeyAlias)] = budget.key_alias;
-    out.append(name).append("{").append(label_text(row, values, false)).append("} ");
-    append_decimal(out, amount(budget).nano(), 9);
-    out.push_back('\n');
-  }
+  LabelValues values;
+  values[static_cast<std::size_t>(Label::HashedApiKey)] = budget.key_hash_hex;
+  values[static_cast<std::size_t>(Label::ApiKeyAlias)] = budget.key_alias;
+  return label_text(row, values, false);
 }
 
 }  // namespace
 
-void append_key_budgets(std::string& out, std::span<const KeyBudget> budgets) {
-  budgets = budgets.first(std::min(budgets.size(), kBudgetsMax));
-  if (budgets.empty()) return;
-  append_gauge(out, "litellm_remaining_api_key_budget_metric", "Dollars left of a key's budget.", budgets,
-               [](const KeyBudget& budget) { return budget.max_budget - budget.spent; });
-  append_gauge(out, "litellm_api_key_max_budget_metric", "Dollars of a key's budget.", budgets,
-               [](const KeyBudget& budget) { return budget.max_budget; });
+void append_key_budgets(std::string& out, std::span<const KeyBudget> budgets, std::size_t bytes_max) {
+  constexpr std::string_view kLeft = "litellm_remaining_api_key_budget_metric";
+  constexpr std::string_view kWhole = "litellm_api_key_max_budget_metric";
+  std::string left, whole;
+  append_head(left, kLeft, "Dollars left of a key's budget.");
+  append_head(whole, kWhole, "Dollars of a key's budget.");
+  std::size_t shown = 0;
+  for (const KeyBudget& budget : budgets) {
+    const std::size_t left_before = left.size(), whole_before = whole.size();
+    const std::string labels = labels_of(budget);
+    append_line(left, kLeft, labels, budget.max_budget - budget.spent);
+    append_line(whole, kWhole, labels, budget.max_budget);
+    if (left.size() + whole.size() > bytes_max) {
+      left.resize(left_before);
+      whole.resize(whole_before);
+      break;
+    }
+    ++shown;
+  }
+  out.append(left).append(whole);
+  append_head(out, "turnpike_key_budgets_omitted", "Keys whose budgets this page has no room for.");
+  fmt::format_to(std::back_inserter(out), "turnpike_key_budgets_omitted {}\n", budgets.size() - shown);
 }
 
 }  // namespace turnpike::telemetry

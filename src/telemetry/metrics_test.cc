@@ -269,6 +269,23 @@ TEST(KeyBudgets, AreExactDollars) {
   EXPECT_TRUE(
       has_line(page, R"(litellm_remaining_api_key_budget_metric{api_key_alias="None",hashed_api_key="h2"} -1.5)"));
   EXPECT_TRUE(has_line(page, R"(litellm_api_key_max_budget_metric{api_key_alias="ci",hashed_api_key="h1"} 5.0)"));
+  EXPECT_TRUE(has_line(page, "turnpike_key_budgets_omitted 0"));
+}
+
+TEST(KeyBudgets, KeepToTheirShareOfThePage) {
+  const std::vector<KeyBudget> budgets(kBudgetsMax, {std::string(64, 'a'), "alias", Money::from_nano(5), Money()});
+  std::string page;
+  append_key_budgets(page, budgets);
+  EXPECT_GT(page.size(), kBudgetBytesMax * 9 / 10);
+  EXPECT_LT(page.size(), kBudgetBytesMax + 1'000);
+  const auto lines = [&](std::string_view start) {
+    std::size_t count = 0;
+    for (std::size_t at = page.find(start); at != std::string::npos; at = page.find(start, at + 1)) ++count;
+    return count;
+  };
+  const std::size_t shown = lines("\nlitellm_remaining_api_key_budget_metric{");
+  EXPECT_EQ(shown, lines("\nlitellm_api_key_max_budget_metric{"));
+  EXPECT_TRUE(has_line(page, "turnpike_key_budgets_omitted " + std::to_string(kBudgetsMax - shown)));
 }
 
 TEST(Metrics, ShowsWhatOthersKeep) {

@@ -37,7 +37,7 @@ class SeriesStore {
   struct Limits {
     std::size_t threads = 1;
     std::size_t series_max = 10'000;         // Label sets per metric.
-    std::size_t page_bytes_max = 4'500'000;  // Of the rendered text, three quarters of it for histograms.
+    std::size_t page_bytes_max = 4'100'000;  // Of the rendered text, three quarters of it for histograms.
   };
   explicit SeriesStore(Limits limits) : limits_(limits) {}
 
