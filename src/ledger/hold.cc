@@ -179,7 +179,7 @@ void LedgerImpl::finish(Hold::State& hold, EntryRow& row) {
     row.accounts.values[2 * i] = hold.accounts[i]->account_id;
     row.accounts.values[2 * i + 1] = hold.accounts[i]->window_id;
   }
-  auto entry = std::make_unique<UnshippedEntry>();
+  std::unique_ptr<UnshippedEntry> entry = shipper_->new_entry();
   entry->entry_no = row.numbers.entry_no = next_entry_no();
   entry->queued_us = row.numbers.ended_us;
 

@@ -110,7 +110,7 @@ Status LedgerImpl::start() {
 
   shipper_ = open_shipper(*replica);
   const auto push = [&](std::uint64_t number, std::string payload, Segment* segment, bool in_journal) {
-    auto entry = std::make_unique<UnshippedEntry>();
+    std::unique_ptr<UnshippedEntry> entry = shipper_->new_entry();
     entry->entry_no = number;
     entry->payload = std::move(payload);
     entry->segment = segment;

@@ -145,11 +145,12 @@ Status Shipper::ship_one_batch(std::size_t rows) {
 
 void Shipper::finish_batch(std::size_t rows, const ShipOutcome& outcome) {
   for (std::size_t i = 0; i < rows; ++i) {
-    const std::unique_ptr<UnshippedEntry> entry = std::move(collected_.front());
+    std::unique_ptr<UnshippedEntry> entry = std::move(collected_.front());
     collected_.pop_front();
     shipped_no_.store(entry->entry_no, std::memory_order_release);
     queued_bytes_.fetch_sub(static_cast<std::int64_t>(entry->payload.size()), std::memory_order_relaxed);
     if (entry->segment != nullptr) Journal::unpin(entry->segment);
+    pool_.give(std::move(entry));
   }
   counters_.unshipped.fetch_sub(rows, std::memory_order_relaxed);
   counters_.ship_batches.fetch_add(1, std::memory_order_relaxed);

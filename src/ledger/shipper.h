@@ -12,21 +12,12 @@
 #include <vector>
 
 #include "base/completion.h"
+#include "ledger/entry_pool.h"
 #include "ledger/journal.h"
 #include "ledger/ledger.h"
 #include "ledger/ship_batch.h"
 
 namespace turnpike::ledger {
-
-/// An entry on its way to the database. Its payload may be left to the journal when memory is short.
-struct UnshippedEntry {
-  UnshippedEntry* next = nullptr;
-  std::uint64_t entry_no = 0;
-  Segment* segment = nullptr;  // Where it stands in the journal, pinned; null: only here, or in a segment of before.
-  bool in_journal = false;
-  std::int64_t queued_us = 0;
-  std::string payload;
-};
 
 /// Takes settled entries to the database in batches, in dense order, for ever: the queue is the journal.
 ///
@@ -43,6 +34,8 @@ class Shipper {
   Shipper(db::Database& database, Options options, ReplicaRow replica, Journal* journal, LedgerCounters& counters);
   ~Shipper();
 
+  /// An empty entry to fill and push.
+  std::unique_ptr<UnshippedEntry> new_entry() { return pool_.take(); }
   void push(std::unique_ptr<UnshippedEntry> entry);
 
   /// Ships all that is queued on this thread, before `start`. Errors: Unavailable.
@@ -79,6 +72,7 @@ class Shipper {
   Journal* const journal_;
   LedgerCounters& counters_;
 
+  EntryPool pool_;
   std::atomic<UnshippedEntry*> pushed_{nullptr};  // Newest first.
   std::atomic<std::int64_t> queued_bytes_{0};
   std::atomic<std::uint64_t> shipped_no_{0};
