@@ -71,6 +71,7 @@ protocol::OpenAiStream::Options stream_options(const Call& call, const router::D
   options.operation = call.request.operation;
   options.shown_model = call.shown_model;
   options.include_usage = call.request.include_usage;
+  options.choices = call.request.choices;
   options.fallback_id =
       (call.request.operation == domain::Operation::Chat ? "chatcmpl-" : "cmpl-") + call.record.record_id;
   options.created_s = call.record.started_us / 1'000'000;

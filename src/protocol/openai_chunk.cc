@@ -62,13 +62,14 @@ void StreamChoices::note_bytes(std::string_view bytes) {
   raw_text_ += kept;
 }
 
-StreamChoices::Choice& StreamChoices::choice_of(std::uint64_t index) {
+StreamChoices::Choice* StreamChoices::choice_of(std::uint64_t index) {
   for (Choice& choice : choices_) {
-    if (choice.index == index) return choice;
+    if (choice.index == index) return &choice;
   }
+  if (choices_.size() >= kChoicesMax) return nullptr;
   Choice& choice = choices_.emplace_back();
   choice.index = index;
-  return choice;
+  return &choice;
 }
 
 // The latest call that the provider numbers `index`; the number of calls when there is none.
@@ -254,9 +255,9 @@ StreamChoices::Fate StreamChoices::edit_one(const Value& element, std::uint64_t 
     if (key == "provider_specific_fields") specific = pair.value;
   }
   const auto index = index_value.whole();
-  if (choices_.size() >= kChoicesMax) return Fate::Drop;
-  Choice& choice = choice_of(index.value_or(position));
-  if (choice.finished) return Fate::Drop;
+  Choice* const found = choice_of(index.value_or(position));
+  if (found == nullptr || found->finished) return Fate::Drop;
+  Choice& choice = *found;
 
   const std::string word = finish.text().value_or("");
   const FinishReason reason = finish_reason_of(word);
@@ -357,11 +358,11 @@ StreamChoices::Outcome StreamChoices::edit(const Value& choices, Edits& edits) {
   return outcome;
 }
 
-bool StreamChoices::all_finished() const {
+bool StreamChoices::all_finished(std::uint64_t asked) const {
   for (const Choice& choice : choices_) {
     if (!choice.finished) return false;
   }
-  return !choices_.empty();
+  return !choices_.empty() && choices_.size() >= asked;
 }
 
 std::vector<std::string> StreamChoices::finish_rest() {

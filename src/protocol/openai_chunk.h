@@ -32,7 +32,8 @@ class StreamChoices {
   Outcome edit(const json::Value& choices, Edits& edits);
 
   bool any() const { return !choices_.empty(); }
-  bool all_finished() const;
+  /// All that have begun are finished, and that is as many as were asked for.
+  bool all_finished(std::uint64_t asked) const;
   /// `choices` elements that finish what [DONE] left unfinished, one string each; marks them finished.
   std::vector<std::string> finish_rest();
 
@@ -47,7 +48,7 @@ class StreamChoices {
 
  private:
   static constexpr std::size_t kTextKeptMax = 64 * 1024;
-  static constexpr std::size_t kChoicesMax = 256;
+  static constexpr std::size_t kChoicesMax = 4096;  // Text completions have one for each prompt, times n.
   static constexpr std::size_t kCallsMax = 1024;
 
   struct ToolCall {
@@ -63,7 +64,8 @@ class StreamChoices {
   };
   enum class Fate : std::uint8_t { Keep, Drop };
 
-  Choice& choice_of(std::uint64_t index);
+  /// Null when there are too many.
+  Choice* choice_of(std::uint64_t index);
   Fate edit_one(const json::Value& element, std::uint64_t position, Edits& edits, Outcome& outcome);
   /// Whether the delta says anything; plans its edits. `finishing`: this chunk ends the choice.
   bool edit_delta(const json::Value& delta, Choice& choice, bool finishing, Edits& edits, bool& content);

@@ -62,6 +62,7 @@ struct OpenAiStream::State {
   Status take_chunk(std::string_view json);
   Status take_whole_body();
   tl::unexpected<Error> ended_early() const;
+  bool complete() const { return choices.all_finished(options.choices); }
   Status end();
   void learn(const Chunk& chunk);
   void edit_head(const Value& root, const Chunk& chunk);
@@ -298,7 +299,7 @@ Status OpenAiStream::State::take_event(const SseEvent& event) {
   const std::string_view data = base::trim(event.data);
   if (event.name == "error") return base::fail(read_error(0, data, options.provider_label, {}));
   if (data.empty()) return {};
-  if (data == "[DONE]") return end();
+  if (data.starts_with("[DONE]")) return end();  // Only one line end behind it joins what follows to it.
   return take_chunk(data);
 }
 
@@ -394,13 +395,12 @@ Status OpenAiStream::finish(std::vector<std::string_view>& pieces) {
   } else {
     state.events.clear();
     status = state.decoder.finish(state.events);
-    if (auto taken = state.take(state.events); !taken) {
-      // Half an event is a stream cut off, not a provider that cannot write JSON.
-      status = taken.error().kind == ErrorKind::UpstreamMalformed ? Status(state.ended_early()) : taken;
-    } else if (!state.done && state.choices.all_finished()) {
-      status = state.end();
+    const Status taken = state.take(state.events);
+    // Half an event is a stream cut off, not a provider that cannot write JSON.
+    if (!taken && taken.error().kind != ErrorKind::UpstreamMalformed) {
+      status = taken;
     } else if (!state.done) {
-      status = state.ended_early();
+      status = state.complete() ? state.end() : Status(state.ended_early());
     }
   }
   if (!state.out.empty()) pieces.push_back(state.out);
@@ -429,7 +429,7 @@ std::uint64_t OpenAiStream::raw_text_bytes() const {
   return state_->choices.text_bytes();
 }
 bool OpenAiStream::complete() const {
-  return state_->done || state_->choices.all_finished();
+  return state_->done || state_->complete();
 }
 bool OpenAiStream::choice_seen() const {
   return state_->choices.any();

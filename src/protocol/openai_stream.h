@@ -30,6 +30,7 @@ class OpenAiStream {
     domain::Operation operation = domain::Operation::Chat;
     std::string shown_model;     // The caller's word for the model.
     bool include_usage = false;  // The caller asked.
+    std::uint64_t choices = 1;   // That the caller asked for.
     bool count_text = true;      // Keep output text lengths for estimates.
     std::string fallback_id;     // "chatcmpl-<uuid>", used when the provider gives no id.
     std::int64_t created_s = 0;  // Used when the provider gives none.
