@@ -13,7 +13,7 @@
 namespace turnpike::net {
 
 /// One I/O thread: an event loop that owns its connections, timers and pools. Everything but `post` and `load` is for
-/// the thread itself. The Asio context is behind `Impl` so that only net, http, db and redis sources include Asio.
+/// the thread itself.
 class IoThread : public base::Executor {
  public:
   ~IoThread() override = default;
