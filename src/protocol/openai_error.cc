@@ -315,10 +315,16 @@ std::string shown_message(ErrorKind kind, std::string_view provider_label, std::
 }  // namespace
 
 bool holds_error(const Value& object) {
-  const Value error = object.find("error");
+  enum : std::size_t { kError, kObject, kBaseResp, kChoices, kData, kDetail, kErrors, kCount };
+  static constexpr std::array<std::string_view, kCount> kNames = {"error", "object", "base_resp", "choices",
+                                                                  "data",  "detail", "errors"};
+  std::array<Value, kCount> found;
+  object.find_each(kNames, found);
+  const Value& error = found[kError];
   if (error && !error.is(Kind::Null) && error.boolean() != false && error.raw() != "\"\"") return true;
-  if (object.find("object").text() == "error" || failed_base_resp(object)) return true;
-  return !object.find("choices") && !object.find("data") && (object.find("detail") || object.find("errors"));
+  if (found[kObject].raw() == "\"error\"") return true;
+  if (found[kBaseResp] && failed_base_resp(object)) return true;
+  return !found[kChoices] && !found[kData] && (found[kDetail] || found[kErrors]);
 }
 
 Error read_error(int status, std::string_view body, std::string_view provider_label, std::string_view retry_after,

@@ -109,7 +109,12 @@ Result<ReplyFacts> read_reply(const ReplyOptions& options, std::string_view body
   if (!root.is(Kind::Object)) return unreadable(options.provider_label, "it is no JSON object", body);
   if (holds_error(root)) return base::fail(read_error(0, body, options.provider_label, {}));
   const bool embedding = options.operation == domain::Operation::Embedding;
-  const Value results = root.find(embedding ? "data" : "choices");
+  enum : std::size_t { kResults, kId, kModel, kUsage, kServiceTier, kGroq, kCount };
+  const std::array<std::string_view, kCount> names = {
+      embedding ? "data" : "choices", "id", "model", "usage", "service_tier", "x_groq"};
+  std::array<Value, kCount> found;
+  root.find_each(names, found);
+  const Value& results = found[kResults];
   if (!results.is(Kind::Array)) {
     return unreadable(options.provider_label, embedding ? "it has no 'data'" : "it has no 'choices'", body);
   }
@@ -117,26 +122,26 @@ Result<ReplyFacts> read_reply(const ReplyOptions& options, std::string_view body
   ReplyFacts facts;
   Edits edits;
   const std::size_t front = root.range().begin + 1;
-  facts.id = text_of(root.find("id"));
-  facts.service_tier = text_of(root.find("service_tier"));
+  facts.id = text_of(found[kId]);
+  facts.service_tier = text_of(found[kServiceTier]);
   if (facts.id.empty() && !options.fallback_id.empty() && !embedding) {
     facts.id = options.fallback_id;
-    if (const Value id = root.find("id")) {
+    if (const Value& id = found[kId]) {
       edits.replace(id.range(), json::quoted(options.fallback_id));
     } else {
       edits.insert(front, "\"id\":" + json::quoted(options.fallback_id) + ",");
     }
   }
-  if (const Value model = root.find("model")) {
+  if (const Value& model = found[kModel]) {
     facts.model = text_of(model);
     edits.replace(model.range(), json::quoted(options.shown_model));
   } else {
     edits.insert(front, "\"model\":" + json::quoted(options.shown_model) + ",");
   }
 
-  Value usage = root.find("usage");
+  const Value& usage = found[kUsage];
   facts.usage = read_usage(usage);
-  if (!facts.usage) facts.usage = read_usage(root.find("x_groq").find("usage"));
+  if (!facts.usage) facts.usage = read_usage(found[kGroq].find("usage"));
   if (facts.usage && usage && !adds_up(usage, *facts.usage)) {
     edits.replace(usage.range(), usage_json(options.operation, *facts.usage));
   }
