@@ -9,11 +9,17 @@
 
 namespace turnpike::net {
 
-/// Runs short blocking calls (name look-ups, loading certificates) on two threads of their own, which start with the
-/// first job and last as long as the process.
+/// Runs jobs that would hold up an I/O thread (loading certificates, long token counts, reading files) on two threads
+/// of their own, which start when needed and last as long as the process.
 ///
-/// Threading: `run` from any thread; jobs must not touch anything of an I/O thread.
+/// Threading: from any thread; jobs must not touch anything of an I/O thread.
 void run_blocking(std::function<void()> job);
+
+/// The same for jobs that wait for others (name look-ups): apart, and on more threads, so that some that hang hold up
+/// neither the rest nor what is computed.
+/// Limits: `kWaitingThreads`, started as needed; further jobs queue.
+inline constexpr std::size_t kWaitingThreads = 16;
+void run_waiting(std::function<void()> job);
 
 /// Lets a coroutine of an I/O thread wait for something that may take longer than it cares to: whoever completes holds
 /// a shared pointer, so a late completion finds nobody and harms nothing.

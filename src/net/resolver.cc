@@ -59,13 +59,12 @@ void Resolver::look_up(const std::string& host, std::uint16_t port, std::shared_
 
 void Resolver::ask(const std::string& name, Entry& entry, const std::string& host, std::uint16_t port) {
   if (std::exchange(entry.asking, true)) return;
-  run_blocking(
-      [this, alive = std::weak_ptr<bool>(alive_), mailbox = loop_.mailbox(), ask = look_up_, host, port, name] {
-        auto answer = std::make_shared<Answer>(ask(host, port));
-        mailbox->post([this, alive, name, answer] {
-          if (!alive.expired()) keep(name, std::move(*answer));
-        });
-      });
+  run_waiting([this, alive = std::weak_ptr<bool>(alive_), mailbox = loop_.mailbox(), ask = look_up_, host, port, name] {
+    auto answer = std::make_shared<Answer>(ask(host, port));
+    mailbox->post([this, alive, name, answer] {
+      if (!alive.expired()) keep(name, std::move(*answer));
+    });
+  });
 }
 
 void Resolver::keep(const std::string& name, Answer answer) {

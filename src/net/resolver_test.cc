@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <future>
+#include <latch>
 #include <semaphore>
 #include <thread>
 
@@ -19,6 +20,7 @@ std::atomic<int> asked{0}, answered{0};
 std::atomic<bool> broken{false};
 
 Resolver::Answer scripted(const std::string& host, std::uint16_t port) {
+  if (host == "ready.test") return Address::parse("127.0.0.2", port);
   ++asked;
   permits.acquire();
   const bool fails = broken;
@@ -59,8 +61,8 @@ struct Fixture {
 
 struct Waiter {
   static Task<void> wait(Resolver& resolver, std::shared_ptr<Rendezvous> meeting, milliseconds patience,
-                         std::promise<Wake>& end) {
-    resolver.look_up("provider.test", 443, meeting);
+                         std::promise<Wake>& end, std::string host = "provider.test") {
+    resolver.look_up(host, 443, meeting);
     const Wake why = co_await meeting->wait(base::monotonic_now() + patience);
     end.set_value(why);
   }
@@ -149,12 +151,32 @@ TEST(Resolver, AnAnswerAfterTheEndOfTheResolverFindsNobody) {
     EXPECT_EQ(end.get_future().get(), Wake::Timeout);
   }
   EXPECT_EQ(answered.load(), 1);
-  // The blocking threads are through with that job when each has done another one.
-  for (int i = 0; i < 2; ++i) {
-    std::promise<void> through;
-    run_blocking([&] { through.set_value(); });
-    through.get_future().wait();
-  }
+  // The threads are through with that job when all of them are in another one.
+  const auto all_here = std::make_shared<std::latch>(kWaitingThreads + 1);
+  for (std::size_t i = 0; i < kWaitingThreads; ++i) run_waiting([all_here] { all_here->arrive_and_wait(); });
+  all_here->arrive_and_wait();
+}
+
+TEST(Resolver, NamesThatHangHoldUpNoOthersAndNoOtherWork) {
+  Fixture fixture;
+  constexpr int kHanging = 6;
+  fixture.on_loop([&] {
+    for (int i = 0; i < kHanging; ++i) {
+      fixture.resolver->look_up("hangs-" + std::to_string(i) + ".test", 443,
+                                std::make_shared<Rendezvous>(fixture.loop));
+    }
+  });
+  while (asked < kHanging) std::this_thread::yield();
+  std::promise<Wake> end;
+  fixture.on_loop([&] {
+    base::spawn(Waiter::wait(*fixture.resolver, std::make_shared<Rendezvous>(fixture.loop), milliseconds(30'000), end,
+                             "ready.test"));
+  });
+  EXPECT_EQ(end.get_future().get(), Wake::Ready);
+  std::promise<void> counted;
+  run_blocking([&] { counted.set_value(); });
+  counted.get_future().wait();
+  EXPECT_EQ(answered.load(), 0);
 }
 
 }  // namespace
