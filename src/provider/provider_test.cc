@@ -61,11 +61,21 @@ TEST(IsSelfHosted, ByItsRowOrByAnAddressThatIsNoProviders) {
       {"openai", "estate.openai.azure.com", false},
       {"groq", "api.groq.com", false},
       {"azure_ai", "estate.example.com", false},
+      {"openai", "openai.com", false},
+      {"openai", "notopenai.com", true},
+      {"openai", "com", true},
+      {"openai", "", true},
   };
   for (const auto& c : cases) {
     const Provider* provider = find_provider(c.provider);
     ASSERT_NE(provider, nullptr) << c.provider;
     EXPECT_EQ(is_self_hosted(*provider, c.host), c.own) << c.provider << " at " << c.host;
+  }
+  for (const Provider& row : catalogue()) {
+    if (row.self_hosted || !row.base_url.starts_with("https://") || row.base_url.find('{') != std::string_view::npos)
+      continue;
+    const std::string_view rest = row.base_url.substr(8);
+    EXPECT_FALSE(is_self_hosted(*find_provider("openai"), rest.substr(0, rest.find('/')))) << row.name;
   }
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <unordered_set>
 
 #include "provider/provider.h"
 
@@ -89,18 +90,34 @@ Resolved resolved(const Provider* provider, std::string_view model) {
 
 }  // namespace
 
+namespace {
+
+/// The domains under which providers answer: those above and those of the catalogue's addresses.
+const std::unordered_set<std::string_view>& provider_domains() {
+  static const std::unordered_set<std::string_view> domains = [] {
+    std::unordered_set<std::string_view> all(std::begin(kProviderDomains), std::end(kProviderDomains));
+    for (const Provider& row : catalogue()) {
+      const std::string_view domain = domain_of(host_of(row.base_url));
+      if (!row.self_hosted && !domain.empty()) all.insert(domain);
+    }
+    return all;
+  }();
+  return domains;
+}
+
+}  // namespace
+
 bool is_self_hosted(const Provider& provider, std::string_view host) {
   if (provider.self_hosted) return true;
   // Where every customer has an address of their own, another one says nothing.
   if (provider.base_url.empty() || provider.base_url.find('{') != std::string_view::npos) return false;
-  const auto belongs_to = [host](std::string_view domain) {
-    return host == domain || (host.ends_with(domain) && host[host.size() - domain.size() - 1] == '.');
-  };
-  if (std::any_of(std::begin(kProviderDomains), std::end(kProviderDomains), belongs_to)) return false;
-  const std::string_view domain = domain_of(host);
-  return std::none_of(catalogue().begin(), catalogue().end(), [domain](const Provider& row) {
-    return !row.self_hosted && domain_of(host_of(row.base_url)) == domain;
-  });
+  // Each domain that the host lies in: "eu.api.openai.com", "api.openai.com", "openai.com", "com".
+  for (std::string_view domain = host;;) {
+    if (provider_domains().contains(domain)) return false;
+    const std::size_t dot = domain.find('.');
+    if (dot == std::string_view::npos) return true;
+    domain.remove_prefix(dot + 1);
+  }
 }
 
 Resolved resolve_model(std::string_view model, std::string_view custom, std::string_view api_base,
