@@ -19,7 +19,11 @@ struct Hooks {
   /// `thread`, which it does not hold up while files are read.
   std::function<Task<Result<std::string>>(net::IoThread& thread)> reload;
   std::string version;
+  std::string root_path;  // A prefix under which every route is served too: "/gateway"; empty: none.
 };
+
+/// SERVER_ROOT_PATH as `Hooks::root_path` wants it: one slash before, none behind. Errors: what no path can begin with.
+Result<std::string> clean_root_path(std::string_view text);
 
 /// All routes: inference, models, keys, spend, health, metrics, the page at "/". Paths are compared byte by byte; what
 /// is not listed is 404 (unknown path) or 405 (known path, other method) in the OpenAI error shape.

@@ -3,13 +3,23 @@
 #include "api/api.h"
 #include "api/route.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/text.h"
 #include "pipeline/chat.h"
 
 namespace turnpike::api {
 namespace {
 
+/// Every reply has an id that its caller can name; calls to models bring theirs, which is in the ledger and the log.
+void add_id(http::Exchange& exchange, std::string& fields) {
+  base::Random& random = exchange.thread().random();
+  const auto now_ms = static_cast<std::uint64_t>(base::unix_now_us() / 1000);
+  http::add_field(fields, "x-request-id", base::make_id(now_ms, random.next(), random.next()).to_string());
+  http::add_field(fields, "x-litellm-version", TURNPIKE_VERSION);
+}
+
 Task<void> send(http::Exchange& exchange, Reply reply) {
+  add_id(exchange, reply.fields);
   http::ReplyHead head;
   head.status = reply.status;
   head.content_type = reply.content_type;
@@ -63,13 +73,14 @@ Task<Result<Reply>> answer(Context& context, pipeline::Worker& worker, const Rou
 Task<void> dispatch(pipeline::Gateway& gateway, std::shared_ptr<const Hooks> hooks, http::Exchange& exchange) {
   const http::Request& request = exchange.request();
   pipeline::Worker& worker = gateway.worker_of(exchange.thread());
-  const Match match = find_route(routes(), request.method, request.path);
+  const std::string_view path = without_root_path(request.path, hooks->root_path);
+  const Match match = find_route(routes(), request.method, path);
   std::optional<std::string> captured;
   if (match.route != nullptr) captured = base::percent_decode(match.captured);
   if (!captured) {
     const bool other_method = match.route == nullptr && !match.allowed.empty();
-    const Error error = other_method ? wrong_method(request.method_text, request.path, match.allowed)
-                                     : unknown_route(routes(), request.method_text, request.path);
+    const Error error = other_method ? wrong_method(request.method_text, path, match.allowed)
+                                     : unknown_route(routes(), request.method_text, path);
     Reply reply = error_reply(error, worker.snapshot->compat);
     if (other_method) {
       std::string allow;

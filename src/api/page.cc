@@ -187,9 +187,14 @@ std::string page_html(const PageFacts& facts) {
       out += "<p class=\"soft\">and " + std::to_string(facts.models.size() - shown) + " more</p>\n";
     }
   }
-  out +=
-      "<h2>Look inside</h2>\n<nav>\n<a href=\"/health/readiness\">Health</a>\n<a href=\"/metrics\">Metrics</a>\n"
-      "<a href=\"/routes\">Routes</a>\n</nav>\n</main>\n</body>\n</html>\n";
+  const auto link = [&](std::string_view path, std::string_view text) {
+    out += "<a href=\"" + escaped(facts.root_path) + std::string(path) + "\">" + std::string(text) + "</a>\n";
+  };
+  out += "<h2>Look inside</h2>\n<nav>\n";
+  link("/health/readiness", "Health");
+  link("/metrics", "Metrics");
+  link("/routes", "Routes");
+  out += "</nav>\n</main>\n</body>\n</html>\n";
   return out;
 }
 
@@ -204,7 +209,8 @@ std::string page_policy() {
 
 Task<Result<Reply>> front_page(const Context& context) {
   PageFacts facts;
-  facts.base_url = base_url(context.request().find("host"));
+  facts.root_path = context.hooks.root_path;
+  facts.base_url = base_url(context.request().find("host")) + facts.root_path;
   facts.version = context.hooks.version;
   facts.models = context.snapshot->routing->public_names();
   facts.example = find_example(*context.snapshot);

@@ -8,7 +8,8 @@ namespace turnpike::api {
 
 /// What the page at "/" tells. Nothing of it is secret: the page needs no key.
 struct PageFacts {
-  std::string base_url;  // "http://localhost:4000"
+  std::string base_url;   // "http://localhost:4000", with the root path.
+  std::string root_path;  // "/gateway" or nothing: before the path of every link.
   std::string version;
   std::vector<std::string> models;
   std::string example;   // A chat model that can be called as it stands; empty: none is known.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "api/api.h"
 #include "base/text.h"
 
 namespace turnpike::api {
@@ -137,6 +138,33 @@ Match find_route(std::span<const Route> table, http::Method method, std::string_
     }
   }
   return match;
+}
+
+Result<std::string> clean_root_path(std::string_view text) {
+  constexpr std::size_t kRootPathMax = 200;
+  const std::string_view given = base::trim(text);
+  std::string_view rest = given;
+  while (rest.ends_with('/')) rest.remove_suffix(1);
+  if (rest.starts_with('/')) rest.remove_prefix(1);
+  if (rest.empty()) return std::string();
+  const bool plain = std::ranges::all_of(rest, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-._~/").find(c) != std::string_view::npos;
+  });
+  if (!plain || !clean_segments(rest) || rest.size() > kRootPathMax) {
+    return base::fail(ErrorKind::InvalidRequest,
+                      "SERVER_ROOT_PATH must be a path of letters, digits and -._~, such as "
+                      "/gateway; it is \"" +
+                          shown(given) + "\".");
+  }
+  return "/" + std::string(rest);
+}
+
+std::string_view without_root_path(std::string_view path, std::string_view root_path) {
+  if (root_path.empty() || !path.starts_with(root_path)) return path;
+  const std::string_view rest = path.substr(root_path.size());
+  if (rest.empty()) return "/";
+  return rest.front() == '/' ? rest : path;
 }
 
 Error unknown_route(std::span<const Route> table, std::string_view method, std::string_view path) {

@@ -46,6 +46,9 @@ struct Match {
 /// segment. Where several patterns fit, the one that captures least wins. HEAD finds the route of GET.
 Match find_route(std::span<const Route> table, http::Method method, std::string_view path);
 
+/// `path` without the prefix that all routes may carry; as it is where it does not begin with it.
+std::string_view without_root_path(std::string_view path, std::string_view root_path);
+
 /// 404 that names the nearest routes, or says that LiteLLM has the route and this version does not.
 Error unknown_route(std::span<const Route> table, std::string_view method, std::string_view path);
 Error wrong_method(std::string_view method, std::string_view path, const std::vector<std::string_view>& allowed);

@@ -26,7 +26,10 @@ Task<Result<Reply>> list_routes(const Context&) {
 Task<Result<Reply>> test_route(const Context& context) {
   std::string body;
   json::Writer writer(body);
-  writer.begin_object().key("route").string(base_url(context.request().find("host")) + "/test").end_object();
+  writer.begin_object()
+      .key("route")
+      .string(base_url(context.request().find("host")) + context.hooks.root_path + "/test")
+      .end_object();
   co_return json_reply(std::move(body));
 }
 

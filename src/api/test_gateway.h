@@ -122,7 +122,7 @@ class TestGateway {
  public:
   static constexpr const char* kMaster = "sk-master-0123456789";
 
-  explicit TestGateway(bool keyless = false) {
+  explicit TestGateway(bool keyless = false, std::string root_path = {}) {
     directory_ = std::filesystem::temp_directory_path() / ("turnpike-api-" + random_name());
     std::filesystem::create_directories(directory_);
     Result<std::unique_ptr<db::Database>> opened = db::open_sqlite((directory_ / "test.db").string());
@@ -150,6 +150,7 @@ class TestGateway {
     gateway.workers.push_back(std::move(worker));
     Hooks hooks;
     hooks.version = "9.9.9";
+    hooks.root_path = std::move(root_path);
     hooks.reload = [this](net::IoThread&) { return answer(reload_result); };
     handler_ = make_handler(gateway, std::move(hooks));
     use_settings();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <coroutine>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 
 #include "account/authenticator.h"
@@ -39,6 +40,10 @@ Result<std::string> choose_host(const Options& options, const config::Settings& 
                     "Refusing to serve " + options.host +
                         " without a master key: everybody there would be admin. Set general_settings.master_key "
                         "(or LITELLM_MASTER_KEY), or pass --allow_no_auth if that is meant.");
+}
+
+std::size_t body_bytes_max(const config::Settings& settings) {
+  return settings.general.request_bytes_max.value_or(http::ServerLimits().body_bytes_max);
 }
 
 account::AuthSettings auth_settings(const config::Settings& settings) {
@@ -219,6 +224,9 @@ Status Process::start() {
     base::log(LogLevel::Warning, "--model and the flags that go with it have no effect beside --config");
   for (const auto& [name, value] : (*settings)->environment_variables)
     ::setenv(name.c_str(), value.reveal().c_str(), 1);
+  const char* const prefix = std::getenv("SERVER_ROOT_PATH");
+  Result<std::string> root_path = api::clean_root_path(prefix == nullptr ? "" : prefix);
+  if (!root_path) return base::fail(std::move(root_path.error()));
   if (Status opened = open_stores(**settings); !opened) return opened;
   if (options_.migrate_only) {
     base::log(LogLevel::Info, "The database in {} is up to date.", data_dir_->path());
@@ -252,14 +260,14 @@ Status Process::start() {
 
   api::Hooks hooks;
   hooks.version = TURNPIKE_VERSION;
+  hooks.root_path = std::move(*root_path);
   hooks.reload = [this](net::IoThread& thread) { return reload_elsewhere(*this, thread); };
   http::Server::Options server_options;
   server_options.host = host_;
   server_options.port = options_.port;
   if (options_.keepalive_seconds)
     server_options.limits.keepalive_timeout = std::chrono::seconds(*options_.keepalive_seconds);
-  if ((*settings)->general.request_bytes_max)
-    server_options.limits.body_bytes_max = *(*settings)->general.request_bytes_max;
+  server_options.limits.body_bytes_max = body_bytes_max(**settings);
   Result<std::unique_ptr<http::Server>> server = http::Server::listen(
       *threads_, std::move(server_options), api::make_handler(gateway_, std::move(hooks)), &api::error_body);
   if (!server) return base::fail(std::move(server.error()));
@@ -307,6 +315,7 @@ Result<std::string> Process::reload() {
   know_models();
   files_stamp_ = files_stamp(**settings);
   publish(snapshot_);
+  if (server_) server_->set_body_bytes_max(body_bytes_max(**settings));
   std::string report;
   for (const std::string& change : changes) report += change + "\n";
   if (report.empty()) report = "nothing changed\n";
@@ -347,7 +356,12 @@ void Process::abort_calls() {
 
 void Process::finish() {
   constexpr std::chrono::seconds kShipPatience{30};
-  server_.reset();
+  std::unique_ptr<http::Server> server;
+  {
+    const std::lock_guard lock(reload_mutex_);  // A reload may be under way.
+    server = std::move(server_);
+  }
+  server.reset();
   if (ledger_) ledger_->close(kShipPatience);
   access_log_.reset();
 }

@@ -11,7 +11,6 @@ struct Variable {
 };
 
 constexpr Variable kNotYet[] = {
-    {"SERVER_ROOT_PATH", "routes are served without a prefix"},
     {"SSL_KEYFILE_PATH", "callers are served without TLS; put a proxy that ends TLS in front"},
     {"SSL_CERTFILE_PATH", "callers are served without TLS; put a proxy that ends TLS in front"},
     {"SSL_CERTIFICATE", "no client certificate is sent to providers"},

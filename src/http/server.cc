@@ -101,6 +101,8 @@ class ServerImpl final : public Server {
   std::uint16_t port() const override { return port_; }
   const ServerCounters& counters() const override { return core_->counters; }
 
+  void set_body_bytes_max(std::size_t bytes) override { core_->body_bytes_max.store(bytes); }
+
   void stop_listening() override {
     core_->draining.store(true);
     first().post([slot = listener_] {
@@ -153,6 +155,7 @@ Result<std::unique_ptr<Server>> Server::listen(net::IoThreads& threads, Options 
   if (!fd) return tl::unexpected(fd.error());
   auto core = std::make_shared<ServerCore>();
   core->options = std::move(options);
+  core->body_bytes_max = core->options.limits.body_bytes_max;
   core->handler = std::move(handler);
   core->error_body = std::move(error_body);
   for (net::IoThread* thread : threads.all()) {

@@ -94,6 +94,9 @@ class Server {
   virtual std::uint16_t port() const = 0;
   virtual const ServerCounters& counters() const = 0;
 
+  /// Bodies whose head is read from now on may be this large; from any thread.
+  virtual void set_body_bytes_max(std::size_t bytes) = 0;
+
   /// Graceful end (AC-STOP-1), from any thread: `stop_listening` closes the listener, idle connections and, after their
   /// reply, busy ones (`Connection: close`). `requests_open` falls to zero when the last exchange has ended.
   virtual void stop_listening() = 0;

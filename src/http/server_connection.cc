@@ -23,12 +23,6 @@ std::string& scratch() {
   return text;
 }
 
-/// Field vectors are lent to requests, so that idle connections hold none and busy ones do not allocate.
-std::vector<std::vector<Field>>& spare_fields() {
-  thread_local std::vector<std::vector<Field>> spares;
-  return spares;
-}
-
 std::size_t total(Pieces pieces) {
   std::size_t bytes = 0;
   for (const std::string_view piece : pieces) bytes += piece.size();
@@ -108,15 +102,8 @@ Task<bool> ServerConnection::read_head() {
   }
   if (begin_ == end_ && !co_await wait_idle()) co_return false;
   const base::Monotonic deadline = socket_.loop().now() + limits.header_timeout;
-  if (request_.fields.capacity() == 0) {
-    auto& spares = spare_fields();
-    if (spares.empty()) {
-      request_.fields.reserve(48);
-    } else {
-      request_.fields.swap(spares.back());
-      spares.pop_back();
-    }
-  }
+  constexpr std::size_t kUsualFields = 48;
+  if (request_.fields.capacity() == 0) request_.fields.reserve(kUsualFields);
 
   bool looked = false;  // The head has been found incomplete: look at new bytes only.
   std::size_t scanned = 0;
@@ -217,11 +204,7 @@ void ServerConnection::drop_buffers() {
   grown_.reset();
   data_ = nullptr;
   capacity_ = begin_ = end_ = 0;
-  if (request_.fields.capacity() != 0 && spare_fields().size() < 64) {
-    request_.fields.clear();
-    spare_fields().push_back(std::move(request_.fields));
-  }
-  request_.fields = {};
+  Fields().swap(request_.fields);
 }
 
 void ServerConnection::forget_request() {
@@ -234,8 +217,7 @@ void ServerConnection::forget_request() {
 }
 
 Task<bool> ServerConnection::read_body() {
-  const ServerLimits& limits = core_->options.limits;
-  if (framing_.length && *framing_.length > limits.body_bytes_max) {
+  if (framing_.length && *framing_.length > core_->body_bytes_max.load(std::memory_order_relaxed)) {
     core_->counters.limit_body_bytes.fetch_add(1, std::memory_order_relaxed);
     co_return co_await refuse(413, "the body is larger than the limit");
   }
@@ -309,7 +291,7 @@ Task<bool> ServerConnection::read_sized_body(std::size_t length) {
 }
 
 Task<bool> ServerConnection::read_chunked_body() {
-  const std::size_t bytes_max = core_->options.limits.body_bytes_max;
+  const std::size_t bytes_max = core_->body_bytes_max.load(std::memory_order_relaxed);
   ChunkDecoder decoder;
   const ChunkDecoder::Step first = decoder.decode(data_ + begin_, end_ - begin_);
   if (decoder.failed()) co_return co_await refuse(400, "the chunked body is malformed");

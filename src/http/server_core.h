@@ -25,6 +25,7 @@ struct ServerCore {
   Handler handler;
   ErrorBody error_body;
   ServerCounters counters;
+  std::atomic<std::size_t> body_bytes_max{0};  // That of the options until `set_body_bytes_max`.
   std::atomic<bool> draining{false};
   std::vector<std::unique_ptr<Shard>> shards;
 };

@@ -187,6 +187,26 @@ TEST(ServerLimits, ContinueIsSaidBeforeTheBodyAndNotToWhomItIsRefused) {
   EXPECT_TRUE(refused.read_to_end().starts_with("HTTP/1.1 413 "));
 }
 
+TEST(ServerLimits, TheLimitOfABodyCanBeMovedWhileTheServerRuns) {
+  ServerLimits limits;
+  limits.body_bytes_max = 4;
+  Running running(limits);
+  const auto status_of = [&](const std::string& request) {
+    Peer peer = running.connect();
+    peer.send(request);
+    return peer.read_until("\r\n\r\n").substr(9, 3);
+  };
+  const std::string counted = "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345";
+  const std::string chunked =
+      "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n0\r\n\r\n";
+  for (const std::string& request : {counted, chunked}) {
+    running.server->set_body_bytes_max(4);
+    EXPECT_EQ(status_of(request), "413");
+    running.server->set_body_bytes_max(5);
+    EXPECT_EQ(status_of(request), "200");
+  }
+}
+
 TEST(ServerLimits, ACallerIsToldWhenTheServerEnds) {
   for (const char* path : {"/wait", "/stream"}) {
     SCOPED_TRACE(path);
