@@ -56,7 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(find_head_end(bytes, from) == HeadState::Done && from == whole.head_bytes);
 
   int status = 0;
-  std::vector<Field> fields;
+  Fields fields;
   parse_reply_head(bytes, limits, status, fields, framing);
 
   bool done = false, failed = false, done_cut = false, failed_cut = false;

@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "base/frame_pool.h"
+#include "base/block_pool.h"
 
 namespace turnpike::base {
 
@@ -36,8 +36,8 @@ struct TaskPromiseBase {
   std::suspend_always initial_suspend() const noexcept { return {}; }
   FinalAwaiter final_suspend() const noexcept { return {}; }
   void unhandled_exception() noexcept { exception = std::current_exception(); }
-  static void* operator new(std::size_t bytes) { return take_frame(bytes); }
-  static void operator delete(void* frame, std::size_t bytes) noexcept { give_frame(frame, bytes); }
+  static void* operator new(std::size_t bytes) { return take_block(bytes); }
+  static void operator delete(void* frame, std::size_t bytes) noexcept { give_block(frame, bytes); }
 };
 
 template <class T>
@@ -112,8 +112,8 @@ struct Spawned {
     std::suspend_never final_suspend() const noexcept { return {}; }
     void return_void() const noexcept {}
     void unhandled_exception() const noexcept { std::terminate(); }
-    static void* operator new(std::size_t bytes) { return take_frame(bytes); }
-    static void operator delete(void* frame, std::size_t bytes) noexcept { give_frame(frame, bytes); }
+    static void* operator new(std::size_t bytes) { return take_block(bytes); }
+    static void operator delete(void* frame, std::size_t bytes) noexcept { give_block(frame, bytes); }
   };
 };
 

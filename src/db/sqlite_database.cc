@@ -68,7 +68,7 @@ class SqliteDatabase final : public Database {
  public:
   SqliteDatabase(std::unique_ptr<SqliteConnection> connection, FileLock lock)
       : connection_(std::move(connection)), lock_(std::move(lock)), thread_([this] {
-          base::name_this_thread("sqlite");
+          base::name_background_thread("sqlite");
           work_off();
         }) {}
 

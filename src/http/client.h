@@ -75,7 +75,7 @@ class Incoming {
   virtual ~Incoming() = default;
   virtual int status() const = 0;
   virtual std::string_view find(std::string_view name) const = 0;
-  virtual const std::vector<Field>& fields() const = 0;
+  virtual const Fields& fields() const = 0;
   /// The body's length if the head says it.
   virtual std::optional<std::uint64_t> length() const = 0;
 

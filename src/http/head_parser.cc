@@ -147,8 +147,7 @@ void note(const Field& field, Seen& seen) {
   }
 }
 
-HeadResult parse_fields(Lines& lines, std::size_t have, const HeadLimits& limits, std::vector<Field>& fields,
-                        Seen& seen) {
+HeadResult parse_fields(Lines& lines, std::size_t have, const HeadLimits& limits, Fields& fields, Seen& seen) {
   for (;;) {
     std::string_view line;
     const HeadState state = lines.next(line);
@@ -296,7 +295,7 @@ HeadResult parse_request_head(std::string_view bytes, const HeadLimits& limits, 
   return result;
 }
 
-HeadResult parse_reply_head(std::string_view bytes, const HeadLimits& limits, int& status, std::vector<Field>& fields,
+HeadResult parse_reply_head(std::string_view bytes, const HeadLimits& limits, int& status, Fields& fields,
                             Framing& framing) {
   framing = Framing{};
   fields.clear();

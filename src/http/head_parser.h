@@ -45,7 +45,7 @@ HeadResult parse_request_head(std::string_view bytes, const HeadLimits& limits, 
 
 /// Fills status, fields and framing of an answer. A Transfer-Encoding beside a Content-Length wins and ends the
 /// connection after this message.
-HeadResult parse_reply_head(std::string_view bytes, const HeadLimits& limits, int& status, std::vector<Field>& fields,
+HeadResult parse_reply_head(std::string_view bytes, const HeadLimits& limits, int& status, Fields& fields,
                             Framing& framing);
 
 /// Whether `bytes` hold the end of a head; `from` is where the last search stopped and moves on. A line feed without a

@@ -110,7 +110,7 @@ TEST(ReplyHead, ReadsWhatProvidersSay) {
   for (const auto& row : rows) {
     SCOPED_TRACE(row.name);
     int status = 0;
-    std::vector<Field> fields;
+    Fields fields;
     Framing framing;
     const HeadResult result = parse_reply_head(row.head, {}, status, fields, framing);
     EXPECT_EQ(result.state == HeadState::Done, row.status != 0);

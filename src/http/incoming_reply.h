@@ -26,7 +26,7 @@ class IncomingReply final : public Incoming {
 
   int status() const override { return status_; }
   std::string_view find(std::string_view name) const override;
-  const std::vector<Field>& fields() const override { return fields_; }
+  const Fields& fields() const override { return fields_; }
   std::optional<std::uint64_t> length() const override { return framing_.length; }
   Task<Result<std::string_view>> read() override;
   Task<Result<std::string_view>> read_all(std::size_t bytes_max) override;
@@ -52,7 +52,7 @@ class IncomingReply final : public Incoming {
   net::Block block_;
   std::size_t held_ = 0, held_end_ = 0;  // Bytes of the block that were received with the head.
   std::string head_;
-  std::vector<Field> fields_;
+  Fields fields_;
   std::unique_ptr<char[]> whole_;  // read_all's, when it does not fit the block.
   std::string_view received_;
   Framing framing_;

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/block_pool.h"
+
 namespace turnpike::http {
 
 enum class Method : std::uint8_t { Get, Head, Post, Put, Patch, Delete, Options, Other };
@@ -16,6 +18,7 @@ struct Field {
   std::string_view name;
   std::string_view value;
 };
+using Fields = std::vector<Field, base::PooledAllocator<Field>>;
 
 /// The body of a request is followed by this many readable bytes, so that simdjson parses it in place.
 constexpr std::size_t kBodyPadding = 64;
@@ -30,7 +33,7 @@ struct Request {
   std::string_view target;  // As sent.
   std::string_view path;    // Up to '?', not decoded: routes compare these bytes and nothing else (AC-SEC-2).
   std::string_view query;   // After '?', not decoded.
-  std::vector<Field> fields;
+  Fields fields;
   std::string_view body;  // Whole, de-chunked, padded.
   std::string_view peer_ip;
 

@@ -248,23 +248,40 @@ std::optional<std::uint64_t> Value::whole() const {
   return static_cast<std::uint64_t>(*value);
 }
 
-/// Whether the name at `token` is `key`. Between a name's quote and its colon there is room for `key` and a quote.
-bool Value::named(std::uint32_t token, std::string_view key) const {
-  const std::size_t begin = tokens_->at[token] + std::size_t{1};
-  const std::size_t room = tokens_->at[token + 1] - begin;
-  const char* const text = tokens_->text.data() + begin;
-  if (room > key.size() && text[key.size()] == '"' && std::memcmp(text, key.data(), key.size()) == 0) return true;
-  // An escape never shortens a name.
-  return tokens_->escapes && room > key.size() + 1 && std::memchr(text, '\\', room) != nullptr &&
-         unescape(Value(tokens_, token).name()) == key;
-}
+namespace {
+
+/// A member's name where it stands: between its quote and its colon there is room for the text and a quote.
+struct Name {
+  const char* text;
+  std::size_t room;
+  bool escapes;
+
+  Name(const Tokens& tokens, std::uint32_t token)
+      : text(tokens.text.data() + tokens.at[token] + 1),
+        room(tokens.at[token + 1] - tokens.at[token] - std::size_t{1}),
+        escapes(tokens.escapes && std::memchr(text, '\\', room) != nullptr) {}
+
+  bool is(std::string_view key) const {
+    if (room <= key.size()) return false;
+    if (text[key.size()] == '"' && std::memcmp(text, key.data(), key.size()) == 0) return true;
+    return escapes && unescaped_is(key);  // An escape never shortens a name.
+  }
+
+ private:
+  bool unescaped_is(std::string_view key) const {
+    const std::size_t end = std::string_view(text, room).rfind('"');
+    return unescape({text, end}) == key;
+  }
+};
+
+}  // namespace
 
 Value Value::find(std::string_view key) const {
   if (!is(Kind::Object)) return {};
   const std::uint32_t end = tokens_->close[token_];
   for (std::uint32_t token = token_ + 1; token < end;) {
     const Value value(tokens_, token + 2);
-    if (named(token, key)) return value;
+    if (Name(*tokens_, token).is(key)) return value;
     token = value.next_token() + 1;  // Past the comma; past the brace after the last.
   }
   return {};
@@ -275,8 +292,9 @@ void Value::find_each(std::span<const std::string_view> keys, std::span<Value> f
   const std::uint32_t end = tokens_->close[token_];
   for (std::uint32_t token = token_ + 1; token < end;) {
     const Value value(tokens_, token + 2);
+    const Name name(*tokens_, token);
     for (std::size_t i = 0; i < keys.size(); ++i) {
-      if (found[i].tokens_ != nullptr || !named(token, keys[i])) continue;
+      if (!name.is(keys[i]) || found[i].tokens_ != nullptr) continue;
       found[i] = value;
       break;
     }

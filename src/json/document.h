@@ -110,8 +110,6 @@ class Value {
     const char c = first();
     return (c == '{' || c == '[' ? tokens_->close[token_] : token_) + 1;
   }
-  bool named(std::uint32_t token, std::string_view key) const;
-
   const Tokens* tokens_ = nullptr;
   std::uint32_t token_ = 0;
 };

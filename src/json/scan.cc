@@ -10,7 +10,7 @@ bool acted_on(std::span<const std::string_view> keys, std::string_view key) {
 }
 
 // A repeated name that somebody acts on: the provider might read the other one.
-const Member* repeated(const std::vector<Member>& members, std::span<const std::string_view> acted_keys) {
+const Member* repeated(std::span<const Member> members, std::span<const std::string_view> acted_keys) {
   constexpr std::size_t kPairwiseMax = 32;
   if (members.size() <= kPairwiseMax) {
     for (std::size_t i = 1; i < members.size(); ++i) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/block_pool.h"
 #include "base/result.h"
 #include "json/document.h"
 
@@ -30,7 +31,7 @@ struct Scan {
   Scan(Scan&&) = default;  // Moved, never copied: keys may be views into `unescaped`.
   Scan& operator=(Scan&&) = default;
 
-  std::vector<Member> members;
+  std::vector<Member, base::PooledAllocator<Member>> members;
   std::vector<std::string> unescaped;
   const Member* find(std::string_view key) const;
 };

@@ -189,7 +189,7 @@ void Shipper::note_oldest() {
 
 void Shipper::start() {
   thread_ = std::thread([this] {
-    base::name_this_thread("shipper");
+    base::name_background_thread("shipper");
     work();
   });
 }

@@ -68,7 +68,7 @@ void write_round(Shared& shared, std::string& spare) {
 }
 
 void run_writer(const std::shared_ptr<Shared>& shared) {
-  base::name_this_thread("access-log");
+  base::name_background_thread("access-log");
   // A closed pipe is an error value here, not the end of the process.
   sigset_t pipe;
   sigemptyset(&pipe);

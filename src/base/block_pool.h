@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+
+namespace turnpike::base {
+
+/// Memory of coroutine frames and the like. A call makes and ends some twenty of them, of a few sizes that come back
+/// with the next call; most are too large for the small-block cache of the C library, whose long way is a tenth of a
+/// call's time.
+///
+/// Limits:    a thread keeps at most `kBlockPoolBytesMax` for reuse; blocks above `kPooledBlockBytesMax` are not kept.
+/// Threading: any; a block returns to the pool of the thread that ends it. Under AddressSanitizer nothing is kept, so
+///            that a use after the end is seen.
+constexpr std::size_t kBlockPoolBytesMax = 1 << 20;
+constexpr std::size_t kPooledBlockBytesMax = 8192;
+
+void* take_block(std::size_t bytes);
+void give_block(void* block, std::size_t bytes) noexcept;
+
+/// The same for a vector that every call makes and drops.
+template <class T>
+struct PooledAllocator {
+  using value_type = T;
+  PooledAllocator() = default;
+  template <class U>
+  PooledAllocator(const PooledAllocator<U>&) {}  // NOLINT(google-explicit-constructor): allocators convert.
+  T* allocate(std::size_t count) { return static_cast<T*>(take_block(count * sizeof(T))); }
+  void deallocate(T* items, std::size_t count) noexcept { give_block(items, count * sizeof(T)); }
+  template <class U>
+  bool operator==(const PooledAllocator<U>&) const {
+    return true;
+  }
+};
+
+}  // namespace turnpike::base
