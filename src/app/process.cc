@@ -181,7 +181,6 @@ Status Process::open_stores(const config::Settings& settings) {
   ledger_options.durability =
       ours.ledger_durability == config::LedgerDurability::Disk ? ledger::Durability::Disk : ledger::Durability::Process;
   ledger_options.strict = ours.budget_mode == config::BudgetMode::Strict;
-  ledger_options.crossing = ours.budget_crossing == config::BudgetCrossing::Allow;
   ledger_options.host = host_name();
   ledger_options.version = TURNPIKE_VERSION;
   Result<std::unique_ptr<ledger::Ledger>> ledger = ledger::Ledger::open(std::move(ledger_options), *database_);

@@ -118,7 +118,7 @@ bool waits_for_a_start(std::string_view line) {
   for (const std::string_view name :
        {"turnpike.data_dir", "turnpike.journal_dir", "turnpike.journal_segment_bytes", "turnpike.journal_sync_interval",
         "turnpike.journal_keep", "turnpike.ledger_durability", "turnpike.ledger_ship_interval",
-        "turnpike.ship_batch_rows", "turnpike.budget_mode", "turnpike.budget_crossing"}) {
+        "turnpike.ship_batch_rows"}) {
     if (line.starts_with(name) && line.size() > name.size() && (line[name.size()] == ':' || line[name.size()] == ' '))
       return true;
   }

@@ -288,6 +288,7 @@ Error LedgerImpl::refusal(const AccountWindow& account, std::int64_t needed_nano
   error.type = "budget_exceeded";
   error.code = is_spent ? "budget_spent" : "budget_held";
   const auto dollars = [](std::int64_t nano) { return Money::from_nano(nano).to_string(); };
+  // LiteLLM's sentence and ours behind it, as spec money 3 writes them: no full stop, which would join the figure.
   error.message =
       fmt::format("Budget has been exceeded! Current cost: {}, Max budget: {}", dollars(spent), dollars(limit));
   if (!account.label.empty()) error.message += fmt::format(" Key={}.", account.label);
@@ -321,8 +322,7 @@ Result<Hold> LedgerImpl::admit(const Admission& admission) {
   const std::uint64_t id = journal_ ? journal_->next_hold_id() : hold_id_.fetch_add(1, std::memory_order_relaxed) + 1;
   const std::int64_t nano = admission.free_model ? 0 : std::max<std::int64_t>(admission.amount.nano(), 0);
   if (!admission.free_model) {
-    const bool may_cross = options_.crossing && !options_.strict;
-    if (AccountWindow* const refused = take_all(admission.accounts, nano, may_cross ? id : 0)) {
+    if (AccountWindow* const refused = take_all(admission.accounts, nano, admission.may_cross ? id : 0)) {
       return base::fail(refusal(*refused, nano, admission.last_try));
     }
   }

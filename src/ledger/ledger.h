@@ -60,8 +60,7 @@ struct LedgerOptions {
   std::size_t ship_batch_rows = 1000;
   std::int64_t ship_queue_bytes_max = 64 * 1024 * 1024;  // Entries beyond it are read from the journal again.
   Durability durability = Durability::Process;
-  bool strict = false;
-  bool crossing = true;  // budget_crossing: allow
+  bool strict = false;  // How holds that a crash left open are booked at the start.
   std::string host;
   std::string version;
 };
@@ -113,6 +112,7 @@ struct Admission {
   std::vector<AccountRef> accounts;  // All or nothing, in kind order.
   Money amount;
   bool free_model = false;  // Explicit price 0: holds 0 and skips exhausted accounts.
+  bool may_cross = false;   // budget_crossing: allow, and not strict: may take more than is left (spec money 7.6).
   bool last_try = true;     // False: the caller asks again when money is only held, and that is no refusal yet.
   std::int64_t started_us = 0;
   base::Id128 record_id;

@@ -32,7 +32,6 @@ struct LedgerFixture : testing::Test {
     made.ship_interval = std::chrono::milliseconds(5);
     made.sync_interval = std::chrono::milliseconds(5);
     made.strict = strict;
-    made.crossing = crossing;
     made.journal_off = journal_off;
     made.host = "test";
     made.version = "0";
@@ -68,8 +67,9 @@ struct LedgerFixture : testing::Test {
     }));
     return ledger->account({id, 6, entity, "label", limit, Money::from_nano(spent), version});
   }
-  static Admission admission(std::vector<AccountRef> accounts, std::int64_t nano) {
+  Admission admission(std::vector<AccountRef> accounts, std::int64_t nano) const {
     Admission made;
+    made.may_cross = crossing && !strict;
     made.accounts = std::move(accounts);
     made.amount = Money::from_nano(nano);
     made.started_us = 1'760'000'000'000'000;

@@ -163,6 +163,7 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   }
   admission.free_model =
       all_free && call.settings().turnpike.free_models_over_budget == config::FreeModelsOverBudget::Allow;
+  admission.may_cross = !strict && call.settings().turnpike.budget_crossing == config::BudgetCrossing::Allow;
   admission.started_us = call.record.started_us;
   admission.record_id = call.own_id;
   admission.call_id = call.record.call_id;
