@@ -17,6 +17,12 @@ constexpr std::size_t kPooledBlockBytesMax = 8192;
 void* take_block(std::size_t bytes);
 void give_block(void* block, std::size_t bytes) noexcept;
 
+/// Base of objects that every call makes and drops.
+struct PooledObject {
+  static void* operator new(std::size_t bytes) { return take_block(bytes); }
+  static void operator delete(void* object, std::size_t bytes) noexcept { give_block(object, bytes); }
+};
+
 /// The same for a vector that every call makes and drops.
 template <class T>
 struct PooledAllocator {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/block_pool.h"
 #include "base/money.h"
 #include "base/result.h"
 #include "domain/caller.h"
@@ -80,7 +81,7 @@ struct CallRecord {
   std::vector<std::string> tags;
   std::string requested_model;  // As the caller wrote it.
   std::string model_group;      // That served, or was last tried.
-  std::vector<Attempt> attempts;
+  std::vector<Attempt, base::PooledAllocator<Attempt>> attempts;
   int retries = 0;    // Attempts after the first inside a group, of all groups.
   int fallbacks = 0;  // Groups entered after the first.
   int max_retries = 0;

@@ -14,7 +14,7 @@
 namespace turnpike::http {
 
 /// The answer on one connection. It holds a buffer only while bytes are in it.
-class IncomingReply final : public Incoming {
+class IncomingReply final : public Incoming, public base::PooledObject {
  public:
   IncomingReply(std::shared_ptr<ClientPool> pool, std::unique_ptr<Connection> connection, ExchangeClock clock,
                 Cancel& cancel);

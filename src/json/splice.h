@@ -4,12 +4,13 @@
 #include <string_view>
 #include <vector>
 
+#include "base/block_pool.h"
 #include "json/scan.h"
 
 namespace turnpike::json {
 
 /// Edits of one JSON text by ranges: everything that is not edited keeps its bytes.
-class Splice {
+class Splice : public base::PooledObject {
  public:
   explicit Splice(std::string_view body) : body_(body) {}
 

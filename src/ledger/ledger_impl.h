@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/block_pool.h"
 #include "ledger/hold_record.h"
 #include "ledger/journal.h"
 #include "ledger/ledger.h"
@@ -19,7 +20,7 @@ class LedgerImpl;
 
 /// What a live Hold owns. The HOLD record is built at admission and written together with the first ATTEMPT, before
 /// anything goes upstream: one `pwrite` less per call.
-struct Hold::State {
+struct Hold::State : base::PooledObject {
   LedgerImpl* ledger = nullptr;
   std::uint64_t id = 0;
   std::int64_t amount_nano = 0;

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/block_pool.h"
 #include "base/result.h"
 #include "config/settings.h"
 #include "protocol/call_request.h"
@@ -86,7 +87,7 @@ struct RoutePlan {
     ModelGroupRef group;
     std::string overrides_json;  // Of a request's own fallback.
   };
-  std::vector<Stop> stops;
+  std::vector<Stop, base::PooledAllocator<Stop>> stops;
   RetryPolicy policy;
   DeploymentRef pinned;  // A plan may be pinned to one deployment (responses, sessions); null: free.
 };
