@@ -8,6 +8,7 @@
 
 #include "app/process.h"
 #include "base/log.h"
+#include "base/memory.h"
 
 namespace turnpike::app {
 namespace {
@@ -40,12 +41,27 @@ void use_all_descriptors() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/// What a burst has left behind goes back to the system when the calls are over.
+void give_back_after_a_burst(const Process& process, base::MemoryWatch& memory) {
+  const std::uint64_t before = base::resident_bytes();
+  if (!memory.due(base::monotonic_now(), process.calls_open() == 0, before)) return;
+  const base::Monotonic begun = base::monotonic_now();
+  base::give_memory_back();
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(base::monotonic_now() - begun);
+  const std::uint64_t after = base::resident_bytes();
+  memory.given_back(after);
+  base::log(LogLevel::Debug, "memory given back after a burst: {} KiB -> {} KiB in {} us", before / 1024, after / 1024,
+            took.count());
+}
+
 /// Serves until SIGTERM or SIGINT; SIGHUP and changed files reload.
 void run_until_stopped(Process& process, const sigset_t& signals) {
-  constexpr milliseconds kFileWatch{500};
+  constexpr milliseconds kWatch{500};
+  base::MemoryWatch memory({}, base::resident_bytes());
   for (;;) {
-    const int number = wait_signal(signals, kFileWatch);
+    const int number = wait_signal(signals, kWatch);
     if (number == SIGTERM || number == SIGINT) return;
+    give_back_after_a_burst(process, memory);
     if (number == SIGHUP || process.files_changed()) (void)process.reload();  // It has logged what came of it.
   }
 }

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 #include <time.h>
-#include <unistd.h>
 
-#include <cstdio>
+#include "base/memory.h"
 
 #ifndef TURNPIKE_VERSION
 #define TURNPIKE_VERSION "0"
@@ -12,15 +11,6 @@
 
 namespace turnpike::telemetry {
 namespace {
-
-double resident_bytes() {
-  std::FILE* const file = std::fopen("/proc/self/statm", "re");
-  if (file == nullptr) return 0;
-  unsigned long long size = 0, resident = 0;
-  const int read = std::fscanf(file, "%llu %llu", &size, &resident);
-  std::fclose(file);
-  return read == 2 ? static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) : 0;
-}
 
 double cpu_seconds() {
   timespec time{};
@@ -36,7 +26,8 @@ void append_value(std::string& out, std::string_view name, std::string_view help
 }
 
 void append_process_metrics(std::string& out, std::int64_t started_us) {
-  append_value(out, "process_resident_memory_bytes", "Resident memory size in bytes.", false, resident_bytes());
+  append_value(out, "process_resident_memory_bytes", "Resident memory size in bytes.", false,
+               static_cast<double>(base::resident_bytes()));
   append_value(out, "process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", true,
                cpu_seconds());
   append_value(out, "process_start_time_seconds", "Start time of the process since unix epoch in seconds.", false,

@@ -60,6 +60,37 @@ test('5,000 idle connections, 2,000 slow streams', { skip }, async () => {
   );
 });
 
+test('what a burst of calls leaves behind goes back to the system', { skip }, async () => {
+  await scene(
+    async (own) => {
+      const fake = own(await FakeProvider.start());
+      return own(await Gateway.start({ config: { model_list: [deployment('slow', fake.base('latency_ms=3000'))], turnpike: { shutdown_grace: 0 } }, flags: ['--detailed_debug'] }));
+    },
+    async (gateway) => {
+      const idle = gateway.rssKib();
+      const body = JSON.stringify({ model: 'slow', messages: [{ role: 'user', content: 'x'.repeat(900) }] });
+      const bytes = `POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${masterKey}\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+      let peak = 0;
+      const answers = await Promise.all(
+        Array.from({ length: 4000 }, async () => {
+          const socket = net.connect({ port: gateway.port, host: '127.0.0.1' });
+          await once(socket, 'connect');
+          socket.write(bytes);
+          const [first] = await once(socket, 'data');
+          peak ||= gateway.rssKib();
+          socket.destroy();
+          return first.toString('latin1', 9, 12);
+        }),
+      );
+      assert.deepEqual([...new Set(answers)], ['200']);
+      assert.ok(peak > idle + 48 * mib, `no burst: ${idle} KiB, then ${peak} KiB`);
+      await until(() => gateway.rssKib() < idle + (peak - idle) / 3, `${peak} KiB to become less (it was ${idle} KiB)`, 30_000);
+      console.log(`KiB: idle ${idle}, 4,000 calls ${peak}, given back: ${gateway.rssKib()}; ${/memory given back.*/.exec(gateway.stderr)?.[0]}`);
+      await gateway.stop();
+    },
+  );
+});
+
 /** Whether the gateway says that it is ready, by one connection and nothing else. */
 function isReady(port) {
   return new Promise((resolve) => {
