@@ -161,6 +161,33 @@ void write_metadata(json::Writer& writer, const Reader& row, bool success) {
   writer.end_object();
 }
 
+/// The ledger keeps no list of an only attempt that went well: the row is its account.
+void write_attempts(json::Writer& writer, const Reader& row) {
+  writer.key("attempts");
+  if (const std::string kept = row.text(kAttempts); !kept.empty()) {
+    writer.raw(kept);
+    return;
+  }
+  writer.begin_array();
+  const bool only = row.number(kRetries) == 0 && row.number(kFallbacks) == 0 && row.text(kErrorKind).empty();
+  if (const std::string deployment = row.text(kDeploymentId); only && !deployment.empty()) {
+    constexpr std::int64_t kAnswered = 200;
+    writer.begin_object();
+    writer.key("model_group").string(row.text(kModelGroup));
+    writer.key("deployment_id").string(deployment);
+    writer.key("provider").string(row.text(kProvider));
+    writer.key("model").string(row.text(kModel));
+    writer.key("api_base").string(row.text(kApiBase));
+    writer.key("status").number(kAnswered);
+    writer.key("started_us").number(row.number(kStarted));
+    writer.key("ended_us").number(row.number(kEnded));
+    writer.key("billed").boolean((row.number(kMarks) & static_cast<std::int64_t>(domain::kMocked)) == 0);
+    writer.key("cost_nano").number(row.number(kCost));
+    writer.end_object();
+  }
+  writer.end_array();
+}
+
 void write_own(json::Writer& writer, const Reader& row, domain::EntryStatus status) {
   writer.key("turnpike").begin_object();
   writer.key("record_id").string(row.first_of(kRecordId, kCallId));
@@ -176,7 +203,7 @@ void write_own(json::Writer& writer, const Reader& row, domain::EntryStatus stat
   text_or_null(writer, "route", row.text(kRoute));
   writer.key("retries").number(row.number(kRetries));
   writer.key("fallbacks").number(row.number(kFallbacks));
-  raw_or(writer, "attempts", row.text(kAttempts), "[]");
+  write_attempts(writer, row);
   writer.key("cached_prompt_tokens").number(row.number(kCacheReadTokens));
   writer.key("reasoning_tokens").number(row.number(kReasoningTokens));
   text_or_null(writer, "price_version", row.text(kPriceVersion));

@@ -154,7 +154,9 @@ EntryRow row_of(const domain::CallRecord& record, RowTexts& made) {
     row.text(Text::DeploymentId) = last.deployment_id;
     row.text(Text::ApiBase) = last.api_base;
   }
-  if (record.attempts.size() > 1) row.text(Text::Attempts) = made.attempts = attempts_json(record);
+  // One that went well says nothing that the row does not say already.
+  const bool plain = record.attempts.empty() || (record.attempts.size() == 1 && !record.attempts.front().error);
+  if (!plain) row.text(Text::Attempts) = made.attempts = attempts_json(record);
   if (needs_usage_json(record.usage)) row.text(Text::Usage) = made.usage = usage_json(record.usage);
   if (!record.tags.empty()) {
     json::Writer writer(made.tags);

@@ -36,6 +36,13 @@ Error without_secrets(Error error, const router::Deployment& deployment) {
   return error;
 }
 
+/// The provider's header fields for the caller; some echo what they were asked with.
+std::string shown_fields(const http::Incoming& incoming, const router::Deployment& deployment) {
+  std::string fields = provider_fields(incoming);
+  provider::hide_secrets(fields, deployment.target);
+  return fields;
+}
+
 tl::unexpected<Error> failed(AdmittedCall& admitted, Error error) {
   if (error.kind == ErrorKind::CallerGone) error = admitted.call.cancelled();
   domain::Attempt& entry = current(admitted);
@@ -56,8 +63,7 @@ http::Timeouts timeouts_of(const Call& call, const router::Deployment& deploymen
   if (!call.request.stream) return timeouts;
   timeouts.idle = settings.turnpike.stream_idle_timeout;
   if (call.request.stream_timeout_seconds) {
-    timeouts.first_byte =
-        std::chrono::milliseconds(static_cast<std::int64_t>(*call.request.stream_timeout_seconds * 1000));
+    timeouts.first_byte = to_milliseconds(*call.request.stream_timeout_seconds);
   } else if (deployment.stream_timeout) {
     timeouts.first_byte = deployment.stream_timeout;
   } else {
@@ -125,8 +131,10 @@ Task<Status> read_whole(AdmittedCall& admitted, Answer& answer) {
   options.fallback_id = names.fallback_id;
   Result<protocol::ReplyFacts> facts = protocol::read_reply(options, *body, answer.scratch, answer.pieces);
   if (!facts) {
+    answer.facts.usage = protocol::usage_of_reply(*body);
+    answer.facts.text_for_count = protocol::text_of_part(*body);
     // An error object inside a 200 was not billed unless it says what it used.
-    if (facts.error().kind != ErrorKind::UpstreamMalformed) current(admitted).billed = false;
+    if (facts.error().kind != ErrorKind::UpstreamMalformed && !answer.facts.usage) current(admitted).billed = false;
     co_return base::fail(std::move(facts.error()));
   }
   answer.facts = std::move(*facts);
@@ -245,14 +253,14 @@ Task<Result<Answer>> exchange_once(AdmittedCall& admitted, const router::Deploym
   current(admitted).status = status;
 
   if (status < 200 || status >= 300) {
-    if (call.refusal_fields.empty()) call.refusal_fields = provider_fields(*answer.incoming);
+    if (call.refusal_fields.empty()) call.refusal_fields = shown_fields(*answer.incoming, *deployment);
     Result<std::string_view> body = co_await answer.incoming->read_all(kErrorBytesMax);
     const std::string_view text = body ? *body : std::string_view();
     Error refused = protocol::read_error(status, text, deployment->target.provider->label,
                                          answer.incoming->find("retry-after"), base::unix_now_us() / 1'000'000);
     co_return failed(admitted, without_secrets(std::move(refused), *deployment));
   }
-  answer.extra_fields = provider_fields(*answer.incoming);
+  answer.extra_fields = shown_fields(*answer.incoming, *deployment);
   Status read;
   if (Status plain = check_encoding(*answer.incoming, *deployment); !plain) {
     read = std::move(plain);
@@ -271,7 +279,8 @@ Task<Result<Answer>> exchange_once(AdmittedCall& admitted, const router::Deploym
       co_await bill_attempt(admitted, *deployment, stream->usage(), stream->service_tier(), stream->text_for_count(),
                             stream->text_bytes());
     } else if (current(admitted).billed) {
-      const std::string text = protocol::text_of_part(answer.incoming->received());
+      std::string& text = answer.facts.text_for_count;
+      if (text.empty()) text = protocol::text_of_part(answer.incoming->received());
       co_await bill_attempt(admitted, *deployment, answer.facts.usage, {}, text, text.size());
     }
     co_return failed(admitted, without_secrets(std::move(read.error()), *deployment));
@@ -322,7 +331,7 @@ Task<Result<Answer>> attempt(AdmittedCall& admitted, const router::Pick& pick, c
   health.in_flight.fetch_add(1, std::memory_order_relaxed);
   Result<Answer> answer = co_await exchange_once(admitted, deployment, stop, limits, ask_usage);
   if (!answer && ask_usage && call.request.stream && rejects_stream_options(answer.error()) &&
-      !call.cancel->requested()) {
+      static_cast<int>(call.record.attempts.size()) < router::RetryPolicy{}.attempts_max && !call.cancel->requested()) {
     // AC-OAI-2: the field was ours, so the refusal is not the caller's; once without it, and remembered.
     health.refuses_stream_options.store(true, std::memory_order_relaxed);
     ++call.record.retries;

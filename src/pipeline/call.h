@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -19,6 +20,12 @@
 #include "telemetry/trace_context.h"
 
 namespace turnpike::pipeline {
+
+/// A caller's seconds, however many.
+inline std::chrono::milliseconds to_milliseconds(double seconds) {
+  constexpr double kSecondsMax = 1e7;
+  return std::chrono::milliseconds(static_cast<std::int64_t>(std::min(seconds, kSecondsMax) * 1000.0));
+}
 
 /// What is known of a call before anybody has admitted it: who asks, for what, in which configuration. Lives in the
 /// frame of `serve_call`; everything below borrows it.

@@ -1,5 +1,6 @@
 #include "pipeline/chat.h"
 
+#include <cmath>
 #include <exception>
 
 #include "base/log.h"
@@ -26,11 +27,6 @@ Task<Status> identify(Call& call) {
   co_return Status{};
 }
 
-std::chrono::milliseconds seconds_to_ms(double seconds) {
-  constexpr double kSecondsMax = 1e7;
-  return std::chrono::milliseconds(static_cast<std::int64_t>(std::min(seconds, kSecondsMax) * 1000.0));
-}
-
 /// Limits of time, tags and ids that stand in headers as well as in the body; the header is read where the body is
 /// silent.
 Status read_headers(Call& call) {
@@ -46,7 +42,7 @@ Status read_headers(Call& call) {
     char* end = nullptr;
     const std::string copy(text);
     const double seconds = std::strtod(copy.c_str(), &end);
-    if (end != copy.c_str() + copy.size() || !(seconds > 0)) {
+    if (end != copy.c_str() + copy.size() || !(seconds > 0) || std::isinf(seconds)) {
       Error error;
       error.kind = ErrorKind::InvalidRequest;
       error.param = std::string(name);
@@ -139,7 +135,7 @@ Result<router::RoutePlan> read_call(Call& call, std::string_view path_model) {
   call.record.max_retries = plan->policy.num_retries;
 
   const config::RouterSettings& router_settings = call.settings().router;
-  call.total = call.request.timeout_seconds ? seconds_to_ms(*call.request.timeout_seconds)
+  call.total = call.request.timeout_seconds ? to_milliseconds(*call.request.timeout_seconds)
                                             : longest_timeout(*plan, router_settings.timeout);
   call.limit = call.total;
   call.deadline = call.started + call.total;

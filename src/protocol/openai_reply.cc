@@ -99,6 +99,12 @@ std::string text_of_part(std::string_view part) {
   return out;
 }
 
+std::optional<domain::Usage> usage_of_reply(std::string_view body) {
+  json::Document document;
+  if (!document.parse(body) || !document.root().is(Kind::Object)) return std::nullopt;
+  return read_usage(document.root().find("usage"));
+}
+
 Result<ReplyFacts> read_reply(const ReplyOptions& options, std::string_view body, std::string& scratch,
                               std::vector<std::string_view>& pieces) {
   json::Document document;

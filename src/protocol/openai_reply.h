@@ -44,6 +44,9 @@ Result<ReplyFacts> read_reply(domain::Operation operation, std::string_view body
 /// counting. Reads text that is no whole JSON; finds nothing rather than too much.
 std::string text_of_part(std::string_view part);
 
+/// What a whole reply says it used, also when it is an error.
+std::optional<domain::Usage> usage_of_reply(std::string_view body);
+
 /// Usage from an OpenAI `usage` object (JSON text), also DeepSeek's cache-hit spelling, `x_groq`, cache-write details.
 /// Nothing when it says nothing (no counts, or all zero) or what nobody believes (a count above 1e9).
 std::optional<domain::Usage> read_usage(std::string_view usage_json);

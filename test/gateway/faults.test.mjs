@@ -135,6 +135,15 @@ before(async () => {
   for (const number of [1, 2, 3]) serve(`six-${number}`, provider.on('six', (turn) => turn.json(503, said('busy'))), {});
   for (const number of [1, 2, 3]) models.push(deployment(`six-${number}`, provider.base('six'), { info: { id: `six-${number}-other` } }));
   fallbacks.push({ 'six-1': ['six-2', 'six-3'] });
+  for (const number of [1, 2, 3, 4, 5]) models.push(deployment('five', provider.base('six'), { info: { id: `five-${number}` } }));
+  const usedUp = { ...said('overloaded', { type: 'server_error' }), usage: { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 } };
+  serve('used-up', provider.on('used-up', (turn) => turn.json(200, usedUp)));
+  serve('broke-off', provider.on('broke-off', (turn) => turn.json(200, goodReply.replace('"stop"', '"error"'))));
+  // The same bytes in one piece and in two: what they cost must not depend on it.
+  serve('sse-at-once', provider.on('sse-at-once', (turn) => turn.write(`HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n${goodStream.length.toString(16)}\r\n${goodStream}\r\n0\r\n\r\n`)));
+  serve('sse-in-two', provider.on('sse-in-two', async (turn) => (await turn.sseHead(), await turn.chunk(goodStream.slice(0, 200)), await turn.sleep(20), await turn.chunk(goodStream.slice(200)), await turn.last())));
+  serve('no-option', provider.on('no-option', (turn) => turn.json(400, said('Unknown parameter: stream_options'))));
+  fallbacks.push({ five: ['no-option'] });
   gateway = await Gateway.start({ config: { model_list: models, router_settings: { fallbacks } } });
 });
 
@@ -338,6 +347,42 @@ test('AC-RETRY-1: six attempts in all, whatever the groups would allow', async (
   assert.equal(reply.headers.get('x-litellm-attempted-fallbacks'), String(row.turnpike.fallbacks));
   assert.match(reply.json.error.message, /LiteLLM Retried: \d+ times, LiteLLM Max Retries: 9$/);
   await books.close(0);
+});
+
+test('AC-RETRY-1: the question that AC-OAI-2 asks again is no seventh attempt', async () => {
+  const books = await Books.open(gateway);
+  const before = provider.all.length;
+  const reply = await books.chat({ model: 'five', num_retries: 4, stream: true });
+  assert.equal(reply.status, 503, reply.text);
+  assert.equal(provider.all.length - before, 6);
+  assert.equal(provider.calls('no-option').length, 1);
+  await books.close(0);
+});
+
+test('an error in a 200 costs what it says it used; an unreadable answer costs the same however it arrives', async () => {
+  const books = await Books.open(gateway);
+  for (const model of ['used-up', 'broke-off']) {
+    const reply = await books.chat({ model });
+    assert.ok(reply.status >= 500, reply.text);
+    assert.equal(provider.calls(model).length, 1, 'what may be billed is not repeated');
+    assert.equal(nano((await books.row()).spend), good, model);
+  }
+  const spent = [];
+  for (const model of ['sse-at-once', 'sse-in-two']) {
+    await books.chat({ model });
+    spent.push((await books.row()).completion_tokens);
+  }
+  assert.deepEqual(spent, [2, 2], '"one two"');
+});
+
+test('one attempt is listed as two are, failed or not', async () => {
+  const books = await Books.open(gateway);
+  await books.chat({ model: 'backup' });
+  const { attempts: [good] } = (await books.row()).turnpike;
+  assert.deepEqual([good.model_group, good.provider, good.status, good.error, good.billed], ['backup', 'openai', 200, undefined, true]);
+  await books.chat({ model: 'lone-bad_request' });
+  const { attempts: [bad] } = (await books.row()).turnpike;
+  assert.deepEqual([bad.deployment_id, bad.status, bad.error, bad.billed], ['lone-bad_request-1', 400, 'upstream_bad_request', false]);
 });
 
 test('AC-COOL-2, -3: failures count, the group rests, one probe looks, the others are told how long', async () => {

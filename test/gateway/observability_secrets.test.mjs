@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { RawProvider, goodReply } from '../harness/raw_provider.mjs';
 import { FakeProvider, Gateway, deployment, freePort, runBinary, scene, temporaryDirectory, until } from '../harness/turnpike.mjs';
 
 const secrets = {};
@@ -199,5 +200,27 @@ test('a start that fails says why without the secret', async () => {
     }
   } finally {
     fs.rmSync(directory, { recursive: true, force: true });
+  }
+});
+
+test('a provider that echoes its key in header fields does not hand it to the caller', async () => {
+  const provider = await RawProvider.start();
+  const key = marker('echoed key', (core) => `sk-${core}`);
+  const echo = (turn) => ({ 'x-echo': turn.request.headers.authorization });
+  const answers = provider.on('answers', (turn) => turn.json(200, goodReply, echo(turn)));
+  const refuses = provider.on('refuses', (turn) => turn.json(400, '{}', echo(turn)));
+  const withKey = (name, base) => deployment(name, base, { params: { api_key: key } });
+  try {
+    await scene(
+      async (own) => own(await Gateway.start({ config: { model_list: [withKey('answers', answers), withKey('refuses', refuses)] } })),
+      async (gateway) => {
+        for (const model of ['answers', 'refuses']) {
+          const reply = await gateway.chat({ model });
+          assert.equal(reply.headers.get('llm_provider-x-echo'), 'Bearer ***', model);
+        }
+      },
+    );
+  } finally {
+    await provider.stop();
   }
 });

@@ -155,6 +155,15 @@ test('first-byte and idle limits are for streams only; a deployment may be more 
   await books.close(3 * 25_000);
 });
 
+test('a limit beyond all bounds is none, and infinity is no number', async () => {
+  const books = await Books.open(gateway);
+  for (const header of ['x-litellm-timeout', 'x-litellm-stream-timeout']) {
+    assert.equal((await books.stream({ model: 'backup' }, { headers: { [header]: '1e300' } })).status, 200, header);
+    const infinite = await gateway.stream({ model: 'backup' }, { key: books.key, headers: { [header]: 'inf' } });
+    assert.deepEqual([infinite.status, infinite.json.error.param], [400, header]);
+  }
+});
+
 test('AC-RETRY-1: a silent first group leaves time for its fallback inside the caller\'s deadline', async () => {
   const books = await Books.open(gateway);
   const started = performance.now();
