@@ -141,25 +141,25 @@ Task<Status> read_whole(AdmittedCall& admitted, Answer& answer) {
   co_return Status{};
 }
 
-Result<Answer> mocked_answer(AdmittedCall& admitted, const router::DeploymentRef& deployment,
-                             std::string_view mock_json) {
+Result<AnswerRef> mocked_answer(AdmittedCall& admitted, const router::DeploymentRef& deployment,
+                                std::string_view mock_json) {
   Call& call = admitted.call;
   if (std::optional<Error> error = protocol::mock_error(mock_json)) return failed(admitted, std::move(*error));
-  Answer answer;
-  answer.deployment = deployment;
-  answer.mocked = true;
+  auto answer = std::make_unique<Answer>();
+  answer->deployment = deployment;
+  answer->mocked = true;
   domain::Usage usage;
   const protocol::OpenAiStream::Options options = stream_options(call, *deployment);
   if (call.request.stream) {
-    answer.scratch = protocol::mock_stream(mock_json, call.shown_model, options.fallback_id, options.created_s,
-                                           call.request.include_usage, usage, call.request.operation);
+    answer->scratch = protocol::mock_stream(mock_json, call.shown_model, options.fallback_id, options.created_s,
+                                            call.request.include_usage, usage, call.request.operation);
   } else {
-    answer.scratch = protocol::mock_reply(call.request.operation, mock_json, call.shown_model, options.fallback_id,
-                                          options.created_s, usage);
+    answer->scratch = protocol::mock_reply(call.request.operation, mock_json, call.shown_model, options.fallback_id,
+                                           options.created_s, usage);
   }
-  answer.facts.id = options.fallback_id;
-  answer.facts.usage = usage;
-  answer.facts.finish_reason = "stop";
+  answer->facts.id = options.fallback_id;
+  answer->facts.usage = usage;
+  answer->facts.finish_reason = "stop";
   domain::Attempt& entry = current(admitted);
   entry.status = 200;
   entry.ended_us = base::unix_now_us();
@@ -214,8 +214,9 @@ Status check_encoding(const http::Incoming& incoming, const router::Deployment& 
 }
 
 /// One request to one deployment, answered or not.
-Task<Result<Answer>> exchange_once(AdmittedCall& admitted, const router::DeploymentRef& deployment,
-                                   const router::RoutePlan::Stop& stop, const AttemptLimits& limits, bool ask_usage) {
+Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::DeploymentRef& deployment,
+                                      const router::RoutePlan::Stop& stop, const AttemptLimits& limits,
+                                      bool ask_usage) {
   Call& call = admitted.call;
   Result<const base::Secret*> secret = co_await deployment->target.credential->get();
   if (!secret) co_return failed(admitted, std::move(secret.error()));
@@ -235,8 +236,8 @@ Task<Result<Answer>> exchange_once(AdmittedCall& admitted, const router::Deploym
                              call.snapshot->prices->version())) {
     co_return failed(admitted, ledger::journal_full());
   }
-  Answer answer;
-  answer.deployment = deployment;
+  auto answer = std::make_unique<Answer>();
+  answer->deployment = deployment;
   http::Outgoing outgoing;
   outgoing.origin = &deployment->target.base.origin;
   outgoing.path = encoded->path;
@@ -248,30 +249,30 @@ Task<Result<Answer>> exchange_once(AdmittedCall& admitted, const router::Deploym
   }
   Result<std::unique_ptr<http::Incoming>> incoming = co_await call.worker.client->send(outgoing, *call.cancel);
   if (!incoming) co_return failed(admitted, std::move(incoming.error()));
-  answer.incoming = std::move(*incoming);
-  const int status = answer.incoming->status();
+  answer->incoming = std::move(*incoming);
+  const int status = answer->incoming->status();
   current(admitted).status = status;
 
   if (status < 200 || status >= 300) {
-    if (call.refusal_fields.empty()) call.refusal_fields = shown_fields(*answer.incoming, *deployment);
-    Result<std::string_view> body = co_await answer.incoming->read_all(kErrorBytesMax);
+    if (call.refusal_fields.empty()) call.refusal_fields = shown_fields(*answer->incoming, *deployment);
+    Result<std::string_view> body = co_await answer->incoming->read_all(kErrorBytesMax);
     const std::string_view text = body ? *body : std::string_view();
     Error refused = protocol::read_error(status, text, deployment->target.provider->label,
-                                         answer.incoming->find("retry-after"), base::unix_now_us() / 1'000'000);
+                                         answer->incoming->find("retry-after"), base::unix_now_us() / 1'000'000);
     co_return failed(admitted, without_secrets(std::move(refused), *deployment));
   }
-  answer.extra_fields = shown_fields(*answer.incoming, *deployment);
+  answer->extra_fields = shown_fields(*answer->incoming, *deployment);
   Status read;
-  if (Status plain = check_encoding(*answer.incoming, *deployment); !plain) {
+  if (Status plain = check_encoding(*answer->incoming, *deployment); !plain) {
     read = std::move(plain);
   } else if (call.request.stream) {
-    answer.stream = std::make_unique<protocol::OpenAiStream>(stream_options(call, *deployment));
-    read = co_await read_first_content(admitted, answer, answer.scratch);
+    answer->stream = std::make_unique<protocol::OpenAiStream>(stream_options(call, *deployment));
+    read = co_await read_first_content(admitted, *answer, answer->scratch);
   } else {
-    read = co_await read_whole(admitted, answer);
+    read = co_await read_whole(admitted, *answer);
   }
   if (!read) {
-    const protocol::OpenAiStream* stream = answer.stream.get();
+    const protocol::OpenAiStream* stream = answer->stream.get();
     // What a provider refuses before it has begun an answer it does not bill, though it says so in a 200 (AC-ERR-2).
     if (stream != nullptr && says_refused(read.error()) && !stream->choice_seen() && !stream->usage())
       current(admitted).billed = false;
@@ -279,9 +280,9 @@ Task<Result<Answer>> exchange_once(AdmittedCall& admitted, const router::Deploym
       co_await bill_attempt(admitted, *deployment, stream->usage(), stream->service_tier(), stream->text_for_count(),
                             stream->text_bytes());
     } else if (current(admitted).billed) {
-      std::string& text = answer.facts.text_for_count;
-      if (text.empty()) text = protocol::text_of_part(answer.incoming->received());
-      co_await bill_attempt(admitted, *deployment, answer.facts.usage, {}, text, text.size());
+      std::string& text = answer->facts.text_for_count;
+      if (text.empty()) text = protocol::text_of_part(answer->incoming->received());
+      co_await bill_attempt(admitted, *deployment, answer->facts.usage, {}, text, text.size());
     }
     co_return failed(admitted, without_secrets(std::move(read.error()), *deployment));
   }
@@ -300,8 +301,8 @@ bool is_mocked(const Call& call, const router::Deployment& deployment) {
          !deployment.mock_response_json.empty() || (call.record.fallbacks == 0 && tested_failure(request));
 }
 
-Task<Result<Answer>> attempt(AdmittedCall& admitted, const router::Pick& pick, const router::RoutePlan::Stop& stop,
-                             AttemptLimits limits) {
+Task<Result<AnswerRef>> attempt(AdmittedCall& admitted, const router::Pick& pick, const router::RoutePlan::Stop& stop,
+                                AttemptLimits limits) {
   Call& call = admitted.call;
   const router::DeploymentRef deployment = pick.deployment;
   begin_attempt(admitted, *deployment, stop);
@@ -329,7 +330,7 @@ Task<Result<Answer>> attempt(AdmittedCall& admitted, const router::Pick& pick, c
   router::Health& health = *deployment->health;
   const bool ask_usage = !health.refuses_stream_options.load(std::memory_order_relaxed);
   health.in_flight.fetch_add(1, std::memory_order_relaxed);
-  Result<Answer> answer = co_await exchange_once(admitted, deployment, stop, limits, ask_usage);
+  Result<AnswerRef> answer = co_await exchange_once(admitted, deployment, stop, limits, ask_usage);
   if (!answer && ask_usage && call.request.stream && rejects_stream_options(answer.error()) &&
       static_cast<int>(call.record.attempts.size()) < router::RetryPolicy{}.attempts_max && !call.cancel->requested()) {
     // AC-OAI-2: the field was ours, so the refusal is not the caller's; once without it, and remembered.

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/block_pool.h"
 #include "base/clock.h"
 #include "domain/call_record.h"
 #include "http/server.h"
@@ -91,7 +92,7 @@ Money prompt_cost(const AdmittedCall& admitted, const router::Deployment& deploy
 const ledger::Prices& prices_of(const router::Deployment& deployment);
 
 /// A provider's answer that may go to the caller: a whole reply, or a stream up to its first content.
-struct Answer {
+struct Answer : base::PooledObject {
   router::DeploymentRef deployment;
   std::unique_ptr<http::Incoming> incoming;  // Null for mocked answers.
   std::unique_ptr<http::Cancel> cancel;      // What the rest of `incoming` is read under.
@@ -104,18 +105,19 @@ struct Answer {
   std::size_t group_size = 1;  // Of the group that answers.
   std::string extra_fields;    // Provider headers passed on, rendered.
 };
+using AnswerRef = std::unique_ptr<Answer>;  // Handed up from the attempt to whoever sends it.
 
 /// One upstream try. `record.attempts.back()` says what happened, also when it fails.
 struct AttemptLimits {
   base::Monotonic deadline;
   std::chrono::milliseconds total;
 };
-Task<Result<Answer>> attempt(AdmittedCall& admitted, const router::Pick& pick, const router::RoutePlan::Stop& stop,
-                             AttemptLimits limits);
+Task<Result<AnswerRef>> attempt(AdmittedCall& admitted, const router::Pick& pick, const router::RoutePlan::Stop& stop,
+                                AttemptLimits limits);
 
 /// The attempt loop: retries, next deployments, fallbacks, until an answer may go out or the plan ends. The error that
 /// comes back is the first one of the first group, as callers of LiteLLM know it.
-Task<Result<Answer>> run_plan(AdmittedCall& admitted, const router::RoutePlan& plan);
+Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, const router::RoutePlan& plan);
 
 /// The attempt is answered from the request or the config and no provider is asked.
 bool is_mocked(const Call& call, const router::Deployment& deployment);
@@ -124,8 +126,8 @@ bool is_mocked(const Call& call, const router::Deployment& deployment);
 void note_broken_stream(const Call& call, const Answer& answer, const Error& error);
 
 /// Sends the answer and settles: the entry is journaled before the last byte leaves.
-Task<void> send_whole(AdmittedCall& admitted, Answer answer);
-Task<void> send_stream(AdmittedCall& admitted, Answer answer);
+Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer);
+Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer);
 
 /// Ends an admitted call with its one entry. `usage` of the attempts must be final.
 void settle(AdmittedCall& admitted, domain::EntryStatus status);

@@ -178,7 +178,7 @@ Task<Status> tell(Call& call, std::string_view path_model) {
   Result<AdmittedCall> admitted = co_await admit(call, *plan);
   if (!admitted) co_return base::fail(std::move(admitted.error()));
 
-  Result<Answer> answer = co_await run_plan(*admitted, *plan);
+  Result<AnswerRef> answer = co_await run_plan(*admitted, *plan);
   if (!answer) {
     Error& error = answer.error();
     const bool gone = error.kind == ErrorKind::CallerGone;
@@ -192,7 +192,7 @@ Task<Status> tell(Call& call, std::string_view path_model) {
     settle(*admitted, gone ? EntryStatus::Aborted : EntryStatus::Failure);
     co_return base::fail(std::move(error));
   }
-  if (answer->stream) {
+  if ((*answer)->stream) {
     co_await send_stream(*admitted, std::move(*answer));
   } else {
     co_await send_whole(*admitted, std::move(*answer));

@@ -118,7 +118,7 @@ void note_broken_stream(const Call& call, const Answer& answer, const Error& err
   }
 }
 
-Task<Result<Answer>> run_plan(AdmittedCall& admitted, const router::RoutePlan& plan) {
+Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, const router::RoutePlan& plan) {
   Call& call = admitted.call;
   Progress progress;
   for (;;) {
@@ -141,14 +141,14 @@ Task<Result<Answer>> run_plan(AdmittedCall& admitted, const router::RoutePlan& p
     const bool fallback_left = progress.stop + 1 < plan.stops.size();
     const AttemptLimits limits = limits_of(call, *deployment, fallback_left);
     const bool mocked = is_mocked(call, *deployment);  // Says nothing of the provider, whatever it says.
-    Result<Answer> answer = co_await attempt(admitted, *pick, stop, limits);
+    Result<AnswerRef> answer = co_await attempt(admitted, *pick, stop, limits);
     const std::int64_t now_us = base::unix_now_us();
     ++progress.attempts_in_group;
     progress.attempts_total = static_cast<int>(call.record.attempts.size());
     if (mocked) router::note_unasked(*deployment, pick->probe);
     if (answer) {
       if (!mocked) router::note_success(*deployment, now_us, pick->probe);
-      answer->group_size = stop.group->deployments.size();
+      (*answer)->group_size = stop.group->deployments.size();
       if (call.record.retries > 0) call.record.marks |= domain::kRetried;
       co_return std::move(*answer);
     }

@@ -63,18 +63,18 @@ http::ReplyHead stream_head(std::string fields) {
 
 }  // namespace
 
-Task<void> send_whole(AdmittedCall& admitted, Answer answer) {
+Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer) {
   Call& call = admitted.call;
   end_attempt(call);
-  note_success_facts(call, answer.facts);
-  if (!answer.mocked) {
-    co_await bill_attempt(admitted, *answer.deployment, answer.facts.usage, answer.facts.service_tier,
-                          answer.facts.text_for_count, answer.facts.text_for_count.size());
+  note_success_facts(call, answer->facts);
+  if (!answer->mocked) {
+    co_await bill_attempt(admitted, *answer->deployment, answer->facts.usage, answer->facts.service_tier,
+                          answer->facts.text_for_count, answer->facts.text_for_count.size());
   } else {
-    call.record.attempts.back().usage = answer.facts.usage.value_or(domain::Usage{});
+    call.record.attempts.back().usage = answer->facts.usage.value_or(domain::Usage{});
   }
   call.record.http_status = 200;
-  call.record.reply_bytes = answer.mocked ? answer.scratch.size() : total_bytes(answer.pieces);
+  call.record.reply_bytes = answer->mocked ? answer->scratch.size() : total_bytes(answer->pieces);
   call.record.first_byte_us = base::unix_now_us();
   const bool gone = call.exchange.caller_gone();
   if (gone) mark_gone(call);
@@ -83,15 +83,15 @@ Task<void> send_whole(AdmittedCall& admitted, Answer answer) {
   if (gone) co_return;
   fault::kill_at("reply.before_last_byte");
 
-  std::string fields = reply_fields(call, answer.extra_fields, true);
+  std::string fields = reply_fields(call, answer->extra_fields, true);
   http::ReplyHead head;
   if (call.request.stream) {
     head = stream_head(std::move(fields));  // A mocked stream is sent whole.
   } else {
     head.fields = std::move(fields);
   }
-  if (answer.mocked) answer.pieces = {answer.scratch};
-  if (Status sent = co_await call.exchange.reply(head, answer.pieces); !sent) {
+  if (answer->mocked) answer->pieces = {answer->scratch};
+  if (Status sent = co_await call.exchange.reply(head, answer->pieces); !sent) {
     // The entry stands: the provider did the work and the whole answer was ready.
     call.record.http_status = 499;
   }
@@ -99,23 +99,23 @@ Task<void> send_whole(AdmittedCall& admitted, Answer answer) {
   fault::kill_at("reply.after_last_byte");
 }
 
-Task<void> send_stream(AdmittedCall& admitted, Answer answer) {
+Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
   Call& call = admitted.call;
-  protocol::OpenAiStream& stream = *answer.stream;
-  call.exchange.begin_stream(stream_head(reply_fields(call, answer.extra_fields, false)));
+  protocol::OpenAiStream& stream = *answer->stream;
+  call.exchange.begin_stream(stream_head(reply_fields(call, answer->extra_fields, false)));
   call.record.http_status = 200;
   call.record.first_byte_us = base::unix_now_us();
   base::Monotonic last_progress = call.started;
-  std::vector<std::string_view> pieces = std::move(answer.pieces);
+  std::vector<std::string_view> pieces = std::move(answer->pieces);
   Status broken;
   bool caller_gone = false;
   bool answered = false;  // ANSWER is journaled only when the end is not in the same turn.
-  while (!stream.done() && !answer.upstream_ended) {
+  while (!stream.done() && !answer->upstream_ended) {
     if (!answered) {
       admitted.hold.answer(static_cast<std::uint32_t>(call.record.attempts.size()), admitted.expected.prompt_tokens,
-                           prompt_cost(admitted, *answer.deployment));
+                           prompt_cost(admitted, *answer->deployment));
       answered = true;
-      fault::kill_at("answer.first_byte");
+      fault::kill_at("answer->first_byte");
     }
     if (!pieces.empty()) {
       call.record.reply_bytes += total_bytes(pieces);
@@ -126,10 +126,10 @@ Task<void> send_stream(AdmittedCall& admitted, Answer answer) {
       pieces.clear();
       fault::kill_at("stream.mid");
     }
-    Result<std::string_view> bytes = co_await answer.incoming->read();
+    Result<std::string_view> bytes = co_await answer->incoming->read();
     if (!bytes && bytes.error().kind != ErrorKind::CallerGone && stream.complete()) {
       // Every choice has its finish_reason: what broke or fell silent had nothing more to say (AC-ERR-1).
-      answer.upstream_ended = true;
+      answer->upstream_ended = true;
       broken = stream.finish(pieces);
       break;
     }
@@ -140,19 +140,19 @@ Task<void> send_stream(AdmittedCall& admitted, Answer answer) {
       break;
     }
     if (bytes->empty()) {
-      answer.upstream_ended = true;
+      answer->upstream_ended = true;
       broken = stream.finish(pieces);
       break;
     }
     if (broken = stream.feed(*bytes, pieces); !broken) break;
-    follow_stream(admitted, *answer.deployment, stream, last_progress);
+    follow_stream(admitted, *answer->deployment, stream, last_progress);
   }
 
   end_attempt(call);
   call.record.provider_request_id = stream.id();
   call.record.end_reason = stream.finish_reason();
   call.record.attempts.back().billed = true;
-  co_await bill_attempt(admitted, *answer.deployment, stream.usage(), stream.service_tier(), stream.text_for_count(),
+  co_await bill_attempt(admitted, *answer->deployment, stream.usage(), stream.service_tier(), stream.text_for_count(),
                         stream.text_bytes());
 
   if (caller_gone || call.exchange.caller_gone()) {
@@ -162,7 +162,7 @@ Task<void> send_stream(AdmittedCall& admitted, Answer answer) {
   }
   std::string ending;
   if (!broken) {
-    provider::hide_secrets(broken.error().message, answer.deployment->target);
+    provider::hide_secrets(broken.error().message, answer->deployment->target);
     const Error& error = broken.error();
     call.record.marks |= error.kind == ErrorKind::Timeout ? domain::kTimeout : domain::kTruncated;
     if (call.exchange.interrupted()) call.record.marks |= domain::kShutdown;
@@ -171,7 +171,7 @@ Task<void> send_stream(AdmittedCall& admitted, Answer answer) {
     call.record.end_reason = domain::kind_name(error.kind);
     call.record.attempts.back().error = error.kind;
     call.record.attempts.back().error_text = error.message;
-    if (!call.exchange.interrupted()) note_broken_stream(call, answer, error);
+    if (!call.exchange.interrupted()) note_broken_stream(call, *answer, error);
     settle(admitted, EntryStatus::Failure);
     ending = protocol::broken_stream_events(error);
     pieces.push_back(ending);
@@ -183,8 +183,8 @@ Task<void> send_stream(AdmittedCall& admitted, Answer answer) {
   fault::kill_at("reply.before_last_byte");
   if (Status sent = co_await call.exchange.finish(pieces); !sent) call.record.http_status = 499;
   fault::kill_at("reply.after_last_byte");
-  if (broken && !answer.upstream_ended && answer.incoming && !answer.incoming->ended())
-    base::spawn(drain(*call.worker.thread, std::move(answer.incoming), std::move(call.cancel)));
+  if (broken && !answer->upstream_ended && answer->incoming && !answer->incoming->ended())
+    base::spawn(drain(*call.worker.thread, std::move(answer->incoming), std::move(call.cancel)));
 }
 
 Task<void> send_error(Call& call, const Error& error) {
