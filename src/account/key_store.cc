@@ -140,8 +140,8 @@ Task<Result<KeyRow>> KeyStore::update(std::string hash, std::function<Status(Key
   co_return std::move(*changed);
 }
 
-Task<Result<std::vector<std::string>>> KeyStore::remove(std::vector<std::string> hashes, std::string by) {
-  auto removed = std::make_shared<std::vector<std::string>>();
+Task<Result<std::vector<KeyRow>>> KeyStore::remove(std::vector<std::string> hashes, std::string by) {
+  auto removed = std::make_shared<std::vector<KeyRow>>();
   std::function<Status(db::Transaction&)> work = [removed, hashes = std::move(hashes),
                                                   by = std::move(by)](db::Transaction& transaction) -> Status {
     const std::int64_t now_us = base::unix_now_us();
@@ -154,12 +154,13 @@ Task<Result<std::vector<std::string>>> KeyStore::remove(std::vector<std::string>
       const Result<db::Rows> gone = transaction.run("DELETE FROM verification_key WHERE hash = $1", {hash});
       if (!gone) return base::fail(gone.error());
       if (Status closed = db::close_account(transaction, (*row)->account_id, now_us); !closed) return closed;
-      removed->push_back(hash);
+      if (Status read = read_version(transaction, **row); !read) return read;
+      removed->push_back(std::move(**row));
     }
     return {};
   };
   if (Status done = co_await database_.transact(std::move(work)); !done) co_return base::fail(std::move(done.error()));
-  for (const std::string& hash : *removed) on_change_(hash);
+  for (const KeyRow& row : *removed) on_change_(row.hash);
   co_return std::move(*removed);
 }
 

@@ -47,7 +47,8 @@ class KeyStore {
   Task<Result<std::optional<KeyRow>>> find(std::string hash);
   Task<Result<std::optional<KeyRow>>> find_by_alias(std::string alias);
   Task<Result<KeyRow>> update(std::string hash, std::function<Status(KeyRow&)> change);  // NotFound
-  Task<Result<std::vector<std::string>>> remove(std::vector<std::string> hashes, std::string by);
+  /// Those that there were, as they were.
+  Task<Result<std::vector<KeyRow>>> remove(std::vector<std::string> hashes, std::string by);
 
   struct Filter {
     std::optional<std::string> user_id, team_id, organization_id, hash, alias;

@@ -301,7 +301,7 @@ Task<Result<Reply>> delete_keys(const Context& context) {
     if (!row) co_return base::fail(std::move(row.error()));
     if (*row) hashes.push_back((*row)->hash);
   }
-  Result<std::vector<std::string>> removed = std::vector<std::string>();
+  Result<std::vector<KeyRow>> removed = std::vector<KeyRow>();
   if (!hashes.empty()) removed = co_await keys.remove(hashes, author(context));
   if (!removed) co_return base::fail(std::move(removed.error()));
   if (removed->empty()) {
@@ -310,11 +310,15 @@ Task<Result<Reply>> delete_keys(const Context& context) {
     error.param = deletion->aliases ? "key_aliases" : "keys";
     co_return base::fail(std::move(error));
   }
-  for (const std::string& hash : *removed)
-    base::log(base::LogLevel::Info, "key {} deleted by {}", hash, author(context));
+  std::vector<std::string> gone;
+  for (const KeyRow& row : *removed) {
+    context.gateway.ledger->account_closed(row.account_id, row.account_version);
+    base::log(base::LogLevel::Info, "key {} deleted by {}", row.hash, author(context));
+    gone.push_back(row.hash);
+  }
   std::string body;
   json::Writer writer(body);
-  writer.begin_object().key("deleted_keys").raw(json_list(*removed)).end_object();
+  writer.begin_object().key("deleted_keys").raw(json_list(gone)).end_object();
   co_return private_json_reply(std::move(body));
 }
 

@@ -144,6 +144,7 @@ TEST(KeyDelete, RemovesByKeyHashOrAlias) {
   ASSERT_EQ(make_key(gateway, R"(,"key_alias":"app")").status, 200);
   EXPECT_EQ(gateway.post("/key/delete", R"({"key_aliases":["nobody"]})").status, 404);
   const Sent deleted = gateway.post("/key/delete", R"({"key_aliases":["app"]})");
+  EXPECT_EQ(gateway.ledger.closed.size(), 1u) << "the ledger hears of it";
   EXPECT_EQ(deleted.status, 200);
   EXPECT_EQ(deleted.body, R"({"deleted_keys":[")" + kHash + R"("]})");
   EXPECT_EQ(gateway.get("/v1/models", kSecret).status, 401);

@@ -35,6 +35,10 @@ class TestLedger : public ledger::Ledger {
     limits[id] = limit;
     versions.push_back(version);
   }
+  void account_closed(std::int64_t id, std::int64_t version) override {
+    closed.push_back(id);
+    versions.push_back(version);
+  }
   void spend_changed(std::int64_t id, Money spent, Money, std::int64_t version) override {
     spends[id] = spent;
     versions.push_back(version);
@@ -48,6 +52,7 @@ class TestLedger : public ledger::Ledger {
   std::map<std::int64_t, ledger::AccountRef> accounts;
   std::map<std::int64_t, std::optional<Money>> limits;
   std::map<std::int64_t, Money> spends;
+  std::vector<std::int64_t> closed;
   std::vector<std::int64_t> versions;  // Of the news above, in their order.
   std::string refusal;
 

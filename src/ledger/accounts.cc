@@ -65,7 +65,8 @@ std::vector<AccountRef> LedgerImpl::budgeted_accounts(std::int16_t kind, std::si
   const std::lock_guard lock(accounts_mutex_);
   for (const auto& [id, account] : accounts_) {
     if (found.size() == count_max) break;
-    if (account->kind == kind && account->limit.load(std::memory_order_relaxed) >= 0) found.push_back(account);
+    if (account->kind == kind && !account->closed && account->limit.load(std::memory_order_relaxed) >= 0)
+      found.push_back(account);
   }
   return found;
 }
@@ -90,10 +91,19 @@ void LedgerImpl::limit_changed(std::int64_t account_id, std::optional<Money> lim
   AccountWindow& account = *found->second;
   if (version < account.limit_version) return;
   account.limit_version = version;
+  account.closed = false;
   // More room comes before the new limit, less after it: a call in between sees too little, never too much.
   const std::int64_t before = account.limit.load();
   account.free.fetch_add(counted_limit(limit_nano) - counted_limit(before));
   account.limit.store(limit_nano);
+}
+
+void LedgerImpl::account_closed(std::int64_t account_id, std::int64_t version) {
+  const std::lock_guard lock(accounts_mutex_);
+  const auto found = accounts_.find(account_id);
+  if (found == accounts_.end() || version < found->second->limit_version) return;
+  found->second->limit_version = version;
+  found->second->closed = true;
 }
 
 void LedgerImpl::spend_changed(std::int64_t account_id, Money spent, Money difference, std::int64_t version) {

@@ -32,6 +32,7 @@ struct AccountWindow {
   std::string label;      // For messages.
   // Versions of the account's row whose limit and spend are in here; under the ledger's lock.
   std::int64_t limit_version = 0, spend_version = 0;
+  bool closed = false;  // Whose it was has been deleted; calls that are under way still end on it.
 
   Money spent() const { return Money::from_nano(spent_before.load() + settled.load()); }
 };
@@ -149,12 +150,14 @@ class Ledger {
   virtual AccountRef account(const AccountFacts& facts) = 0;
   /// The object if this process knows the account.
   virtual AccountRef find_account(std::int64_t account_id) const = 0;
-  /// The accounts of a kind that have a budget and that this process knows: `count_max` at most, the oldest first.
+  /// The open accounts of a kind that have a budget and that this process knows: `count_max` at most, the oldest first.
   /// Walks all accounts under the lock of their table: not for the path of a call.
   virtual std::vector<AccountRef> budgeted_accounts(std::int16_t kind, std::size_t count_max) const = 0;
   /// An administrator changed limit or spend (already committed, and `version` is what the row has since). News may
   /// arrive in any order: an older limit than the one in force is ignored.
   virtual void limit_changed(std::int64_t account_id, std::optional<Money> limit, std::int64_t version) = 0;
+  /// Whose account it was has been deleted. A later `limit_changed` opens it again.
+  virtual void account_closed(std::int64_t account_id, std::int64_t version) = 0;
   /// `spent`: what the edit left in the database; `difference`: what it added to what was booked there. What calls have
   /// settled and is not shipped yet comes on top, whenever it arrives.
   virtual void spend_changed(std::int64_t account_id, Money spent, Money difference, std::int64_t version) = 0;

@@ -43,6 +43,7 @@ class LedgerImpl final : public Ledger {
   AccountRef find_account(std::int64_t account_id) const override;
   std::vector<AccountRef> budgeted_accounts(std::int16_t kind, std::size_t count_max) const override;
   void limit_changed(std::int64_t account_id, std::optional<Money> limit, std::int64_t version) override;
+  void account_closed(std::int64_t account_id, std::int64_t version) override;
   void spend_changed(std::int64_t account_id, Money spent, Money difference, std::int64_t version) override;
   void close(std::chrono::milliseconds patience) override;
   Task<void> shipped() override;

@@ -307,6 +307,12 @@ TEST_F(LedgerTest, ListsTheAccountsThatHaveABudget) {
   };
   EXPECT_EQ(ids(100), (std::vector<std::int64_t>{1, 4, 5, 6, 7, 8, 9}));
   EXPECT_EQ(ids(3), (std::vector<std::int64_t>{1, 4, 5}));
+  ledger->account_closed(4, 7);
+  ledger->limit_changed(4, Money::from_nano(9), 6);
+  EXPECT_EQ(ids(3), (std::vector<std::int64_t>{1, 5, 6})) << "deleted, whatever is heard late";
+  ledger->limit_changed(4, Money::from_nano(9), 8);
+  ledger->account_closed(4, 7);
+  EXPECT_EQ(ids(3), (std::vector<std::int64_t>{1, 4, 5})) << "made again";
 }
 
 TEST_F(LedgerTest, TheEndsOfTheRangeDoNotWrap) {

@@ -41,6 +41,13 @@ test('the budgets of keys stand in /metrics, exact, as calls and edits change th
     assert.equal(await left(gateway, 'counted'), '2.999886');
     assert.equal((await gateway.call('POST', '/key/update', { body: { key, max_budget: null } })).status, 200);
     assert.equal(await whole(gateway, 'counted'), undefined);
+    assert.equal((await gateway.call('POST', '/key/update', { body: { key, max_budget: 4 } })).status, 200);
+    assert.equal(await whole(gateway, 'counted'), '4.0');
+    assert.equal((await gateway.call('POST', '/key/delete', { body: { keys: [key] } })).status, 200);
+    assert.equal(await whole(gateway, 'counted'), undefined, 'a deleted key has no series');
+    assert.equal(await gateway.newKey({ key, key_alias: 'made again', max_budget: 6 }), key);
+    await ask(key);
+    assert.equal(await whole(gateway, 'counted'), '6.0', 'the account goes on under the name it had');
     await gateway.stop();
   });
 });
