@@ -88,6 +88,8 @@ class Incoming {
   virtual Task<Result<std::string_view>> read_all(std::size_t bytes_max) = 0;
   /// What a `read_all` that failed had received of the body.
   virtual std::string_view received() const = 0;
+  /// Moves the end of the attempt's time.
+  virtual void set_deadline(base::Monotonic deadline) = 0;
   /// The body has been read to its end, framing and all.
   virtual bool ended() const = 0;
 };

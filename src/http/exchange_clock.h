@@ -25,6 +25,7 @@ class ExchangeClock {
   Limit between_bytes(base::Monotonic last) const;
 
   void sent(base::Monotonic when) { sent_ = when; }
+  void set_deadline(base::Monotonic deadline) { timeouts_.deadline = deadline; }
   static Error expired(const Limit& limit);
   static Error cancelled();
 

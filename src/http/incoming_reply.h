@@ -31,6 +31,7 @@ class IncomingReply final : public Incoming, public base::PooledObject {
   Task<Result<std::string_view>> read() override;
   Task<Result<std::string_view>> read_all(std::size_t bytes_max) override;
   std::string_view received() const override { return received_; }
+  void set_deadline(base::Monotonic deadline) override { clock_.set_deadline(deadline); }
   bool ended() const override { return ended_; }
 
  private:

@@ -268,6 +268,7 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
   } else if (call.request.stream) {
     answer->stream = std::make_unique<protocol::OpenAiStream>(stream_options(call, *deployment));
     read = co_await read_first_content(admitted, *answer, answer->scratch);
+    if (read) answer->incoming->set_deadline(limits.streaming_deadline);
   } else {
     read = co_await read_whole(admitted, *answer);
   }

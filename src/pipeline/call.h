@@ -111,6 +111,7 @@ using AnswerRef = std::unique_ptr<Answer>;  // Handed up from the attempt to who
 struct AttemptLimits {
   base::Monotonic deadline;
   std::chrono::milliseconds total;
+  base::Monotonic streaming_deadline;  // Once content has left: no fallback can follow, so none needs time.
 };
 Task<Result<AnswerRef>> attempt(AdmittedCall& admitted, const router::Pick& pick, const router::RoutePlan::Stop& stop,
                                 AttemptLimits limits);

@@ -20,10 +20,11 @@ router::CooldownPolicy cooldown_policy(const config::Settings& settings, const r
 /// thirds of what is left, so that a fallback still ends inside the caller's deadline.
 AttemptLimits limits_of(const Call& call, const router::Deployment& deployment, bool fallback_left) {
   const base::Monotonic now = base::monotonic_now();
-  AttemptLimits limits{call.deadline, call.total};
+  AttemptLimits limits{call.deadline, call.total, call.deadline};
   if (fallback_left) limits.deadline = now + (call.deadline - now) * 2 / 3;
   if (call.request.timeout_seconds) return limits;  // The caller's word comes before the deployment's.
   const milliseconds own = deployment.timeout.value_or(call.settings().router.timeout);
+  limits.streaming_deadline = std::min(limits.streaming_deadline, now + own);
   if (now + own < limits.deadline) {
     limits.deadline = now + own;
     limits.total = own;

@@ -164,6 +164,16 @@ test('a limit beyond all bounds is none, and infinity is no number', async () =>
   }
 });
 
+test('AC-TIME-1: a stream that has begun has the whole time, though a fallback stands behind it', async () => {
+  const books = await Books.open(gateway);
+  const stream = await books.stream({ model: 'steady', timeout: 2.4, fallbacks: ['backup'] }); // Takes 1.8 s: more than two thirds.
+  assert.equal(stream.events.at(-1), '[DONE]');
+  assert.equal((await books.row()).turnpike.status, 'success', stream.text.slice(-300));
+  const cut = await books.stream({ model: 'steady', timeout: 1, fallbacks: ['backup'] });
+  assert.match(cut.events.at(-2).error.message, /^litellm.Timeout: timeout of 1 s expired/);
+  assert.ok((await books.line()).duration_ms < 1100, 'the limit itself holds');
+});
+
 test('AC-RETRY-1: a silent first group leaves time for its fallback inside the caller\'s deadline', async () => {
   const books = await Books.open(gateway);
   const started = performance.now();
