@@ -63,6 +63,8 @@ class UnitCounts {
 struct Usage {
   UnitCounts counts;
   bool estimated = false;                          // Counted by us, not said by the provider.
+  bool input_unsaid = false;                       // The provider named the output only,
+  bool output_unsaid = false;                      // or the input only: no 0, but nothing.
   std::optional<std::int64_t> provider_cost_nano;  // The provider's own figure, where it gives one.
   std::optional<std::int64_t> list_cost_nano;      // What our prices say, where the provider's figure was booked.
 

@@ -20,6 +20,20 @@ Task<domain::Usage> counted_usage(Call& call, const router::Deployment& deployme
   co_return usage;
 }
 
+/// Counts the side of a usage that the provider left out.
+Task<void> complete_usage(Call& call, const router::Deployment& deployment, domain::Usage& usage,
+                          std::string_view output_text, std::uint64_t output_bytes) {
+  if (usage.input_unsaid) {
+    usage.set(domain::Unit::InputTokens, (co_await count_prompt(call, deployment.target.model)).tokens);
+    usage.estimated = true;
+  }
+  if (usage.output_unsaid && call.request.operation != domain::Operation::Embedding) {
+    usage.set(domain::Unit::OutputTokens,
+              co_await count_output(call, deployment.target.model, output_text, output_bytes));
+    usage.estimated = true;
+  }
+}
+
 /// Providers whose own figure is believed before ours.
 bool is_trusted(std::string_view provider) {
   return provider == "openrouter" || provider == "perplexity" || provider == "deepinfra";
@@ -35,6 +49,8 @@ Task<void> bill_attempt(AdmittedCall& admitted, const router::Deployment& deploy
   domain::Usage usage;
   if (said) {
     usage = std::move(*reported);
+    if (usage.input_unsaid || usage.output_unsaid)
+      co_await complete_usage(call, deployment, usage, output_text, output_bytes);
   } else {
     usage = co_await counted_usage(call, deployment, output_text, output_bytes);
   }
@@ -58,7 +74,8 @@ Task<void> bill_attempt(AdmittedCall& admitted, const router::Deployment& deploy
   entry.billed = true;
   entry.cost = bill.cost;
   entry.usage = std::move(usage);
-  if (said && entry.status >= 200 && entry.status < 300) learn(admitted, deployment, entry.usage, entry.cost);
+  const bool whole = said && !entry.usage.estimated;
+  if (whole && entry.status >= 200 && entry.status < 300) learn(admitted, deployment, entry.usage, entry.cost);
 }
 
 void settle(AdmittedCall& admitted, domain::EntryStatus status) {

@@ -222,6 +222,7 @@ bool StreamChoices::edit_delta(const Value& delta, Choice& choice, bool finishin
       }
     } else if (key == "content" || key == "reasoning_content" || key == "refusal") {
       note_text(pair.value);
+      for (const Value part : pair.value.elements()) note_text(part.find("text"));
     } else if (key == "reasoning" && pair.value.is(Kind::String) && !has_reasoning_content) {
       note_text(pair.value);
       edits.replace(pair.key.range(), "\"reasoning_content\"");

@@ -321,7 +321,8 @@ bool holds_error(const Value& object) {
   std::array<Value, kCount> found;
   object.find_each(kNames, found);
   const Value& error = found[kError];
-  if (error && !error.is(Kind::Null) && error.boolean() != false && error.raw() != "\"\"") return true;
+  const bool empty = error.is(Kind::Object) && error.members().begin() == error.members().end();
+  if (error && !error.is(Kind::Null) && !empty && error.boolean() != false && error.raw() != "\"\"") return true;
   if (found[kObject].raw() == "\"error\"") return true;
   if (found[kBaseResp] && failed_base_resp(object)) return true;
   return !found[kChoices] && !found[kData] && (found[kDetail] || found[kErrors]);

@@ -157,7 +157,7 @@ Result<ReplyFacts> read_reply(const ReplyOptions& options, std::string_view body
       if (first) facts.finish_reason = finish_reason_of(text_of(choice.find("finish_reason"))).shown;
       first = false;
       if (auto error = edit_choice(choice, options.provider_label, edits)) return base::fail(std::move(*error));
-      if (!facts.usage) append_output(choice, facts.text_for_count);
+      if (!facts.usage || facts.usage->output_unsaid) append_output(choice, facts.text_for_count);
     }
   }
 

@@ -63,6 +63,23 @@ TEST(OpenAiStreamEnd, IsTooEarlyBeforeTheSecondOfTwoChoicesBegan) {
   EXPECT_FALSE(run(first + "data: [DONE]\n\n", 2).error);  // The provider's word for having no more.
 }
 
+// The SDKs raise errors that are true in their language's eyes: an empty one is none.
+TEST(OpenAiStreamEnd, IsNotBroughtByAnEmptyError) {
+  std::string chunk = choice_event(0, "hi", "\"stop\"");
+  chunk.insert(chunk.rfind('}'), ",\"error\":{}");
+  EXPECT_FALSE(run(chunk).error);
+}
+
+TEST(OpenAiStreamEnd, CountsTextThatCameInParts) {
+  OpenAiStream stream(OpenAiStream::Options{});
+  std::vector<std::string_view> pieces;
+  ASSERT_TRUE(
+      stream.feed("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"one \"},"
+                  "{\"type\":\"text\",\"text\":\"two\"}]},\"finish_reason\":null}]}\n\n",
+                  pieces));
+  EXPECT_EQ(stream.text_for_count(), "one two");
+}
+
 // A text completion of many prompts has one choice for each.
 TEST(OpenAiStreamEnd, LosesNoneOfManyChoices) {
   constexpr int kChoices = 1000;

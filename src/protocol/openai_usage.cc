@@ -156,6 +156,12 @@ std::optional<Usage> read_usage(const Value& usage) {
   if (reasoning_apart) completion += reasoning;
 
   Usage read;
+  const auto absent = [&said](Said one, Said other) {
+    const auto none = [](const Value& value) { return !value || value.is(Kind::Null); };
+    return none(said[one]) && none(said[other]);
+  };
+  read.input_unsaid = prompt == 0 && absent(kPromptTokens, kInputTokens);
+  read.output_unsaid = !absent(kPromptTokens, kInputTokens) && absent(kCompletionTokens, kOutputTokens);
   const std::uint64_t cached_taken = take(prompt, cached);
   const std::uint64_t written_1h_taken = take(prompt, std::min(written_1h, written));
   const std::uint64_t written_taken = take(prompt, written - std::min(written_1h, written));

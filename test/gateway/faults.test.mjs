@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import zlib from 'node:zlib';
 import { after, before, test } from 'node:test';
 import { Books, nano, priceOf } from '../harness/books.mjs';
-import { RawProvider, chunk, events, goodReply, goodStream, role, stop, usageChunk, word } from '../harness/raw_provider.mjs';
+import { RawProvider, chunk, events, goodReply, goodStream, role, stop, usage, usageChunk, word } from '../harness/raw_provider.mjs';
 import { Gateway, deployment, freePort, scene, until } from '../harness/turnpike.mjs';
 
 let provider;
@@ -139,6 +139,12 @@ before(async () => {
   const usedUp = { ...said('overloaded', { type: 'server_error' }), usage: { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 } };
   serve('used-up', provider.on('used-up', (turn) => turn.json(200, usedUp)));
   serve('broke-off', provider.on('broke-off', (turn) => turn.json(200, goodReply.replace('"stop"', '"error"'))));
+  const usages = { prompt: '{"prompt_tokens":11}', completion: '{"completion_tokens":7}' };
+  for (const [side, only] of Object.entries(usages)) {
+    const answered = provider.on(`only-${side}`, (turn) =>
+      JSON.parse(turn.request.body).stream ? turn.sse(events(role, word('one two'), stop, chunk('', `,"usage":${only}`), '[DONE]')) : turn.json(200, goodReply.replace(usage, `"usage":${only}`)));
+    serve(`only-${side}`, answered);
+  }
   // The same bytes in one piece and in two: what they cost must not depend on it.
   serve('sse-at-once', provider.on('sse-at-once', (turn) => turn.write(`HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n${goodStream.length.toString(16)}\r\n${goodStream}\r\n0\r\n\r\n`)));
   serve('sse-in-two', provider.on('sse-in-two', async (turn) => (await turn.sseHead(), await turn.chunk(goodStream.slice(0, 200)), await turn.sleep(20), await turn.chunk(goodStream.slice(200)), await turn.last())));
@@ -373,6 +379,19 @@ test('an error in a 200 costs what it says it used; an unreadable answer costs t
     spent.push((await books.row()).completion_tokens);
   }
   assert.deepEqual(spent, [2, 2], '"one two"');
+});
+
+test('AC-OAI-4: the side that a provider leaves out of its usage is counted', async () => {
+  const books = await Books.open(gateway);
+  for (const body of [{}, streamed]) {
+    await books.chat({ model: 'only-prompt', ...body });
+    const prompt = await books.row();
+    assert.deepEqual([prompt.prompt_tokens, prompt.completion_tokens, prompt.turnpike.marks], [11, 2, 'estimated'], '"one two"');
+    await books.chat({ model: 'only-completion', ...body });
+    const completion = await books.row();
+    assert.ok(completion.prompt_tokens > 0, 'the prompt is counted');
+    assert.deepEqual([completion.completion_tokens, completion.turnpike.marks], [7, 'estimated']);
+  }
 });
 
 test('one attempt is listed as two are, failed or not', async () => {
