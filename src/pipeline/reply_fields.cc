@@ -81,7 +81,7 @@ std::string reply_fields(const Call& call, std::string_view provider_lines, bool
   }
   add(fields, "x-litellm-model-group", record.model_group);
   add(fields, "x-litellm-requested-model", record.requested_model);
-  if (!record.attempts.empty()) {
+  if (!record.model_group.empty()) {  // A plan was made, though perhaps no deployment was free for it.
     add_number(fields, "x-litellm-attempted-retries", record.retries);
     add_number(fields, "x-litellm-attempted-fallbacks", record.fallbacks);
     add_number(fields, "x-litellm-max-retries", record.max_retries);

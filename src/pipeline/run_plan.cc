@@ -34,6 +34,7 @@ AttemptLimits limits_of(const Call& call, const router::Deployment& deployment, 
 
 /// LiteLLM's suffix on the message of a call that found no answer.
 void explain(Error& error, const Call& call, const router::RoutePlan& plan, const Error& last) {
+  if (error.message.ends_with('.')) error.message.pop_back();
   error.message += ". Received Model Group=" + plan.stops.front().requested + "\nAvailable Model Group Fallbacks=";
   if (plan.stops.size() == 1) {
     error.message += "None";

@@ -60,7 +60,8 @@ export class Books {
     }, 'every call to end');
     assert.equal(value(metrics, 'turnpike_hold_dropped_total'), 0, 'no hold was dropped');
     const left = new RegExp(`litellm_remaining_api_key_budget_metric\\{api_key_alias="${this.alias}"[^}]*\\} (\\S+)`).exec(metrics);
-    if (left) assert.equal(nano(left[1]), this.budget * 1e9 - booked, 'nothing is held');
+    assert.ok(left, 'the key has a budget gauge');
+    assert.equal(nano(left[1]), this.budget * 1e9 - booked, 'nothing is held');
     if (served !== undefined) assert.equal(booked, served, 'the ledger says what was served');
     return rows;
   }
