@@ -115,7 +115,7 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
       admitted.hold.answer(static_cast<std::uint32_t>(call.record.attempts.size()), admitted.expected.prompt_tokens,
                            prompt_cost(admitted, *answer->deployment));
       answered = true;
-      fault::kill_at("answer->first_byte");
+      fault::kill_at("answer.first_byte");
     }
     if (!pieces.empty()) {
       call.record.reply_bytes += total_bytes(pieces);
