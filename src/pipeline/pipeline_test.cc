@@ -199,7 +199,7 @@ TEST_F(PipelineTest, AnUnknownKeyIsNoEntryButARecord) {
   pipeline->use_settings();
   FakeExchange exchange(*pipeline->io_threads().front(), request("good"),
                         {{"Authorization", "Bearer sk-nobody-knows"}});
-  pipeline->on(exchange.thread(), [&]() -> Task<void> { co_await pipeline->serve(exchange); });
+  pipeline->on(exchange.thread(), [&] { return pipeline->serve(exchange); });
   EXPECT_EQ(exchange.status, 401);
   EXPECT_EQ(only_record().http_status, 401);
   EXPECT_EQ(provider.asked, 0);

@@ -163,7 +163,7 @@ class TestPipeline {
     gateway.metrics = &records;
     gateway.access_log = &records;
     for (net::IoThread* thread : threads_->all()) {
-      on(*thread, [&]() -> Task<void> {
+      at_once(*thread, [&] {
         auto worker = std::make_unique<Worker>();
         worker->thread = thread;
         worker->index = thread->index();
@@ -173,24 +173,16 @@ class TestPipeline {
         worker->authenticator =
             std::make_unique<account::Authenticator>(*keys_, auth, account::Authenticator::Limits{});
         gateway.workers.push_back(std::move(worker));
-        co_return;
       });
     }
-    on(*threads_->all().front(), [&]() -> Task<void> {
-      account::KeyRow row;
-      row.hash = base::sha256_hex(kKey);
-      row.key_name = "sk-...6789";
-      row.max_budget = Money::from_nano(kBudgetNano);
-      EXPECT_TRUE(co_await keys_->create(row));
-    });
+    on(*threads_->all().front(), [this] { return make_key(); });
   }
   ~TestPipeline() {
     ledger_->close(std::chrono::milliseconds(2000));
     for (const auto& worker : gateway.workers) {
-      on(*worker->thread, [&]() -> Task<void> {
+      at_once(*worker->thread, [&] {
         worker->client.reset();
         worker->snapshot.reset();
-        co_return;
       });
     }
     server_.reset();
@@ -235,10 +227,7 @@ class TestPipeline {
     EXPECT_TRUE(problems.empty()) << problems.front().text;
     snapshot->routing = router::RoutingTable::build({std::move(source)}, *settings, nullptr, pricer);
     for (const auto& worker : gateway.workers) {
-      on(*worker->thread, [&]() -> Task<void> {
-        worker->snapshot = snapshot;
-        co_return;
-      });
+      at_once(*worker->thread, [&] { worker->snapshot = snapshot; });
     }
   }
 
@@ -247,7 +236,7 @@ class TestPipeline {
                                      std::size_t thread = 0) {
     auto exchange = make_exchange(std::move(body), thread);
     if (prepare) prepare(*exchange);
-    on(exchange->thread(), [&]() -> Task<void> { co_await serve(*exchange); });
+    on(exchange->thread(), [&] { return serve(*exchange); });
     return exchange;
   }
   std::unique_ptr<FakeExchange> make_exchange(std::string body, std::size_t thread = 0) {
@@ -264,13 +253,21 @@ class TestPipeline {
     thread.post([&] { base::spawn(run(make, done)); });
     done.get_future().wait();
   }
+  /// Calls a function on a thread and waits for its end.
+  static void at_once(net::IoThread& thread, const std::function<void()>& act) {
+    std::promise<void> done;
+    thread.post([&] {
+      act();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
   const std::vector<net::IoThread*>& io_threads() const { return threads_->all(); }
 
   /// The account of the one key.
   ledger::AccountRef account() {
     std::int64_t id = 0;
-    on(*threads_->all().front(),
-       [&]() -> Task<void> { id = (co_await keys_->find(base::sha256_hex(kKey))).value()->account_id; });
+    on(*threads_->all().front(), [&] { return read_account_id(id); });
     return ledger_->find_account(id);
   }
   /// No hold is left and the key has spent `nano`.
@@ -292,6 +289,16 @@ class TestPipeline {
     std::uint64_t word = 0;
     base::fill_random(&word, sizeof word);
     return std::to_string(word);
+  }
+  Task<void> make_key() {
+    account::KeyRow row;
+    row.hash = base::sha256_hex(kKey);
+    row.key_name = "sk-...6789";
+    row.max_budget = Money::from_nano(kBudgetNano);
+    EXPECT_TRUE(co_await keys_->create(row));
+  }
+  Task<void> read_account_id(std::int64_t& id) {
+    id = (co_await keys_->find(base::sha256_hex(kKey))).value()->account_id;
   }
   static Task<void> run(const std::function<Task<void>()>& make, std::promise<void>& done) {
     co_await make();
