@@ -13,8 +13,13 @@ namespace {
 constexpr std::string_view kParams = "litellm_params";
 constexpr std::string_view kInfo = "model_info";
 
+bool is_price(std::string_view key) {
+  return key.find("cost_per_") != std::string_view::npos || key.find("_token_cost") != std::string_view::npos;
+}
+
 /// Provider parameters that a later codec reads; they are kept and never sent as request parameters.
 bool is_provider_parameter(std::string_view key) {
+  if (is_price(key)) return false;
   for (const std::string_view prefix : {"aws_", "vertex_", "azure_", "watsonx_"}) {
     if (key.starts_with(prefix)) return true;
   }
@@ -22,10 +27,6 @@ bool is_provider_parameter(std::string_view key) {
     if (key == name) return true;
   }
   return false;
-}
-
-bool is_price(std::string_view key) {
-  return key.find("cost_per_") != std::string_view::npos || key.find("_token_cost") != std::string_view::npos;
 }
 
 /// A key that the table does not list is sent with each request: a default request parameter.

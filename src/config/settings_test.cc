@@ -224,6 +224,9 @@ TEST(Settings, DiffNamesWhatChangedAndNoSecret) {
   EXPECT_EQ(lines[2], "router_settings.num_retries: 2 -> 5");
   for (const std::string& line : lines) EXPECT_EQ(line.find("secret"), std::string::npos) << line;
   EXPECT_EQ(diff(*after, *before).at(1).find("deployment b"), 0U);
+  // A name that looks like a provider's parameter and like a price was taken for both, and every reload told of it.
+  const auto odd = [&] { return settings_for("a, aws_odd_cost_per_token: 1e-7", ""); };
+  EXPECT_TRUE(diff(*odd(), *odd()).empty());
   const SettingsRef store = settings_for("old-secret", "turnpike: {journal_keep: 60, stream_idle_timeout: 7}\n");
   EXPECT_EQ(diff(*before, *store),
             (std::vector<std::string>{"turnpike.journal_keep: 3600 -> 60 (from the next start on)",
