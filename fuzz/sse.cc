@@ -74,6 +74,7 @@ std::string follow(const Parts& parts, bool include_usage) {
     for (const std::string_view piece : pieces) seen += piece;
   }
   (void)stream.text_for_count();
+  if (stream.owes_usage()) seen += stream.last_events({});
   return seen + (status ? "" : status.error().message);
 }
 

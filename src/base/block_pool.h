@@ -30,6 +30,7 @@ struct PooledAllocator {
   PooledAllocator() = default;
   template <class U>
   PooledAllocator(const PooledAllocator<U>&) {}  // NOLINT(google-explicit-constructor): allocators convert.
+  static_assert(alignof(T) <= alignof(std::max_align_t));
   T* allocate(std::size_t count) { return static_cast<T*>(take_block(count * sizeof(T))); }
   void deallocate(T* items, std::size_t count) noexcept { give_block(items, count * sizeof(T)); }
   template <class U>

@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -57,6 +58,20 @@ bool has_control(std::string_view text) {
     if (static_cast<unsigned char>(text[at]) < 0x20) return true;
   }
   return false;
+}
+
+void append_number(std::string& out, std::int64_t value) {
+  char digits[24];
+  out.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+}
+
+void append_milliseconds(std::string& out, std::int64_t us) {
+  us = std::max<std::int64_t>(us, 0);
+  char text[24];
+  char* end = std::to_chars(text, text + 20, us / 1000).ptr;
+  *end++ = '.';
+  for (std::int64_t unit = 100; unit > 0; unit /= 10) *end++ = static_cast<char>('0' + us / unit % 10);
+  out.append(text, end);
 }
 
 std::string to_hex(std::span<const std::uint8_t> bytes) {

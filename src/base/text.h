@@ -16,6 +16,10 @@ bool equals_ignoring_case(std::string_view a, std::string_view b);
 /// Whether a byte below 0x20 stands in it.
 bool has_control(std::string_view text);
 
+void append_number(std::string& out, std::int64_t value);
+/// Milliseconds with three decimals; a negative time is none.
+void append_milliseconds(std::string& out, std::int64_t us);
+
 /// Lower-case hexadecimal.
 std::string to_hex(std::span<const std::uint8_t> bytes);
 /// Nothing when a digit is not hexadecimal or the length is odd.

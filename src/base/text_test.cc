@@ -53,6 +53,18 @@ TEST(Text, ControlBytesAreFoundWhereverTheyStand) {
   }
 }
 
+TEST(Text, MillisecondsHaveThreeDecimals) {
+  const auto shown = [](std::int64_t us) {
+    std::string text;
+    append_milliseconds(text, us);
+    return text;
+  };
+  EXPECT_EQ(shown(0), "0.000");
+  EXPECT_EQ(shown(7), "0.007");
+  EXPECT_EQ(shown(12'345'678), "12345.678");
+  EXPECT_EQ(shown(-5), "0.000");
+}
+
 TEST(Text, NamesAreEqualWhateverTheirCase) {
   EXPECT_TRUE(equals_ignoring_case("Content-Type", "content-tYPE"));
   EXPECT_FALSE(equals_ignoring_case("content-type", "content-typ"));

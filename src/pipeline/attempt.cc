@@ -82,10 +82,6 @@ protocol::OpenAiStream::Options stream_options(const Call& call, const router::D
       (call.request.operation == domain::Operation::Chat ? "chatcmpl-" : "cmpl-") + call.record.record_id;
   options.created_s = call.record.started_us / 1'000'000;
   options.provider_label = deployment.target.provider->label;
-  options.count_usage = [&request = call.request, model = deployment.target.model](std::string_view text,
-                                                                                   std::uint64_t bytes) {
-    return count_now(request, model, text, bytes);
-  };
   return options;
 }
 

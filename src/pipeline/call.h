@@ -95,7 +95,6 @@ const ledger::Prices& prices_of(const router::Deployment& deployment);
 struct Answer : base::PooledObject {
   router::DeploymentRef deployment;
   std::unique_ptr<http::Incoming> incoming;  // Null for mocked answers.
-  std::unique_ptr<http::Cancel> cancel;      // What the rest of `incoming` is read under.
   protocol::ReplyFacts facts;
   std::unique_ptr<protocol::OpenAiStream> stream;  // Null: a whole reply.
   std::string scratch;                             // Owns what the pieces below inserted.

@@ -57,14 +57,4 @@ Task<std::uint64_t> count_output(Call& call, std::string_view model, std::string
                                   [encoding, text, bytes] { return count_text(encoding, text, bytes); });
 }
 
-domain::Usage count_now(const protocol::CallRequest& request, std::string_view model, std::string_view text,
-                        std::uint64_t bytes) {
-  const ledger::Encoding encoding = ledger::encoding_of(model);
-  domain::Usage usage;
-  usage.estimated = true;
-  usage.set(domain::Unit::InputTokens, ledger::count_request(encoding, request.body));
-  usage.set(domain::Unit::OutputTokens, count_text(encoding, text, bytes));
-  return usage;
-}
-
 }  // namespace turnpike::pipeline

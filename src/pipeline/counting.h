@@ -12,10 +12,6 @@ Task<ledger::PromptCount> count_prompt(Call& call, std::string_view model);
 /// Tokens of output text; `bytes` may exceed the text kept, the rest is counted by the ratio of what is there.
 Task<std::uint64_t> count_output(Call& call, std::string_view model, std::string_view text, std::uint64_t bytes);
 
-/// Both counts at once on this thread: for the usage chunk that a caller asked for and the provider never sent.
-domain::Usage count_now(const protocol::CallRequest& request, std::string_view model, std::string_view text,
-                        std::uint64_t bytes);
-
 /// Feeds the estimator with what a provider reported for this call.
 void learn(AdmittedCall& admitted, const router::Deployment& deployment, const domain::Usage& usage, Money cost);
 

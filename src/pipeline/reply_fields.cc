@@ -1,5 +1,3 @@
-#include <charconv>
-
 #include "base/text.h"
 #include "pipeline/call.h"
 
@@ -22,19 +20,15 @@ void add(std::string& fields, std::string_view name, std::string_view value) {
 }
 
 void add_number(std::string& fields, std::string_view name, std::int64_t value) {
-  char digits[24];
-  char* const end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-  fields.append(name).append(": ").append(std::string_view(digits, end)).append("\r\n");
+  fields.append(name).append(": ");
+  base::append_number(fields, value);
+  fields.append("\r\n");
 }
 
-/// Milliseconds with three decimals.
 void add_milliseconds(std::string& fields, std::string_view name, std::int64_t us) {
-  us = std::max<std::int64_t>(us, 0);
-  char digits[24];
-  char* end = std::to_chars(digits, digits + 20, us / 1000).ptr;
-  *end++ = '.';
-  for (std::int64_t unit = 100; unit > 0; unit /= 10) *end++ = static_cast<char>('0' + us / unit % 10);
-  fields.append(name).append(": ").append(std::string_view(digits, end)).append("\r\n");
+  fields.append(name).append(": ");
+  base::append_milliseconds(fields, us);
+  fields.append("\r\n");
 }
 
 /// Framing and connection headers are ours, whatever the provider sent.

@@ -176,6 +176,8 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
     ending = protocol::broken_stream_events(error);
     pieces.push_back(ending);
   } else {
+    // The caller reads the figures that are booked.
+    if (stream.owes_usage()) pieces.push_back(stream.last_events(call.record.attempts.back().usage));
     settle(admitted, EntryStatus::Success);
   }
   call.record.reply_bytes += total_bytes(pieces);

@@ -132,6 +132,7 @@ std::string mock_stream(std::string_view mock_json, std::string_view model, std:
     (void)stream.feed(whole, pieces);
     (void)stream.finish(pieces);
     drain();
+    if (stream.owes_usage()) text += stream.last_events(usage);
     return text;
   }
   const auto send = [&](std::string_view choice, std::string_view after) {

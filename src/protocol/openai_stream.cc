@@ -53,7 +53,10 @@ struct OpenAiStream::State {
         choices(options.operation, options.fallback_id, options.count_text),
         quoted_model(json::quoted(options.shown_model)),
         object(options.operation == domain::Operation::Completion ? "\"text_completion\""
-                                                                  : "\"chat.completion.chunk\"") {}
+                                                                  : "\"chat.completion.chunk\"") {
+    constexpr std::size_t kBeyondSmall = 256;
+    out.reserve(kBeyondSmall);  // Never in the string's own small buffer: `out` is swapped while pieces point into it.
+  }
 
   enum class Form : std::uint8_t { Unknown, Events, Whole };
 
@@ -93,11 +96,13 @@ struct OpenAiStream::State {
   std::string text;  // Un-escaped copy of the choices' first `text_raw_bytes` raw bytes.
   std::size_t text_raw_bytes = 0;
   bool done = false;
+  bool owes_usage = false;
   bool content_seen = false;
 
   std::vector<SseEvent> events;
   Edits edits;
   std::string out;
+  std::string given_out;  // What `out` held before the last events were written.
 };
 
 // Made anew only when there is more: views into it stay good until then.
@@ -250,10 +255,6 @@ Status OpenAiStream::State::take_chunk(std::string_view json) {
 }
 
 void OpenAiStream::State::append_usage_event() {
-  if (!usage && options.count_usage) {
-    domain::Usage counted = options.count_usage(plain_text(), choices.unescaped_bytes(plain_text().size()));
-    usage_text = usage_json(options.operation, counted);
-  }
   if (usage_text.empty()) return;
   json::Document document;
   if (!usage_chunk.empty() && document.parse(usage_chunk)) {
@@ -289,9 +290,13 @@ Status OpenAiStream::State::end() {
   settle_identity();
   for (const std::string& element : choices.finish_rest()) append_made_chunk(element);
   content_seen = true;
+  done = true;
+  if (options.include_usage && (!usage || usage->input_unsaid || usage->output_unsaid)) {
+    owes_usage = true;
+    return {};
+  }
   if (options.include_usage) append_usage_event();
   out += "data: [DONE]\n\n";
-  done = true;
   return {};
 }
 
@@ -409,6 +414,19 @@ Status OpenAiStream::finish(std::vector<std::string_view>& pieces) {
 
 bool OpenAiStream::done() const {
   return state_->done;
+}
+bool OpenAiStream::owes_usage() const {
+  return state_->owes_usage;
+}
+std::string_view OpenAiStream::last_events(const domain::Usage& counted) {
+  State& state = *state_;
+  state.owes_usage = false;
+  if (!counted.empty()) state.usage_text = usage_json(state.options.operation, counted);
+  state.given_out.swap(state.out);  // Pieces point into it.
+  state.out.clear();
+  state.append_usage_event();
+  state.out += "data: [DONE]\n\n";
+  return state.out;
 }
 bool OpenAiStream::content_seen() const {
   return state_->content_seen;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,9 +34,6 @@ class OpenAiStream {
     std::string fallback_id;     // "chatcmpl-<uuid>", used when the provider gives no id.
     std::int64_t created_s = 0;  // Used when the provider gives none.
     std::string provider_label;
-    /// Asked at the end of a stream whose caller wants usage and whose provider gave none, with the output text seen
-    /// (bounded) and its full length in bytes; may be empty: then no usage chunk is sent.
-    std::function<domain::Usage(std::string_view text, std::uint64_t text_bytes)> count_usage;
   };
   explicit OpenAiStream(Options options);
   ~OpenAiStream();
@@ -52,6 +48,11 @@ class OpenAiStream {
 
   /// [DONE] has been read: nothing after it matters, the terminal events are in `pieces` already.
   bool done() const;
+  /// The caller asked for usage and the provider did not say all of it: what ends a good stream (usage chunk, [DONE])
+  /// is owed until somebody has counted.
+  bool owes_usage() const;
+  /// Those events; an empty usage leaves its chunk out. What was given out before stays good.
+  std::string_view last_events(const domain::Usage& counted);
   /// Some content (text, tool call, reasoning, refusal, finish) has been given out: no silent restart any more.
   bool content_seen() const;
 

@@ -18,6 +18,7 @@ struct Seen {
   std::string finish_reason;
   std::optional<domain::Usage> usage;
   std::string text;
+  std::uint64_t text_bytes = 0;
   bool done = false;
 };
 
@@ -33,7 +34,7 @@ OpenAiStream::Options options_of(bool include_usage, Operation operation = Opera
 }
 
 // Feeds `parts` one by one, each from a copy that dies at once.
-Seen run(const std::vector<std::string_view>& parts, OpenAiStream::Options options) {
+Seen run(const std::vector<std::string_view>& parts, OpenAiStream::Options options, const domain::Usage& counted = {}) {
   OpenAiStream stream(std::move(options));
   Seen result;
   Status status;
@@ -56,10 +57,12 @@ Seen run(const std::vector<std::string_view>& parts, OpenAiStream::Options optio
     result.error = status.error().kind;
     result.message = status.error().message;
   }
+  result.text = stream.text_for_count();
+  result.text_bytes = stream.text_bytes();
+  if (stream.owes_usage()) result.out += stream.last_events(counted);
   result.id = stream.id();
   result.finish_reason = stream.finish_reason();
   result.usage = stream.usage();
-  result.text = stream.text_for_count();
   result.done = stream.done();
   return result;
 }
@@ -533,20 +536,16 @@ TEST(OpenAiStream, FollowsTextCompletions) {
 }
 
 TEST(OpenAiStream, CountsWhenTheProviderDoesNot) {
-  OpenAiStream::Options options = options_of(true);
-  options.count_usage = [](std::string_view text, std::uint64_t bytes) {
-    EXPECT_EQ(text, "Hi\n\xF0\x9F\x98\x80");
-    EXPECT_EQ(bytes, text.size()) << "escapes are no text";
-    domain::Usage usage;
-    usage.set(Unit::InputTokens, 4);
-    usage.set(Unit::OutputTokens, 1);
-    return usage;
-  };
+  domain::Usage counted;
+  counted.set(Unit::InputTokens, 4);
+  counted.set(Unit::OutputTokens, 1);
   // An escape pair split over two chunks is one character.
   const Seen result =
       run({wire({chunk(kRole), chunk(R"({"index":0,"delta":{"content":"Hi\n\ud83d"},"finish_reason":null})"),
                  chunk(R"({"index":0,"delta":{"content":"\ude00"},"finish_reason":"stop"})"), "[DONE]"})},
-          std::move(options));
+          options_of(true), counted);
+  EXPECT_EQ(result.text, "Hi\n\xF0\x9F\x98\x80");
+  EXPECT_EQ(result.text_bytes, result.text.size()) << "escapes are no text";
   EXPECT_TRUE(result.out.ends_with(
       wire({shown("", R"(,"usage":{"prompt_tokens":4,"completion_tokens":1,"total_tokens":5})"), "[DONE]"})))
       << result.out;

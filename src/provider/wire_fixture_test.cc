@@ -122,6 +122,7 @@ class Fixture {
       for (const std::string_view piece : pieces) out += piece;
     }
     if (!status) out += protocol::broken_stream_events(status.error());
+    if (status && decoder.owes_usage()) out += decoder.last_events({});
     return {out, decoder.usage()};
   }
 

@@ -1,5 +1,3 @@
-#include <charconv>
-
 #include "base/text.h"
 #include "json/write.h"
 #include "telemetry/access_log.h"
@@ -82,8 +80,7 @@ class Line {
   }
   Line& number(const Name& name, std::int64_t value) {
     begin(name);
-    char digits[24];
-    out_.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+    base::append_number(out_, value);
     return *this;
   }
   Line& number_if(const Name& name, std::int64_t value) { return value == 0 ? *this : number(name, value); }
@@ -92,18 +89,9 @@ class Line {
     out_.append(value ? "true" : "false");
     return *this;
   }
-  /// Milliseconds with three decimals.
   Line& milliseconds(const Name& name, std::int64_t us) {
-    char buffer[32];
-    us = us < 0 ? 0 : us;
-    char* end = std::to_chars(buffer, buffer + 20, us / 1000).ptr;
-    *end++ = '.';
-    const auto rest = static_cast<int>(us % 1000);
-    *end++ = static_cast<char>('0' + rest / 100);
-    *end++ = static_cast<char>('0' + rest / 10 % 10);
-    *end++ = static_cast<char>('0' + rest % 10);
     begin(name);
-    out_.append(buffer, end);
+    base::append_milliseconds(out_, us);
     return *this;
   }
   Line& money(const Name& name, Money value) {
