@@ -53,7 +53,7 @@ Parts cut_often(std::string_view bytes, std::uint32_t seed) {
 }
 
 std::string follow(const Parts& parts, bool include_usage) {
-  OpenAiStream::Options options;
+  StreamOptions options;
   options.shown_model = "m";
   options.fallback_id = "ours";
   options.provider_label = "Fuzz";

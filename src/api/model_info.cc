@@ -84,12 +84,11 @@ void write_info(json::Writer& writer, const config::ModelEntry& entry, const rou
     once.count("max_input_tokens", prices->max_input_tokens);
     once.count("max_output_tokens", prices->max_output_tokens);
     once.text("mode", entry.mode.empty() ? prices->mode : entry.mode);
-    once.raw("supports_reasoning", prices->supports_reasoning ? "true" : "false");
-    once.raw("supports_function_calling", prices->supports_function_calling ? "true" : "false");
-    once.raw("supports_vision", prices->supports_vision ? "true" : "false");
-    once.raw("supports_prompt_caching", prices->supports_prompt_caching ? "true" : "false");
-    once.raw("supports_response_schema", prices->supports_response_schema ? "true" : "false");
-    once.raw("supports_system_messages", prices->supports_system_messages ? "true" : "false");
+    for (std::size_t i = 0; i < domain::kTraitCount; ++i) {
+      const auto trait = static_cast<domain::Trait>(i);
+      if (const std::string_view field = domain::trait_field(trait); field.starts_with("supports_"))
+        once.raw(field, prices->traits.has(trait) ? "true" : "false");
+    }
   }
   writer.end_object();
 }

@@ -161,6 +161,7 @@ LitellmSettings read_litellm(Reading& reading) {
   LitellmSettings settings;
   if (auto value = take_variable(reading, "LITELLM_DROP_PARAMS", &Node::as_bool)) settings.drop_params = *value;
   take_into(settings.drop_params, section, "drop_params", &Node::as_bool);
+  take_into(settings.modify_params, section, "modify_params", &Node::as_bool);
   if (const Node* map = section.find("model_alias_map")) {
     for (const Node::Item& item : map->items()) {
       if (auto target = item.value.as_text()) {

@@ -134,6 +134,7 @@ struct RouterSettings {
 /// `litellm_settings` that are not the router's.
 struct LitellmSettings {
   bool drop_params = false;
+  bool modify_params = false;
   std::vector<std::pair<std::string, std::string>> model_alias_map;  // Provider model string -> real one, applied last.
   bool ssl_verify = true;
   std::string ssl_ca_file;  // When ssl_verify names a file.

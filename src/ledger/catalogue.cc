@@ -114,7 +114,9 @@ std::optional<Prices> Catalogue::find_listed(const PriceQuery& query) const {
 }
 
 Result<Prices> Catalogue::resolve(const PriceQuery& query) const {
-  Prices prices = find_listed(query).value_or(Prices());
+  std::optional<Prices> listed = find_listed(query);
+  Prices prices = listed ? std::move(*listed) : Prices();
+  prices.traits.listed = listed.has_value();
   if (prices.provider.empty()) prices.provider = query.provider;
   for (const PriceOverride& setting : query.overrides) {
     if (replaces_family(setting.key)) prices.drop_family(parse_field(setting.key)->field);

@@ -41,8 +41,8 @@ TEST(Catalogue, CompiledInCopyHasAVersionAndEveryModel) {
   EXPECT_EQ(prices->max_input_tokens, 128000);
   EXPECT_EQ(prices->mode, "chat");
   EXPECT_EQ(prices->provider, "openai");
-  EXPECT_TRUE(prices->supports_vision);
-  EXPECT_FALSE(prices->supports_reasoning);
+  EXPECT_TRUE(prices->traits.has(domain::Trait::Vision));
+  EXPECT_FALSE(prices->traits.has(domain::Trait::Reasoning));
 }
 
 TEST(Catalogue, LoadedCopyOfTheSameFileIsTheSameCatalogue) {

@@ -39,19 +39,6 @@ bool parse_flag(std::string_view text) {
   return text == "true" || text == "True";
 }
 
-struct Flag {
-  std::string_view name;
-  bool Prices::* member;
-};
-constexpr Flag kFlags[] = {
-    {"supports_reasoning", &Prices::supports_reasoning},
-    {"supports_function_calling", &Prices::supports_function_calling},
-    {"supports_vision", &Prices::supports_vision},
-    {"supports_prompt_caching", &Prices::supports_prompt_caching},
-    {"supports_response_schema", &Prices::supports_response_schema},
-    {"supports_system_messages", &Prices::supports_system_messages},
-};
-
 // Takes the values of one entry as the parser meets them and makes Prices of them.
 class EntryBuilder {
  public:
@@ -360,11 +347,13 @@ Result<bool> apply_price_field(Prices& prices, std::string_view key, std::string
     prices.provider = value;
     return true;
   }
-  for (const Flag& flag : kFlags) {
-    if (flag.name == key) {
-      prices.*flag.member = parse_flag(value);
-      return true;
-    }
+  if (key == "prompt_cache_min_tokens") return size(prices.traits.prompt_cache_min_tokens);
+  if (!key.starts_with("supports_") && !key.starts_with("bedrock_") && !key.starts_with("uses_")) return false;
+  for (std::size_t i = 0; i < domain::kTraitCount; ++i) {
+    const auto trait = static_cast<domain::Trait>(i);
+    if (domain::trait_field(trait) != key) continue;
+    prices.traits.set(trait, parse_flag(value));
+    return true;
   }
   return false;
 }

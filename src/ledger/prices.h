@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "domain/model_traits.h"
 #include "ledger/price.h"
 #include "ledger/price_field.h"
 
@@ -42,12 +43,7 @@ class Prices {
   std::uint64_t uplift_us_ppb = 0;      // Factor for a regional host; 0: none.
   std::uint64_t uplift_eu_ppb = 0;
   std::uint64_t host_factor_ppb = 0;  // Multiplies every bill; 0: none. Set by `apply_host`.
-  bool supports_reasoning = false;
-  bool supports_function_calling = false;
-  bool supports_vision = false;
-  bool supports_prompt_caching = false;
-  bool supports_response_schema = false;
-  bool supports_system_messages = false;
+  domain::ModelTraits traits;         // What the model can do.
 
   /// One price with the circumstances it holds for.
   struct Rate {

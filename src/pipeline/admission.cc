@@ -136,7 +136,7 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
       co_return base::fail(std::move(priced.error()));
     const ledger::Prices& prices = prices_of(*deployment);
     model_cap = std::max(model_cap, prices.max_output_tokens);
-    reasoning = reasoning || prices.supports_reasoning;
+    reasoning = reasoning || prices.traits.has(domain::Trait::Reasoning);
     all_free = all_free && prices.free();
   }
   const std::uint64_t caller_cap = call.request.output_tokens_max.value_or(0) * call.request.choices;
@@ -192,7 +192,7 @@ Money prompt_cost(const AdmittedCall& admitted, const router::Deployment& deploy
   return ledger::bill(prices_of(deployment), prompt).cost;
 }
 
-void follow_stream(AdmittedCall& admitted, const router::Deployment& deployment, const protocol::OpenAiStream& stream,
+void follow_stream(AdmittedCall& admitted, const router::Deployment& deployment, const protocol::ReplyStream& stream,
                    base::Monotonic& last_progress) {
   constexpr std::uint64_t kBytesPerTokenFollowed = 3;
   constexpr std::chrono::seconds kProgressInterval{5};

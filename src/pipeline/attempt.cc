@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "pipeline/call.h"
 #include "pipeline/counting.h"
+#include "protocol/openai_stream.h"
 
 namespace turnpike::pipeline {
 namespace {
@@ -72,8 +73,8 @@ http::Timeouts timeouts_of(const Call& call, const router::Deployment& deploymen
   return timeouts;
 }
 
-protocol::OpenAiStream::Options stream_options(const Call& call, const router::Deployment& deployment) {
-  protocol::OpenAiStream::Options options;
+protocol::StreamOptions stream_options(const Call& call, const router::Deployment& deployment) {
+  protocol::StreamOptions options;
   options.operation = call.request.operation;
   options.shown_model = call.shown_model;
   options.include_usage = call.request.include_usage;
@@ -119,16 +120,17 @@ Task<Status> read_whole(AdmittedCall& admitted, Answer& answer) {
   }
   current(admitted).billed = !body->empty();
   const Call& call = admitted.call;
-  const protocol::OpenAiStream::Options names = stream_options(call, *answer.deployment);
+  const protocol::StreamOptions names = stream_options(call, *answer.deployment);
   protocol::ReplyOptions options;
   options.operation = call.request.operation;
   options.shown_model = call.shown_model;
   options.provider_label = answer.deployment->target.provider->label;
   options.fallback_id = names.fallback_id;
-  Result<protocol::ReplyFacts> facts = protocol::read_reply(options, *body, answer.scratch, answer.pieces);
+  const codec::Codec& codec = codec::codec_of(answer.deployment->target);
+  Result<protocol::ReplyFacts> facts = codec.read_reply(options, answer.request, *body, answer.scratch, answer.pieces);
   if (!facts) {
-    answer.facts.usage = protocol::usage_of_reply(*body);
-    answer.facts.text_for_count = protocol::text_of_part(*body);
+    answer.facts.usage = codec.usage_of_part(*body);
+    answer.facts.text_for_count = codec.text_of_part(*body);
     // An error object inside a 200 was not billed unless it says what it used.
     if (facts.error().kind != ErrorKind::UpstreamMalformed && !answer.facts.usage) current(admitted).billed = false;
     co_return base::fail(std::move(facts.error()));
@@ -145,7 +147,7 @@ Result<AnswerRef> mocked_answer(AdmittedCall& admitted, const router::Deployment
   answer->deployment = deployment;
   answer->mocked = true;
   domain::Usage usage;
-  const protocol::OpenAiStream::Options options = stream_options(call, *deployment);
+  const protocol::StreamOptions options = stream_options(call, *deployment);
   if (call.request.stream) {
     answer->scratch = protocol::mock_stream(mock_json, call.shown_model, options.fallback_id, options.created_s,
                                             call.request.include_usage, usage, call.request.operation);
@@ -209,23 +211,38 @@ Status check_encoding(const http::Incoming& incoming, const router::Deployment& 
                         std::string(encoding.substr(0, 32)) + ") though accept-encoding said identity");
 }
 
+/// An answer that is an error, as its codec looks at it.
+codec::Refusal refusal_of(const http::Incoming& incoming, std::string_view body, const router::Deployment& deployment) {
+  codec::Refusal refusal;
+  refusal.status = incoming.status();
+  refusal.body = body;
+  refusal.label = deployment.target.provider->label;
+  refusal.retry_after = incoming.find("retry-after");
+  refusal.error_type = incoming.find("x-amzn-errortype");
+  refusal.now_s = base::unix_now_us() / 1'000'000;
+  return refusal;
+}
+
 /// One request to one deployment, answered or not.
 Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::DeploymentRef& deployment,
                                       const router::RoutePlan::Stop& stop, const AttemptLimits& limits,
                                       bool ask_usage) {
   Call& call = admitted.call;
-  Result<const base::Secret*> secret = co_await deployment->target.credential->get();
-  if (!secret) co_return failed(admitted, std::move(secret.error()));
+  const codec::Codec& codec = codec::codec_of(deployment->target);
+  Result<credential::CredentialRef> credential = co_await deployment->target.credential->get(
+      {*call.worker.thread, *call.worker.client, *call.cancel, limits.deadline, base::unix_now_us() / 1'000'000});
+  if (!credential) co_return failed(admitted, std::move(credential.error()));
 
   const std::string traceparent =
       call.settings().litellm.forward_traceparent_to_llm_provider || !call.trace.parent_span_id.empty()
           ? call.trace.header()
           : std::string();
-  provider::EncodeOptions options;
-  options.overrides_json = stop.overrides_json;
-  options.ask_usage = ask_usage;
-  options.traceparent = traceparent;
-  Result<provider::Encoded> encoded = provider::encode(call.request, deployment->target, **secret, options);
+  codec::EncodeInput input(call.request, deployment->target, **credential, prices_of(*deployment).traits);
+  input.overrides_json = stop.overrides_json;
+  input.ask_usage = ask_usage;
+  input.traceparent = traceparent;
+  input.now_s = base::unix_now_us() / 1'000'000;
+  Result<codec::Encoded> encoded = codec.encode(input);
   if (!encoded) co_return failed(admitted, std::move(encoded.error()));
 
   if (!admitted.hold.attempt(static_cast<std::uint32_t>(call.record.attempts.size()), deployment->id,
@@ -234,11 +251,13 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
   }
   auto answer = std::make_unique<Answer>();
   answer->deployment = deployment;
+  answer->request = std::move(*encoded);
   http::Outgoing outgoing;
   outgoing.origin = &deployment->target.base.origin;
-  outgoing.path = encoded->path;
-  outgoing.fields = encoded->fields;
-  outgoing.body = encoded->body;
+  outgoing.method = answer->request.method;
+  outgoing.path = answer->request.path;
+  outgoing.fields = answer->request.fields;
+  outgoing.body = answer->request.body;
   outgoing.timeouts = timeouts_of(call, *deployment, limits);
   if (call.record.fallbacks == 0) {
     call.limit = std::min(outgoing.timeouts.total, outgoing.timeouts.first_byte.value_or(outgoing.timeouts.total));
@@ -253,8 +272,8 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
     if (call.refusal_fields.empty()) call.refusal_fields = shown_fields(*answer->incoming, *deployment);
     Result<std::string_view> body = co_await answer->incoming->read_all(kErrorBytesMax);
     const std::string_view text = body ? *body : std::string_view();
-    Error refused = protocol::read_error(status, text, deployment->target.provider->label,
-                                         answer->incoming->find("retry-after"), base::unix_now_us() / 1'000'000);
+    if (status == 401) deployment->target.credential->refused(*credential);
+    Error refused = codec.read_error(refusal_of(*answer->incoming, text, *deployment));
     co_return failed(admitted, without_secrets(std::move(refused), *deployment));
   }
   answer->extra_fields = shown_fields(*answer->incoming, *deployment);
@@ -262,14 +281,14 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
   if (Status plain = check_encoding(*answer->incoming, *deployment); !plain) {
     read = std::move(plain);
   } else if (call.request.stream) {
-    answer->stream = std::make_unique<protocol::OpenAiStream>(stream_options(call, *deployment));
+    answer->stream = codec.follow(stream_options(call, *deployment), answer->request);
     read = co_await read_first_content(admitted, *answer, answer->scratch);
     if (read) answer->incoming->set_deadline(limits.streaming_deadline);
   } else {
     read = co_await read_whole(admitted, *answer);
   }
   if (!read) {
-    const protocol::OpenAiStream* stream = answer->stream.get();
+    const protocol::ReplyStream* stream = answer->stream.get();
     // What a provider refuses before it has begun an answer it does not bill, though it says so in a 200 (AC-ERR-2).
     if (stream != nullptr && says_refused(read.error()) && !stream->choice_seen() && !stream->usage())
       current(admitted).billed = false;
@@ -278,7 +297,7 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
                             stream->text_bytes());
     } else if (current(admitted).billed) {
       std::string& text = answer->facts.text_for_count;
-      if (text.empty()) text = protocol::text_of_part(answer->incoming->received());
+      if (text.empty()) text = codec.text_of_part(answer->incoming->received());
       co_await bill_attempt(admitted, *deployment, answer->facts.usage, {}, text, text.size());
     }
     co_return failed(admitted, without_secrets(std::move(read.error()), *deployment));

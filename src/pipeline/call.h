@@ -9,6 +9,7 @@
 
 #include "base/block_pool.h"
 #include "base/clock.h"
+#include "codec/codec.h"
 #include "domain/call_record.h"
 #include "http/server.h"
 #include "ledger/ledger.h"
@@ -16,7 +17,7 @@
 #include "pipeline/gateway.h"
 #include "protocol/call_request.h"
 #include "protocol/openai_reply.h"
-#include "protocol/openai_stream.h"
+#include "protocol/reply_stream.h"
 #include "router/router.h"
 #include "telemetry/trace_context.h"
 
@@ -83,7 +84,7 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan);
 bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment);
 
 /// Follows the usage of a stream: enlarges the hold when it is outgrown, journals progress every five seconds.
-void follow_stream(AdmittedCall& admitted, const router::Deployment& deployment, const protocol::OpenAiStream& stream,
+void follow_stream(AdmittedCall& admitted, const router::Deployment& deployment, const protocol::ReplyStream& stream,
                    base::Monotonic& last_progress);
 
 /// What the expected prompt costs by itself: what a crash before the first PROGRESS leaves on the books.
@@ -94,9 +95,10 @@ const ledger::Prices& prices_of(const router::Deployment& deployment);
 /// A provider's answer that may go to the caller: a whole reply, or a stream up to its first content.
 struct Answer : base::PooledObject {
   router::DeploymentRef deployment;
+  codec::Encoded request;                    // What was sent; the answer is read by its terms.
   std::unique_ptr<http::Incoming> incoming;  // Null for mocked answers.
   protocol::ReplyFacts facts;
-  std::unique_ptr<protocol::OpenAiStream> stream;  // Null: a whole reply.
+  std::unique_ptr<protocol::ReplyStream> stream;  // Null: a whole reply.
   std::string scratch;                             // Owns what the pieces below inserted.
   std::vector<std::string_view> pieces;            // The reply, or the first pieces of the stream.
   bool upstream_ended = false;                     // The stream has been read to its end.

@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "pipeline/call.h"
+#include "protocol/openai_stream.h"
 
 namespace turnpike::pipeline {
 namespace {
@@ -101,7 +102,7 @@ Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer) {
 
 Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
   Call& call = admitted.call;
-  protocol::OpenAiStream& stream = *answer->stream;
+  protocol::ReplyStream& stream = *answer->stream;
   call.exchange.begin_stream(stream_head(reply_fields(call, answer->extra_fields, false)));
   call.record.http_status = 200;
   call.record.first_byte_us = base::unix_now_us();

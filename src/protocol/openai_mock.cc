@@ -113,7 +113,7 @@ std::string mock_reply(Operation operation, std::string_view mock_json, std::str
 std::string mock_stream(std::string_view mock_json, std::string_view model, std::string_view id, std::int64_t created_s,
                         bool include_usage, domain::Usage& usage, Operation operation) {
   const std::string whole = mock_reply(operation, mock_json, model, id, created_s, usage);
-  OpenAiStream::Options options;
+  StreamOptions options;
   options.operation = operation;
   options.shown_model = model;
   options.include_usage = include_usage;

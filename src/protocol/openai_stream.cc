@@ -47,7 +47,7 @@ struct Chunk {
 }  // namespace
 
 struct OpenAiStream::State {
-  explicit State(Options given)
+  explicit State(StreamOptions given)
       : options(std::move(given)),
         decoder(kEventBytesMax),
         choices(options.operation, options.fallback_id, options.count_text),
@@ -76,7 +76,7 @@ struct OpenAiStream::State {
   void settle_identity();
   const std::string& plain_text();
 
-  Options options;
+  StreamOptions options;
   SseDecoder decoder;
   StreamChoices choices;
   std::string quoted_model;
@@ -348,7 +348,7 @@ Status OpenAiStream::State::take_whole_body() {
   return end();
 }
 
-OpenAiStream::OpenAiStream(Options options) : state_(std::make_unique<State>(std::move(options))) {}
+OpenAiStream::OpenAiStream(StreamOptions options) : state_(std::make_unique<State>(std::move(options))) {}
 OpenAiStream::~OpenAiStream() = default;
 
 Status OpenAiStream::feed(std::string_view bytes, std::vector<std::string_view>& pieces) {

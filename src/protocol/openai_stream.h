@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "domain/call_record.h"
 #include "domain/usage.h"
+#include "protocol/reply_stream.h"
 
 namespace turnpike::protocol {
 
@@ -20,56 +21,26 @@ namespace turnpike::protocol {
 /// Source:    OpenAI API reference, chat completion chunks; deviations tolerated: spec providers-openai-compatible 5.
 ///            A provider that answers with a whole reply, a JSON error or a page of HTML instead of events is read too:
 ///            `finish` says what it was.
-/// Errors:    of `feed`: an error event from the provider (mapped Upstream kind), UpstreamMalformed (an unreadable
-///            chunk, an event above the limit). Nothing is given out for the event at fault.
-/// Threading: none; one per attempt.
-class OpenAiStream {
+class OpenAiStream final : public ReplyStream {
  public:
-  struct Options {
-    domain::Operation operation = domain::Operation::Chat;
-    std::string shown_model;     // The caller's word for the model.
-    bool include_usage = false;  // The caller asked.
-    std::uint64_t choices = 1;   // That the caller asked for.
-    bool count_text = true;      // Keep output text lengths for estimates.
-    std::string fallback_id;     // "chatcmpl-<uuid>", used when the provider gives no id.
-    std::int64_t created_s = 0;  // Used when the provider gives none.
-    std::string provider_label;
-  };
-  explicit OpenAiStream(Options options);
-  ~OpenAiStream();
+  explicit OpenAiStream(StreamOptions options);
+  ~OpenAiStream() override;
 
-  /// Consumes what one read brought; appends what the caller gets to `pieces` (views into `bytes` and into this object,
-  /// valid until the next call).
-  Status feed(std::string_view bytes, std::vector<std::string_view>& pieces);
-
-  /// The upstream has ended. Success only when the stream was complete ([DONE] or every choice finished): appends
-  /// what is still owed (usage chunk, [DONE]). Errors: UpstreamTruncated.
-  Status finish(std::vector<std::string_view>& pieces);
-
-  /// [DONE] has been read: nothing after it matters, the terminal events are in `pieces` already.
-  bool done() const;
-  /// The caller asked for usage and the provider did not say all of it: what ends a good stream (usage chunk, [DONE])
-  /// is owed until somebody has counted.
-  bool owes_usage() const;
-  /// Those events; an empty usage leaves its chunk out. What was given out before stays good.
-  std::string_view last_events(const domain::Usage& counted);
-  /// Some content (text, tool call, reasoning, refusal, finish) has been given out: no silent restart any more.
-  bool content_seen() const;
-
-  const std::string& id() const;
-  const std::string& finish_reason() const;
-  const std::optional<domain::Usage>& usage() const;  // The latest the provider said.
-  const std::string& service_tier() const;
-  /// Every choice seen so far has its finish_reason: an upstream that goes now has told everything.
-  bool complete() const;
-  /// The provider has begun an answer, if only by a role: what it did may be billed.
-  bool choice_seen() const;
-  /// Output text seen so far (for counting when usage is missing); bounded, the rest only as a length. Good until the
-  /// next feed.
-  const std::string& text_for_count() const;
-  std::uint64_t text_bytes() const;
-  /// The same length as it stood in the JSON, escapes and all: cheap, for following a stream under way.
-  std::uint64_t raw_text_bytes() const;
+  Status feed(std::string_view bytes, std::vector<std::string_view>& pieces) override;
+  Status finish(std::vector<std::string_view>& pieces) override;
+  bool done() const override;
+  bool owes_usage() const override;
+  std::string_view last_events(const domain::Usage& counted) override;
+  bool content_seen() const override;
+  const std::string& id() const override;
+  const std::string& finish_reason() const override;
+  const std::optional<domain::Usage>& usage() const override;
+  const std::string& service_tier() const override;
+  bool complete() const override;
+  bool choice_seen() const override;
+  const std::string& text_for_count() const override;
+  std::uint64_t text_bytes() const override;
+  std::uint64_t raw_text_bytes() const override;
 
  private:
   struct State;

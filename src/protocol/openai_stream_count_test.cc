@@ -18,7 +18,7 @@ TEST(OpenAiStreamText, IsMeasuredBeyondWhatIsKept) {
   std::size_t words = 0;
   for (; content.size() < 300'000; ++words) content += word;
   for (const bool at_once : {true, false}) {
-    OpenAiStream stream(OpenAiStream::Options{});
+    OpenAiStream stream(StreamOptions{});
     std::vector<std::string_view> pieces;
     const std::size_t step = at_once ? content.size() : word.size() * 64;
     for (std::size_t at = 0; at < content.size(); at += step) {
@@ -35,7 +35,7 @@ TEST(OpenAiStreamText, IsMeasuredBeyondWhatIsKept) {
 }
 
 TEST(OpenAiStreamText, ToolArgumentsThatAreNoStringCountToo) {
-  OpenAiStream stream(OpenAiStream::Options{});
+  OpenAiStream stream(StreamOptions{});
   std::vector<std::string_view> pieces;
   ASSERT_TRUE(stream.feed(
       R"(data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"t","function":{"name":"f","arguments":{"a":1}}}]},"finish_reason":null}]})"

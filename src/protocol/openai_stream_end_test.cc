@@ -16,7 +16,7 @@ struct Ended {
 };
 
 Ended run(std::string_view bytes, std::uint64_t choices = 1) {
-  OpenAiStream::Options options;
+  StreamOptions options;
   options.choices = choices;
   OpenAiStream stream(options);
   std::vector<std::string_view> pieces;
@@ -71,7 +71,7 @@ TEST(OpenAiStreamEnd, IsNotBroughtByAnEmptyError) {
 }
 
 TEST(OpenAiStreamEnd, CountsTextThatCameInParts) {
-  OpenAiStream stream(OpenAiStream::Options{});
+  OpenAiStream stream(StreamOptions{});
   std::vector<std::string_view> pieces;
   ASSERT_TRUE(
       stream.feed("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"one \"},"

@@ -22,8 +22,8 @@ struct Seen {
   bool done = false;
 };
 
-OpenAiStream::Options options_of(bool include_usage, Operation operation = Operation::Chat) {
-  OpenAiStream::Options options;
+StreamOptions options_of(bool include_usage, Operation operation = Operation::Chat) {
+  StreamOptions options;
   options.operation = operation;
   options.shown_model = "m";
   options.include_usage = include_usage;
@@ -34,7 +34,7 @@ OpenAiStream::Options options_of(bool include_usage, Operation operation = Opera
 }
 
 // Feeds `parts` one by one, each from a copy that dies at once.
-Seen run(const std::vector<std::string_view>& parts, OpenAiStream::Options options, const domain::Usage& counted = {}) {
+Seen run(const std::vector<std::string_view>& parts, StreamOptions options, const domain::Usage& counted = {}) {
   OpenAiStream stream(std::move(options));
   Seen result;
   Status status;

@@ -9,7 +9,21 @@
 
 namespace turnpike::provider {
 
-enum class Shape : std::uint8_t { OpenAi, Other };  // Other: known by name, its codec comes later.
+/// A wire dialect, as one codec speaks it.
+enum class Shape : std::uint8_t {
+  OpenAi,
+  AzureOpenAi,       // OpenAI's bodies under Azure's addresses and keys.
+  Anthropic,         // Messages.
+  AnthropicVertex,   // Messages in the frame of Vertex's rawPredict.
+  AnthropicBedrock,  // Messages in the frame of Bedrock's InvokeModel.
+  Gemini,            // generateContent of the Gemini API.
+  VertexGemini,      // The same on Vertex AI.
+  BedrockConverse,
+  Cohere,   // v2
+  Ollama,   // /api/chat
+  Watsonx,  // /ml/v1/text/chat
+  Other,    // Known by name only.
+};
 
 enum class AuthScheme : std::uint8_t { Bearer, ApiKeyHeader, RawAuthorization, None };
 

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "provider/aim.h"
 #include "router/router.h"
 
 namespace turnpike::router {
@@ -51,8 +52,9 @@ bool has_placeholder(std::string_view url) {
   return url.find('{') != std::string_view::npos;
 }
 
-Result<http::BaseUrl> base_of(const provider::Provider& provider, const config::ModelEntry& entry,
+Result<http::BaseUrl> base_of(const provider::AimInput& aim, const config::ModelEntry& entry,
                               const config::Environment& environment) {
+  const provider::Provider& provider = *aim.provider;
   std::string url = entry.api_base;
   if (url.empty()) url = first_set(environment, provider.base_url_variables);
   if (url.empty()) {
@@ -65,6 +67,11 @@ Result<http::BaseUrl> base_of(const provider::Provider& provider, const config::
     url = first_set(environment, std::span(&only, 1));
   }
   if (url.empty()) url = provider.base_url;
+  if (url.empty() || has_placeholder(url)) {
+    Result<std::string> own = provider::own_base_url(aim);
+    if (!own) return base::fail(std::move(own.error()));
+    url = std::move(*own);
+  }
   if (url.empty() || has_placeholder(url)) {
     const std::string variables = joined(provider.base_url_variables);
     return base::fail(ErrorKind::InvalidRequest, std::string(provider.label) + " has no fixed address: set api_base" +
@@ -97,6 +104,12 @@ Deployment deployment_of(const config::ModelEntry& entry) {
     deployment.price_overrides.emplace_back(price.name, price.decimal);
   deployment.entry = std::make_shared<const config::ModelEntry>(entry);
   deployment.target.drop_params = entry.additional_drop_params;
+  deployment.target.allowed_params = entry.allowed_openai_params;
+  deployment.target.api_version = entry.api_version;
+  deployment.target.params = entry.provider_params;
+  for (const auto& [name, value] : entry.provider_params) {
+    if (provider::is_secret_param(name)) deployment.target.hidden.push_back(value);
+  }
   if (entry.default_params_json != "{}") deployment.target.default_params_json = entry.default_params_json;
   for (const auto& [name, value] : entry.extra_headers)
     append_line(deployment.target.extra_fields, name, value.reveal());
@@ -111,6 +124,8 @@ Deployment deployment_of(const config::ModelEntry& entry) {
 CommonParts common_parts(const config::Settings& settings, provider::BareModelProvider bare) {
   return {.ssl_verify = settings.litellm.ssl_verify,
           .ssl_ca_file = settings.litellm.ssl_ca_file,
+          .drop_params = settings.litellm.drop_params,
+          .modify_params = settings.litellm.modify_params,
           .model_alias_map = settings.litellm.model_alias_map,
           .bare = bare,
           .environment = environment_of(settings)};
@@ -132,19 +147,26 @@ Status aim(Deployment& deployment, std::string_view model, const config::ModelEn
                                                      std::string(model));
   }
   const provider::Provider& provider = *resolved.provider;
-  if (provider.shape == provider::Shape::Other) {
+  const provider::Shape shape = provider::shape_of(provider, resolved.model);
+  if (shape == provider::Shape::Other) {
     return base::fail(ErrorKind::InvalidRequest,
                       std::string(provider.label) + " speaks a dialect that this version does not serve yet");
   }
-  Result<http::BaseUrl> base = base_of(provider, entry, common.environment);
+  const provider::AimInput input{&provider,          resolved.model,    shape,
+                                 entry.api_key,      entry.api_version, &entry.provider_params,
+                                 common.environment, common.ssl_verify, common.ssl_ca_file};
+  Result<http::BaseUrl> base = base_of(input, entry, common.environment);
   if (!base) return base::fail(std::move(base.error()));
   base->origin.verify = common.ssl_verify;
   base->origin.ca_file = common.ssl_ca_file;
 
+  Result<std::shared_ptr<credential::CredentialSource>> own_source = provider::own_credential(input);
+  if (!own_source) return base::fail(std::move(own_source.error()));
+  const bool own_credential = *own_source != nullptr;
   base::Secret key = entry.api_key;
   if (key.empty()) key = base::Secret(first_set(common.environment, provider.key_variables));
   // A server of one's own (api_base) may do without a key, unless the file names a variable for it.
-  const bool needed = provider.auth != provider::AuthScheme::None && !provider.self_hosted &&
+  const bool needed = !own_credential && provider.auth != provider::AuthScheme::None && !provider.self_hosted &&
                       (entry.api_base.empty() || !entry.missing_variable.empty());
   std::string variable;
   if (key.empty() && needed) {
@@ -155,12 +177,20 @@ Status aim(Deployment& deployment, std::string_view model, const config::ModelEn
   provider::Target& target = deployment.target;
   if (!key.empty()) target.hidden.push_back(key);
   target.provider = &provider;
+  target.drop_unsupported = entry.drop_params.value_or(common.drop_params);
+  target.modify_params = common.modify_params;
+  target.shape = shape;
   target.model = resolved.model;
   target.base = std::move(*base);
   target.shown_base = shown(target.base);
   target.self_hosted = provider::is_self_hosted(provider, target.base.origin.host);
-  target.credential = variable.empty() ? provider::static_credential(std::move(key))
-                                       : provider::missing_credential(provider.label, variable);
+  if (own_credential) {
+    target.credential = std::move(*own_source);
+  } else if (variable.empty()) {
+    target.credential = credential::static_credential(std::move(key));
+  } else {
+    target.credential = credential::missing_credential(provider.label, variable);
+  }
   deployment.config_model = model;
   deployment.price_name =
       deployment.base_model.empty() ? std::string(provider.name) + "/" + target.model : deployment.base_model;

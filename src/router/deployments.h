@@ -14,6 +14,8 @@ namespace turnpike::router {
 struct CommonParts {
   bool ssl_verify = true;
   std::string ssl_ca_file;
+  bool drop_params = false;
+  bool modify_params = false;
   std::vector<std::pair<std::string, std::string>> model_alias_map;
   provider::BareModelProvider bare = nullptr;
   config::Environment environment;  // Where keys and addresses of providers may stand.

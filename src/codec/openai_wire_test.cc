@@ -7,13 +7,13 @@
 #include <fstream>
 
 #include "base/text.h"
+#include "codec/test_call.h"
 #include "json/write.h"
 #include "protocol/error_face.h"
 #include "protocol/openai_reply.h"
 #include "protocol/openai_stream.h"
-#include "provider/target.h"
 
-namespace turnpike::provider {
+namespace turnpike::codec {
 namespace {
 
 namespace fs = std::filesystem;
@@ -61,22 +61,20 @@ class Fixture {
 
   void run() {
     SCOPED_TRACE(directory_.string() + ", " + provider_);
-    target_.provider = find_provider(provider_);
+    target_.provider = provider::find_provider(provider_);
     ASSERT_NE(target_.provider, nullptr);
-    target_.model = "wire-model";
-    target_.base.path = "/v1";
     body_ = read_file(directory_ / "caller.json");
     operation_ = body_.find("\"prompt\"") != std::string::npos  ? Operation::Completion
                  : body_.find("\"input\"") != std::string::npos ? Operation::Embedding
                                                                 : Operation::Chat;
-    auto call = protocol::parse_call(operation_, body_, "");
-    ASSERT_TRUE(call) << call.error().message;
-    shown_model_ = call->model;
-    include_usage_ = call->include_usage;
-    auto encoded = encode(*call, target_, base::Secret("sk-fixture"), {});
+    TestCall call(provider_, body_, operation_);
+    call.credential.token = base::Secret("sk-fixture");
+    shown_model_ = call.call.model;
+    include_usage_ = call.call.include_usage;
+    const auto encoded = call.encode();
     ASSERT_TRUE(encoded);
     std::string request = "POST " + encoded->path + "\r\n" + encoded->fields + "\r\n";
-    for (const std::string_view piece : encoded->body) request += piece;
+    request += body_of(*encoded);
     expect_file(file("request.http"), request);
     for (const auto& entry : fs::directory_iterator(directory_)) {
       const std::string name = entry.path().filename().string();
@@ -98,7 +96,7 @@ class Fixture {
   fs::path file(std::string_view what) const { return directory_ / (provider_ + "." + std::string(what)); }
 
   std::pair<std::string, std::optional<domain::Usage>> stream(const std::vector<std::string_view>& parts) const {
-    protocol::OpenAiStream::Options options;
+    protocol::StreamOptions options;
     options.operation = operation_;
     options.shown_model = shown_model_;
     options.include_usage = include_usage_;
@@ -165,7 +163,7 @@ class Fixture {
 
   fs::path directory_;
   std::string provider_;
-  Target target_;
+  provider::Target target_;
   std::string body_;
   Operation operation_ = Operation::Chat;
   std::string shown_model_;
@@ -189,4 +187,4 @@ TEST(WireFixtures, OpenAi) {
 }
 
 }  // namespace
-}  // namespace turnpike::provider
+}  // namespace turnpike::codec

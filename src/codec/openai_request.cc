@@ -1,18 +1,23 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "codec/chat_codec.h"
+#include "codec/openai_request.h"
 #include "http/message.h"
 #include "json/write.h"
 #include "protocol/key_set.h"
-#include "provider/target.h"
 
-namespace turnpike::provider {
+namespace turnpike::codec {
 namespace {
 
 using json::Kind;
 using json::Member;
 using json::Value;
 using protocol::CallRequest;
+using provider::AuthScheme;
+using provider::FieldRule;
+using provider::Provider;
+using provider::Target;
 
 // LiteLLM's gateway fields (spec http-api 4.2): they speak to a gateway, never to a provider.
 constexpr std::string_view kOwnFields[] = {
@@ -97,8 +102,8 @@ const FieldRule* find_rule(const Provider& provider, std::string_view field) {
 /// Plans the edits of one call's body for one target.
 class BodyEncoder {
  public:
-  BodyEncoder(const CallRequest& call, const Target& target, const EncodeOptions& options, json::Splice& splice)
-      : call_(call), target_(target), options_(options), splice_(splice) {}
+  BodyEncoder(const CallRequest& call, const Target& target, const EncodeInput& input, json::Splice& splice)
+      : call_(call), target_(target), input_(input), splice_(splice) {}
 
   Status encode();
 
@@ -120,14 +125,14 @@ class BodyEncoder {
 
   const CallRequest& call_;
   const Target& target_;
-  const EncodeOptions& options_;
+  const EncodeInput& input_;
   json::Splice& splice_;
   std::vector<std::string> added_;  // Names on the wire that came from elsewhere than the caller's body.
 };
 
 void BodyEncoder::ask_usage(const Member* stream_options) {
   if (!call_.stream) return;
-  const bool ask = options_.ask_usage && target_.provider->stream_usage && !dropped("stream_options");
+  const bool ask = input_.ask_usage && target_.provider->stream_usage && !dropped("stream_options");
   if (!ask) {
     if (stream_options != nullptr) splice_.remove(call_.scan, *stream_options);
     return;
@@ -186,9 +191,9 @@ void BodyEncoder::edit_member(const Member& member) {
 }
 
 Status BodyEncoder::override_fields() {
-  if (options_.overrides_json.empty()) return {};
+  if (input_.overrides_json.empty()) return {};
   json::Document document;
-  if (!document.parse(options_.overrides_json) || !document.root().is(Kind::Object)) {
+  if (!document.parse(input_.overrides_json) || !document.root().is(Kind::Object)) {
     return base::fail(ErrorKind::InvalidRequest, "a fallback's parameters must be a JSON object");
   }
   for (const Value::Pair& pair : document.root().members()) {
@@ -260,110 +265,21 @@ std::string full_path(const Target& target, domain::Operation operation) {
   return path;
 }
 
-// Whether rendered header lines hold a field of this (lower-case) name.
-bool has_field(std::string_view fields, std::string_view name) {
-  while (!fields.empty()) {
-    const std::size_t end = std::min(fields.find("\r\n"), fields.size());
-    const std::string_view line = fields.substr(0, end);
-    if (line.size() > name.size() && line[name.size()] == ':' &&
-        base::equals_ignoring_case(line.substr(0, name.size()), name)) {
-      return true;
-    }
-    fields.remove_prefix(std::min(end + 2, fields.size()));
-  }
-  return false;
-}
-
-std::string encode_fields(const CallRequest& call, const Target& target, const base::Secret& secret,
-                          const EncodeOptions& options) {
-  std::string fields;
-  fields.reserve(256 + secret.reveal().size() + target.extra_fields.size() + options.forward_fields.size());
-  fields += "Content-Type: application/json\r\n";
-  fields += call.stream ? "Accept: text/event-stream\r\n" : "Accept: application/json\r\n";
-  fields += "Accept-Encoding: identity\r\n";
-  const bool own_fields = !target.extra_fields.empty();
-  if (!own_fields || !has_field(target.extra_fields, "user-agent")) {
-    fields += "User-Agent: turnpike/" TURNPIKE_VERSION "\r\n";
-  }
-  if (!secret.empty()) {
-    switch (target.provider->auth) {
-      case AuthScheme::Bearer:
-        if (own_fields && has_field(target.extra_fields, "authorization")) break;
-        http::add_field(fields, "Authorization", "Bearer " + secret.reveal());
-        break;
-      case AuthScheme::RawAuthorization:
-        http::add_field(fields, "Authorization", secret.reveal());
-        break;
-      case AuthScheme::ApiKeyHeader:
-        http::add_field(fields, target.provider->auth_header, secret.reveal());
-        break;
-      case AuthScheme::None:
-        break;
-    }
-  }
-  if (!options.traceparent.empty()) http::add_field(fields, "traceparent", options.traceparent);
-  fields += target.extra_fields;
-  fields += options.forward_fields;
-  return fields;
-}
-
-class StaticCredential final : public CredentialSource {
- public:
-  explicit StaticCredential(base::Secret secret) : secret_(std::move(secret)) {}
-  Task<Result<const base::Secret*>> get() override { co_return &secret_; }
-
- private:
-  base::Secret secret_;
-};
-
-class MissingCredential final : public CredentialSource {
- public:
-  explicit MissingCredential(std::string message) : message_(std::move(message)) {}
-  Task<Result<const base::Secret*>> get() override {
-    co_return base::fail(ErrorKind::UpstreamUnauthenticated, message_);
-  }
-
- private:
-  std::string message_;
-};
-
 }  // namespace
 
-std::shared_ptr<CredentialSource> missing_credential(std::string_view label, std::string_view variable) {
-  return std::make_shared<MissingCredential>("litellm.AuthenticationError: the gateway has no API key for " +
-                                             std::string(label) + ": set " + std::string(variable) +
-                                             " for the gateway and start it again");
+Status encode_openai_body(const EncodeInput& input, Encoded& out) {
+  out.splice = std::make_unique<json::Splice>(input.call.body);
+  if (auto body = BodyEncoder(input.call, input.target, input, *out.splice).encode(); !body) return body;
+  out.splice->pieces(out.body);
+  return {};
 }
 
-void hide_secrets(std::string& text, const Target& target) {
-  constexpr std::size_t kShortest = 6;  // A shorter one could be any word.
-  for (const base::Secret& secret : target.hidden) {
-    const std::string& hidden = secret.reveal();
-    if (hidden.size() < kShortest) continue;
-    for (std::size_t at = text.find(hidden); at != std::string::npos; at = text.find(hidden, at + 3)) {
-      text.replace(at, hidden.size(), "***");
-    }
-  }
+std::string_view openai_operation_path(domain::Operation operation) {
+  return operation_path(operation);
 }
 
-std::shared_ptr<CredentialSource> static_credential(base::Secret secret) {
-  return std::make_shared<StaticCredential>(std::move(secret));
+std::string openai_path(const Target& target, domain::Operation operation) {
+  return full_path(target, operation);
 }
 
-Result<Encoded> encode(const CallRequest& call, const Target& target, const base::Secret& secret,
-                       const EncodeOptions& options) {
-  if (target.provider == nullptr || target.provider->shape != Shape::OpenAi) {
-    return base::fail(ErrorKind::Internal, "This provider's dialect is not served yet.");
-  }
-  Encoded encoded;
-  encoded.path = full_path(target, call.operation);
-  encoded.fields = encode_fields(call, target, secret, options);
-  encoded.splice = std::make_unique<json::Splice>(call.body);
-  if (auto body = BodyEncoder(call, target, options, *encoded.splice).encode(); !body) {
-    return base::fail(std::move(body.error()));
-  }
-  encoded.splice->pieces(encoded.body);
-  return encoded;
-}
-
-}  // namespace turnpike::provider
+}  // namespace turnpike::codec

@@ -1,0 +1,30 @@
+#include "codec/codecs.h"
+#include "codec/openai_codec.h"
+
+namespace turnpike::codec {
+
+const Codec& openai_codec() {
+  static const OpenAiCodec codec;
+  return codec;
+}
+
+const Codec& codec_of(const provider::Target& target) {
+  switch (target.shape) {
+    case provider::Shape::OpenAi:
+    case provider::Shape::AzureOpenAi:
+    case provider::Shape::Anthropic:
+    case provider::Shape::AnthropicVertex:
+    case provider::Shape::AnthropicBedrock:
+    case provider::Shape::Gemini:
+    case provider::Shape::VertexGemini:
+    case provider::Shape::BedrockConverse:
+    case provider::Shape::Cohere:
+    case provider::Shape::Ollama:
+    case provider::Shape::Watsonx:
+    case provider::Shape::Other:
+      break;
+  }
+  return openai_codec();
+}
+
+}  // namespace turnpike::codec

@@ -1,0 +1,36 @@
+#include "provider/aim.h"
+
+namespace turnpike::provider {
+
+std::string AimInput::setting(std::string_view param, std::initializer_list<std::string_view> variables) const {
+  if (params != nullptr) {
+    for (const auto& [name, value] : *params) {
+      if (name == param && !value.empty()) return value.reveal();
+    }
+  }
+  if (!environment) return {};
+  for (const std::string_view variable : variables) {
+    if (std::optional<std::string> value = environment(std::string(variable)); value && !value->empty()) return *value;
+  }
+  return {};
+}
+
+Shape shape_of(const Provider& provider, std::string_view) {
+  return provider.shape;
+}
+
+Result<std::string> own_base_url(const AimInput&) {
+  return std::string();
+}
+
+Result<std::shared_ptr<credential::CredentialSource>> own_credential(const AimInput&) {
+  return nullptr;
+}
+
+bool is_secret_param(std::string_view name) {
+  return name.find("key") != std::string_view::npos || name.find("token") != std::string_view::npos ||
+         name.find("secret") != std::string_view::npos || name.find("password") != std::string_view::npos ||
+         name.find("credentials") != std::string_view::npos;
+}
+
+}  // namespace turnpike::provider
