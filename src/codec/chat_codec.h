@@ -25,6 +25,12 @@ class ChatCodec : public Codec {
   virtual Status encode_chat(protocol::ChatRequest& request, const EncodeInput& input, Encoded& out) const = 0;
   virtual Result<protocol::ChatReply> decode_chat(std::string_view body, std::string_view label) const = 0;
   virtual std::unique_ptr<protocol::EventDecoder> decode_events(std::string_view label) const = 0;
+  /// Operations other than chat and (as one user message) text completions, and their answers, for dialects that have
+  /// them. By default InvalidRequest, naming the operation and the provider.
+  virtual Status encode_other(const EncodeInput& input, Encoded& out) const;
+  virtual Result<protocol::ReplyFacts> read_other(const protocol::ReplyOptions& options, const Encoded& request,
+                                                  std::string_view body, std::string& scratch,
+                                                  std::vector<std::string_view>& pieces) const;
   /// Whether the provider must be given the bytes of what stands at `media.url`.
   virtual bool needs_bytes(const protocol::Block& block, const EncodeInput& input) const {
     static_cast<void>(block), static_cast<void>(input);
