@@ -9,11 +9,11 @@
 
 namespace turnpike::credential {
 
-/// A request as it will be sent, for AWS to recognise: once signed, neither of these may change.
+/// A request as it will be sent, for AWS to recognise: once signed, nothing of it may change.
 struct SigningInput {
   std::string_view method = "POST";
   std::string_view path = "/";  // Percent-encoded, with its query: "/model/a%3A0/converse".
-  std::string_view host;        // As the Host field says it: without a default port.
+  std::string_view host;        // http::Origin::append_host
   std::string_view fields;      // Rendered lines ("Content-Type: application/json\r\n").
   std::span<const std::string_view> body;
   std::string_view region;   // "us-east-1"
@@ -26,8 +26,5 @@ struct SigningInput {
 ///
 /// Source: AWS General Reference, "Signature Version 4"; every service but S3, so the path is encoded once more.
 std::string sigv4_fields(const SigningInput& input, const Credential& credential);
-
-/// The value of Host: the port only where it is not the scheme's own.
-std::string host_field(const http::Origin& origin);
 
 }  // namespace turnpike::credential

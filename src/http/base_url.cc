@@ -13,6 +13,14 @@ std::string Origin::key() const {
   return text;
 }
 
+void Origin::append_host(std::string& out) const {
+  const bool v6 = host.find(':') != std::string::npos;
+  if (v6) out += '[';
+  out += host;
+  if (v6) out += ']';
+  if (port != (tls ? 443 : 80)) out.append(":").append(std::to_string(port));
+}
+
 Result<BaseUrl> parse_base_url(std::string_view url) {
   const auto refuse = [&](std::string_view why) {
     return base::fail(ErrorKind::InvalidRequest,

@@ -192,17 +192,12 @@ Task<Status> PooledClient::write_request(Connection& connection, const Outgoing&
   std::uint64_t body_bytes = 0;
   for (const std::string_view piece : request.body) body_bytes += piece.size();
   const Origin& origin = *request.origin;
-  const bool usual_port = origin.port == (origin.tls ? 443 : 80);
-  const bool v6 = origin.host.find(':') != std::string::npos;
   // The thread's spare text is taken for the time of the send and put back with its room.
   thread_local std::string spare;
   std::string head = std::move(spare);
   head.clear();
   head.append(request.method).append(" ").append(request.path).append(" HTTP/1.1\r\nHost: ");
-  if (v6) head.append("[");
-  head.append(origin.host);
-  if (v6) head.append("]");
-  if (!usual_port) head.append(":").append(std::to_string(origin.port));
+  origin.append_host(head);
   head.append("\r\n").append(request.fields);
   if (body_bytes > 0 || request.method == "POST")
     head.append("Content-Length: ").append(std::to_string(body_bytes)).append("\r\n");

@@ -26,6 +26,8 @@ struct Origin {
   std::string ca_file;  // Empty: the system's roots.
 
   std::string key() const;  // "https://host:port", with verify and ca_file where they differ from the default.
+  /// Appends the value of Host: the port only where it is not the scheme's own. Signatures cover it.
+  void append_host(std::string& out) const;
   bool operator==(const Origin&) const = default;
 };
 
