@@ -33,6 +33,8 @@ std::optional<std::uint64_t> parse_unsigned(std::string_view text);
 
 /// Decodes %XX; nothing when an escape is broken. '+' stays '+'.
 std::optional<std::string> percent_decode(std::string_view text);
+/// One segment of a path or one value of a query: every byte but RFC 3986's unreserved ones as %XX.
+std::string percent_encode(std::string_view text);
 
 /// The up to `count` candidates that look most like `text`, nearest first; far ones are left out.
 std::vector<std::string> nearest(std::string_view text, std::span<const std::string> candidates, std::size_t count);

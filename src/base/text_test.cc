@@ -36,6 +36,7 @@ TEST(Text, HexAndPercent) {
   EXPECT_FALSE(from_hex("0g"));
   EXPECT_EQ(percent_decode("a%2Fb+c"), "a/b+c");
   EXPECT_FALSE(percent_decode("%2"));
+  EXPECT_EQ(percent_encode("a/b c:1~\xC3\xA9?"), "a%2Fb%20c%3A1~%C3%A9%3F");
   EXPECT_FALSE(parse_unsigned("18446744073709551616"));
   EXPECT_EQ(parse_unsigned("18446744073709551615"), UINT64_MAX);
 }
