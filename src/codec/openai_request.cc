@@ -237,7 +237,7 @@ Status BodyEncoder::encode() {
     edit_member(member);
   }
   if (!model_given) splice_.add(call_.scan, "model", json::quoted(target_.model));
-  if (call_.operation != domain::Operation::Embedding) ask_usage(stream_options);
+  if (domain::writes_text(call_.operation)) ask_usage(stream_options);
   if (extra_body != nullptr && extra_body->kind == Kind::Object) add_absent(extra_body->value.in(call_.body));
   add_absent(target_.default_params_json);
   return {};
@@ -251,6 +251,20 @@ std::string_view operation_path(domain::Operation operation) {
       return "/completions";
     case domain::Operation::Embedding:
       return "/embeddings";
+    case domain::Operation::Rerank:
+      return "/rerank";
+    case domain::Operation::Moderation:
+      return "/moderations";
+    case domain::Operation::ImageGeneration:
+      return "/images/generations";
+    case domain::Operation::ImageEdit:
+      return "/images/edits";
+    case domain::Operation::Speech:
+      return "/audio/speech";
+    case domain::Operation::Transcription:
+      return "/audio/transcriptions";
+    case domain::Operation::Translation:
+      return "/audio/translations";
   }
   return "";
 }

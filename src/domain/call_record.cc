@@ -13,6 +13,20 @@ std::string_view operation_name(Operation operation) {
       return "completion";
     case Operation::Embedding:
       return "embedding";
+    case Operation::Rerank:
+      return "rerank";
+    case Operation::Moderation:
+      return "moderation";
+    case Operation::ImageGeneration:
+      return "image_generation";
+    case Operation::ImageEdit:
+      return "image_edit";
+    case Operation::Speech:
+      return "speech";
+    case Operation::Transcription:
+      return "transcription";
+    case Operation::Translation:
+      return "translation";
   }
   return "";
 }
@@ -25,6 +39,20 @@ std::string_view operation_call_type(Operation operation) {
       return "atext_completion";
     case Operation::Embedding:
       return "aembedding";
+    case Operation::Rerank:
+      return "arerank";
+    case Operation::Moderation:
+      return "amoderation";
+    case Operation::ImageGeneration:
+      return "aimage_generation";
+    case Operation::ImageEdit:
+      return "aimage_edit";
+    case Operation::Speech:
+      return "aspeech";
+    case Operation::Transcription:
+      return "atranscription";
+    case Operation::Translation:
+      return "atranslation";
   }
   return "";
 }

@@ -14,9 +14,31 @@
 namespace turnpike::domain {
 
 /// What a caller asked for; decides the route name in logs and LiteLLM's `call_type`.
-enum class Operation : std::uint8_t { Chat, Completion, Embedding };
-std::string_view operation_name(Operation operation);       // "chat", "completion", "embedding"
-std::string_view operation_call_type(Operation operation);  // "acompletion", "atext_completion", "aembedding"
+/// The numbers stand in the ledger: new ones go to the end.
+enum class Operation : std::uint8_t {
+  Chat,
+  Completion,
+  Embedding,
+  Rerank,
+  Moderation,
+  ImageGeneration,
+  ImageEdit,
+  Speech,
+  Transcription,
+  Translation,
+};
+std::string_view operation_name(Operation operation);       // "chat", "completion", "embedding", ...
+std::string_view operation_call_type(Operation operation);  // "acompletion", "atext_completion", "aembedding", ...
+/// Whether the answer is text that a model writes token by token.
+constexpr bool writes_text(Operation operation) {
+  return operation == Operation::Chat || operation == Operation::Completion;
+}
+constexpr bool makes_images(Operation operation) {
+  return operation == Operation::ImageGeneration || operation == Operation::ImageEdit;
+}
+constexpr bool reads_audio(Operation operation) {
+  return operation == Operation::Transcription || operation == Operation::Translation;
+}
 
 /// How a call ended, as the ledger says it (spec: money, section 2).
 enum class EntryStatus : std::uint8_t { Success = 0, Failure = 1, Aborted = 2, Interrupted = 3 };

@@ -21,7 +21,11 @@ constexpr std::string_view kActedKeys[] = {
     "messages",
     "prompt",
     "input",
+    "query",
+    "documents",
     "n",
+    "size",
+    "quality",
     "max_tokens",
     "max_completion_tokens",
     "user",
@@ -94,28 +98,20 @@ constexpr std::string_view kRedirectingPrefixes[] = {"aws_", "vertex_", "azure_"
 
 // What the model reads or is held to: names in there are the caller's own (a tool may well have a parameter api_key).
 constexpr std::string_view kForTheModel[] = {
-    "messages",
-    "prompt",
-    "input",
-    "tools",
-    "tool_choice",
-    "functions",
-    "function_call",
-    "response_format",
-    "prediction",
-    "documents",
-    "guided_json",
-    "json_schema",
-    "structured_outputs",
-    "guided_choice",
-    "chat_template_kwargs",
-    "logit_bias",
-    "stop",
-    "suffix",
-    "text",
+    "messages",        "prompt",
+    "input",           "query",
+    "tools",           "tool_choice",
+    "functions",       "function_call",
+    "response_format", "prediction",
+    "documents",       "guided_json",
+    "json_schema",     "structured_outputs",
+    "guided_choice",   "chat_template_kwargs",
+    "logit_bias",      "stop",
+    "suffix",          "text",
     "mock_response",
 };
 
+constexpr std::string_view kModerationModel = "omni-moderation-latest";  // What OpenAI takes when none is named.
 constexpr std::uint64_t kChoicesMax = 128;
 constexpr std::size_t kFallbacksMax = 32;
 constexpr std::size_t kTagsMax = 64;
@@ -393,27 +389,93 @@ Status Reader::read(const json::Scan& scan, const Value& root) {
   return {};
 }
 
-std::string_view content_field(domain::Operation operation) {
+bool never_streams(domain::Operation operation) {
+  using domain::Operation;
+  return operation == Operation::Embedding || operation == Operation::Rerank || operation == Operation::Moderation;
+}
+
+/// The fields without which there is nothing to do.
+std::span<const std::string_view> content_fields(domain::Operation operation) {
+  static constexpr std::string_view kChat[] = {"messages"};
+  static constexpr std::string_view kPrompt[] = {"prompt"};
+  static constexpr std::string_view kInput[] = {"input"};
+  static constexpr std::string_view kRerank[] = {"query", "documents"};
   switch (operation) {
     case domain::Operation::Chat:
-      return "messages";
+      return kChat;
     case domain::Operation::Completion:
-      return "prompt";
+    case domain::Operation::ImageGeneration:
+    case domain::Operation::ImageEdit:
+      return kPrompt;
     case domain::Operation::Embedding:
-      return "input";
+    case domain::Operation::Moderation:
+    case domain::Operation::Speech:
+      return kInput;
+    case domain::Operation::Rerank:
+      return kRerank;
+    case domain::Operation::Transcription:
+    case domain::Operation::Translation:
+      return {};  // A file.
   }
-  return "";
+  return {};
+}
+
+tl::unexpected<Error> refuse_missing(std::string_view field) {
+  return refuse(field, "litellm.BadRequestError: the field '" + std::string(field) + "' is required");
+}
+
+Status check_content(const CallRequest& call) {
+  using domain::Operation;
+  for (const std::string_view content : content_fields(call.operation)) {
+    const json::Member* given = call.scan.find(content);
+    if (given == nullptr || given->kind == Kind::Null) return refuse_missing(content);
+    if (call.operation == Operation::Chat && given->kind != Kind::Array) {
+      return refuse(content, "litellm.BadRequestError: 'messages' must be a list of messages");
+    }
+    if (content == "documents" && (given->kind != Kind::Array || given->value.in(call.body) == "[]")) {
+      return refuse(content, "litellm.BadRequestError: 'documents' must be a list that is not empty");
+    }
+    if ((content == "query" || call.operation == Operation::Speech || domain::makes_images(call.operation)) &&
+        content != "documents" && given->kind != Kind::String) {
+      return refuse(content, "litellm.BadRequestError: '" + std::string(content) + "' must be a string");
+    }
+  }
+  if (domain::reads_audio(call.operation) && (!call.form || call.form->find_file("file") == nullptr)) {
+    return refuse_missing("file");
+  }
+  if (call.operation == Operation::ImageEdit && call.form && call.form->find_file("image") == nullptr) {
+    return refuse_missing("image");
+  }
+  return {};
+}
+
+/// Reads a form and puts its fields where a JSON body would stand.
+Status take_form(std::string_view content_type, std::string_view body, CallRequest& call) {
+  Result<Form> form = parse_form(content_type, body);
+  if (!form) return base::fail(std::move(form.error()));
+  call.form = std::make_unique<Form>(std::move(*form));
+  call.form_bytes = body;
+  call.owned = std::make_unique<std::string>(form_as_json(*call.form, body));
+  const std::size_t length = call.owned->size();
+  call.owned->append(json::kJsonPadding, '\0');
+  call.body = std::string_view(*call.owned).substr(0, length);
+  return {};
 }
 
 }  // namespace
 
-Result<CallRequest> parse_call(domain::Operation operation, std::string_view body, std::string_view path_model) {
+Result<CallRequest> parse_call(domain::Operation operation, std::string_view body, std::string_view path_model,
+                               std::string_view content_type) {
   // No body is `{}`: the answer then names the field that is missing.
   static constexpr char kNothing[2 + json::kJsonPadding] = {'{', '}'};
   if (base::trim(body).empty()) body = {kNothing, 2};
   CallRequest call;
   call.operation = operation;
   call.body = body;
+  if (is_form(content_type)) {
+    if (Status form = take_form(content_type, body, call); !form) return base::fail(std::move(form.error()));
+    body = call.body;
+  }
   json::Document document;
   if (auto parsed = document.parse(body); !parsed) {
     return refuse("", "The request body is " + parsed.error().message);
@@ -431,19 +493,16 @@ Result<CallRequest> parse_call(domain::Operation operation, std::string_view bod
     if (!text) return base::fail(std::move(text.error()));
     call.model = std::move(*text);
   }
+  if (call.model.empty() && operation == domain::Operation::Moderation) call.model = kModerationModel;
   if (call.model.empty()) {
     return refuse("model", "litellm.BadRequestError: you must provide a model: the field 'model' is missing or empty");
   }
 
-  const std::string_view content = content_field(operation);
-  const json::Member* given = call.scan.find(content);
-  if (given == nullptr || given->kind == Kind::Null) {
-    return refuse(content, "litellm.BadRequestError: the field '" + std::string(content) + "' is required");
+  if (Status content = check_content(call); !content) return base::fail(std::move(content.error()));
+  if (never_streams(operation)) call.stream = false;
+  if (!domain::writes_text(operation) && operation != domain::Operation::Embedding) {
+    call.measures = measure(call, document.root());
   }
-  if (operation == domain::Operation::Chat && given->kind != Kind::Array) {
-    return refuse(content, "litellm.BadRequestError: 'messages' must be a list of messages");
-  }
-  if (operation == domain::Operation::Embedding) call.stream = false;
   return call;
 }
 

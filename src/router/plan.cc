@@ -14,6 +14,20 @@ std::string_view route_of(domain::Operation operation) {
       return "/completions";
     case domain::Operation::Embedding:
       return "/embeddings";
+    case domain::Operation::Rerank:
+      return "/rerank";
+    case domain::Operation::Moderation:
+      return "/moderations";
+    case domain::Operation::ImageGeneration:
+      return "/images/generations";
+    case domain::Operation::ImageEdit:
+      return "/images/edits";
+    case domain::Operation::Speech:
+      return "/audio/speech";
+    case domain::Operation::Transcription:
+      return "/audio/transcriptions";
+    case domain::Operation::Translation:
+      return "/audio/translations";
   }
   return "";
 }
