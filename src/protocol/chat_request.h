@@ -106,6 +106,23 @@ class ParamSet {
   constexpr void set(Param param) { bits_ |= std::uint64_t{1} << static_cast<unsigned>(param); }
   constexpr void clear(Param param) { bits_ &= ~(std::uint64_t{1} << static_cast<unsigned>(param)); }
   constexpr bool empty() const { return bits_ == 0; }
+  constexpr bool operator==(const ParamSet&) const = default;
+
+  static constexpr ParamSet all() {
+    ParamSet set;
+    set.bits_ = (std::uint64_t{1} << kParamCount) - 1;
+    return set;
+  }
+  constexpr ParamSet without(ParamSet others) const {
+    ParamSet set = *this;
+    set.bits_ &= ~others.bits_;
+    return set;
+  }
+  constexpr ParamSet with(ParamSet others) const {
+    ParamSet set = *this;
+    set.bits_ |= others.bits_;
+    return set;
+  }
 
  private:
   std::uint64_t bits_ = 0;

@@ -16,6 +16,8 @@ struct Text {
 template <Text... kTexts>
 inline constexpr std::array<std::string_view, sizeof...(kTexts)> names{kTexts.view()...};
 
+using protocol::Param;
+using protocol::ParamSet;
 using Names = std::span<const std::string_view>;
 using Rules = std::span<const FieldRule>;
 constexpr Names kNone;
@@ -52,8 +54,17 @@ constexpr FieldRule kUnknownServer[] = {
 
 constexpr FieldRule kVoyage[] = {{"dimensions", "output_dimension"}};
 
+/// What most rows need not say.
+struct More {
+  ParamSet takes = kCommonParams;
+  Quirks quirks = {};
+  std::span<const HeaderRule> headers = {};
+  std::string_view serves = "chat";
+  Tested tested = Tested::ShapeOnly;
+};
+
 constexpr Provider hosted(std::string_view name, std::string_view label, std::string_view base_url, Names keys,
-                          Names bases, Rules rules) {
+                          Names bases, Rules rules, More more = {}) {
   Provider row;
   row.name = name;
   row.label = label;
@@ -61,6 +72,11 @@ constexpr Provider hosted(std::string_view name, std::string_view label, std::st
   row.key_variables = keys;
   row.base_url_variables = bases;
   row.rules = rules;
+  row.takes = more.takes;
+  row.quirks = more.quirks;
+  row.headers = more.headers;
+  row.serves = more.serves;
+  row.tested = more.tested;
   return row;
 }
 
@@ -88,6 +104,10 @@ constexpr Provider key_in(Provider row, std::string_view header) {
   row.auth_header = header;
   return row;
 }
+constexpr Provider speaks(Shape shape, Provider row) {
+  row.shape = shape;
+  return row;
+}
 constexpr Provider raw_key(Provider row) {
   row.auth = AuthScheme::RawAuthorization;
   return row;
@@ -112,9 +132,9 @@ constexpr Provider kCatalogue[] = {
     hosted("anyscale", "Anyscale", "https://api.endpoints.anyscale.com/v1", names<"ANYSCALE_API_KEY">, names<"ANYSCALE_API_BASE">, kNoRules),
     hosted("apertis", "Apertis", "https://api.stima.tech/v1", names<"STIMA_API_KEY">, names<"STIMA_API_BASE">, kOlderTokenLimit),
     raw_key(hosted("assemblyai", "AssemblyAI", "https://llm-gateway.assemblyai.com/v1", names<"ASSEMBLYAI_API_KEY">, names<"ASSEMBLYAI_API_BASE">, kNoRules)),
-    later("azure", "Azure", names<"AZURE_API_KEY", "AZURE_OPENAI_API_KEY">),
-    later("azure_ai", "AzureAI", names<"AZURE_AI_API_KEY">),
-    later("azure_text", "Azure", names<"AZURE_API_KEY", "AZURE_OPENAI_API_KEY">),
+    speaks(Shape::AzureOpenAi, key_in(hosted("azure", "Azure", "", names<"AZURE_API_KEY", "AZURE_OPENAI_API_KEY">, names<"AZURE_API_BASE", "AZURE_OPENAI_ENDPOINT">, kNoRules), "api-key")),
+    speaks(Shape::AzureOpenAi, hosted("azure_ai", "AzureAI", "", names<"AZURE_AI_API_KEY">, names<"AZURE_AI_API_BASE">, kNoRules)),
+    speaks(Shape::AzureOpenAi, key_in(hosted("azure_text", "Azure", "", names<"AZURE_API_KEY", "AZURE_OPENAI_API_KEY">, names<"AZURE_API_BASE", "AZURE_OPENAI_ENDPOINT">, kNoRules), "api-key")),
     hosted("baseten", "Baseten", "https://inference.baseten.co/v1", names<"BASETEN_API_KEY">, names<"BASETEN_API_BASE">, kOlderTokenLimit),
     later("bedrock", "Bedrock", names<"AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK">),
     later("bedrock_converse", "Bedrock", names<"AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK">),

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "domain/call_record.h"
+#include "protocol/chat_request.h"
 
 namespace turnpike::provider {
 
@@ -33,6 +36,82 @@ struct FieldRule {
   std::string_view to;
 };
 
+/// What a provider of OpenAI's shape wants done to a body, or does to an answer, beyond names of parameters.
+enum class Quirk : std::uint8_t {
+  // Messages.
+  FlatContent,     // Content that is a list of texts becomes one string.
+  NoNames,         // No `name`, but in answers of tools.
+  NoNulls,         // No members that are null.
+  ReasoningBack,   // Takes `reasoning_content` of earlier turns, and wants it with tool calls.
+  KnowsDeveloper,  // The role `developer`; others are told `system`.
+  KnowsMarks,      // `cache_control`.
+  KnowsAll,        // Speaks LiteLLM's own dialect: nothing is taken out.
+  NineCharIds,     // Ids of tool calls are nine letters or digits.
+  MistralParts,    // Documents, files and audio in Mistral's spelling.
+  VideoParts,      // A file that is a video becomes `video_url`.
+  InlineImages,    // Images for models without eyes are read by the server: "#transform=inline" behind the address.
+  ToolTextOnly,    // What a tool returns is one string.
+  // Tools.
+  NoStrict,       // No `strict`.
+  NoAdditional,   // No `additionalProperties` in schemas.
+  InlineRefs,     // No `$ref` in schemas.
+  ToolsIfListed,  // Tools only where the price catalogue does not deny them.
+  ChoiceAny,      // "required" is called "any".
+  ChoiceAuto,     // No `tool_choice` but "auto" and "none".
+  ChoiceInWords,  // "required" is said by a message instead.
+  // Answers asked in a form.
+  JsonTool,         // Models without JSON schemas get a tool that takes the answer.
+  SchemaInObject,   // {"type":"json_object","schema":...}
+  SchemaForObject,  // No json_object: a schema that takes any object.
+  SchemaOnly,       // No json_object.
+  // Parameters.
+  ReasoningRules,    // Reasoning models of OpenAI: max_completion_tokens, no sampling.
+  GrokRules,         // Reasoning models of xAI: no penalties, no stop.
+  OneChoice,         // n is 1.
+  TemperatureToOne,  // Temperatures end at 1, and begin at 0.3 where n is above 1.
+  ThinkingAsEffort,  // A thinking budget becomes reasoning_effort.
+  // Answers.
+  ThinkTags,  // <think>...</think> at the start of the content.
+  Cites,      // `citations` and `search_results`, which the text names as [1].
+};
+
+class Quirks {
+ public:
+  constexpr Quirks() = default;
+  constexpr Quirks(std::initializer_list<Quirk> quirks) {
+    for (const Quirk quirk : quirks) bits_ |= std::uint64_t{1} << static_cast<unsigned>(quirk);
+  }
+  constexpr bool has(Quirk quirk) const { return (bits_ >> static_cast<unsigned>(quirk) & 1U) != 0; }
+  constexpr bool any(Quirks others) const { return (bits_ & others.bits_) != 0; }
+  constexpr bool empty() const { return bits_ == 0; }
+
+ private:
+  std::uint64_t bits_ = 0;
+};
+
+/// A header a provider wants besides the key; from the environment, else `fallback`, else left out.
+struct HeaderRule {
+  std::string_view name;
+  std::string_view variable;
+  std::string_view fallback;
+};
+
+/// How far a row has been tried.
+enum class Tested : std::uint8_t {
+  ShapeOnly,    // The shape is, this provider is not.
+  Differences,  // What differs from its shape has fixtures.
+  Complete,     // Every case of test/wire/chat.
+};
+
+/// The parameters of OpenAI's own chat API.
+inline constexpr protocol::ParamSet kOpenAiParams = protocol::ParamSet::all().without({protocol::Param::Thinking});
+/// What servers of OpenAI's shape take as a rule.
+inline constexpr protocol::ParamSet kCommonParams = kOpenAiParams.without(
+    {protocol::Param::Store, protocol::Param::Metadata, protocol::Param::ServiceTier, protocol::Param::PromptCacheKey,
+     protocol::Param::PromptCacheRetention, protocol::Param::PromptCacheOptions, protocol::Param::SafetyIdentifier,
+     protocol::Param::Moderation, protocol::Param::Prediction, protocol::Param::Verbosity,
+     protocol::Param::WebSearchOptions});
+
 /// A company's API: one row of the catalogue.
 struct Provider {
   std::string_view name;   // The prefix of "provider/model".
@@ -47,6 +126,11 @@ struct Provider {
   bool self_hosted = false;    // Costs 0 unless priced (AC-PRICE-3); key optional.
   bool stream_usage = true;    // False: refuses stream_options (NOSO).
   std::string_view bare_path;  // Put before the operation's path when the configured base has none ("/v1").
+  protocol::ParamSet takes = protocol::ParamSet::all();  // Of a chat call; OpenAI's shape.
+  Quirks quirks;
+  std::span<const HeaderRule> headers;
+  std::string_view serves = "chat";  // For people: "chat, embeddings".
+  Tested tested = Tested::ShapeOnly;
 };
 
 /// Sorted by name.
