@@ -41,15 +41,19 @@ struct Context {
 /// Where an attempt's credential comes from: asynchronous and with an expiry, so that tokens can be fetched ahead of
 /// time (OAuth, STS).
 ///
-/// Errors:    UpstreamUnauthenticated when there is none to give (message says what to set or what refused), Timeout,
-///            UpstreamConnection. Messages hold no secret.
+/// Errors:    UpstreamUnauthenticated when there is none to give (message says what to set or what refused),
+///            UpstreamUnavailable when whoever gives it out cannot be reached, Timeout and CallerGone. Messages hold no
+///            secret.
 /// Threading: shared by all I/O threads.
 class CredentialSource {
  public:
   virtual ~CredentialSource() = default;
   virtual Task<Result<CredentialRef>> get(Context context) = 0;
-  /// The provider answered 401 to it: a renewable one is fetched anew by the next `get`.
-  virtual void refused(const CredentialRef& credential) { static_cast<void>(credential); }
+  /// The provider does not take it: a renewable one is fetched anew by the next `get`. True when that may help.
+  virtual bool refused(const CredentialRef& credential) {
+    static_cast<void>(credential);
+    return false;
+  }
 };
 
 /// The key of a config line or a variable; an empty one is Kind::None.
