@@ -10,8 +10,9 @@ const Codec& openai_codec() {
 
 const Codec& codec_of(const provider::Target& target) {
   switch (target.shape) {
-    case provider::Shape::OpenAi:
     case provider::Shape::AzureOpenAi:
+      return azure_codec();
+    case provider::Shape::OpenAi:
     case provider::Shape::Anthropic:
     case provider::Shape::AnthropicVertex:
     case provider::Shape::AnthropicBedrock:

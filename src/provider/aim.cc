@@ -1,4 +1,4 @@
-#include "provider/aim.h"
+#include "provider/own_aim.h"
 
 namespace turnpike::provider {
 
@@ -15,12 +15,18 @@ std::string AimInput::setting(std::string_view param, std::initializer_list<std:
   return {};
 }
 
-Shape shape_of(const Provider& provider, std::string_view) {
+Shape shape_of(const Provider& provider, std::string_view model) {
+  if (provider.shape == Shape::AzureOpenAi) return azure_shape(provider, model);
   return provider.shape;
 }
 
-Result<std::string> own_base_url(const AimInput&) {
-  return std::string();
+Result<std::string> own_base_url(const AimInput& input) {
+  return account_base_url(input);
+}
+
+void complete_target(const AimInput& input, Target& target) {
+  if (input.provider->shape == Shape::AzureOpenAi) return complete_azure(input, target);
+  complete_other(input, target);
 }
 
 Result<std::shared_ptr<credential::CredentialSource>> own_credential(const AimInput&) {

@@ -11,6 +11,7 @@
 #include "config/settings.h"
 #include "credential/credential.h"
 #include "provider/provider.h"
+#include "provider/target.h"
 
 namespace turnpike::provider {
 
@@ -25,6 +26,7 @@ struct AimInput {
   config::Environment environment;
   bool ssl_verify = true;
   std::string ssl_ca_file;
+  std::string api_base;  // Of the config line, as written.
 
   /// A parameter of the config line, else the first variable that is set; empty when none is.
   std::string setting(std::string_view param, std::initializer_list<std::string_view> variables) const;
@@ -37,6 +39,10 @@ Shape shape_of(const Provider& provider, std::string_view model);
 /// The address of providers whose customers have one each (region, project, account); empty when the row has its own.
 /// Errors: InvalidRequest saying what to set.
 Result<std::string> own_base_url(const AimInput& input);
+
+/// What only the provider knows of a target that has its address: the api version of the environment, the path in
+/// front of an operation's, a project. Called when all else of `target` is set but the credential.
+void complete_target(const AimInput& input, Target& target);
 
 /// Where credentials come from that are no plain key (OAuth, AWS, Entra); null when a plain key is all there is.
 /// Errors: InvalidRequest saying what to set.

@@ -111,6 +111,8 @@ TEST(ResolveModel, FollowsTheOrderOfTheRules) {
       {"fireworks_ai/accounts/me/models/x", "", "", "fireworks_ai", "accounts/me/models/x"},
       {"huggingface/novita/org/name", "", "", "huggingface", "org/name:novita"},
       {"huggingface/org/name", "", "", "huggingface", "org/name"},
+      {"azure/o_series/my-o3", "", "", "azure", "my-o3"},
+      {"azure/gpt5_series/my-gpt", "", "", "azure", "my-gpt"},
       {"clarifai/openai.chat.gpt", "", "", "clarifai", "https://clarifai.com/openai/chat/models/gpt"},
   };
   const BareModelProvider bare = [](std::string_view model) -> std::string {

@@ -66,6 +66,12 @@ std::string model_for_wire(const Provider& provider, std::string_view model) {
            std::string(model.substr(first + 1, second - first - 1)) + "/models/" +
            std::string(model.substr(second + 1));
   }
+  if (provider.shape == Shape::AzureOpenAi) {
+    // They choose LiteLLM's rules for parameters; the deployment's name stands behind them.
+    for (const std::string_view prefix : {"o_series/", "gpt5_series/"}) {
+      if (model.starts_with(prefix)) return std::string(model.substr(prefix.size()));
+    }
+  }
   return std::string(model);
 }
 

@@ -1,5 +1,6 @@
 #include "router/deployments.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "base/text.h"
@@ -77,6 +78,8 @@ Result<http::BaseUrl> base_of(const provider::AimInput& aim, const config::Model
     return base::fail(ErrorKind::InvalidRequest, std::string(provider.label) + " has no fixed address: set api_base" +
                                                      (variables.empty() ? "" : " or the variable " + variables));
   }
+  // Azure's portal shows addresses with their api-version, which `complete_target` reads.
+  if (provider.shape == provider::Shape::AzureOpenAi) url.resize(std::min(url.size(), url.find('?')));
   return http::parse_base_url(url);
 }
 
@@ -154,7 +157,8 @@ Status aim(Deployment& deployment, std::string_view model, const config::ModelEn
   }
   const provider::AimInput input{&provider,          resolved.model,    shape,
                                  entry.api_key,      entry.api_version, &entry.provider_params,
-                                 common.environment, common.ssl_verify, common.ssl_ca_file};
+                                 common.environment, common.ssl_verify, common.ssl_ca_file,
+                                 entry.api_base};
   Result<http::BaseUrl> base = base_of(input, entry, common.environment);
   if (!base) return base::fail(std::move(base.error()));
   base->origin.verify = common.ssl_verify;
@@ -182,6 +186,7 @@ Status aim(Deployment& deployment, std::string_view model, const config::ModelEn
   target.shape = shape;
   target.model = resolved.model;
   target.base = std::move(*base);
+  provider::complete_target(input, target);
   target.shown_base = shown(target.base);
   target.self_hosted = provider::is_self_hosted(provider, target.base.origin.host);
   if (own_credential) {

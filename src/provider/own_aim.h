@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "provider/aim.h"
+
+// What `aim.cc` asks of the providers whose addresses, versions or paths are their own; one source each.
+namespace turnpike::provider {
+
+/// Azure OpenAI and Foundry: who speaks which dialect at which host, the api version.
+Shape azure_shape(const Provider& provider, std::string_view model);
+void complete_azure(const AimInput& input, Target& target);
+
+/// Cloudflare, Databricks, watsonx, Snowflake, DataRobot: the account's address.
+Result<std::string> account_base_url(const AimInput& input);
+void complete_other(const AimInput& input, Target& target);
+
+}  // namespace turnpike::provider
