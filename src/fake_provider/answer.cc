@@ -6,39 +6,13 @@
 #include <array>
 #include <cstring>
 
+#include "fake_provider/words.h"
 #include "json/write.h"
 
 namespace turnpike::fake_provider {
 namespace {
 
 constexpr std::int64_t kCreated = 1'700'000'000;  // A fixed day: answers are the same in every run.
-constexpr std::array<std::string_view, 16> kWords = {"road ", "toll ", "gate ", "lane ", "mile ", "sign ",
-                                                     "turn ", "stop ", "pass ", "ramp ", "exit ", "fork ",
-                                                     "hill ", "dale ", "ford ", "pike "};
-
-/// One word per token, drawn by the content's hash.
-class Words {
- public:
-  explicit Words(std::uint64_t seed) : state_(seed | 1) {}
-  std::string_view next() {
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 7;
-    state_ ^= state_ << 17;
-    return kWords[state_ >> 60];
-  }
-
- private:
-  std::uint64_t state_;
-};
-
-std::string text_of_tokens(const Ask& ask, std::int64_t count, std::uint64_t choice) {
-  Words words(ask.content_hash + choice);
-  std::string text;
-  text.reserve(static_cast<std::size_t>(count) * 5 + static_cast<std::size_t>(ask.script.pad_bytes));
-  for (std::int64_t i = 0; i < count; ++i) text += words.next();
-  text.append(static_cast<std::size_t>(ask.script.pad_bytes), 'x');
-  return text;
-}
 
 std::string usage_json(const Ask& ask, const Tokens& tokens) {
   if (ask.kind == AskKind::Embedding) {

@@ -9,7 +9,8 @@
 
 namespace turnpike::fake_provider {
 
-enum class AskKind : std::uint8_t { Chat, Completion, Embedding };
+/// Messages: a chat in Anthropic's dialect.
+enum class AskKind : std::uint8_t { Chat, Completion, Embedding, Messages };
 
 /// What of a request decides the answer.
 struct Ask {

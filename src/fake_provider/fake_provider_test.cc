@@ -6,6 +6,7 @@
 #include "fake_provider/account.h"
 #include "fake_provider/answer.h"
 #include "fake_provider/ask.h"
+#include "fake_provider/messages.h"
 #include "fake_provider/script.h"
 #include "json/scan.h"
 
@@ -147,6 +148,24 @@ TEST(Account, SumsWholeAnswersOnly) {
   EXPECT_NE(text.find(R"("answers":[{"id":"a")"), std::string::npos) << text;
   account.reset();
   EXPECT_NE(account.render().find(R"("calls":1,"open":1,"whole":0)"), std::string::npos);
+}
+
+TEST(Messages, SayInAnthropicsDialectWhatTheScriptAsks) {
+  const Ask ask = ask_for(AskKind::Messages, chat(R"(,"max_tokens":3,"fake":{"cached_tokens":2})"));
+  const Tokens tokens = tokens_of(ask);
+  const std::string body = messages_body(ask, tokens, "msg_1");
+  EXPECT_NE(body.find(R"("stop_reason":"max_tokens")"), std::string::npos) << body;
+  EXPECT_NE(
+      body.find(R"("input_tokens":6,"cache_creation_input_tokens":0,"cache_read_input_tokens":2,"output_tokens":3)"),
+      std::string::npos)
+      << body;
+  std::string events;
+  for (const std::string& event : messages_events(ask, tokens, "msg_1")) events += event;
+  EXPECT_EQ(count(events, "text_delta"), 3U);
+  EXPECT_EQ(count(events, R"("output_tokens":1,)"), 1U) << "the start says a placeholder";
+  EXPECT_EQ(count(events, R"("usage":{"output_tokens":3})"), 1U);
+  EXPECT_TRUE(events.ends_with("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"));
+  EXPECT_EQ(messages_error(529, "full"), R"({"type":"error","error":{"type":"overloaded_error","message":"full"}})");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "fake_provider/answer.h"
+#include "fake_provider/messages.h"
 #include "json/write.h"
 
 namespace turnpike::fake_provider {
@@ -19,6 +20,7 @@ constexpr std::size_t kFailedMax = 100'000;
 std::string key_label(const http::Request& request) {
   std::string_view key = request.find("authorization");
   if (key.starts_with("Bearer ")) key.remove_prefix(7);
+  if (key.empty()) key = request.find("x-api-key");
   if (key.empty()) return "none";
   return base::sha256_hex(key).substr(0, 12);
 }
@@ -28,6 +30,7 @@ std::optional<AskKind> kind_of(std::string_view path) {
   if (path == "/chat/completions") return AskKind::Chat;
   if (path == "/completions") return AskKind::Completion;
   if (path == "/embeddings") return AskKind::Embedding;
+  if (path == "/messages") return AskKind::Messages;
   return std::nullopt;
 }
 
@@ -111,6 +114,7 @@ Task<void> Provider::send_error(http::Exchange& exchange, Call& call, int status
   call.status = status;
   http::ReplyHead head;
   head.status = status;
+  if (call.ask.kind == AskKind::Messages) body = messages_error(status, "scripted error");
   if (call.ask.script.retry_after >= 0) {
     http::add_field(head.fields, "retry-after", std::to_string(call.ask.script.retry_after));
   }
@@ -151,7 +155,8 @@ Task<void> Provider::answer(http::Exchange& exchange, AskKind kind, std::string_
     exchange.cut();
     co_return;
   }
-  if (!wish.require_key.empty() && exchange.request().find("authorization") != "Bearer " + wish.require_key) {
+  if (!wish.require_key.empty() && exchange.request().find("authorization") != "Bearer " + wish.require_key &&
+      exchange.request().find("x-api-key") != wish.require_key) {
     std::string body = error_body(401, "invalid_api_key", "Incorrect API key provided.");
     co_await send_error(exchange, call, 401, std::move(body));
     co_return;
@@ -178,7 +183,8 @@ Task<void> Provider::answer(http::Exchange& exchange, AskKind kind, std::string_
 Task<void> Provider::answer_plain(http::Exchange& exchange, Call& call) {
   const Script& wish = call.ask.script;
   std::string body = wish.error_in_200 ? error_body(429, "rate_limit_exceeded", "Rate limit reached inside of a 200")
-                                       : plain_body(call.ask, call.tokens, call.id);
+                     : call.ask.kind == AskKind::Messages ? messages_body(call.ask, call.tokens, call.id)
+                                                          : plain_body(call.ask, call.tokens, call.id);
   http::ReplyHead head;
   http::add_field(head.fields, "x-request-id", call.id);
   http::add_field(head.fields, "x-ratelimit-remaining-requests", "9999");
@@ -206,7 +212,9 @@ Task<void> Provider::answer_plain(http::Exchange& exchange, Call& call) {
 
 Task<void> Provider::answer_stream(http::Exchange& exchange, Call& call) {
   const Script& wish = call.ask.script;
-  const std::vector<std::string> events = stream_events(call.ask, call.tokens, call.id);
+  const std::vector<std::string> events = call.ask.kind == AskKind::Messages
+                                              ? messages_events(call.ask, call.tokens, call.id)
+                                              : stream_events(call.ask, call.tokens, call.id);
   http::ReplyHead head;
   head.content_type = wish.is_odd("no_content_type") ? "text/plain" : "text/event-stream";
   http::add_field(head.fields, "cache-control", "no-cache");
