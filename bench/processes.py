@@ -137,13 +137,14 @@ http {{
 
 
 def gateway_config(upstream_port, groups=0, deployments_each=0):
-    def deployment(name):
+    def deployment(name, model="openai/bench", path="/v1"):
         return (f"  - model_name: '{name}'\n"
-                f"    litellm_params: {{model: 'openai/bench', api_base: 'http://127.0.0.1:{upstream_port}/v1', api_key: '{UPSTREAM_KEY}'}}\n"
+                f"    litellm_params: {{model: '{model}', api_base: 'http://127.0.0.1:{upstream_port}{path}', api_key: '{UPSTREAM_KEY}'}}\n"
                 "    model_info: {input_cost_per_token: 0.0000025, output_cost_per_token: 0.00001}\n")
 
     names = ["bench"] + [f"group-{g}" for g in range(groups) for _ in range(deployments_each)]
-    return "model_list:\n" + "".join(map(deployment, names))
+    translated = deployment("bench-anthropic", "anthropic/bench", "")
+    return "model_list:\n" + "".join(map(deployment, names)) + translated
 
 
 class Gateway(Process):
@@ -170,7 +171,7 @@ class Gateway(Process):
         self.start_ms = (time.monotonic() - started) * 1000.0
 
     def make_key(self):
-        made = request(self.port, "POST", "/key/generate", {"max_budget": 1000000.0, "models": ["bench"]}, MASTER_KEY)
+        made = request(self.port, "POST", "/key/generate", {"max_budget": 1000000.0, "models": ["bench", "bench-anthropic"]}, MASTER_KEY)
         return made["key"]
 
     def settled(self):
