@@ -6,6 +6,7 @@
 #include "http/message.h"
 #include "json/write.h"
 #include "protocol/key_set.h"
+#include "protocol/own_fields.h"
 
 namespace turnpike::codec {
 namespace {
@@ -18,57 +19,6 @@ using provider::AuthScheme;
 using provider::FieldRule;
 using provider::Provider;
 using provider::Target;
-
-// LiteLLM's gateway fields (spec http-api 4.2): they speak to a gateway, never to a provider.
-constexpr std::string_view kOwnFields[] = {
-    "additional_drop_params",
-    "allowed_openai_params",
-    "cache",
-    "caching",
-    "content_policy_fallbacks",
-    "context_window_fallback_dict",
-    "context_window_fallbacks",
-    "disable_fallbacks",
-    "disable_global_guardrail",
-    "drop_params",
-    "extra_body",
-    "fallbacks",
-    "fastest_response",
-    "guardrail_config",
-    "guardrails",
-    "litellm_call_id",
-    "litellm_logging_obj",
-    "litellm_metadata",
-    "litellm_params",
-    "litellm_session_id",
-    "litellm_trace_id",
-    "max_fallbacks",
-    "max_retries",
-    "mock_delay",
-    "mock_response",
-    "mock_testing_content_policy_fallbacks",
-    "mock_testing_context_fallbacks",
-    "mock_testing_fallbacks",
-    "mock_testing_rate_limit_error",
-    "mock_timeout",
-    "mock_tool_calls",
-    "no-log",
-    "num_retries",
-    "policies",
-    "prompt_id",
-    "prompt_variables",
-    "prompt_version",
-    "proxy_server_request",
-    "request_timeout",
-    "secret_fields",
-    "stream_timeout",
-    "tags",
-    "target_model_names",
-    "timeout",
-    "ttl",
-    "user_config",
-};
-constexpr protocol::KeySet kOwn{kOwnFields};
 
 // A gateway below reads these itself.
 constexpr std::string_view kForGateways[] = {"tags", "litellm_metadata", "guardrails", "litellm_session_id",
@@ -173,7 +123,7 @@ void BodyEncoder::edit_member(const Member& member) {
     if (!keep || overridden(key)) splice_.remove(call_.scan, member);
     return;
   }
-  if (kOwn.has(key) && !(is_gateway(*target_.provider) && kGateway.has(key))) {
+  if (protocol::is_own_field(key) && !(is_gateway(*target_.provider) && kGateway.has(key))) {
     splice_.remove(call_.scan, member);
     return;
   }
@@ -198,7 +148,8 @@ Status BodyEncoder::override_fields() {
   }
   for (const Value::Pair& pair : document.root().members()) {
     const std::string key = pair.key.text().value_or("");
-    if (key.empty() || key == "model" || key == "stream" || key == "stream_options" || kOwn.has(key)) continue;
+    if (key.empty() || key == "model" || key == "stream" || key == "stream_options" || protocol::is_own_field(key))
+      continue;
     const std::string_view name = wire_name(key);
     if (name.empty() || overridden(name)) continue;
     splice_.add(call_.scan, name, pair.value.raw());
@@ -213,7 +164,8 @@ void BodyEncoder::add_absent(std::string_view object_json) {
   if (object_json.empty() || !document.parse(object_json)) return;
   for (const Value::Pair& pair : document.root().members()) {
     const std::string key = pair.key.text().value_or("");
-    if (key.empty() || key == "model" || key == "stream" || key == "stream_options" || kOwn.has(key)) continue;
+    if (key.empty() || key == "model" || key == "stream" || key == "stream_options" || protocol::is_own_field(key))
+      continue;
     const std::string_view name = wire_name(key);
     if (name.empty() || overridden(name) || call_.scan.find(key) != nullptr) continue;
     const bool same_under_another_name =

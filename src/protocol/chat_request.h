@@ -186,13 +186,14 @@ Result<ChatRequest> parse_openai_chat(const ChatSources& sources);
 struct ParamPolicy {
   bool drop = false;                         // drop_params
   bool modify = false;                       // modify_params: repair a request the target would refuse.
-  std::vector<std::string> additional_drop;  // additional_drop_params: names, also "tools[*].strict" paths.
+  std::vector<std::string> additional_drop;  // additional_drop_params: names (paths: `without_path`).
   std::vector<std::string> allowed;          // allowed_openai_params: let through whatever the target's list says.
 };
 
 /// Takes out of `request` what `supported` lacks. Errors: InvalidRequest, param and message naming the parameter, code
-/// "unsupported_parameter", when dropping was not asked for. Parameters that mean nothing to the answer (`user`,
-/// `store`, `metadata`, cache hints, `service_tier`: `kHints`) are dropped in silence.
+/// "unsupported_parameter", when dropping was not asked for. Dropped in silence are parameters that mean nothing to the
+/// answer (`user`, `store`, `metadata`, cache hints, `service_tier`: `kHints`), and values that ask for what comes
+/// anyway (`n` 1, a penalty of 0, `thinking` disabled).
 Status fit_params(ChatRequest& request, ParamSet supported, const ParamPolicy& policy, std::string_view provider_label,
                   std::string_view model);
 
