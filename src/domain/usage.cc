@@ -38,6 +38,10 @@ std::string_view unit_name(Unit unit) {
       return "queries";
     case Unit::Requests:
       return "requests";
+    case Unit::UnbilledInputTokens:
+      return "unbilled_input_tokens";
+    case Unit::UnbilledOutputTokens:
+      return "unbilled_output_tokens";
   }
   return "";
 }
@@ -74,11 +78,11 @@ std::uint64_t sum(const Usage& usage, Unit first, Unit last) {
 }  // namespace
 
 std::uint64_t Usage::prompt_tokens() const {
-  return sum(*this, Unit::InputTokens, Unit::ImageInputTokens);
+  return sum(*this, Unit::InputTokens, Unit::ImageInputTokens) + of(Unit::UnbilledInputTokens);
 }
 
 std::uint64_t Usage::completion_tokens() const {
-  return sum(*this, Unit::OutputTokens, Unit::ImageOutputTokens);
+  return sum(*this, Unit::OutputTokens, Unit::ImageOutputTokens) + of(Unit::UnbilledOutputTokens);
 }
 
 }  // namespace turnpike::domain

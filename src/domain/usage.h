@@ -27,8 +27,10 @@ enum class Unit : std::uint8_t {
   Pages,
   Queries,
   Requests,
+  UnbilledInputTokens,  // Read or written, and on no invoice: what Cohere puts around a prompt and a tool call.
+  UnbilledOutputTokens,
 };
-constexpr std::size_t kUnitCount = static_cast<std::size_t>(Unit::Requests) + 1;
+constexpr std::size_t kUnitCount = static_cast<std::size_t>(Unit::UnbilledOutputTokens) + 1;
 std::string_view unit_name(Unit unit);
 
 struct UnitCount {

@@ -21,8 +21,10 @@ TEST(Usage, TokenKindsAddUpToTheFiguresCallersKnow) {
   usage.set(Unit::AudioOutputTokens, 8);
   usage.set(Unit::ImageOutputTokens, 9);
   usage.set(Unit::Images, 1'000);  // No tokens.
-  EXPECT_EQ(usage.prompt_tokens(), 138u);
-  EXPECT_EQ(usage.completion_tokens(), 74u);
+  usage.set(Unit::UnbilledInputTokens, 1'000);
+  usage.set(Unit::UnbilledOutputTokens, 2'000);
+  EXPECT_EQ(usage.prompt_tokens(), 1'138u);
+  EXPECT_EQ(usage.completion_tokens(), 2'074u);
 }
 
 TEST(Usage, HoldsEachUnitAtMostOnceAndNoZeros) {

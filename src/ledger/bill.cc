@@ -66,12 +66,19 @@ std::span<const PriceField> fields_of(Unit unit) {
       return kQueries;
     case Unit::Requests:
       return kRequests;
+    case Unit::UnbilledInputTokens:
+    case Unit::UnbilledOutputTokens:
+      break;
   }
   return {};
 }
 
 bool is_token(Unit unit) {
   return unit < Unit::Images;
+}
+
+bool is_unbilled(Unit unit) {
+  return unit == Unit::UnbilledInputTokens || unit == Unit::UnbilledOutputTokens;
 }
 
 Price price_of(const Prices& prices, Unit unit, std::uint64_t prompt_tokens, ServiceTier service) {
@@ -98,7 +105,7 @@ Sum add_up(const Prices& prices, const domain::Usage& usage, ServiceTier service
   bool other_unit_priced = false;
   bool anything_priced = false;
   for (const domain::UnitCount& entry : usage.counts) {
-    if (entry.count == 0) continue;
+    if (entry.count == 0 || is_unbilled(entry.unit)) continue;
     if (entry.count > kUnitCountMax) {
       sum.absurd = true;
       continue;
