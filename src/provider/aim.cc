@@ -1,3 +1,4 @@
+#include "provider/aws.h"
 #include "provider/own_aim.h"
 
 namespace turnpike::provider {
@@ -17,15 +18,18 @@ std::string AimInput::setting(std::string_view param, std::initializer_list<std:
 
 Shape shape_of(const Provider& provider, std::string_view model) {
   if (provider.shape == Shape::AzureOpenAi) return azure_shape(provider, model);
+  if (provider.shape == Shape::BedrockConverse) return bedrock_shape(model);
   return provider.shape;
 }
 
 Result<std::string> own_base_url(const AimInput& input) {
+  if (input.provider->shape == Shape::BedrockConverse) return bedrock_base_url(input);
   return account_base_url(input);
 }
 
 void complete_target(const AimInput& input, Target& target) {
   if (input.provider->shape == Shape::AzureOpenAi) return complete_azure(input, target);
+  if (input.provider->shape == Shape::BedrockConverse) return complete_aws(input, target);
   complete_other(input, target);
 }
 
