@@ -196,7 +196,9 @@ void expect_file(const std::filesystem::path& path, const std::string& text) {
 }
 
 ShapeTarget target_of_shape(std::string_view shape, const std::filesystem::path& overrides) {
-  ShapeTarget target{.provider = std::string(shape), .model = "wire-model", .base_url = {}};
+  ShapeTarget target;
+  target.provider = shape;
+  target.model = "wire-model";
   target.traits = usual_traits();
   for (const Row& row : rows()) {
     if (row.shape != shape) continue;
