@@ -12,6 +12,8 @@ const Codec& codec_of(const provider::Target& target) {
   switch (target.shape) {
     case provider::Shape::AzureOpenAi:
       return azure_codec();
+    case provider::Shape::OpenAiVertex:
+      return vertex_raw_codec();
     case provider::Shape::OpenAi:
     case provider::Shape::Anthropic:
     case provider::Shape::AnthropicVertex:

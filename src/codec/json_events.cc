@@ -47,13 +47,16 @@ Status JsonEventDecoder::take_body(std::vector<ChatEvent>& out) {
     if (first_token(front_).starts_with('<')) return protocol::page_for_stream(label_, front_);
     return protocol::ended_early(label_);
   }
-  Value root = document.root();
+  const Value root = document.root();
+  if (root.is(Kind::Object)) return take_whole(root, out);
+  bool any = false;
   for (const Value element : root.elements()) {
-    root = element;
-    break;
+    if (!element.is(Kind::Object)) return protocol::unreadable_stream(label_, "it is no event stream", front_);
+    if (Status taken = take_whole(element, out); !taken) return taken;
+    any = true;
   }
-  if (!root.is(Kind::Object)) return protocol::unreadable_stream(label_, "it is no event stream", front_);
-  return take_whole(root, out);
+  if (!any) return protocol::unreadable_stream(label_, "it is no event stream", front_);
+  return {};
 }
 
 Status JsonEventDecoder::feed(std::string_view bytes, std::vector<ChatEvent>& out) {

@@ -33,7 +33,7 @@ class JsonEventDecoder : public protocol::EventDecoder {
   /// One event: an object. `event_name` is empty where the stream has no `event:` lines. `root` lives during the call,
   /// views of strings in it until the next feed.
   virtual Status take(std::string_view event_name, const json::Value& root, std::vector<protocol::ChatEvent>& out) = 0;
-  /// The provider ignored `stream`, or failed in a 200: the whole body, an object (of a list, its first).
+  /// The provider ignored `stream`, or failed in a 200: the whole body, an object; of a list, each in turn.
   virtual Status take_whole(const json::Value& root, std::vector<protocol::ChatEvent>& out) = 0;
   /// The dialect's terminal marker has been seen: the upstream may close.
   virtual bool ended() const = 0;
@@ -42,6 +42,7 @@ class JsonEventDecoder : public protocol::EventDecoder {
 
   /// What a JSON string says; "" when it is none. Good until the next feed.
   std::string_view text(const json::Value& value);
+  protocol::Texts& made() { return texts_; }
   /// Keeps a made text until the next feed.
   std::string_view keep(std::string made) { return texts_.keep(std::move(made)); }
   const std::string& label() const { return label_; }

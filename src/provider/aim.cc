@@ -19,22 +19,21 @@ std::string AimInput::setting(std::string_view param, std::initializer_list<std:
 Shape shape_of(const Provider& provider, std::string_view model) {
   if (provider.shape == Shape::AzureOpenAi) return azure_shape(provider, model);
   if (provider.shape == Shape::BedrockConverse) return bedrock_shape(model);
+  if (provider.shape == Shape::VertexGemini) return vertex_shape(model);
   return provider.shape;
 }
 
 Result<std::string> own_base_url(const AimInput& input) {
   if (input.provider->shape == Shape::BedrockConverse) return bedrock_base_url(input);
+  if (input.provider->shape == Shape::VertexGemini) return vertex_base_url(input);
   return account_base_url(input);
 }
 
 void complete_target(const AimInput& input, Target& target) {
   if (input.provider->shape == Shape::AzureOpenAi) return complete_azure(input, target);
   if (input.provider->shape == Shape::BedrockConverse) return complete_aws(input, target);
+  if (input.provider->shape == Shape::VertexGemini) return complete_vertex(input, target);
   complete_other(input, target);
-}
-
-Result<std::shared_ptr<credential::CredentialSource>> own_credential(const AimInput&) {
-  return nullptr;
 }
 
 bool is_secret_param(std::string_view name) {

@@ -26,7 +26,8 @@ struct AimInput {
   config::Environment environment;
   bool ssl_verify = true;
   std::string ssl_ca_file;
-  std::string api_base;  // Of the config line, as written.
+  std::string api_base;      // Of the config line, as written.
+  bool global_only = false;  // The price catalogue: Vertex AI serves this model at the location "global" alone.
 
   /// A parameter of the config line, else the first variable that is set; empty when none is.
   std::string setting(std::string_view param, std::initializer_list<std::string_view> variables) const;

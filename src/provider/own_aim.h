@@ -16,4 +16,14 @@ void complete_azure(const AimInput& input, Target& target);
 Result<std::string> account_base_url(const AimInput& input);
 void complete_other(const AimInput& input, Target& target);
 
+/// Vertex AI: Google's own models and those of other makers, each in its dialect. The address ends behind the location
+/// ("/v1/projects/p/locations/l"), for OpenAI's dialect behind the endpoint, for rawPredict behind the model.
+Shape vertex_shape(std::string_view model);
+/// Errors: InvalidRequest when nothing says which project.
+Result<std::string> vertex_base_url(const AimInput& input);
+/// A configured address without a path gets the same one.
+void complete_vertex(const AimInput& input, Target& target);
+/// "gemini/gemini-2.5-pro" behind "vertex_ai/" says the dialect once more.
+std::string_view google_model(std::string_view model);
+
 }  // namespace turnpike::provider

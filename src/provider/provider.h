@@ -17,6 +17,7 @@ enum class Shape : std::uint8_t {
   OpenAi,
   AzureOpenAi,       // OpenAI's bodies under Azure's addresses and keys.
   Anthropic,         // Messages.
+  OpenAiVertex,      // OpenAI's bodies in Vertex's rawPredict (Mistral, AI21).
   AnthropicVertex,   // Messages in the frame of Vertex's rawPredict.
   AnthropicBedrock,  // Messages in the frame of Bedrock's InvokeModel.
   Gemini,            // generateContent of the Gemini API.
@@ -42,13 +43,15 @@ enum class Quirk : std::uint8_t {
   FlatContent,     // Content that is a list of texts becomes one string.
   NoNames,         // No `name`, but in answers of tools.
   NoNulls,         // No members that are null.
-  ReasoningBack,   // Takes `reasoning_content` of earlier turns, and wants it with tool calls.
+  ReasoningBack,   // Takes `reasoning_content` of earlier turns.
+  ReasoningDue,    // Wants it with every tool call.
   KnowsDeveloper,  // The role `developer`; others are told `system`.
   KnowsMarks,      // `cache_control`.
   KnowsAll,        // Speaks LiteLLM's own dialect: nothing is taken out.
   NineCharIds,     // Ids of tool calls are nine letters or digits.
   MistralParts,    // Documents, files and audio in Mistral's spelling.
   VideoParts,      // A file that is a video becomes `video_url`.
+  ImageObjects,    // "image_url" is an object, no string.
   InlineImages,    // Images for models without eyes are read by the server: "#transform=inline" behind the address.
   ToolTextOnly,    // What a tool returns is one string.
   // Tools.
