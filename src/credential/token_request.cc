@@ -130,6 +130,9 @@ Form& Form::add(std::string_view name, std::string_view value) {
 }
 
 Form& Form::secret(std::string_view name, std::string_view value) {
+  std::string encoded;
+  append_encoded(encoded, value);
+  if (encoded != value) secrets_.emplace_back(std::move(encoded));
   secrets_.emplace_back(std::string(value));
   return add(name, value);
 }
@@ -157,8 +160,8 @@ Task<Result<TokenAnswer>> ask(Context context, TokenRequest request) {
   }
   base->origin.verify = request.trust.verify;
   base->origin.ca_file = request.trust.ca_file;
-  std::string fields =
-      "Accept: application/json\r\nAccept-Encoding: identity\r\nUser-Agent: turnpike/" TURNPIKE_VERSION "\r\n";
+  std::string fields = "Accept-Encoding: identity\r\nUser-Agent: turnpike/" TURNPIKE_VERSION "\r\n";
+  if (!request.accept.empty()) fields += "Accept: " + request.accept + "\r\n";
   if (!request.content_type.empty()) fields += "Content-Type: " + request.content_type + "\r\n";
   fields += request.fields;
   const std::string_view body = request.body;

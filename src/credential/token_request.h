@@ -34,8 +34,9 @@ class Form {
 struct TokenRequest {
   std::string label;  // Of the provider, for messages.
   std::string_view method = "POST";
-  std::string url;                    // "https://host/path?query"
-  std::string fields;                 // Further rendered lines.
+  std::string url;     // "https://host/path?query"
+  std::string fields;  // Further rendered lines.
+  std::string accept = "application/json";
   std::string content_type;           // Of the body.
   std::string body;                   // Empty with GET.
   std::vector<base::Secret> secrets;  // What no message may quote of an answer.
