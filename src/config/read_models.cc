@@ -23,7 +23,8 @@ bool is_provider_parameter(std::string_view key) {
   for (const std::string_view prefix : {"aws_", "vertex_", "azure_", "watsonx_"}) {
     if (key.starts_with(prefix)) return true;
   }
-  for (const std::string_view name : {"tenant_id", "client_id", "client_secret", "s3_bucket_name", "gcs_bucket_name"}) {
+  for (const std::string_view name :
+       {"tenant_id", "client_id", "client_secret", "zen_api_key", "s3_bucket_name", "gcs_bucket_name"}) {
     if (key == name) return true;
   }
   return false;
