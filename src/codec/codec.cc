@@ -12,11 +12,13 @@ const Codec& codec_of(const provider::Target& target) {
   switch (target.shape) {
     case provider::Shape::AzureOpenAi:
       return azure_codec();
+    case provider::Shape::Anthropic:
+      return anthropic_codec();
+    case provider::Shape::AnthropicVertex:
+      return anthropic_vertex_codec();
     case provider::Shape::OpenAiVertex:
       return vertex_raw_codec();
     case provider::Shape::OpenAi:
-    case provider::Shape::Anthropic:
-    case provider::Shape::AnthropicVertex:
     case provider::Shape::AnthropicBedrock:
     case provider::Shape::Gemini:
     case provider::Shape::VertexGemini:

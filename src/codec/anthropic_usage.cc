@@ -1,0 +1,74 @@
+#include "codec/anthropic_usage.h"
+
+#include <algorithm>
+
+namespace turnpike::codec {
+namespace {
+
+using domain::Unit;
+using json::Value;
+
+constexpr std::uint64_t kBelievedMax = 1'000'000'000;
+
+void take_count(const Value& value, std::optional<std::uint64_t>& count) {
+  if (const auto said = value.whole(); said && *said <= kBelievedMax) count = said;
+}
+
+}  // namespace
+
+void AnthropicUsage::take_counts(const Value& usage, Counts& counts) {
+  take_count(usage.find("input_tokens"), counts[kInput]);
+  take_count(usage.find("cache_read_input_tokens"), counts[kCacheRead]);
+  take_count(usage.find("cache_creation_input_tokens"), counts[kCacheWrite]);
+  const Value written = usage.find("cache_creation");
+  take_count(written.find("ephemeral_5m_input_tokens"), counts[kCacheWrite5m]);
+  take_count(written.find("ephemeral_1h_input_tokens"), counts[kCacheWrite1h]);
+  take_count(usage.find("output_tokens"), counts[kOutput]);
+  take_count(usage.find("output_tokens_details").find("thinking_tokens"), counts[kThinking]);
+}
+
+void AnthropicUsage::take(const Value& usage, bool placeholder) {
+  take_counts(usage, counts_);
+  if (placeholder) counts_[kOutput] = counts_[kThinking] = std::nullopt;
+  take_count(usage.find("server_tool_use").find("web_search_requests"), searches_);
+  const Value iterations = usage.find("iterations");
+  if (!iterations.is(json::Kind::Array)) return;
+  compaction_ = {};
+  for (const Value iteration : iterations.elements()) {
+    if (iteration.find("type").inner() != "compaction") continue;
+    Counts one;
+    take_counts(iteration, one);
+    for (std::size_t count = 0; count < kCounts; ++count) {
+      if (one[count]) compaction_[count] = compaction_[count].value_or(0) + *one[count];
+    }
+  }
+}
+
+std::optional<domain::Usage> AnthropicUsage::said() const {
+  const auto total = [&](Count count) { return counts_[count].value_or(0) + compaction_[count].value_or(0); };
+  const std::uint64_t written = std::max(total(kCacheWrite), total(kCacheWrite5m) + total(kCacheWrite1h));
+  const std::uint64_t output = total(kOutput);
+  // Nobody reads a prompt of no tokens: a zero is a server that does not count.
+  const bool input_said = total(kInput) + total(kCacheRead) + written > 0;
+  const bool output_said = counts_[kOutput].has_value();
+  if (!input_said && output == 0) return std::nullopt;
+  const std::uint64_t thinking = std::min(total(kThinking), output);
+  domain::Usage usage;
+  const auto set = [&](Unit unit, std::uint64_t count) {
+    if (count > 0) usage.set(unit, std::min(count, kBelievedMax));
+  };
+  set(Unit::InputTokens, total(kInput));
+  set(Unit::CachedInputTokens, total(kCacheRead));
+  set(Unit::CacheWriteTokens, written - total(kCacheWrite1h));
+  set(Unit::CacheWrite1hTokens, total(kCacheWrite1h));
+  if (output_said) {
+    set(Unit::OutputTokens, output - thinking);
+    set(Unit::ReasoningTokens, thinking);
+  }
+  set(Unit::Queries, searches_.value_or(0));
+  usage.input_unsaid = !input_said;
+  usage.output_unsaid = !output_said;
+  return usage;
+}
+
+}  // namespace turnpike::codec
