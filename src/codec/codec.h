@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -56,6 +57,8 @@ struct Encoded {
   std::unique_ptr<std::string> text;
   std::vector<std::string_view> body;
   protocol::AnswerTerms terms;
+  bool base64_vectors = false;  // What the caller wants embeddings in.
+  std::vector<Encoded> more;    // Further requests whose answers make one with the first's.
 
   void set_body(std::string json) {
     text = std::make_unique<std::string>(std::move(json));
@@ -87,6 +90,12 @@ class Codec {
   virtual Result<protocol::ReplyFacts> read_reply(const protocol::ReplyOptions& options, const Encoded& request,
                                                   std::string_view body, std::string& scratch,
                                                   std::vector<std::string_view>& pieces) const = 0;
+  /// The answers to `request` and to each of `request.more`, in their order, as one.
+  virtual Result<protocol::ReplyFacts> read_replies(const protocol::ReplyOptions& options, const Encoded& request,
+                                                    std::span<const std::string_view> bodies, std::string& scratch,
+                                                    std::vector<std::string_view>& pieces) const {
+    return read_reply(options, request, bodies.front(), scratch, pieces);
+  }
   /// Follows a streamed 2xx answer.
   virtual std::unique_ptr<protocol::ReplyStream> follow(protocol::StreamOptions options,
                                                         const Encoded& request) const = 0;
@@ -105,5 +114,7 @@ class Codec {
 
 /// The codec that a target's shape asks for; never null for a target the router gave out.
 const Codec& codec_of(const provider::Target& target);
+/// The one for an operation, which may have a dialect of its own there (op_table.cc).
+const Codec& codec_of(const provider::Target& target, domain::Operation operation);
 
 }  // namespace turnpike::codec

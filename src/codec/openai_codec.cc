@@ -1,10 +1,13 @@
 #include "codec/openai_codec.h"
 
 #include "codec/chat_codec.h"
+#include "codec/op_request.h"
 #include "codec/openai_request.h"
 #include "http/message.h"
 #include "protocol/openai_error.h"
 #include "protocol/openai_stream.h"
+#include "protocol/operation_reply.h"
+#include "protocol/pass_stream.h"
 
 namespace turnpike::codec {
 
@@ -31,19 +34,34 @@ Status OpenAiCodec::address(const EncodeInput& input, Encoded& out) const {
 }
 
 Result<Encoded> OpenAiCodec::encode(const EncodeInput& input) const {
+  if (input.traits.responses_only && input.call.operation == domain::Operation::Chat) {
+    Error error;
+    error.kind = ErrorKind::InvalidRequest;
+    error.param = "model";
+    error.message = "litellm.BadRequestError: " + std::string(input.target.provider->label) + " answers for " +
+                    input.target.model + " at /responses only, and chat completions are not translated to it yet";
+    return base::fail(std::move(error));
+  }
   Encoded encoded;
   if (Status addressed = address(input, encoded); !addressed) return base::fail(std::move(addressed.error()));
+  if (!domain::writes_text(input.call.operation)) note_operation(input, encoded);
+  if (input.call.form) {
+    encode_openai_form(input, encoded);
+    return encoded;
+  }
   if (Status body = encode_openai_body(input, encoded); !body) return base::fail(std::move(body.error()));
   return encoded;
 }
 
-Result<protocol::ReplyFacts> OpenAiCodec::read_reply(const protocol::ReplyOptions& options, const Encoded&,
+Result<protocol::ReplyFacts> OpenAiCodec::read_reply(const protocol::ReplyOptions& options, const Encoded& request,
                                                      std::string_view body, std::string& scratch,
                                                      std::vector<std::string_view>& pieces) const {
-  return protocol::read_reply(options, body, scratch, pieces);
+  if (domain::writes_text(options.operation)) return protocol::read_reply(options, body, scratch, pieces);
+  return protocol::read_operation_reply(options, request.base64_vectors, body, scratch, pieces);
 }
 
 std::unique_ptr<protocol::ReplyStream> OpenAiCodec::follow(protocol::StreamOptions options, const Encoded&) const {
+  if (!domain::writes_text(options.operation)) return std::make_unique<protocol::PassStream>(std::move(options));
   return std::make_unique<protocol::OpenAiStream>(std::move(options));
 }
 

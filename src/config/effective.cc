@@ -190,6 +190,8 @@ EffectiveValues effective(const GeneralSettings& settings) {
   out.flag("forbid_master_key_inference", settings.forbid_master_key_inference);
   out.text("completion_model", settings.completion_model);
   out.text("embedding_model", settings.embedding_model);
+  out.text("image_generation_model", settings.image_generation_model);
+  out.text("moderation_model", settings.moderation_model);
   out.flag("disable_spend_logs", settings.disable_spend_logs);
   out.flag("store_prompts_in_spend_logs", settings.store_prompts_in_spend_logs);
   out.time("user_api_key_cache_ttl", settings.user_api_key_cache_ttl);

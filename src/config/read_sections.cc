@@ -250,6 +250,8 @@ GeneralSettings read_general(Reading& reading) {
   take_into(settings.always_include_stream_usage, section, "always_include_stream_usage", &Node::as_bool);
   take_into(settings.completion_model, section, "completion_model", &Node::as_text);
   take_into(settings.embedding_model, section, "embedding_model", &Node::as_text);
+  take_into(settings.image_generation_model, section, "image_generation_model", &Node::as_text);
+  take_into(settings.moderation_model, section, "moderation_model", &Node::as_text);
   take_into(settings.disable_spend_logs, section, "disable_spend_logs", &Node::as_bool);
   take_into(settings.store_prompts_in_spend_logs, section, "store_prompts_in_spend_logs", &Node::as_bool);
   take_into(settings.user_api_key_cache_ttl, section, "user_api_key_cache_ttl", &Node::as_time);

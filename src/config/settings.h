@@ -162,6 +162,8 @@ struct GeneralSettings {
   bool forbid_master_key_inference = false;  // Ours: calls of the master key are refused, not only warned of.
   std::string completion_model;              // Overrides the requested model of every call of the kind; empty: none.
   std::string embedding_model;
+  std::string image_generation_model;
+  std::string moderation_model;
   bool disable_spend_logs = false;
   bool store_prompts_in_spend_logs = false;
   Milliseconds user_api_key_cache_ttl{60'000};

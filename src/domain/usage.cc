@@ -77,6 +77,14 @@ std::uint64_t sum(const Usage& usage, Unit first, Unit last) {
 
 }  // namespace
 
+std::optional<Usage> sum(std::optional<Usage> a, const std::optional<Usage>& b) {
+  if (!a) return b;
+  if (!b) return a;
+  for (const UnitCount& entry : b->counts) a->set(entry.unit, a->of(entry.unit) + entry.count);
+  a->estimated |= b->estimated;
+  return a;
+}
+
 std::uint64_t Usage::prompt_tokens() const {
   return sum(*this, Unit::InputTokens, Unit::ImageInputTokens) + of(Unit::UnbilledInputTokens);
 }

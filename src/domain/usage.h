@@ -79,4 +79,7 @@ struct Usage {
   std::uint64_t completion_tokens() const;
 };
 
+/// Both together; one that is absent adds nothing.
+std::optional<Usage> sum(std::optional<Usage> a, const std::optional<Usage>& b);
+
 }  // namespace turnpike::domain

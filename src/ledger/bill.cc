@@ -81,9 +81,10 @@ bool is_unbilled(Unit unit) {
   return unit == Unit::UnbilledInputTokens || unit == Unit::UnbilledOutputTokens;
 }
 
-Price price_of(const Prices& prices, Unit unit, std::uint64_t prompt_tokens, ServiceTier service) {
+Price price_of(const Prices& prices, Unit unit, std::uint64_t prompt_tokens, const BillTerms& terms) {
+  if (unit == Unit::Images && terms.image.known()) return terms.image;
   for (const PriceField field : fields_of(unit)) {
-    const Price price = prices.find(field, prompt_tokens, service);
+    const Price price = prices.find(field, prompt_tokens, terms.service);
     if (!price.known()) continue;
     if (unit != Unit::Milliseconds) return price;
     // The price of a second becomes that of a millisecond once; a grain that does not divide is rounded to the nearest.
@@ -98,7 +99,7 @@ struct Sum {
   bool absurd = false;
 };
 
-Sum add_up(const Prices& prices, const domain::Usage& usage, ServiceTier service) {
+Sum add_up(const Prices& prices, const domain::Usage& usage, const BillTerms& terms) {
   const std::uint64_t prompt_tokens = usage.prompt_tokens();
   Sum sum;
   bool token_without_price = false;
@@ -110,7 +111,7 @@ Sum add_up(const Prices& prices, const domain::Usage& usage, ServiceTier service
       sum.absurd = true;
       continue;
     }
-    const Price price = price_of(prices, entry.unit, prompt_tokens, service);
+    const Price price = price_of(prices, entry.unit, prompt_tokens, terms);
     if (!price.known()) {
       token_without_price |= is_token(entry.unit);
       continue;
@@ -185,7 +186,7 @@ Bill rounded(Bill out, Grains grains, Rounding rounding) {
 }
 
 Bill make_bill(const Prices& prices, const domain::Usage& usage, const BillTerms& terms, Rounding rounding) {
-  const Sum sum = add_up(prices, usage, terms.service);
+  const Sum sum = add_up(prices, usage, terms);
   Bill out;
   out.unknown = sum.unknown;
   out.absurd = sum.absurd;
@@ -221,11 +222,11 @@ Bill bill_rounded_up(const Prices& prices, const domain::Usage& usage, const Bil
 
 void add_own_units(domain::Usage& usage, const Prices& prices, std::uint64_t milliseconds) {
   if (prices.find(PriceField::Request).known()) usage.set(Unit::Requests, 1);
-  if (prices.by_second()) usage.set(Unit::Milliseconds, milliseconds);
+  if (prices.by_second() && usage.of(Unit::Milliseconds) == 0) usage.set(Unit::Milliseconds, milliseconds);
 }
 
-Grains bill_grains(const Prices& prices, const domain::Usage& usage, ServiceTier service) {
-  const Sum sum = add_up(prices, usage, service);
+Grains bill_grains(const Prices& prices, const domain::Usage& usage, const BillTerms& terms) {
+  const Sum sum = add_up(prices, usage, terms);
   return sum.unknown ? -1 : sum.grains;
 }
 

@@ -16,6 +16,7 @@ constexpr std::uint64_t kUnitCountMax = 1'000'000'000;
 struct BillTerms {
   ServiceTier service = ServiceTier::Standard;   // Of the answer, not of the request.
   std::span<const std::uint64_t> factors_ppb{};  // Discount, margin, regional uplift: their product, applied once.
+  Price image{};  // Of one image of the size and quality that were made, where it is known.
 };
 
 /// What one attempt cost.
@@ -38,10 +39,11 @@ Bill bill(const Prices& prices, const domain::Usage& usage, const BillTerms& ter
 /// The same rounded up, so that a hold for the worst case is never below the cost.
 Bill bill_rounded_up(const Prices& prices, const domain::Usage& usage, const BillTerms& terms = {});
 
-/// What a call uses by being made, where the model charges for it: one request, the time it took.
+/// What a call uses by being made, where the model charges for it: one request, the time it took (unless a length of
+/// time was used already, that of a recording).
 void add_own_units(domain::Usage& usage, const Prices& prices, std::uint64_t milliseconds);
 
 /// Units x price in grains before factors and rounding, for callers who compare (dearest deployment); -1 when unknown.
-Grains bill_grains(const Prices& prices, const domain::Usage& usage, ServiceTier service = ServiceTier::Standard);
+Grains bill_grains(const Prices& prices, const domain::Usage& usage, const BillTerms& terms = {});
 
 }  // namespace turnpike::ledger

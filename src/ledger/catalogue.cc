@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/hash.h"
+#include "base/text.h"
 #include "ledger/embedded.h"
 #include "ledger/price_file.h"
 
@@ -44,6 +45,33 @@ std::string joined(std::string_view provider, std::string_view model) {
 }
 
 // An own price replaces what the list says about the same side of the call.
+constexpr std::string_view kSizeSign = "-x-";  // "1024-x-1024/dall-e-2": the price of one size.
+
+bool prices_images(std::string_view key) {
+  return key.find("_cost_per_image") != std::string_view::npos || key.find("_cost_per_pixel") != std::string_view::npos;
+}
+
+/// What the parts of a name before the model say: "hd/1024-x-1792", "azure/low/1024-x-1024", "1024-x-1024/50-steps".
+/// False when they are no size and quality.
+bool read_image_name(std::string_view parts, std::string_view provider, Prices::ImagePrice& out) {
+  constexpr std::string_view kQualities[] = {"low", "medium", "high", "standard", "hd"};
+  constexpr std::string_view kUsualSteps = "50-steps";
+  for (const std::string_view part : base::split(parts, '/')) {
+    if (const std::size_t times = part.find(kSizeSign); times != std::string_view::npos) {
+      const auto width = base::parse_unsigned(part.substr(0, times));
+      const auto height = base::parse_unsigned(part.substr(times + kSizeSign.size()));
+      if (!width || !height) return false;
+      out.width = static_cast<std::uint32_t>(*width);
+      out.height = static_cast<std::uint32_t>(*height);
+    } else if (std::find(std::begin(kQualities), std::end(kQualities), part) != std::end(kQualities)) {
+      out.quality = part;
+    } else if (part != kUsualSteps && part != provider) {
+      return false;
+    }
+  }
+  return out.width != 0 && out.height != 0;
+}
+
 bool replaces_family(std::string_view key) {
   return key == "input_cost_per_token" || key == "output_cost_per_token" || key == "input_cost_per_second" ||
          key == "output_cost_per_second";
@@ -113,10 +141,49 @@ std::optional<Prices> Catalogue::find_listed(const PriceQuery& query) const {
   return find_of_family(without_region(query.model), query.provider);
 }
 
+const std::vector<std::uint32_t>& Catalogue::image_entries() const {
+  std::call_once(image_entries_once_, [this] {
+    for (std::size_t index = 0; index < table_.size(); ++index) {
+      if (table_.at(index).name.find(kSizeSign) != std::string_view::npos)
+        image_entries_.push_back(static_cast<std::uint32_t>(index));
+    }
+  });
+  return image_entries_;
+}
+
+void Catalogue::add_image_sizes(const PriceQuery& query, Prices& prices) const {
+  std::string_view model = query.base_model.empty() ? query.model : query.base_model;
+  if (model.size() > query.provider.size() && model.starts_with(query.provider) &&
+      model[query.provider.size()] == '/') {
+    model.remove_prefix(query.provider.size() + 1);
+  }
+  const std::string ending = "/" + std::string(model);
+  for (const std::uint32_t index : image_entries()) {
+    const PriceTable::Entry entry = table_.at(index);
+    if (!entry.name.ends_with(ending) || !same_provider_family(entry.provider, query.provider)) continue;
+    Prices::ImagePrice image;
+    const std::string_view parts = entry.name.substr(0, entry.name.size() - ending.size());
+    if (!read_image_name(parts, query.provider, image)) continue;
+    const Result<Prices> own = read_price_entry(entry.name, entry.json);
+    if (!own) continue;
+    // Some entries say both what an image and what its pixels cost: the same, but for rounding.
+    for (const PriceField field : {PriceField::ImageOutput, PriceField::ImageInput}) {
+      if (!image.price.known()) image.price = own->find(field);
+    }
+    if (!image.price.known()) image.price = own->image(image.quality, image.width, image.height);
+    if (image.price.known()) prices.add_image(std::move(image));
+  }
+}
+
 Result<Prices> Catalogue::resolve(const PriceQuery& query) const {
   std::optional<Prices> listed = find_listed(query);
   Prices prices = listed ? std::move(*listed) : Prices();
-  prices.traits.listed = listed.has_value();
+  const bool own_images = std::ranges::any_of(query.overrides, [](const PriceOverride& setting) {
+    return prices_images(setting.key) || replaces_family(setting.key);
+  });
+  if ((!listed || prices.mode.starts_with("image")) && !own_images) add_image_sizes(query, prices);
+  prices.traits.listed = listed.has_value() || !prices.images().empty();
+  prices.traits.responses_only = prices.mode == "responses";
   if (prices.provider.empty()) prices.provider = query.provider;
   for (const PriceOverride& setting : query.overrides) {
     if (replaces_family(setting.key)) prices.drop_family(parse_field(setting.key)->field);

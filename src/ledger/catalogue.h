@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -74,9 +75,13 @@ class Catalogue {
 
   std::optional<Prices> find_of_family(std::string_view name, std::string_view provider) const;
   std::optional<Prices> find_listed(const PriceQuery& query) const;
+  void add_image_sizes(const PriceQuery& query, Prices& prices) const;
+  const std::vector<std::uint32_t>& image_entries() const;
 
   std::string loaded_;  // Empty for the compiled-in copy.
   PriceTable table_;
+  mutable std::once_flag image_entries_once_;  // Sought out when the first is asked for.
+  mutable std::vector<std::uint32_t> image_entries_;
 };
 
 /// Whether a catalogue entry of `entry_provider` ("vertex_ai-anthropic_models", "bedrock_converse") is sold by

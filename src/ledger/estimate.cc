@@ -117,15 +117,10 @@ void Estimator::learn(std::string_view key, std::string_view group, std::uint64_
   }
 }
 
-namespace {
-
-/// A bill that is too large to believe is too large to afford; one without a price is no hold at all.
 Money held_for(const Prices& prices, const domain::Usage& usage, const BillTerms& terms) {
   const Bill bill = bill_rounded_up(prices, usage, terms);
   return bill.absurd && prices.known() ? kUnaffordable : bill.cost;
 }
-
-}  // namespace
 
 Money hold_amount(const Prices& prices, const Estimator::Estimate& estimate, const BillTerms& terms) {
   domain::Usage usage;
@@ -161,7 +156,7 @@ Money hold_amount_strict(const Prices& prices, const WorstCase& worst, const Bil
         usage.set(input, counted);
         usage.set(output, std::min(worst.output_cap, kUnitCountMax + 1));
         add_own_units(usage, prices, worst.milliseconds);
-        dearest = std::max(dearest, held_for(prices, usage, {service, terms.factors_ppb}));
+        dearest = std::max(dearest, held_for(prices, usage, {service, terms.factors_ppb, {}}));
       }
     }
   }

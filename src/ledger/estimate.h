@@ -74,6 +74,10 @@ class Estimator {
 /// More than any budget has: what nobody can say the worst of is held at this.
 constexpr Money kUnaffordable = Money::from_nano(1'000'000'000'000'000'000);
 
+/// What a usage is held at: its bill rounded up; one too large to believe is too large to afford, and one without a
+/// price is no hold at all.
+Money held_for(const Prices& prices, const domain::Usage& usage, const BillTerms& terms);
+
 /// The hold of a call: its expected usage at `prices`, rounded up. Zero when the price is unknown. `terms.service`:
 /// what the request asks for, since the answer's is not known yet.
 Money hold_amount(const Prices& prices, const Estimator::Estimate& estimate, const BillTerms& terms = {});

@@ -29,6 +29,8 @@ constexpr FieldName kFieldNames[] = {
     {"output_cost_per_character", PriceField::CharacterOutput},
     {"input_cost_per_image", PriceField::ImageInput},
     {"output_cost_per_image", PriceField::ImageOutput},
+    {"input_cost_per_pixel", PriceField::PixelInput},
+    {"output_cost_per_pixel", PriceField::PixelOutput},
     {"input_cost_per_query", PriceField::Query},
     {"ocr_cost_per_page", PriceField::Page},
     {"search_context_size_low", PriceField::SearchLow},

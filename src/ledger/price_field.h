@@ -26,6 +26,8 @@ enum class PriceField : std::uint8_t {
   CharacterOutput,
   ImageInput,
   ImageOutput,
+  PixelInput,  // Per pixel of a made image, both of them.
+  PixelOutput,
   Query,
   Page,
   SearchLow,  // Per web search, by the size of its context.

@@ -77,7 +77,7 @@ TEST(PriceField, ReadsNamesWithTheirSuffixes) {
             key(PriceField::CacheWrite1h, 200'000, ServiceTier::Standard));
   EXPECT_EQ(parse_field("cache_read_input_token_cost_flex"), key(PriceField::CacheRead, 0, ServiceTier::Flex));
   EXPECT_FALSE(parse_field("input_cost_per_token_above_xk_tokens"));
-  EXPECT_FALSE(parse_field("input_cost_per_pixel"));
+  EXPECT_FALSE(parse_field("output_cost_per_video_per_second"));
   EXPECT_FALSE(parse_field("max_tokens"));
 }
 

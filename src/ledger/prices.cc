@@ -63,6 +63,35 @@ Price Prices::find(PriceField field, std::uint64_t prompt_tokens, ServiceTier se
   return price;
 }
 
+Price Prices::image(std::string_view quality, std::uint32_t width, std::uint32_t height) const {
+  constexpr std::uint32_t kUsualSide = 1024;
+  constexpr std::string_view kUsualQualities[] = {"", "standard", "medium"};
+  if (width == 0 || height == 0) width = height = kUsualSide;
+  Price dearest;  // Of this size: what an unknown quality is held at.
+  const auto find_quality = [&](std::string_view wanted) {
+    Price found;
+    for (const ImagePrice& entry : images_) {
+      if (entry.width != width || entry.height != height) continue;
+      if (entry.quality == wanted) found = entry.price;
+      if (!dearest.known() || dearest.grains() < entry.price.grains()) dearest = entry.price;
+    }
+    return found;
+  };
+  if (!quality.empty()) {
+    if (const Price price = find_quality(quality); price.known()) return price;
+    if (const Price price = find_quality(""); price.known()) return price;
+  } else {
+    for (const std::string_view usual : kUsualQualities) {
+      if (const Price price = find_quality(usual); price.known()) return price;
+    }
+  }
+  if (dearest.known()) return dearest;
+  const Price in = exact(PriceField::PixelInput, 0, ServiceTier::Standard);
+  const Price out = exact(PriceField::PixelOutput, 0, ServiceTier::Standard);
+  if (!in.known() && !out.known()) return {};
+  return Price::from_grains((in.grains() + out.grains()) * width * height);
+}
+
 void Prices::changed() {
   const auto has = [&](PriceField field) { return exact(field, 0, ServiceTier::Standard).known(); };
   by_second_ = (has(PriceField::SecondInput) || has(PriceField::SecondOutput)) && !has(PriceField::Input) &&
@@ -75,11 +104,17 @@ void Prices::changed() {
     });
   };
   free_ = known() && costs_nothing(rates_) &&
-          std::all_of(rows_.begin(), rows_.end(), [&](const Row& row) { return costs_nothing(row.rates); });
+          std::all_of(rows_.begin(), rows_.end(), [&](const Row& row) { return costs_nothing(row.rates); }) &&
+          std::all_of(images_.begin(), images_.end(), [](const ImagePrice& image) { return image.price.is_zero(); });
 }
 
 void Prices::add_row(Row row) {
   rows_.push_back(std::move(row));
+  changed();
+}
+
+void Prices::add_image(ImagePrice image) {
+  images_.push_back(std::move(image));
   changed();
 }
 

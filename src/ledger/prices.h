@@ -26,11 +26,15 @@ class Prices {
   Price find(PriceField field, std::uint64_t prompt_tokens = 0, ServiceTier service = ServiceTier::Standard) const;
 
   /// Some price is known (also an explicit 0).
-  bool known() const { return !rates_.empty() || !rows_.empty(); }
+  bool known() const { return !rates_.empty() || !rows_.empty() || !images_.empty(); }
   /// Explicitly free: input and output (or every price there is) are given, and all are 0.
   bool free() const { return free_; }
   /// Charged by time alone: the call's duration belongs into its Usage as Milliseconds.
   bool by_second() const { return by_second_; }
+
+  /// What one image of this size and quality costs: the list's own price for them, else pixels at the price of a pixel;
+  /// unknown where only a price for any image is known. Sides of 0: the usual square; an empty quality: the usual one.
+  Price image(std::string_view quality, std::uint32_t width, std::uint32_t height) const;
 
   /// Takes the factor of a regional host ("eu.api.openai.com") over, where the model has one.
   void apply_host(std::string_view host);
@@ -44,6 +48,14 @@ class Prices {
   std::uint64_t uplift_eu_ppb = 0;
   std::uint64_t host_factor_ppb = 0;  // Multiplies every bill; 0: none. Set by `apply_host`.
   domain::ModelTraits traits;         // What the model can do.
+
+  /// The price of an image of one quality ("": of any) and size, where the list has several.
+  struct ImagePrice {
+    std::string quality;
+    std::uint32_t width = 0;
+    std::uint32_t height = 0;
+    Price price;
+  };
 
   /// One price with the circumstances it holds for.
   struct Rate {
@@ -62,15 +74,18 @@ class Prices {
   /// the prompt; one for Output likewise; a price per second ends all prices per token).
   void drop_family(PriceField field);
   void add_row(Row row);
+  void add_image(ImagePrice image);
   const std::vector<Rate>& rates() const { return rates_; }
   const std::vector<Row>& rows() const { return rows_; }
+  const std::vector<ImagePrice>& images() const { return images_; }
 
  private:
   Price exact(PriceField field, std::uint32_t above_tokens, ServiceTier service) const;
   void changed();
 
   std::vector<Rate> rates_;
-  std::vector<Row> rows_;                  // Ascending.
+  std::vector<Row> rows_;  // Ascending.
+  std::vector<ImagePrice> images_;
   std::vector<std::uint32_t> thresholds_;  // Of rates_, ascending, distinct.
   bool free_ = false;                      // Asked with every call: known since the last change.
   bool by_second_ = false;

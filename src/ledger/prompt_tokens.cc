@@ -33,6 +33,7 @@ class Counter {
     if (const Value messages = root.find("messages"); messages.is(Kind::Array)) chat(root, messages);
     if (const Value prompt = root.find("prompt")) input(prompt);
     if (const Value given = root.find("input")) input(given);
+    if (const Value documents = root.find("documents"); documents.is(Kind::Array)) ranked(root.find("query"), documents);
     return count_;
   }
 
@@ -42,6 +43,19 @@ class Counter {
     if (value.is(Kind::Number)) ++count_.tokens;
     text(value);
     for (const Value element : value.elements()) input(element);
+  }
+
+  // The query is read once for each document.
+  void ranked(const Value& query, const Value& documents) {
+    const std::uint64_t before = count_.tokens;
+    text(query);
+    const std::uint64_t asked = count_.tokens - before;
+    count_.tokens = before;
+    for (const Value document : documents.elements()) {
+      count_.tokens += asked;
+      text(document);
+      text(document.find("text"));
+    }
   }
 
   void chat(const Value& root, const Value& messages) {

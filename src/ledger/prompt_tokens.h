@@ -14,7 +14,8 @@ struct PromptCount {
   std::uint64_t messages = 0;
 };
 
-/// Counts the prompt of an OpenAI-shaped body: `messages` (chat), `prompt` (completions) or `input` (embeddings).
+/// Counts the prompt of an OpenAI-shaped body: `messages` (chat), `prompt` (completions, images), `input`
+/// (embeddings, moderations, speech) or `query` and `documents` (rerank).
 ///
 /// Chat, by OpenAI's published rule: 3 tokens a message, role, text, 1 for a name, and 3 that open the answer; tool
 /// calls by name and arguments; `tools`, `functions` and the schema of `response_format` by their JSON as written,

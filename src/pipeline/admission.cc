@@ -2,6 +2,7 @@
 
 #include "ledger/bill.h"
 #include "ledger/estimate.h"
+#include "ledger/operation_usage.h"
 #include "pipeline/call.h"
 #include "pipeline/counting.h"
 
@@ -23,13 +24,23 @@ bool may_hold_media(std::string_view body) {
   return body.find("audio") != std::string_view::npos || body.find("image") != std::string_view::npos;
 }
 
+/// Whether what calls of a kind use is learned from the calls before: what their measures say is known already.
+bool learns(domain::Operation operation) {
+  return domain::writes_text(operation) || operation == domain::Operation::Embedding;
+}
+
 /// What this call costs on one deployment if it goes as expected (strict: at worst).
 Money expected_cost(const Call& call, const Expectation& expected, const ledger::Prices& prices) {
   constexpr std::uint64_t kExpectedMilliseconds = 10'000;  // Of a call to a model charged by time.
+  const bool strict = call.settings().turnpike.budget_mode == config::BudgetMode::Strict;
+  if (!learns(call.request.operation)) {
+    const domain::Usage usage = expected_usage(call, expected.prompt_tokens, prices, strict);
+    return ledger::held_for(prices, usage, bill_terms(call, prices, call.request.service_tier));
+  }
   const bool embedding = call.request.operation == domain::Operation::Embedding;
   ledger::BillTerms terms;
   terms.service = ledger::parse_service_tier(call.request.service_tier);
-  if (call.settings().turnpike.budget_mode == config::BudgetMode::Strict) {
+  if (strict) {
     // Without the caller's limit and the model's, only a guess is left, and the larger of two is taken.
     const auto guess = static_cast<std::uint64_t>(call.settings().turnpike.hold_output_tokens_max);
     const std::uint64_t model_cap =
@@ -67,6 +78,10 @@ bool is_near_limit(const std::vector<ledger::AccountRef>& accounts, Money amount
 
 /// Whether what such a call uses has a price; prices of other things (an image, a search) do not make it so.
 bool has_price(const Call& call, const ledger::Prices& prices) {
+  if (!learns(call.request.operation)) {
+    const domain::Usage usage = expected_usage(call, 1, prices);
+    return ledger::bill_grains(prices, usage, bill_terms(call, prices, {})) >= 0 && (prices.known() || !usage.empty());
+  }
   const bool answers = call.request.operation != domain::Operation::Embedding;
   if (prices.find(ledger::PriceField::Input).known() && (!answers || prices.find(ledger::PriceField::Output).known())) {
     return true;
@@ -144,6 +159,9 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
       call.caller->key_hash_hex, group.name, call.request.body.size(), caller_cap, model_cap * call.request.choices,
       reasoning, estimator_settings(call.settings().turnpike));
   Expectation expected{estimate.prompt_tokens, 1, estimate.output_tokens, estimate.input_factor};
+  constexpr std::uint64_t kBytesPerToken = 4;
+  const bool learned = learns(call.request.operation);
+  if (!learned) expected = {call.request.measures.text_bytes / kBytesPerToken + 1, 1, 0, 1.0};
   const auto dearest = [&] {
     Money amount;
     for (const router::DeploymentRef& deployment : group.deployments) {
@@ -155,7 +173,7 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   admission.accounts = accounts;
   admission.amount = dearest();
   const bool strict = call.settings().turnpike.budget_mode == config::BudgetMode::Strict;
-  if (budgeted && !group.deployments.empty() && (strict || is_near_limit(accounts, admission.amount))) {
+  if (budgeted && learned && !group.deployments.empty() && (strict || is_near_limit(accounts, admission.amount))) {
     const ledger::PromptCount counted = co_await count_prompt(call, group.deployments.front()->target.model);
     expected.prompt_tokens = counted.tokens;
     expected.messages = counted.messages;
@@ -187,6 +205,8 @@ bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment)
 }
 
 Money prompt_cost(const AdmittedCall& admitted, const router::Deployment& deployment) {
+  if (!learns(admitted.call.request.operation))
+    return expected_cost(admitted.call, admitted.expected, prices_of(deployment));
   domain::Usage prompt;
   prompt.set(domain::Unit::InputTokens, admitted.expected.prompt_tokens);
   return ledger::bill(prices_of(deployment), prompt).cost;
@@ -196,6 +216,7 @@ void follow_stream(AdmittedCall& admitted, const router::Deployment& deployment,
                    base::Monotonic& last_progress) {
   constexpr std::uint64_t kBytesPerTokenFollowed = 3;
   constexpr std::chrono::seconds kProgressInterval{5};
+  if (!learns(admitted.call.request.operation)) return;  // Held whole from the start.
   const std::uint64_t output_tokens = stream.raw_text_bytes() / kBytesPerTokenFollowed;
   while (output_tokens > admitted.expected.output_tokens) {
     // The money is being spent: others see it gone now, not at the end. Nothing is cut.
@@ -216,6 +237,7 @@ void follow_stream(AdmittedCall& admitted, const router::Deployment& deployment,
 
 void learn(AdmittedCall& admitted, const router::Deployment& deployment, const domain::Usage& usage, Money) {
   Call& call = admitted.call;
+  if (!learns(call.request.operation)) return;
   const ledger::Prices& prices = prices_of(deployment);
   domain::Usage input;
   for (const domain::UnitCount& entry : usage.counts) {

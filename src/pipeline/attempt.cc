@@ -12,6 +12,10 @@ constexpr std::size_t kReplyBytesMax = 256 * 1024 * 1024;
 constexpr std::size_t kErrorBytesMax = 1024 * 1024;
 constexpr std::size_t kErrorTextMax = 500;
 
+const codec::Codec& codec_for(const Call& call, const router::Deployment& deployment) {
+  return codec::codec_of(deployment.target, call.request.operation);
+}
+
 domain::Attempt& begin_attempt(AdmittedCall& admitted, const router::Deployment& deployment,
                                const router::RoutePlan::Stop& stop) {
   domain::Attempt entry;
@@ -61,7 +65,7 @@ http::Timeouts timeouts_of(const Call& call, const router::Deployment& deploymen
   timeouts.connect = settings.turnpike.connect_timeout;
   timeouts.deadline = limits.deadline;
   timeouts.total = limits.total;
-  if (!call.request.stream) return timeouts;
+  if (!call.request.flows()) return timeouts;
   timeouts.idle = settings.turnpike.stream_idle_timeout;
   if (call.request.stream_timeout_seconds) {
     timeouts.first_byte = to_milliseconds(*call.request.stream_timeout_seconds);
@@ -112,13 +116,14 @@ Task<Status> read_first_content(AdmittedCall& admitted, Answer& answer, std::str
   co_return Status{};
 }
 
-Task<Status> read_whole(AdmittedCall& admitted, Answer& answer) {
-  Result<std::string_view> body = co_await answer.incoming->read_all(kReplyBytesMax);
-  if (!body) {
-    current(admitted).billed = !answer.incoming->received().empty();
-    co_return base::fail(std::move(body.error()));
-  }
-  current(admitted).billed = !body->empty();
+/// The answers to the requests that one call became (texts that a provider takes one by one), all in one attempt.
+/// `send` of the first has succeeded. On failure the usage of those that came is in the facts.
+Task<Status> read_bodies(AdmittedCall& admitted, Answer& answer, const AttemptLimits& limits,
+                         std::vector<std::string_view>& bodies);
+
+Task<Status> read_whole(AdmittedCall& admitted, Answer& answer, const AttemptLimits& limits) {
+  std::vector<std::string_view> bodies;
+  if (Status read = co_await read_bodies(admitted, answer, limits, bodies); !read) co_return read;
   const Call& call = admitted.call;
   const protocol::StreamOptions names = stream_options(call, *answer.deployment);
   protocol::ReplyOptions options;
@@ -126,11 +131,14 @@ Task<Status> read_whole(AdmittedCall& admitted, Answer& answer) {
   options.shown_model = call.shown_model;
   options.provider_label = answer.deployment->target.provider->label;
   options.fallback_id = names.fallback_id;
-  const codec::Codec& codec = codec::codec_of(answer.deployment->target);
-  Result<protocol::ReplyFacts> facts = codec.read_reply(options, answer.request, *body, answer.scratch, answer.pieces);
+  options.created_s = names.created_s;
+  options.content_type = answer.incoming->find("content-type");
+  const codec::Codec& codec = codec_for(call, *answer.deployment);
+  Result<protocol::ReplyFacts> facts =
+      codec.read_replies(options, answer.request, bodies, answer.scratch, answer.pieces);
   if (!facts) {
-    answer.facts.usage = codec.usage_of_part(*body);
-    answer.facts.text_for_count = codec.text_of_part(*body);
+    answer.facts.usage = codec.usage_of_part(bodies.front());
+    answer.facts.text_for_count = codec.text_of_part(bodies.front());
     // An error object inside a 200 was not billed unless it says what it used.
     if (facts.error().kind != ErrorKind::UpstreamMalformed && !answer.facts.usage) current(admitted).billed = false;
     co_return base::fail(std::move(facts.error()));
@@ -148,12 +156,13 @@ Result<AnswerRef> mocked_answer(AdmittedCall& admitted, const router::Deployment
   answer->mocked = true;
   domain::Usage usage;
   const protocol::StreamOptions options = stream_options(call, *deployment);
-  if (call.request.stream) {
+  if (call.request.stream && domain::writes_text(call.request.operation)) {
     answer->scratch = protocol::mock_stream(mock_json, call.shown_model, options.fallback_id, options.created_s,
                                             call.request.include_usage, usage, call.request.operation);
   } else {
     answer->scratch = protocol::mock_reply(call.request.operation, mock_json, call.shown_model, options.fallback_id,
                                            options.created_s, usage);
+    if (call.request.operation == domain::Operation::Speech) answer->content_type = "audio/mpeg";
   }
   answer->facts.id = options.fallback_id;
   answer->facts.usage = usage;
@@ -223,12 +232,84 @@ codec::Refusal refusal_of(const http::Incoming& incoming, std::string_view body,
   return refusal;
 }
 
+/// Sends one request; the answer is a success.
+Task<Result<std::unique_ptr<http::Incoming>>> send_request(AdmittedCall& admitted, const router::Deployment& deployment,
+                                                           const codec::Encoded& request, const AttemptLimits& limits) {
+  Call& call = admitted.call;
+  http::Outgoing outgoing;
+  outgoing.origin = &deployment.target.base.origin;
+  outgoing.method = request.method;
+  outgoing.path = request.path;
+  outgoing.fields = request.fields;
+  outgoing.body = request.body;
+  outgoing.timeouts = timeouts_of(call, deployment, limits);
+  if (call.record.fallbacks == 0) {
+    call.limit = std::min(outgoing.timeouts.total, outgoing.timeouts.first_byte.value_or(outgoing.timeouts.total));
+  }
+  Result<std::unique_ptr<http::Incoming>> sent = co_await call.worker.client->send(outgoing, *call.cancel);
+  if (!sent) co_return std::move(sent);
+  std::unique_ptr<http::Incoming> incoming = std::move(*sent);
+  const int status = incoming->status();
+  current(admitted).status = status;
+  if (status >= 200 && status < 300) co_return incoming;
+
+  if (call.refusal_fields.empty()) call.refusal_fields = shown_fields(*incoming, deployment);
+  Result<std::string_view> body = co_await incoming->read_all(kErrorBytesMax);
+  const std::string_view text = body ? *body : std::string_view();
+  Error refused = codec_for(call, deployment).read_error(refusal_of(*incoming, text, deployment));
+  co_return base::fail(without_secrets(std::move(refused), deployment));
+}
+
+Task<Status> read_bodies(AdmittedCall& admitted, Answer& answer, const AttemptLimits& limits,
+                         std::vector<std::string_view>& bodies) {
+  const codec::Codec& codec = codec_for(admitted.call, *answer.deployment);
+  Result<std::string_view> body = co_await answer.incoming->read_all(kReplyBytesMax);
+  if (!body) current(admitted).billed = !answer.incoming->received().empty();
+  if (body) current(admitted).billed = !body->empty();
+  for (const codec::Encoded& next : answer.request.more) {
+    if (!body) break;
+    bodies.push_back(*body);
+    Result<std::unique_ptr<http::Incoming>> incoming =
+        co_await send_request(admitted, *answer.deployment, next, limits);
+    if (!incoming) {
+      body = base::fail(std::move(incoming.error()));
+      break;
+    }
+    answer.more.push_back(std::move(*incoming));
+    if (Status plain = check_encoding(*answer.more.back(), *answer.deployment); !plain) {
+      body = base::fail(std::move(plain.error()));
+      break;
+    }
+    body = co_await answer.more.back()->read_all(kReplyBytesMax);
+  }
+  if (body) {
+    bodies.push_back(*body);
+    co_return Status{};
+  }
+  for (const std::string_view part : bodies)
+    answer.facts.usage = domain::sum(answer.facts.usage, codec.usage_of_part(part));
+  co_return base::fail(std::move(body.error()));
+}
+
+/// The type of an answer that is neither JSON nor server-sent events; of those we say it ourselves.
+std::string foreign_type(std::string_view type) {
+  const bool ours = type.starts_with("application/json") || type.starts_with("text/event-stream");
+  return ours ? std::string() : std::string(type);
+}
+
+/// Whether the answer is passed on as it comes: what was asked for as a stream, and sound, unless it is an error in
+/// disguise.
+bool flows(const Call& call, const http::Incoming& incoming) {
+  if (call.request.operation != domain::Operation::Speech) return call.request.stream;
+  return !incoming.find("content-type").starts_with("application/json");
+}
+
 /// One request to one deployment, answered or not.
 Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::DeploymentRef& deployment,
                                       const router::RoutePlan::Stop& stop, const AttemptLimits& limits,
                                       bool ask_usage) {
   Call& call = admitted.call;
-  const codec::Codec& codec = codec::codec_of(deployment->target);
+  const codec::Codec& codec = codec_for(call, *deployment);
   Result<credential::CredentialRef> credential = co_await deployment->target.credential->get(
       {*call.worker.thread, *call.worker.client, *call.cancel, limits.deadline, base::unix_now_us() / 1'000'000});
   if (!credential) co_return failed(admitted, std::move(credential.error()));
@@ -252,41 +333,27 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
   auto answer = std::make_unique<Answer>();
   answer->deployment = deployment;
   answer->request = std::move(*encoded);
-  http::Outgoing outgoing;
-  outgoing.origin = &deployment->target.base.origin;
-  outgoing.method = answer->request.method;
-  outgoing.path = answer->request.path;
-  outgoing.fields = answer->request.fields;
-  outgoing.body = answer->request.body;
-  outgoing.timeouts = timeouts_of(call, *deployment, limits);
-  if (call.record.fallbacks == 0) {
-    call.limit = std::min(outgoing.timeouts.total, outgoing.timeouts.first_byte.value_or(outgoing.timeouts.total));
+  Result<std::unique_ptr<http::Incoming>> incoming =
+      co_await send_request(admitted, *deployment, answer->request, limits);
+  if (!incoming) {
+    if (current(admitted).status == 401) deployment->target.credential->refused(*credential);
+    co_return failed(admitted, std::move(incoming.error()));
   }
-  Result<std::unique_ptr<http::Incoming>> incoming = co_await call.worker.client->send(outgoing, *call.cancel);
-  if (!incoming) co_return failed(admitted, std::move(incoming.error()));
   answer->incoming = std::move(*incoming);
-  const int status = answer->incoming->status();
-  current(admitted).status = status;
-
-  if (status < 200 || status >= 300) {
-    if (call.refusal_fields.empty()) call.refusal_fields = shown_fields(*answer->incoming, *deployment);
-    Result<std::string_view> body = co_await answer->incoming->read_all(kErrorBytesMax);
-    const std::string_view text = body ? *body : std::string_view();
-    if (status == 401) deployment->target.credential->refused(*credential);
-    Error refused = codec.read_error(refusal_of(*answer->incoming, text, *deployment));
-    co_return failed(admitted, without_secrets(std::move(refused), *deployment));
-  }
   answer->extra_fields = shown_fields(*answer->incoming, *deployment);
   Status read;
   if (Status plain = check_encoding(*answer->incoming, *deployment); !plain) {
     read = std::move(plain);
-  } else if (call.request.stream) {
-    answer->stream = codec.follow(stream_options(call, *deployment), answer->request);
+  } else if (flows(call, *answer->incoming)) {
+    protocol::StreamOptions options = stream_options(call, *deployment);
+    options.content_type = answer->incoming->find("content-type");
+    answer->stream = codec.follow(std::move(options), answer->request);
     read = co_await read_first_content(admitted, *answer, answer->scratch);
     if (read) answer->incoming->set_deadline(limits.streaming_deadline);
   } else {
-    read = co_await read_whole(admitted, *answer);
+    read = co_await read_whole(admitted, *answer, limits);
   }
+  answer->content_type = foreign_type(answer->incoming->find("content-type"));
   if (!read) {
     const protocol::ReplyStream* stream = answer->stream.get();
     // What a provider refuses before it has begun an answer it does not bill, though it says so in a 200 (AC-ERR-2).

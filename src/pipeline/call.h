@@ -12,6 +12,7 @@
 #include "codec/codec.h"
 #include "domain/call_record.h"
 #include "http/server.h"
+#include "ledger/bill.h"
 #include "ledger/ledger.h"
 #include "ledger/prices.h"
 #include "pipeline/gateway.h"
@@ -92,19 +93,27 @@ Money prompt_cost(const AdmittedCall& admitted, const router::Deployment& deploy
 
 const ledger::Prices& prices_of(const router::Deployment& deployment);
 
+/// What a call that writes no text uses by what it asks for, or did where its provider does not say.
+domain::Usage expected_usage(const Call& call, std::uint64_t prompt_tokens, const ledger::Prices& prices,
+                             bool worst = false);
+/// The circumstances a call is billed under at one model's prices; `service_tier`: the answer's.
+ledger::BillTerms bill_terms(const Call& call, const ledger::Prices& prices, std::string_view service_tier);
+
 /// A provider's answer that may go to the caller: a whole reply, or a stream up to its first content.
 struct Answer : base::PooledObject {
   router::DeploymentRef deployment;
-  codec::Encoded request;                    // What was sent; the answer is read by its terms.
-  std::unique_ptr<http::Incoming> incoming;  // Null for mocked answers.
+  codec::Encoded request;                             // What was sent; the answer is read by its terms.
+  std::unique_ptr<http::Incoming> incoming;           // Null for mocked answers.
+  std::vector<std::unique_ptr<http::Incoming>> more;  // The answers to `request.more`.
   protocol::ReplyFacts facts;
   std::unique_ptr<protocol::ReplyStream> stream;  // Null: a whole reply.
-  std::string scratch;                             // Owns what the pieces below inserted.
-  std::vector<std::string_view> pieces;            // The reply, or the first pieces of the stream.
-  bool upstream_ended = false;                     // The stream has been read to its end.
+  std::string scratch;                            // Owns what the pieces below inserted.
+  std::vector<std::string_view> pieces;           // The reply, or the first pieces of the stream.
+  bool upstream_ended = false;                    // The stream has been read to its end.
   bool mocked = false;
   std::size_t group_size = 1;  // Of the group that answers.
   std::string extra_fields;    // Provider headers passed on, rendered.
+  std::string content_type;    // Of an answer that is neither JSON nor server-sent events: the provider's.
 };
 using AnswerRef = std::unique_ptr<Answer>;  // Handed up from the attempt to whoever sends it.
 

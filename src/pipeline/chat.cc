@@ -80,13 +80,27 @@ std::string end_user_of(const Call& call) {
   return call.request.user;
 }
 
+/// An operator's override for operations of this kind.
+const std::string* fixed_model(const config::GeneralSettings& general, domain::Operation operation) {
+  using domain::Operation;
+  if (domain::writes_text(operation)) return &general.completion_model;
+  if (operation == Operation::Embedding) return &general.embedding_model;
+  if (operation == Operation::Moderation) return &general.moderation_model;
+  if (operation == Operation::ImageGeneration) return &general.image_generation_model;
+  return nullptr;
+}
+
+/// Only operations that carry files take forms; of the others a body is JSON whatever its head says.
+std::string_view form_type(const http::Request& request, domain::Operation operation) {
+  const bool takes_files = domain::reads_audio(operation) || operation == domain::Operation::ImageEdit;
+  return takes_files ? request.find("content-type") : std::string_view();
+}
+
 /// The name that is routed: an operator's override, then the key's alias, then what was asked for.
 std::string routed_model(const Call& call) {
   const config::GeneralSettings& general = call.settings().general;
-  if (call.request.operation == domain::Operation::Embedding) {
-    if (!general.embedding_model.empty()) return general.embedding_model;
-  } else if (!general.completion_model.empty()) {
-    return general.completion_model;
+  if (const std::string* fixed = fixed_model(general, call.request.operation); fixed != nullptr && !fixed->empty()) {
+    return *fixed;
   }
   const auto alias = call.caller->aliases.find(call.request.model);
   return alias == call.caller->aliases.end() ? call.request.model : alias->second;
@@ -110,7 +124,8 @@ std::chrono::milliseconds longest_timeout(const router::RoutePlan& plan, std::ch
 /// What the request says, and where it may go. Nothing is taken yet.
 Result<router::RoutePlan> read_call(Call& call, std::string_view path_model) {
   const http::Request& http_request = call.exchange.request();
-  Result<protocol::CallRequest> parsed = protocol::parse_call(call.record.operation, http_request.body, path_model);
+  Result<protocol::CallRequest> parsed = protocol::parse_call(call.record.operation, http_request.body, path_model,
+                                                              form_type(http_request, call.record.operation));
   if (!parsed) return base::fail(std::move(parsed.error()));
   call.request = std::move(*parsed);
   call.record.stream = call.request.stream;

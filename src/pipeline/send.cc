@@ -13,6 +13,12 @@ using domain::EntryStatus;
 void note_success_facts(Call& call, const protocol::ReplyFacts& facts) {
   call.record.provider_request_id = facts.id;
   call.record.end_reason = facts.finish_reason;
+  domain::Measures& measures = call.request.measures;
+  if (facts.images > 0) measures.images = facts.images;
+  if (facts.audio_ms > 0) {
+    measures.audio_ms = facts.audio_ms;
+    measures.audio_said = true;
+  }
 }
 
 /// Ends the attempt's clock and adds it to the time spent waiting for providers.
@@ -53,10 +59,11 @@ std::string seconds_text(std::chrono::milliseconds length) {
   return text;
 }
 
-http::ReplyHead stream_head(std::string fields) {
+/// `type` empty: server-sent events.
+http::ReplyHead stream_head(std::string fields, std::string_view type = {}) {
   http::ReplyHead head;
   head.status = 200;
-  head.content_type = "text/event-stream; charset=utf-8";
+  head.content_type = type.empty() ? "text/event-stream; charset=utf-8" : type;
   head.fields = std::move(fields);
   head.fields += "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n";
   return head;
@@ -86,9 +93,10 @@ Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer) {
 
   std::string fields = reply_fields(call, answer->extra_fields, true);
   http::ReplyHead head;
-  if (call.request.stream) {
+  if (call.request.stream && domain::writes_text(call.request.operation)) {
     head = stream_head(std::move(fields));  // A mocked stream is sent whole.
   } else {
+    if (!answer->content_type.empty()) head.content_type = answer->content_type;
     head.fields = std::move(fields);
   }
   if (answer->mocked) answer->pieces = {answer->scratch};
@@ -103,7 +111,7 @@ Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer) {
 Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
   Call& call = admitted.call;
   protocol::ReplyStream& stream = *answer->stream;
-  call.exchange.begin_stream(stream_head(reply_fields(call, answer->extra_fields, false)));
+  call.exchange.begin_stream(stream_head(reply_fields(call, answer->extra_fields, false), answer->content_type));
   call.record.http_status = 200;
   call.record.first_byte_us = base::unix_now_us();
   base::Monotonic last_progress = call.started;
@@ -153,6 +161,7 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
   call.record.provider_request_id = stream.id();
   call.record.end_reason = stream.finish_reason();
   call.record.attempts.back().billed = true;
+  if (stream.sound_milliseconds() > 0) call.request.measures.audio_ms = stream.sound_milliseconds();
   co_await bill_attempt(admitted, *answer->deployment, stream.usage(), stream.service_tier(), stream.text_for_count(),
                         stream.text_bytes());
 
@@ -174,6 +183,10 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
     call.record.attempts.back().error_text = error.message;
     if (!call.exchange.interrupted()) note_broken_stream(call, *answer, error);
     settle(admitted, EntryStatus::Failure);
+    if (!answer->content_type.empty()) {
+      call.exchange.cut();  // Nobody could tell an event from sound.
+      co_return;
+    }
     ending = protocol::broken_stream_events(error);
     pieces.push_back(ending);
   } else {

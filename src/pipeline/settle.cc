@@ -7,13 +7,31 @@
 namespace turnpike::pipeline {
 namespace {
 
+/// The same of an operation that writes no text: by what was asked for. Exact where the model is priced by just that.
+Task<domain::Usage> measured_usage(Call& call, const router::Deployment& deployment) {
+  const ledger::Prices& prices = prices_of(deployment);
+  if (prices.free()) co_return domain::Usage{};
+  domain::Usage usage = expected_usage(call, 1, prices);
+  if (usage.of(domain::Unit::InputTokens) > 0) {
+    usage.set(domain::Unit::InputTokens, (co_await count_prompt(call, deployment.target.model)).tokens);
+  }
+  const bool by_request = usage.of(domain::Unit::Characters) > 0 || usage.of(domain::Unit::Images) > 0;
+  const bool by_reply = usage.of(domain::Unit::Milliseconds) > 0 && call.request.measures.audio_said;
+  usage.estimated = !by_request && !by_reply;
+  co_return usage;
+}
+
 /// Counted usage where the provider's is missing: the request by the tokenizer, the output by what was received.
 Task<domain::Usage> counted_usage(Call& call, const router::Deployment& deployment, std::string_view output_text,
                                   std::uint64_t output_bytes) {
   domain::Usage usage;
   usage.estimated = true;
+  const domain::Operation operation = call.request.operation;
+  if (!domain::writes_text(operation) && operation != domain::Operation::Embedding) {
+    co_return co_await measured_usage(call, deployment);
+  }
   usage.set(domain::Unit::InputTokens, (co_await count_prompt(call, deployment.target.model)).tokens);
-  if (call.request.operation != domain::Operation::Embedding) {
+  if (operation != domain::Operation::Embedding) {
     usage.set(domain::Unit::OutputTokens,
               co_await count_output(call, deployment.target.model, output_text, output_bytes));
   }
@@ -27,7 +45,7 @@ Task<void> complete_usage(Call& call, const router::Deployment& deployment, doma
     usage.set(domain::Unit::InputTokens, (co_await count_prompt(call, deployment.target.model)).tokens);
     usage.estimated = true;
   }
-  if (usage.output_unsaid && call.request.operation != domain::Operation::Embedding) {
+  if (usage.output_unsaid && domain::writes_text(call.request.operation)) {
     usage.set(domain::Unit::OutputTokens,
               co_await count_output(call, deployment.target.model, output_text, output_bytes));
     usage.estimated = true;
@@ -56,8 +74,7 @@ Task<void> bill_attempt(AdmittedCall& admitted, const router::Deployment& deploy
   }
   const ledger::Prices& prices = prices_of(deployment);
   domain::Attempt& entry = call.record.attempts.back();
-  ledger::BillTerms terms;
-  terms.service = ledger::parse_service_tier(service_tier);
+  const ledger::BillTerms terms = bill_terms(call, prices, service_tier);
   const std::int64_t ended_us = entry.ended_us != 0 ? entry.ended_us : base::unix_now_us();
   ledger::add_own_units(usage, prices,
                         static_cast<std::uint64_t>(std::max<std::int64_t>(ended_us - entry.started_us, 0)) / 1000);

@@ -33,7 +33,9 @@ struct CallRequest {
 
   std::string model;  // From the path if it names one, else the body's.
   bool stream = false;
-  bool include_usage = false;                      // stream_options.include_usage was asked for.
+  bool include_usage = false;  // stream_options.include_usage was asked for.
+  /// The answer is passed on as it comes: a stream of events, or sound.
+  bool flows() const { return stream || operation == domain::Operation::Speech; }
   std::optional<std::uint64_t> output_tokens_max;  // max_completion_tokens, else max_tokens.
   std::uint64_t choices = 1;                       // n
   std::string service_tier;                        // As asked; the answer says which it was.

@@ -59,6 +59,28 @@ class Edits {
 
   const std::string& inserted() const { return text_; }
 
+  /// The same for who keeps the pieces longer than this object: what was inserted moves to `scratch`, which must live
+  /// as long as the pieces, unchanged.
+  void owned_pieces(std::string_view source, std::string& scratch, std::vector<std::string_view>& out) {
+    std::vector<std::string_view> parts;
+    pieces(source, parts);
+    // Never in the string's own small buffer: the owner of scratch and pieces may move.
+    constexpr std::size_t kBeyondSmall = 64;
+    scratch.clear();
+    scratch.reserve(std::max(text_.size(), kBeyondSmall));
+    out.reserve(out.size() + parts.size());
+    for (const std::string_view part : parts) {
+      const bool of_source = part.data() >= source.data() && part.data() < source.data() + source.size();
+      if (of_source) {
+        out.push_back(part);
+        continue;
+      }
+      const std::size_t offset = scratch.size();
+      scratch += part;
+      out.push_back(std::string_view(scratch).substr(offset));
+    }
+  }
+
  private:
   struct Edit {
     json::Range range;

@@ -35,6 +35,10 @@ void measure_image(const CallRequest& call, const Value& root, Measures& out) {
   const std::string quality = root.find("quality").text().value_or("");
   if (quality != "auto") out.quality = quality;
   out.text_bytes = root.find("prompt").raw().size();
+  if (call.operation != Operation::ImageEdit || !call.form) return;
+  out.images_in =
+      static_cast<std::uint64_t>(std::count_if(call.form->parts.begin(), call.form->parts.end(),
+                                               [](const FormPart& part) { return part.filename.has_value(); }));
 }
 
 void measure_rerank(const Value& root, Measures& out) {

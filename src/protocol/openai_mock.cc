@@ -17,7 +17,7 @@ constexpr std::uint64_t kCompletionTokens = 20;
 domain::Usage stand_in_usage(Operation operation) {
   domain::Usage usage;
   usage.set(Unit::InputTokens, kPromptTokens);
-  if (operation != Operation::Embedding) usage.set(Unit::OutputTokens, kCompletionTokens);
+  if (domain::writes_text(operation)) usage.set(Unit::OutputTokens, kCompletionTokens);
   return usage;
 }
 
@@ -73,9 +73,43 @@ std::vector<std::string_view> words_of(std::string_view text) {
 
 }  // namespace
 
+namespace {
+
+/// A mock that is an object is the answer; any other is the text in the smallest answer there is.
+std::string mock_operation(Operation operation, std::string_view mock_json, std::string_view model, std::string_view id,
+                           std::int64_t created_s) {
+  json::Document document;
+  if (document.parse(mock_json) && document.root().is(Kind::Object)) return std::string(mock_json);
+  const std::string content = content_of(mock_json);
+  if (operation == Operation::Speech) return content;
+  std::string body;
+  json::Writer writer(body);
+  writer.begin_object();
+  if (operation == Operation::Rerank) {
+    writer.key("id").string(id).key("results").begin_array().begin_object().key("index").number(std::uint64_t{0});
+    writer.key("relevance_score").raw("1.0").end_object().end_array();
+  } else if (operation == Operation::Moderation) {
+    writer.key("id").string(id).key("model").string(model).key("results").begin_array().begin_object();
+    writer.key("flagged").boolean(false).key("categories").begin_object().end_object();
+    writer.key("category_scores").begin_object().end_object().end_object().end_array();
+  } else if (domain::makes_images(operation)) {
+    writer.key("created").number(created_s).key("data").begin_array().begin_object();
+    writer.key("url").string(content).end_object().end_array();
+  } else {
+    writer.key("text").string(content);
+  }
+  writer.end_object();
+  return body;
+}
+
+}  // namespace
+
 std::string mock_reply(Operation operation, std::string_view mock_json, std::string_view model, std::string_view id,
                        std::int64_t created_s, domain::Usage& usage) {
   usage = stand_in_usage(operation);
+  if (!domain::writes_text(operation) && operation != Operation::Embedding) {
+    return mock_operation(operation, mock_json, model, id, created_s);
+  }
   json::Document document;
   const bool readable = document.parse(mock_json).has_value();
   const std::string_view object = operation == Operation::Completion ? "text_completion" : "chat.completion";

@@ -161,24 +161,7 @@ Result<ReplyFacts> read_reply(const ReplyOptions& options, std::string_view body
     }
   }
 
-  // The inserted text moves to the caller's scratch first: pieces point into it.
-  scratch.clear();
-  std::vector<std::string_view> parts;
-  edits.pieces(body, parts);
-  // Never in the string's own small buffer: the owner of scratch and pieces may move.
-  constexpr std::size_t kBeyondSmall = 64;
-  scratch.reserve(std::max(edits.inserted().size(), kBeyondSmall));
-  pieces.reserve(pieces.size() + parts.size());
-  for (const std::string_view part : parts) {
-    const bool of_body = part.data() >= body.data() && part.data() < body.data() + body.size();
-    if (of_body) {
-      pieces.push_back(part);
-    } else {
-      const std::size_t offset = scratch.size();
-      scratch += part;
-      pieces.push_back(std::string_view(scratch).substr(offset));
-    }
-  }
+  edits.owned_pieces(body, scratch, pieces);
   return facts;
 }
 

@@ -21,6 +21,8 @@ struct ReplyFacts {
   std::optional<domain::Usage> usage;  // Absent: the provider did not say.
   std::string finish_reason;           // Of the first choice.
   std::string service_tier;
+  std::uint64_t images = 0;    // That were made.
+  std::uint64_t audio_ms = 0;  // Length of what was heard, as the provider says it.
   std::string text_for_count;  // All output text, tool arguments and reasoning; filled only when usage is absent.
 };
 
@@ -33,7 +35,9 @@ struct ReplyOptions {
   domain::Operation operation = domain::Operation::Chat;
   std::string_view shown_model;
   std::string_view provider_label;
-  std::string_view fallback_id;  // "chatcmpl-<uuid>"; empty: an answer without id stays without.
+  std::string_view fallback_id;   // "chatcmpl-<uuid>"; empty: an answer without id stays without.
+  std::string_view content_type;  // The provider's, where an operation has answers of several.
+  std::int64_t created_s = 0;     // Of an answer whose provider gives no time.
 };
 Result<ReplyFacts> read_reply(const ReplyOptions& options, std::string_view body, std::string& scratch,
                               std::vector<std::string_view>& pieces);

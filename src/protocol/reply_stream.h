@@ -22,6 +22,7 @@ struct StreamOptions {
   std::string fallback_id;     // "chatcmpl-<uuid>", used when the provider gives no id.
   std::int64_t created_s = 0;  // Used when the provider gives none.
   std::string provider_label;
+  std::string content_type;  // The provider's, where an operation has answers of several.
 };
 
 /// Follows one stream from provider to caller: the provider's bytes in, the caller's server-sent events out, and what
@@ -65,6 +66,8 @@ class ReplyStream {
   virtual std::uint64_t text_bytes() const = 0;
   /// The same length as it stood in the JSON, escapes and all: cheap, for following a stream under way.
   virtual std::uint64_t raw_text_bytes() const = 0;
+  /// The length of the sound that went through, where it is sound and says so.
+  virtual std::uint64_t sound_milliseconds() const { return 0; }
 };
 
 }  // namespace turnpike::protocol
