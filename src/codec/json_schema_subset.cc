@@ -201,8 +201,9 @@ class JsonSchemaForm final : public Converter {
         if (Status written = convert(property.value); !written) return written;
       }
       writer_.end_object();
-      write_required(flat);
     }
+    // A part of `anyOf` may say what is required and nothing else.
+    if (!flat.properties.empty() || !flat.get("type")) write_required(flat);
     writer_.end_object();
     return {};
   }
