@@ -202,6 +202,15 @@ bool adds_up(const Value& usage, const Usage& read) {
          said("total_tokens") == read.prompt_tokens() + completion;
 }
 
+namespace {
+
+/// Writes counts that are there; a zero is left out.
+void count(json::Writer& writer, std::string_view name, std::uint64_t number) {
+  if (number > 0) writer.key(name).number(number);
+}
+
+}  // namespace
+
 std::string usage_json(domain::Operation operation, const Usage& usage) {
   std::string text;
   json::Writer writer(text);
@@ -212,24 +221,41 @@ std::string usage_json(domain::Operation operation, const Usage& usage) {
   if (operation != domain::Operation::Embedding) writer.key("completion_tokens").number(completion);
   writer.key("total_tokens").number(prompt + completion);
 
-  const std::uint64_t written = usage.of(Unit::CacheWriteTokens) + usage.of(Unit::CacheWrite1hTokens);
+  const std::uint64_t written_5m = usage.of(Unit::CacheWriteTokens);
+  const std::uint64_t written_1h = usage.of(Unit::CacheWrite1hTokens);
+  const std::uint64_t written = written_5m + written_1h;
   const std::uint64_t cached = usage.of(Unit::CachedInputTokens);
-  if (cached + written + usage.of(Unit::AudioInputTokens) + usage.of(Unit::ImageInputTokens) > 0) {
+  const std::uint64_t audio_in = usage.of(Unit::AudioInputTokens);
+  const std::uint64_t image_in = usage.of(Unit::ImageInputTokens);
+  const std::uint64_t searches = usage.of(Unit::Queries);
+  if (cached + written + audio_in + image_in + searches > 0) {
     writer.key("prompt_tokens_details").begin_object();
     writer.key("cached_tokens").number(cached);
-    if (written > 0) writer.key("cache_write_tokens").number(written);
-    if (usage.of(Unit::AudioInputTokens) > 0) writer.key("audio_tokens").number(usage.of(Unit::AudioInputTokens));
-    if (usage.of(Unit::ImageInputTokens) > 0) writer.key("image_tokens").number(usage.of(Unit::ImageInputTokens));
+    count(writer, "cache_write_tokens", written);
+    count(writer, "cache_creation_tokens", written);
+    if (written > 0) {
+      writer.key("cache_creation_token_details").begin_object();
+      writer.key("ephemeral_5m_input_tokens").number(written_5m);
+      writer.key("ephemeral_1h_input_tokens").number(written_1h).end_object();
+    }
+    count(writer, "audio_tokens", audio_in);
+    count(writer, "image_tokens", image_in);
+    count(writer, "web_search_requests", searches);
     writer.end_object();
   }
   const std::uint64_t reasoning = usage.of(Unit::ReasoningTokens);
-  if (reasoning + usage.of(Unit::AudioOutputTokens) + usage.of(Unit::ImageOutputTokens) > 0) {
+  const std::uint64_t audio_out = usage.of(Unit::AudioOutputTokens);
+  const std::uint64_t image_out = usage.of(Unit::ImageOutputTokens);
+  if (reasoning + audio_out + image_out > 0) {
     writer.key("completion_tokens_details").begin_object();
     writer.key("reasoning_tokens").number(reasoning);
-    if (usage.of(Unit::AudioOutputTokens) > 0) writer.key("audio_tokens").number(usage.of(Unit::AudioOutputTokens));
-    if (usage.of(Unit::ImageOutputTokens) > 0) writer.key("image_tokens").number(usage.of(Unit::ImageOutputTokens));
+    count(writer, "audio_tokens", audio_out);
+    count(writer, "image_tokens", image_out);
     writer.end_object();
   }
+  // LiteLLM's clients read them here.
+  count(writer, "cache_read_input_tokens", cached);
+  count(writer, "cache_creation_input_tokens", written);
   writer.end_object();
   return text;
 }
