@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -47,6 +48,13 @@ std::string_view words_of(int error) {
   }
 }
 
+/// All, not some: a name that also stands for an address nearby is a trick or a mistake.
+bool all_allowed(const std::vector<net::Address>& addresses, const AddressFilter* filter) {
+  if (filter == nullptr) return true;
+  return std::all_of(addresses.begin(), addresses.end(),
+                     [filter](const net::Address& address) { return filter->allows(address); });
+}
+
 /// Pieces of one request, without an allocation for the usual few.
 class PieceList {
  public:
@@ -80,7 +88,7 @@ class PooledClient final : public Client {
 
  private:
   Task<Result<std::vector<net::Address>>> resolve(const Origin& origin, ExchangeClock::Limit limit, Cancel& cancel);
-  Task<Result<std::unique_ptr<Connection>>> dial(const Origin& origin, const ExchangeClock& clock, Cancel& cancel);
+  Task<Result<std::unique_ptr<Connection>>> dial(const Outgoing& request, const ExchangeClock& clock, Cancel& cancel);
   Task<Status> load_trust(const Origin& origin, ExchangeClock::Limit limit, Cancel& cancel);
   Task<Status> shake_hands(Connection& connection, const Origin& origin, ExchangeClock::Limit limit, Cancel& cancel);
   Task<Status> write_request(Connection& connection, const Outgoing& request, const ExchangeClock& clock,
@@ -145,11 +153,15 @@ Task<Status> PooledClient::shake_hands(Connection& connection, const Origin& ori
 }
 
 /// The dialler: the one place that opens connections.
-Task<Result<std::unique_ptr<Connection>>> PooledClient::dial(const Origin& origin, const ExchangeClock& clock,
+Task<Result<std::unique_ptr<Connection>>> PooledClient::dial(const Outgoing& request, const ExchangeClock& clock,
                                                              Cancel& cancel) {
+  const Origin& origin = *request.origin;
   const ExchangeClock::Limit limit = clock.connecting(pool_->loop.now());
   Result<std::vector<net::Address>> addresses = co_await resolve(origin, limit, cancel);
   if (!addresses) co_return base::fail(std::move(addresses.error()));
+  if (!all_allowed(*addresses, request.addresses)) {
+    co_return base::fail(ErrorKind::InvalidRequest, "the host has an address that may not be asked", origin.key());
+  }
   Error last = connection_error("the provider's host name has no address", origin.key());
   for (std::size_t i = 0; i < addresses->size(); ++i) {
     const net::Address& address = (*addresses)[i];
@@ -251,11 +263,11 @@ Task<Status> PooledClient::write_request(Connection& connection, const Outgoing&
 Task<Result<std::unique_ptr<Incoming>>> PooledClient::send(const Outgoing& request, Cancel& cancel) {
   const Origin& origin = *request.origin;
   ExchangeClock clock(request.timeouts, pool_->loop.now());
-  for (bool fresh = false;; fresh = true) {
+  for (bool fresh = request.addresses != nullptr;; fresh = true) {
     if (cancel.requested()) co_return base::fail(ExchangeClock::cancelled());
     std::unique_ptr<Connection> connection = fresh ? nullptr : pool_->take(origin);
     if (!connection) {
-      Result<std::unique_ptr<Connection>> dialled = co_await dial(origin, clock, cancel);
+      Result<std::unique_ptr<Connection>> dialled = co_await dial(request, clock, cancel);
       if (!dialled) co_return base::fail(std::move(dialled.error()));
       connection = std::move(*dialled);
     }

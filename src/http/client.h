@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "http/message.h"
+#include "http/public_address.h"
 #include "net/io_threads.h"
 
 namespace turnpike::http {
@@ -68,6 +69,9 @@ struct Outgoing {
   std::string_view fields;  // Rendered lines, without Host, Content-Length, Connection.
   Pieces body;              // Sent with the head in one gather write (flattened first over TLS).
   Timeouts timeouts;
+  /// Null: every address. Else the request travels on a connection of its own, to an address that was asked for:
+  /// InvalidRequest when the host has one that is not allowed.
+  const AddressFilter* addresses = nullptr;
 };
 
 /// An answer being received. Its connection goes back to the pool when the body has been read to its end and is closed

@@ -24,6 +24,7 @@ struct Fixture {
   std::unique_ptr<net::IoThreads> threads = net::IoThreads::start(1);
   std::unique_ptr<Client> client = Client::make(*threads->all().front(), {});
   Origin origin;
+  const AddressFilter* addresses = nullptr;
 
   explicit Fixture(std::uint16_t port) {
     origin.host = "127.0.0.1";
@@ -66,6 +67,7 @@ struct Fixture {
     request.fields = "X-A: 1\r\n";
     request.body = pieces;
     request.timeouts = timeouts;
+    request.addresses = addresses;
     loopback::run_on(*threads->all().front(), [&] { return call(request, slices, cancel, outcome); });
     return outcome;
   }
@@ -162,6 +164,45 @@ TEST(Client, ReusesConnectionsAndTheAnswerToHeadHasNoBody) {
   EXPECT_EQ(fixture.run().body, "ok");
   EXPECT_EQ(connections.load(), 1);
   EXPECT_EQ(fixture.client->counters().reused, 2u);
+}
+
+TEST(Client, AFilteredRequestGoesOnlyToAnAddressThatWasAskedFor) {
+  struct Only final : AddressFilter {
+    bool allows(const net::Address& address) const override {
+      asked += address.host() + " ";
+      return yes;
+    }
+    mutable std::string asked;
+    bool yes = false;
+  };
+  std::atomic<int> connections{0};
+  ScriptedServer provider([&](Peer& caller, int) {
+    ++connections;
+    caller.read_until("\r\n\r\n");
+    caller.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    caller.read_to_end();
+  });
+  Fixture fixture(provider.port());
+  EXPECT_EQ(fixture.run().body, "ok");  // Its connection waits in the pool, unasked.
+  Only filter;
+  fixture.addresses = &filter;
+  const Outcome refused = fixture.run();
+  EXPECT_EQ(refused.error, ErrorKind::InvalidRequest);
+  EXPECT_EQ(refused.message, "the host has an address that may not be asked");
+  EXPECT_EQ(filter.asked, "127.0.0.1 ");
+  EXPECT_EQ(connections.load(), 1);
+  filter.asked.clear();
+  fixture.origin.host = "localhost";  // Through the resolver.
+  EXPECT_EQ(fixture.run().error, ErrorKind::InvalidRequest);
+  EXPECT_TRUE(filter.asked.starts_with("127.0.0.1 ") || filter.asked.starts_with("::1 ")) << filter.asked;
+  EXPECT_EQ(connections.load(), 1);
+  fixture.client.reset();  // The scripted server serves one connection after the other.
+  fixture.client = Client::make(*fixture.threads->all().front(), {});
+  fixture.origin.host = "127.0.0.1";
+  filter.yes = true;
+  EXPECT_EQ(fixture.run().body, "ok");
+  EXPECT_EQ(connections.load(), 2);
+  EXPECT_EQ(fixture.client->counters().reused, 0u);
 }
 
 TEST(Client, ReplacesAStaleConnectionOnceAndAFreshOneNever) {
