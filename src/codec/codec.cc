@@ -18,11 +18,12 @@ const Codec& codec_of(const provider::Target& target) {
       return anthropic_vertex_codec();
     case provider::Shape::OpenAiVertex:
       return vertex_raw_codec();
+    case provider::Shape::BedrockConverse:
+      return bedrock_codec();
     case provider::Shape::OpenAi:
     case provider::Shape::AnthropicBedrock:
     case provider::Shape::Gemini:
     case provider::Shape::VertexGemini:
-    case provider::Shape::BedrockConverse:
     case provider::Shape::Cohere:
     case provider::Shape::Ollama:
     case provider::Shape::Watsonx:

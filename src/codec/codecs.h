@@ -7,7 +7,10 @@ namespace turnpike::codec {
 // One object per shape; `codec_of` chooses.
 const Codec& openai_codec();
 const Codec& azure_codec();
+const Codec& bedrock_codec();
 const Codec& cohere_codec();
+const Codec& ollama_codec();
+const Codec& watsonx_codec();
 const Codec& anthropic_codec();
 const Codec& anthropic_vertex_codec();
 const Codec& gemini_codec();

@@ -37,6 +37,7 @@ constexpr std::array<std::string_view, kTraitCount> kFields = {
     "supports_embedding_image_input",
     "bedrock_converse_supports_strict_tools",
     "uses_embed_content",
+    "cache_creation_input_token_cost_above_1hr",
     "",
 };
 

@@ -39,6 +39,7 @@ enum class Trait : std::uint8_t {
   EmbeddingImageInput,
   StrictTools,   // bedrock_converse_supports_strict_tools
   EmbedContent,  // uses_embed_content
+  CacheHour,     // A price is listed for what the prompt cache keeps for an hour.
   GlobalOnly,    // supported_regions is ["global"]
 };
 constexpr std::size_t kTraitCount = static_cast<std::size_t>(Trait::GlobalOnly) + 1;
@@ -60,7 +61,10 @@ class ModelTraits {
     (value ? no_ : yes_) &= ~(std::uint64_t{1} << bit(trait));
   }
 
-  bool listed = false;                        // The catalogue knows the model at all.
+  bool listed = false;          // The catalogue knows the model at all.
+  bool responses_only = false;  // Answers POST /v1/responses and no chat completions.
+  /// The strongest effort that Bedrock takes of it: 'h'igh, 'x'high, 'm'ax; 0: nobody says.
+  char bedrock_effort_ceiling = 0;
   std::uint64_t max_output_tokens = 0;        // 0: unknown.
   std::uint64_t prompt_cache_min_tokens = 0;  // 0: unknown.
 

@@ -45,6 +45,18 @@ TEST(Catalogue, CompiledInCopyHasAVersionAndEveryModel) {
   EXPECT_FALSE(prices->traits.has(domain::Trait::Reasoning));
 }
 
+TEST(Catalogue, SaysWhatBedrockTakesOfAModel) {
+  const auto catalogue = Catalogue::built_in();
+  const auto opus = catalogue->resolve({"bedrock", "us.anthropic.claude-opus-4-7", "", {}});
+  ASSERT_TRUE(opus);
+  EXPECT_TRUE(opus->traits.has(domain::Trait::CacheHour));
+  EXPECT_EQ(opus->traits.bedrock_effort_ceiling, 'x');
+  const auto haiku = catalogue->resolve({"bedrock", "anthropic.claude-3-haiku-20240307-v1:0", "", {}});
+  ASSERT_TRUE(haiku);
+  EXPECT_FALSE(haiku->traits.has(domain::Trait::CacheHour));
+  EXPECT_EQ(haiku->traits.bedrock_effort_ceiling, 0);
+}
+
 TEST(Catalogue, LoadedCopyOfTheSameFileIsTheSameCatalogue) {
   const auto built_in = Catalogue::built_in();
   const auto loaded = Catalogue::load(committed(), "file");

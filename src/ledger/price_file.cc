@@ -320,6 +320,7 @@ Result<bool> apply_price_field(Prices& prices, std::string_view key, std::string
     Result<Price> price = Price::parse(value);
     if (!price) return base::fail(price.error());
     prices.set(*field, *price);
+    if (field->field == PriceField::CacheWrite1h) prices.traits.set(domain::Trait::CacheHour, true);
     return true;
   }
   const auto size = [&](std::uint64_t& out) -> Result<bool> {
@@ -348,6 +349,10 @@ Result<bool> apply_price_field(Prices& prices, std::string_view key, std::string
     return true;
   }
   if (key == "prompt_cache_min_tokens") return size(prices.traits.prompt_cache_min_tokens);
+  if (key == "bedrock_output_config_effort_ceiling") {
+    prices.traits.bedrock_effort_ceiling = value.empty() ? '\0' : value[0];
+    return true;
+  }
   if (!key.starts_with("supports_") && !key.starts_with("bedrock_") && !key.starts_with("uses_")) return false;
   for (std::size_t i = 0; i < domain::kTraitCount; ++i) {
     const auto trait = static_cast<domain::Trait>(i);

@@ -1,0 +1,197 @@
+#include "codec/bedrock_events.h"
+
+#include <algorithm>
+
+#include "codec/bedrock_error.h"
+#include "codec/bedrock_reply.h"
+#include "codec/tell_reply.h"
+#include "json/write.h"
+#include "protocol/answer_error.h"
+
+namespace turnpike::codec {
+
+using json::Kind;
+using json::Value;
+using protocol::ChatEvent;
+
+namespace {
+
+constexpr std::size_t kBodyBytesMax = 24 << 20;
+
+}  // namespace
+
+std::string_view BedrockEvents::text(const Value& value) {
+  return protocol::text_in(value, texts_).value_or("");
+}
+
+ChatEvent& BedrockEvents::add(std::vector<ChatEvent>& out, ChatEvent::Kind kind, std::uint32_t block) {
+  ChatEvent& event = out.emplace_back();
+  event.kind = kind;
+  event.block = block;
+  return event;
+}
+
+void BedrockEvents::add_native(std::vector<ChatEvent>& out, std::string_view name, const Value& value) {
+  if (!value || value.is(Kind::Null)) return;
+  ChatEvent& event = add(out, ChatEvent::Kind::Native, 0);
+  event.name = name;
+  event.json = texts_.keep(std::string(value.raw()));
+}
+
+BedrockEvents::OpenBlock& BedrockEvents::block_of(const Value& root) {
+  const auto index = static_cast<std::uint32_t>(root.find("contentBlockIndex").whole().value_or(0));
+  // The last is the one that is spoken of, nearly always.
+  for (auto block = blocks_.rbegin(); block != blocks_.rend(); ++block) {
+    if (block->index == index) return *block;
+  }
+  OpenBlock block;
+  block.index = index;
+  block.start = characters_;
+  blocks_.push_back(std::move(block));
+  return blocks_.back();
+}
+
+void BedrockEvents::start_block(const Value& root, std::vector<ChatEvent>& out) {
+  OpenBlock& block = block_of(root);
+  const Value start = root.find("start");
+  block.unseen = start.find("toolResult") || start.find("toolUse").find("type").inner() == "server_tool_use";
+  if (const Value image = start.find("image")) block.mime = "image/" + image.find("format").text().value_or("png");
+  const Value call = start.find("toolUse");
+  if (!call || block.unseen) return;
+  block.tool = tools_++;
+  ChatEvent& event = add(out, ChatEvent::Kind::ToolStart, block.index);
+  event.tool = *block.tool;
+  event.id = text(call.find("toolUseId"));
+  event.name = text(call.find("name"));
+}
+
+void BedrockEvents::take_thought(const Value& thought, std::uint32_t block, std::vector<ChatEvent>& out) {
+  if (const Value said = thought.find("text")) add(out, ChatEvent::Kind::Thinking, block).text = text(said);
+  if (const Value seal = thought.find("signature")) add(out, ChatEvent::Kind::Signature, block).signature = text(seal);
+  if (const Value sealed = thought.find("redactedContent")) {
+    add(out, ChatEvent::Kind::RedactedThinking, block).text = text(sealed);
+  }
+}
+
+void BedrockEvents::take_citation(const Value& citation, const OpenBlock& block, std::vector<ChatEvent>& out) {
+  const std::string_view url = bedrock_citation_url(citation, texts_);
+  if (url.empty()) return add_native(out, "citation", citation);
+  ChatEvent& event = add(out, ChatEvent::Kind::Citation, block.index);
+  event.citation = {block.start, characters_, texts_.keep(std::string(url)), text(citation.find("title"))};
+}
+
+Status BedrockEvents::take_delta(const Value& root, std::vector<ChatEvent>& out) {
+  OpenBlock& block = block_of(root);
+  if (block.unseen) return {};
+  const Value delta = root.find("delta");
+  if (const Value said = delta.find("text")) {
+    ChatEvent& event = add(out, ChatEvent::Kind::Text, block.index);
+    event.text = text(said);
+    characters_ += bedrock_characters(event.text);
+  } else if (const Value call = delta.find("toolUse")) {
+    if (!block.tool) return protocol::unreadable_stream(label_, "arguments come without their tool call", root.raw());
+    ChatEvent& event = add(out, ChatEvent::Kind::ToolArguments, block.index);
+    event.tool = *block.tool;
+    event.text = text(call.find("input"));
+  } else if (const Value thought = delta.find("reasoningContent")) {
+    take_thought(thought, block.index, out);
+  } else if (const Value citation = delta.find("citation")) {
+    take_citation(citation, block, out);
+  } else if (const Value bytes = delta.find("image").find("source").find("bytes")) {
+    ChatEvent& event = add(out, ChatEvent::Kind::Image, block.index);
+    event.media.mime = texts_.keep(block.mime);
+    event.media.base64 = text(bytes);
+  }
+  return {};
+}
+
+void BedrockEvents::stop_message(const Value& root, std::vector<ChatEvent>& out) {
+  add_native(out, "additionalModelResponseFields", root.find("additionalModelResponseFields"));
+  const std::string_view reason = text(root.find("stopReason"));
+  const BedrockStop stop = bedrock_stop(reason);
+  ChatEvent& event = add(out, ChatEvent::Kind::Finish, 0);
+  event.finish = stop.finish;
+  if (stop.native) event.native_finish = reason;
+  stopped_ = true;
+}
+
+void BedrockEvents::take_metadata(const Value& root, std::vector<ChatEvent>& out) {
+  add_native(out, "trace", root.find("trace"));
+  service_tier_ = root.find("serviceTier").find("type").text().value_or("");
+  if (auto said = bedrock_usage(root.find("usage"))) {
+    usage_ = std::move(said);
+    add(out, ChatEvent::Kind::Usage, 0);
+  }
+  if (!stopped_ || ended_) return;
+  ended_ = true;
+  add(out, ChatEvent::Kind::End, 0);
+}
+
+Status BedrockEvents::take(const StreamMessage& message, std::vector<ChatEvent>& out) {
+  if (message.kind == StreamMessage::Kind::Exception) {
+    return base::fail(read_bedrock_exception(message.type, message.payload, label_));
+  }
+  if (message.kind == StreamMessage::Kind::Error) {
+    return base::fail(read_bedrock_exception(message.type, "{\"message\":" + json::quoted(message.text) + "}", label_));
+  }
+  json::Document document;
+  if (auto parsed = document.parse(message.payload); !parsed) {
+    return protocol::unreadable_stream(label_, parsed.error().message, message.payload);
+  }
+  const Value root = document.root();
+  if (message.type == "contentBlockDelta") return take_delta(root, out);
+  if (message.type == "messageStart") add(out, ChatEvent::Kind::Start, 0);
+  if (message.type == "contentBlockStart") start_block(root, out);
+  if (message.type == "messageStop") stop_message(root, out);
+  if (message.type == "metadata") take_metadata(root, out);
+  return {};
+}
+
+Status BedrockEvents::take_whole(std::vector<ChatEvent>& out) {
+  if (body_.starts_with('<')) return protocol::page_for_stream(label_, body_);
+  auto reply = read_bedrock_reply(body_, label_);
+  if (!reply) {
+    if (reply.error().kind != ErrorKind::UpstreamMalformed) return base::fail(std::move(reply.error()));
+    json::Document document;
+    // Half a body is a stream cut off, not a provider that cannot write JSON.
+    return document.parse(body_) ? base::fail(std::move(reply.error())) : protocol::ended_early(label_);
+  }
+  whole_ = std::move(*reply);
+  usage_ = whole_->usage;
+  service_tier_ = whole_->service_tier;
+  tell_reply(*whole_, out);
+  ended_ = stopped_ = true;
+  return {};
+}
+
+Status BedrockEvents::feed(std::string_view bytes, std::vector<ChatEvent>& out) {
+  if (bytes.empty()) return {};
+  texts_.clear();
+  // A frame begins with the high byte of a length below 24 MiB.
+  if (form_ == Form::Unknown) form_ = bytes[0] == '{' || bytes[0] == '<' ? Form::Whole : Form::Frames;
+  if (form_ == Form::Whole) {
+    if (body_.size() + bytes.size() > kBodyBytesMax) {
+      return protocol::unreadable_stream(label_, "it is no event stream", body_);
+    }
+    body_ += bytes;
+    return {};
+  }
+  messages_.clear();
+  const Status fed = reader_.feed(bytes, messages_);
+  // Events before the fault are good.
+  for (const StreamMessage& message : messages_) {
+    if (Status taken = take(message, out); !taken) return taken;
+  }
+  return fed;
+}
+
+Status BedrockEvents::finish(std::vector<ChatEvent>& out) {
+  texts_.clear();
+  if (form_ == Form::Whole && !ended_) return take_whole(out);
+  if (!stopped_) return protocol::ended_early(label_);
+  if (!ended_) add(out, ChatEvent::Kind::End, 0);
+  ended_ = true;
+  return {};
+}
+
+}  // namespace turnpike::codec
