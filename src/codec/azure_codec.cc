@@ -3,7 +3,6 @@
 #include "base/text.h"
 #include "codec/chat_codec.h"
 #include "codec/codecs.h"
-#include "codec/openai_messages.h"
 #include "codec/openai_request.h"
 
 namespace turnpike::codec {
@@ -11,7 +10,6 @@ namespace {
 
 constexpr std::string_view kDeployments = "/openai/deployments/";
 constexpr std::string_view kV1 = "/openai/v1";
-constexpr MessageRules kRules{.cut_cache_marks = true, .cut_nulls = true, .image_objects = true};
 
 bool is_v1(std::string_view version) {
   return version == "v1" || version == "latest" || version == "preview";
@@ -78,15 +76,6 @@ Status AzureCodec::address(const EncodeInput& input, Encoded& out) const {
     add_key(out.fields, "api-key", input);
   }
   return {};
-}
-
-Result<Encoded> AzureCodec::encode(const EncodeInput& input) const {
-  Result<Encoded> encoded = OpenAiCodec::encode(input);
-  if (!encoded || encoded->splice == nullptr) return encoded;
-  edit_messages(input.call, kRules, *encoded->splice);
-  encoded->body.clear();
-  encoded->splice->pieces(encoded->body);
-  return encoded;
 }
 
 Error AzureCodec::read_error(const Refusal& refusal) const {

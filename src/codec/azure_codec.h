@@ -12,7 +12,6 @@ namespace turnpike::codec {
 ///         bearer, a key as `api-key`, never both.
 class AzureCodec : public OpenAiCodec {
  public:
-  Result<Encoded> encode(const EncodeInput& input) const override;
   Error read_error(const Refusal& refusal) const override;
 
  protected:

@@ -1,12 +1,12 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "codec/chat_codec.h"
+#include "codec/openai_edit.h"
 #include "codec/openai_request.h"
-#include "http/message.h"
 #include "json/write.h"
 #include "protocol/key_set.h"
 #include "protocol/own_fields.h"
+#include "protocol/param_path.h"
 
 namespace turnpike::codec {
 namespace {
@@ -15,19 +15,15 @@ using json::Kind;
 using json::Member;
 using json::Value;
 using protocol::CallRequest;
-using provider::AuthScheme;
 using provider::FieldRule;
 using provider::Provider;
+using provider::Quirk;
 using provider::Target;
 
 // A gateway below reads these itself.
 constexpr std::string_view kForGateways[] = {"tags", "litellm_metadata", "guardrails", "litellm_session_id",
                                              "litellm_trace_id"};
 constexpr protocol::KeySet kGateway{kForGateways};
-
-bool is_gateway(const Provider& provider) {
-  return provider.name == "litellm_proxy";
-}
 
 // OpenAI takes metadata of at most 16 short strings; what LiteLLM's callers put there besides is for the gateway.
 bool openai_takes(std::string_view metadata_json) {
@@ -52,23 +48,37 @@ const FieldRule* find_rule(const Provider& provider, std::string_view field) {
 /// Plans the edits of one call's body for one target.
 class BodyEncoder {
  public:
-  BodyEncoder(const CallRequest& call, const Target& target, const EncodeInput& input, json::Splice& splice)
-      : call_(call), target_(target), input_(input), splice_(splice) {}
+  BodyEncoder(const EncodeInput& input, json::Splice& splice)
+      : call_(input.call), target_(input.target), input_(input), splice_(splice) {}
 
   Status encode();
+  /// The format of the answer was asked for by a tool.
+  bool by_tool() const { return by_tool_; }
 
  private:
+  Status choose();
   Status override_fields();
   void edit_member(const Member& member);
   void ask_usage(const Member* stream_options);
+  void ask_by_tool();
+  void add(std::string_view name, std::string_view value);
   void add_absent(std::string_view object_json);
+  std::optional<std::string> value_for(std::string_view key, std::string_view value) const;
+  bool is_gateway() const { return target_.provider->quirks.has(Quirk::KnowsAll); }
+  bool takes_metadata(const Member& member) const {
+    if (is_gateway()) return true;
+    return target_.provider->takes.has(protocol::Param::Metadata) && openai_takes(member.value.in(call_.body));
+  }
   bool overridden(std::string_view key) const { return std::find(added_.begin(), added_.end(), key) != added_.end(); }
   bool dropped(std::string_view key) const {
-    return std::find(target_.drop_params.begin(), target_.drop_params.end(), key) != target_.drop_params.end();
+    const auto names = [&](const auto& list) { return std::find(list.begin(), list.end(), key) != list.end(); };
+    return names(target_.drop_params) || names(dropped_) || names(left_out_);
   }
+  bool superseded(std::string_view key) const;
   /// The name a parameter goes by at this provider; empty: it is not sent.
   std::string_view wire_name(std::string_view key) const {
     if (dropped(key)) return {};
+    if (newer_limit_ && key == "max_tokens") return "max_completion_tokens";
     const FieldRule* rule = find_rule(*target_.provider, key);
     return rule == nullptr ? key : rule->to;
   }
@@ -77,8 +87,91 @@ class BodyEncoder {
   const Target& target_;
   const EncodeInput& input_;
   json::Splice& splice_;
-  std::vector<std::string> added_;  // Names on the wire that came from elsewhere than the caller's body.
+  std::vector<std::string> added_;            // Names on the wire that came from elsewhere than the caller's body.
+  std::vector<std::string_view> left_out_;    // Parameters that the target does not take.
+  std::vector<std::string> dropped_;          // additional_drop_params of the call.
+  std::vector<std::string_view> drop_paths_;  // Such as name a place inside a parameter.
+  Suspects suspects_;
+  bool chat_ = false;
+  bool newer_limit_ = false;
+  bool by_tool_ = false;
 };
+
+// What the row, the model and the settings make of this call, before anything is edited.
+Status BodyEncoder::choose() {
+  chat_ = call_.operation == domain::Operation::Chat;
+  if (const Member* member = call_.scan.find("additional_drop_params")) {
+    json::Document document;
+    if (document.parse(member->value.in(call_.body))) {
+      for (const Value name : document.root().elements()) dropped_.push_back(name.text().value_or(""));
+    }
+  }
+  const auto note_paths = [&](const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+      if (protocol::is_param_path(name)) drop_paths_.push_back(name);
+    }
+  };
+  note_paths(target_.drop_params);
+  note_paths(dropped_);
+  Result<std::vector<std::string_view>> left_out = params_to_leave_out(input_);
+  if (!left_out) return base::fail(std::move(left_out.error()));
+  left_out_ = std::move(*left_out);
+  if (!chat_) return {};
+  suspects_ = suspects_in(call_.body);
+  newer_limit_ = wants_newer_token_limit(input_);
+  by_tool_ = asks_by_json_tool(input_) && !dropped("response_format");
+  if (by_tool_) left_out_.insert(left_out_.end(), {"tools", "tool_choice", "parallel_tool_calls"});
+  return {};
+}
+
+// A caller who gives both spellings means the newer one.
+bool BodyEncoder::superseded(std::string_view key) const {
+  if (newer_limit_ && key == "max_tokens") return call_.scan.find("max_completion_tokens") != nullptr;
+  for (const FieldRule& rule : target_.provider->rules) {
+    if (rule.to == key && call_.scan.find(rule.from) != nullptr) return true;
+  }
+  return false;
+}
+
+/// A parameter's value as it is to be sent; nothing: as it is; empty: not at all.
+std::optional<std::string> BodyEncoder::value_for(std::string_view key, std::string_view value) const {
+  if (!chat_ && drop_paths_.empty()) return std::nullopt;
+  std::optional<std::string> edited;
+  if (chat_ && !is_gateway()) {
+    if (key == "messages") {
+      edited = edited_messages(value, input_, suspects_);
+    } else if (key == "tools") {
+      edited = edited_tools(value, input_, suspects_);
+    }
+    if (!edited) edited = edited_value(key, value, input_);
+  }
+  for (const std::string_view path : drop_paths_) {
+    const std::string_view root = protocol::root_of_path(path);
+    if (root != key) continue;
+    json::Document document;
+    const std::string text = edited ? *edited : std::string(value);
+    if (document.parse(text)) edited = protocol::without_path(document.root(), path.substr(root.size()));
+  }
+  return edited;
+}
+
+void BodyEncoder::add(std::string_view name, std::string_view value) {
+  const std::optional<std::string> edited = value_for(name, value);
+  if (!edited) {
+    splice_.add(call_.scan, name, value);
+  } else if (!edited->empty()) {
+    splice_.add(call_.scan, name, *edited);
+  }
+  added_.emplace_back(name);
+}
+
+void BodyEncoder::ask_by_tool() {
+  const Member& format = *call_.scan.find("response_format");
+  splice_.add(call_.scan, "tools", json_tool(format.value.in(call_.body)));
+  std::string choice = R"({"type":"function","function":{"name":)";
+  choice += json::quoted(protocol::kJsonTool);
+  splice_.add(call_.scan, "tool_choice", choice + "}}");
+}
 
 void BodyEncoder::ask_usage(const Member* stream_options) {
   if (!call_.stream) return;
@@ -118,26 +211,34 @@ void BodyEncoder::edit_member(const Member& member) {
   }
   if (key == "stream_options" && call_.stream) return;  // ask_usage's.
   if (key == "metadata") {
-    const bool keep = is_gateway(*target_.provider) ||
-                      (target_.provider->name == "openai" && openai_takes(member.value.in(call_.body)));
-    if (!keep || overridden(key)) splice_.remove(call_.scan, member);
+    if (!takes_metadata(member) || overridden(key)) splice_.remove(call_.scan, member);
     return;
   }
-  if (protocol::is_own_field(key) && !(is_gateway(*target_.provider) && kGateway.has(key))) {
+  if (protocol::is_own_field(key) && !(is_gateway() && kGateway.has(key))) {
     splice_.remove(call_.scan, member);
     return;
   }
   const std::string_view name = wire_name(key);
-  // A caller who gives both spellings means the newer one.
-  bool superseded = false;
-  for (const FieldRule& rule : target_.provider->rules) {
-    superseded |= rule.to == key && call_.scan.find(rule.from) != nullptr;
-  }
-  if (name.empty() || superseded || overridden(name)) {
+  const std::string_view value = member.value.in(call_.body);
+  if (chat_ && key == "thinking" && target_.provider->quirks.has(Quirk::ThinkingAsEffort)) {
     splice_.remove(call_.scan, member);
-  } else if (name != key) {
-    splice_.replace(member.key_range, json::quoted(name));
+    const std::string_view effort = effort_for_thinking(value);
+    const bool said = call_.scan.find("reasoning_effort") != nullptr || overridden("reasoning_effort");
+    if (!effort.empty() && !said) add("reasoning_effort", json::quoted(effort));
+    return;
   }
+  if (name.empty() || superseded(key) || overridden(name)) {
+    splice_.remove(call_.scan, member);
+    return;
+  }
+  if (std::optional<std::string> edited = value_for(key, value)) {
+    if (edited->empty()) {
+      splice_.remove(call_.scan, member);
+      return;
+    }
+    splice_.replace(member.value, std::move(*edited));
+  }
+  if (name != key) splice_.replace(member.key_range, json::quoted(name));
 }
 
 Status BodyEncoder::override_fields() {
@@ -152,8 +253,7 @@ Status BodyEncoder::override_fields() {
       continue;
     const std::string_view name = wire_name(key);
     if (name.empty() || overridden(name)) continue;
-    splice_.add(call_.scan, name, pair.value.raw());
-    added_.emplace_back(name);
+    add(name, pair.value.raw());
   }
   return {};
 }
@@ -172,12 +272,12 @@ void BodyEncoder::add_absent(std::string_view object_json) {
         std::any_of(call_.scan.members.begin(), call_.scan.members.end(),
                     [&](const Member& member) { return member.key == name || wire_name(member.key) == name; });
     if (same_under_another_name) continue;
-    splice_.add(call_.scan, name, pair.value.raw());
-    added_.emplace_back(name);
+    add(name, pair.value.raw());
   }
 }
 
 Status BodyEncoder::encode() {
+  if (auto chosen = choose(); !chosen) return chosen;
   if (auto overrides = override_fields(); !overrides) return overrides;
   const Member* stream_options = nullptr;
   const Member* extra_body = nullptr;
@@ -192,6 +292,7 @@ Status BodyEncoder::encode() {
   if (domain::writes_text(call_.operation)) ask_usage(stream_options);
   if (extra_body != nullptr && extra_body->kind == Kind::Object) add_absent(extra_body->value.in(call_.body));
   add_absent(target_.default_params_json);
+  if (by_tool_) ask_by_tool();
   return {};
 }
 
@@ -235,7 +336,9 @@ std::string full_path(const Target& target, domain::Operation operation) {
 
 Status encode_openai_body(const EncodeInput& input, Encoded& out) {
   out.splice = std::make_unique<json::Splice>(input.call.body);
-  if (auto body = BodyEncoder(input.call, input.target, input, *out.splice).encode(); !body) return body;
+  BodyEncoder encoder(input, *out.splice);
+  if (auto body = encoder.encode(); !body) return body;
+  out.terms.json_tool = encoder.by_tool();
   out.splice->pieces(out.body);
   return {};
 }
