@@ -197,6 +197,7 @@ std::optional<ErrorKind> kind_by_code(const Said& said) {
     return ErrorKind::UpstreamRateLimited;
   }
   if (either("model_not_found")) return ErrorKind::UpstreamNotFound;
+  if (either("request_too_large")) return ErrorKind::UpstreamTooLarge;
   if (either("invalid_api_key") || type == "authentication_error") return ErrorKind::UpstreamUnauthenticated;
   return std::nullopt;
 }
