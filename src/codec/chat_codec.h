@@ -6,7 +6,8 @@ namespace turnpike::codec {
 
 /// A dialect other than OpenAI's: the caller's bytes become a `ChatRequest`, the provider's a `ChatReply` or
 /// `ChatEvent`s. What all of them share is done here (parameters the target lacks, the JSON tool, changed tool names,
-/// headers); a codec writes and reads its own wire format and nothing else.
+/// headers); a codec writes and reads its own wire format and nothing else. A text completion is served as a chat of
+/// one user message; other operations have codecs of their own.
 class ChatCodec : public Codec {
  public:
   Result<Encoded> encode(const EncodeInput& input) const final;
@@ -25,12 +26,6 @@ class ChatCodec : public Codec {
   virtual Status encode_chat(protocol::ChatRequest& request, const EncodeInput& input, Encoded& out) const = 0;
   virtual Result<protocol::ChatReply> decode_chat(std::string_view body, std::string_view label) const = 0;
   virtual std::unique_ptr<protocol::EventDecoder> decode_events(std::string_view label) const = 0;
-  /// Operations other than chat and (as one user message) text completions, and their answers, for dialects that have
-  /// them. By default InvalidRequest, naming the operation and the provider.
-  virtual Status encode_other(const EncodeInput& input, Encoded& out) const;
-  virtual Result<protocol::ReplyFacts> read_other(const protocol::ReplyOptions& options, const Encoded& request,
-                                                  std::string_view body, std::string& scratch,
-                                                  std::vector<std::string_view>& pieces) const;
   /// Whether the provider must be given the bytes of what stands at `media.url`.
   virtual bool needs_bytes(const protocol::Block& block, const EncodeInput& input) const {
     static_cast<void>(block), static_cast<void>(input);
@@ -48,8 +43,12 @@ void add_bearer(std::string& fields, const EncodeInput& input);
 /// The key in a header of the provider's own.
 void add_key(std::string& fields, std::string_view header, const EncodeInput& input);
 
+/// What the deployment, the settings and the call itself say of parameters that the target does not take.
+protocol::ParamPolicy param_policy(const EncodeInput& input);
+
 /// Asks for JSON by a forced tool where the model has no structured output (spec providers 2.4): adds the tool
-/// `json_tool_call`, chooses it (with thinking on: auto), clears `response_format` and marks the terms.
+/// `json_tool_call`, chooses it (with thinking on: auto; beside the caller's own tools: any), clears `response_format`
+/// and marks the terms. A schema that is no object's goes under `values`.
 void use_json_tool(protocol::ChatRequest& request, protocol::AnswerTerms& terms);
 
 }  // namespace turnpike::codec
