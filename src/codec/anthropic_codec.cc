@@ -1,10 +1,13 @@
 #include "codec/anthropic_codec.h"
 
 #include "base/text.h"
+#include "codec/anthropic_bedrock.h"
 #include "codec/anthropic_error.h"
 #include "codec/anthropic_media.h"
 #include "codec/anthropic_reply.h"
 #include "codec/anthropic_stream.h"
+#include "codec/bedrock_error.h"
+#include "codec/bedrock_request.h"
 #include "codec/codecs.h"
 #include "http/message.h"
 
@@ -87,18 +90,30 @@ const Codec& anthropic_vertex_codec() {
   return codec;
 }
 
+const Codec& anthropic_bedrock_codec() {
+  static const AnthropicCodec codec(AnthropicFrame::Bedrock);
+  return codec;
+}
+
 Status AnthropicCodec::encode_chat(protocol::ChatRequest& request, const EncodeInput& input, Encoded& out) const {
+  const bool bedrock = frame_ == AnthropicFrame::Bedrock;
   AnthropicBetas betas;
-  std::string fields = common_fields(input, request.stream);
+  std::string fields =
+      common_fields(input, request.stream, bedrock && request.stream ? "application/vnd.amazon.eventstream" : "");
   betas.add_list(take_fields(fields, "anthropic-beta"));
   if (Status written = write_anthropic_body(request, input, frame_, betas, out); !written) return written;
-  if (frame_ == AnthropicFrame::Direct && !has_field(fields, "anthropic-version")) {
-    http::add_field(fields, "anthropic-version", kVersion);
+  if (bedrock) {
+    out.path = bedrock_path(input.target, request.stream ? "invoke-with-response-stream" : "invoke");
+    out.fields = std::move(fields);
+    sign_bedrock(input, out);
+    return {};
   }
+  const bool direct = frame_ == AnthropicFrame::Direct;
+  if (direct && !has_field(fields, "anthropic-version")) http::add_field(fields, "anthropic-version", kVersion);
   add_credential(fields, input, betas);
   if (!betas.empty()) http::add_field(fields, "anthropic-beta", betas.joined());
   out.fields = std::move(fields);
-  out.path = frame_ == AnthropicFrame::Vertex ? vertex_path(input) : messages_path(input.target.base.path);
+  out.path = direct ? messages_path(input.target.base.path) : vertex_path(input);
   return {};
 }
 
@@ -107,10 +122,12 @@ Result<protocol::ChatReply> AnthropicCodec::decode_chat(std::string_view body, s
 }
 
 std::unique_ptr<protocol::EventDecoder> AnthropicCodec::decode_events(std::string_view label) const {
+  if (frame_ == AnthropicFrame::Bedrock) return std::make_unique<AnthropicBedrockEvents>(label);
   return std::make_unique<AnthropicEvents>(label);
 }
 
 Error AnthropicCodec::read_error(const Refusal& refusal) const {
+  if (frame_ == AnthropicFrame::Bedrock) return read_bedrock_error(refusal);
   return read_anthropic_error(refusal.status, refusal.body, refusal.label, refusal.retry_after, refusal.now_s);
 }
 

@@ -39,7 +39,6 @@ bool is_text(std::string_view mime) {
          mime == "application/yaml" || mime.ends_with("+json") || mime.ends_with("+xml");
 }
 
-/// Where the bytes are and what they are, once fetched ones are in their place.
 struct Source {
   std::string_view mime;
   std::string_view base64;
@@ -47,17 +46,8 @@ struct Source {
   std::string_view file_id;
 };
 
-Result<Source> source_of(const Media& media, const EncodeInput& input) {
-  Source source{media.mime, media.base64, media.url, media.file_id};
-  if (!media.url.empty() && input.fetched != nullptr) {
-    if (const auto found = input.fetched->find(std::string(media.url)); found != input.fetched->end()) {
-      source.url = {};
-      source.base64 = found->second.base64;
-      const std::string_view mime =
-          base::trim(std::string_view(found->second.mime).substr(0, found->second.mime.find(';')));
-      if (!mime.empty() && mime != "application/octet-stream") source.mime = mime;
-    }
-  }
+Result<Source> source_of(const Media& media) {
+  Source source{media.mime.substr(0, media.mime.find(';')), media.base64, media.url, media.file_id};
   if (!source.url.empty() && !source.url.starts_with("https://")) {
     return refuse("the provider cannot fetch " + std::string(source.url));
   }
@@ -126,10 +116,10 @@ bool anthropic_needs_bytes(const Block& block, bool fetches_https) {
 }
 
 Status write_anthropic_media(json::Writer& writer, const Block& block, const protocol::CacheMark& cache,
-                             const EncodeInput& input, AnthropicBetas& betas) {
+                             AnthropicBetas& betas) {
   if (block.kind == Block::Kind::Audio) return refuse("audio is not taken");
   if (block.kind == Block::Kind::Video) return refuse("video is not taken");
-  Result<Source> source = source_of(block.media, input);
+  Result<Source> source = source_of(block.media);
   if (!source) return base::fail(std::move(source.error()));
   const bool text = is_text(source->mime);
   if (!source->file_id.empty()) {

@@ -225,9 +225,8 @@ Status AnthropicMessages::repair() {
     block.text = ".";
     return block;
   }();
-  const bool modify = input_.target.modify_params;
   if (turns_.empty()) {
-    if (!modify) {
+    if (!modify_) {
       Error error;
       error.kind = ErrorKind::InvalidRequest;
       error.message = "'messages' must hold a message that is no system message and not empty";
@@ -236,7 +235,7 @@ Status AnthropicMessages::repair() {
     }
     add(Speaker::User, {&kGoOn, {}, 0, {}, {}});
   }
-  if (modify && turns_.front().speaker == Speaker::Assistant) {
+  if (modify_ && turns_.front().speaker == Speaker::Assistant) {
     turns_.insert(turns_.begin(), Turn{Speaker::User, {{&kDot, {}, 0, {}, {}}}});
   }
   return {};
@@ -314,7 +313,7 @@ Status AnthropicMessages::write_result(json::Writer& writer, const Piece& piece)
         if (!says_nothing(part)) write_text(writer, part.text, {});
       } else if (part.kind == Block::Kind::Native) {
         writer.raw(part.json);
-      } else if (Status written = write_anthropic_media(writer, part, {}, input_, betas_); !written) {
+      } else if (Status written = write_anthropic_media(writer, part, {}, betas_); !written) {
         return written;
       }
     }
@@ -366,7 +365,7 @@ Status AnthropicMessages::write_piece(json::Writer& writer, const Piece& piece) 
     case Block::Kind::Audio:
     case Block::Kind::Document:
     case Block::Kind::Video:
-      return write_anthropic_media(writer, block, piece.cache, input_, betas_);
+      return write_anthropic_media(writer, block, piece.cache, betas_);
   }
   return {};
 }

@@ -22,8 +22,10 @@ namespace turnpike::codec {
 /// Errors: InvalidRequest naming the message that holds what the API does not take.
 class AnthropicMessages {
  public:
-  AnthropicMessages(protocol::ChatRequest& request, const EncodeInput& input, ToolNames& names, AnthropicBetas& betas)
-      : request_(request), input_(input), names_(names), betas_(betas) {}
+  /// `modify`: what the API would refuse is repaired.
+  AnthropicMessages(protocol::ChatRequest& request, const EncodeInput& input, bool modify, ToolNames& names,
+                    AnthropicBetas& betas)
+      : request_(request), input_(input), modify_(modify), names_(names), betas_(betas) {}
 
   Status lay_out();
   /// Appends the members `system` (if any) and `messages`.
@@ -66,6 +68,7 @@ class AnthropicMessages {
 
   protocol::ChatRequest& request_;
   const EncodeInput& input_;
+  bool modify_;
   ToolNames& names_;
   AnthropicBetas& betas_;
   std::vector<Piece> system_;

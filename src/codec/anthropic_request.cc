@@ -1,6 +1,7 @@
 #include "codec/anthropic_request.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/text.h"
 #include "codec/anthropic_messages.h"
@@ -55,13 +56,19 @@ std::string user_id_of(const ChatRequest& request) {
 class BodyWriter {
  public:
   BodyWriter(ChatRequest& request, const EncodeInput& input, AnthropicFrame frame, AnthropicBetas& betas, Encoded& out)
-      : request_(request), input_(input), frame_(frame), betas_(betas), terms_(out.terms), writer_(json_) {}
+      : request_(request),
+        input_(input),
+        frame_(frame),
+        betas_(betas),
+        terms_(out.terms),
+        policy_(param_policy(input)),
+        writer_(json_) {}
 
   Status write(Encoded& out);
 
  private:
   void choose_format();
-  void fit_thinking(const AnthropicMessages& messages);
+  Status fit_thinking(const AnthropicMessages& messages);
   void write_frame();
   void write_output_config();
   void write_sampling();
@@ -74,6 +81,7 @@ class BodyWriter {
   AnthropicFrame frame_;
   AnthropicBetas& betas_;
   protocol::AnswerTerms& terms_;
+  protocol::ParamPolicy policy_;
   std::string json_;
   json::Writer writer_;
   ThinkingPlan thinking_;
@@ -88,13 +96,17 @@ void BodyWriter::choose_format() {
   if (!native) use_json_tool(request_, terms_);
 }
 
-void BodyWriter::fit_thinking(const AnthropicMessages& messages) {
+Status BodyWriter::fit_thinking(const AnthropicMessages& messages) {
   thinking_ = plan_anthropic_thinking(request_, input_.traits);
-  const bool budgeted = thinking_.on && thinking_.budget;
-  if (input_.target.modify_params && budgeted && messages.lacks_thinking()) {
+  if (policy_.modify && thinking_.on && thinking_.budget && messages.lacks_thinking()) {
     thinking_.json.clear();
     thinking_.on = false;
   }
+  if (!thinking_.on) return {};
+  // Who thinks samples as the API likes.
+  ParamSet taken = ParamSet::all().without({Param::TopK});
+  if (!is_one(request_.temperature)) taken.clear(Param::Temperature);
+  return protocol::fit_params(request_, taken, policy_, input_.target.provider->label, input_.target.model);
 }
 
 void BodyWriter::write_frame() {
@@ -142,7 +154,11 @@ void BodyWriter::write_output_config() {
 void BodyWriter::write_sampling() {
   const bool sampled = !input_.traits.lacks(Trait::SamplingParams);
   if (!request_.temperature.empty() && (sampled || is_one(request_.temperature))) {
-    writer_.key("temperature").raw(request_.temperature);
+    // OpenAI's scale ends at 2, this one at 1.
+    double temperature = 0;
+    const std::string_view said = request_.temperature;
+    std::from_chars(said.data(), said.data() + said.size(), temperature);
+    writer_.key("temperature").raw(policy_.modify && temperature > 1 ? "1" : said);
   }
   if (!request_.top_p.empty() && (sampled || is_one(request_.top_p))) writer_.key("top_p").raw(request_.top_p);
   if (!request_.top_k.empty() && sampled) writer_.key("top_k").raw(request_.top_k);
@@ -185,13 +201,13 @@ Status BodyWriter::write(Encoded& out) {
   json_.reserve(input_.call.body.size() + 512);
   choose_format();
   ToolNames names(request_, kToolNameMax, terms_);
-  AnthropicMessages messages(request_, input_, names, betas_);
+  AnthropicMessages messages(request_, input_, policy_.modify, names, betas_);
   if (Status laid_out = messages.lay_out(); !laid_out) return laid_out;
-  fit_thinking(messages);
+  if (Status fitted = fit_thinking(messages); !fitted) return fitted;
   writer_.begin_object();
   write_frame();
   if (Status written = messages.write(writer_); !written) return written;
-  const bool stand_in = input_.target.modify_params && messages.has_tool_uses();
+  const bool stand_in = policy_.modify && messages.has_tool_uses();
   if (Status written = write_anthropic_tools(writer_, request_, input_.traits, stand_in, names, betas_); !written) {
     return written;
   }

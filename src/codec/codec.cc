@@ -12,21 +12,27 @@ const Codec& codec_of(const provider::Target& target) {
   switch (target.shape) {
     case provider::Shape::AzureOpenAi:
       return azure_codec();
+    case provider::Shape::Watsonx:
+      return watsonx_codec();
+    case provider::Shape::Ollama:
+      return ollama_codec();
+    case provider::Shape::Cohere:
+      return cohere_codec();
     case provider::Shape::Anthropic:
       return anthropic_codec();
     case provider::Shape::AnthropicVertex:
       return anthropic_vertex_codec();
+    case provider::Shape::AnthropicBedrock:
+      return anthropic_bedrock_codec();
+    case provider::Shape::Gemini:
+      return gemini_codec();
+    case provider::Shape::VertexGemini:
+      return vertex_codec();
     case provider::Shape::OpenAiVertex:
       return vertex_raw_codec();
     case provider::Shape::BedrockConverse:
       return bedrock_codec();
     case provider::Shape::OpenAi:
-    case provider::Shape::AnthropicBedrock:
-    case provider::Shape::Gemini:
-    case provider::Shape::VertexGemini:
-    case provider::Shape::Cohere:
-    case provider::Shape::Ollama:
-    case provider::Shape::Watsonx:
     case provider::Shape::Other:
       break;
   }

@@ -13,6 +13,7 @@ const Codec& ollama_codec();
 const Codec& watsonx_codec();
 const Codec& anthropic_codec();
 const Codec& anthropic_vertex_codec();
+const Codec& anthropic_bedrock_codec();
 const Codec& gemini_codec();
 const Codec& vertex_codec();      // Google's models
 const Codec& vertex_raw_codec();  // Mistral's and AI21's

@@ -40,7 +40,7 @@ TEST(Catalogue, SpotRows) {
   EXPECT_EQ(find_provider("sarvam")->auth_header, "api-subscription-key");
   EXPECT_TRUE(find_provider("hosted_vllm")->self_hosted);
   EXPECT_FALSE(find_provider("mistral")->stream_usage);
-  EXPECT_EQ(find_provider("anthropic")->shape, Shape::Other);
+  EXPECT_EQ(find_provider("anthropic")->shape, Shape::Anthropic);
 }
 
 TEST(IsSelfHosted, ByItsRowOrByAnAddressThatIsNoProviders) {
