@@ -53,6 +53,13 @@ std::string_view bare_model(std::string_view model) {
   return model;
 }
 
+// A version stands behind "@", which Google's own clients leave as it is.
+std::string segment(std::string_view name) {
+  std::string text = base::percent_encode(name);
+  for (std::size_t at = text.find("%40"); at != std::string::npos; at = text.find("%40", at)) text.replace(at, 3, "@");
+  return text;
+}
+
 bool is_number(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
@@ -63,11 +70,11 @@ std::string path_of(const provider::Target& target, bool vertex, bool stream) {
   constexpr std::string_view kTuned = "tunedModels/";
   if (vertex) {
     path += is_number(model) ? "/endpoints/" : "/publishers/google/models/";
-    path += base::percent_encode(model);
+    path += segment(model);
   } else if (model.starts_with(kTuned)) {
-    path.append("/").append(kTuned) += base::percent_encode(model.substr(kTuned.size()));
+    path.append("/").append(kTuned) += segment(model.substr(kTuned.size()));
   } else {
-    path += "/models/" + base::percent_encode(model);
+    path += "/models/" + segment(model);
   }
   // Without alt=sse the stream is one list that ends with the answer.
   return path + (stream ? ":streamGenerateContent?alt=sse" : ":generateContent");
@@ -117,7 +124,8 @@ ParamSet GeminiCodec::supported(const EncodeInput& input) const {
 }
 
 Status GeminiCodec::encode_chat(ChatRequest& request, const EncodeInput& input, Encoded& out) const {
-  const GeminiCall call(input, vertex_);
+  GeminiCall call(input, vertex_);
+  call.drop = param_policy(input).drop;
   std::string text;
   json::Writer body(text);
   body.begin_object();

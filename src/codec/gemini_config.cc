@@ -118,7 +118,7 @@ void ConfigWriter::take_own_words() {
       config_.set(name, extra.json);
     } else if (one_of(name, kTopMembers)) {
       top_.set(name, extra.json);
-    } else if (!call_.input.target.drop_unsupported) {
+    } else if (!call_.drop) {
       top_.set(extra.key, extra.json);  // Google says what it thinks of it.
     }
   }
@@ -203,7 +203,7 @@ Status ConfigWriter::set_modalities() {
   json::Document document;
   if (!document.parse(request_.audio_json)) return {};
   const std::string format = document.root().find("format").text().value_or("pcm16");
-  if (format != "pcm16" && !call_.input.target.drop_unsupported) {
+  if (format != "pcm16" && !call_.drop) {
     return refuse("audio", "'audio.format': Google's models speak pcm16 only");
   }
   const Value voice = document.root().find("voice");

@@ -79,6 +79,17 @@ void write_response(const Block& result, Writer& body) {
   body.begin_object().key(result.is_error ? "error" : "output").string(text).end_object();
 }
 
+// The signature of an assistant's text, which stands beside the message: clients that keep it send it back.
+std::string text_signature(const Message& message) {
+  if (message.json.find("thought_signatures") == std::string_view::npos) return {};
+  json::Document document;
+  if (!document.parse(message.json)) return {};
+  for (const Value signature : document.root().find("provider_specific_fields").find("thought_signatures").elements()) {
+    return signature.text().value_or("");
+  }
+  return {};
+}
+
 /// Writes `contents` one message after the other; neighbours of one role share a content.
 class ContentWriter {
  public:
@@ -131,17 +142,11 @@ void ContentWriter::write_text(std::string_view text, std::string_view signature
 Status ContentWriter::write_media(const Block& block) {
   const Media& media = block.media;
   const std::string mime = mime_of(media, block.kind);
-  const FetchedMedia* fetched = nullptr;
-  if (!media.url.empty() && call_.input.fetched != nullptr) {
-    const auto found = call_.input.fetched->find(std::string(media.url));
-    if (found != call_.input.fetched->end()) fetched = &found->second;
-  }
   if (media.base64.empty() && media.url.empty() && media.file_id.empty()) return refuse("audio of an earlier answer");
   body_.begin_object();
-  if (fetched != nullptr || !media.base64.empty()) {
-    const bool said = !media.mime.empty() || fetched == nullptr || fetched->mime.empty();
-    body_.key("inlineData").begin_object().key("mimeType").string(said ? mime : fetched->mime);
-    body_.key("data").string(fetched != nullptr ? fetched->base64 : media.base64).end_object();
+  if (!media.base64.empty()) {
+    body_.key("inlineData").begin_object().key("mimeType").string(mime);
+    body_.key("data").string(media.base64).end_object();
   } else {
     std::string address(media.url);
     if (address.empty()) {
@@ -199,13 +204,15 @@ Status ContentWriter::write_assistant(const Message& message) {
   const bool signed_already = std::any_of(message.blocks.begin(), message.blocks.end(), [](const Block& block) {
     return block.kind == Block::Kind::ToolUse && !block.signature.empty();
   });
+  std::string signature = text_signature(message);
   for (const Block& block : message.blocks) {
     switch (block.kind) {
       case Block::Kind::Text:
       case Block::Kind::Refusal:
         if (block.text.empty() && block.signature.empty()) continue;
         open(Open::Model);
-        write_text(block.text, block.signature);
+        write_text(block.text, block.signature.empty() ? signature : block.signature);
+        signature.clear();
         break;
       case Block::Kind::Thinking:
         // Its signature may be another provider's, which Google refuses as corrupted; none is needed here.

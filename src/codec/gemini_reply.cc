@@ -88,20 +88,6 @@ std::string tier_of(std::string_view traffic) {
 
 }  // namespace
 
-std::string compact_json(std::string_view json) {
-  std::string compact;
-  compact.reserve(json.size());
-  bool inside = false;
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    const char c = json[i];
-    if (c == '"') inside = !inside;
-    if (!inside && (c == ' ' || c == '\n' || c == '\r' || c == '\t')) continue;
-    compact += c;
-    if (inside && c == '\\' && i + 1 < json.size()) compact += json[++i];
-  }
-  return compact;
-}
-
 GeminiFinish gemini_finish(std::string_view reason, bool called) {
   if (reason == "STOP") return {called ? Finish::ToolCalls : Finish::Stop};
   if (reason == "MAX_TOKENS") return {Finish::Length};
@@ -159,7 +145,7 @@ void GeminiReader::take_call(const Value& call, std::string_view signature, std:
   start.signature = signature;
   ChatEvent& fragment = add(ChatEvent::Kind::ToolArguments, choice);
   fragment.tool = candidate.tools++;
-  fragment.text = arguments.is(Kind::Object) ? texts_->keep(compact_json(arguments.raw())) : "{}";
+  fragment.text = arguments.is(Kind::Object) ? texts_->keep(json::compact(arguments.raw())) : "{}";
 }
 
 void GeminiReader::take_media(const Value& blob, std::string_view signature, std::uint32_t choice) {
@@ -198,6 +184,9 @@ void GeminiReader::take_part(const Value& part, std::uint32_t choice, Candidate&
     } else {
       event.signature = signature;
     }
+    if (!thought && !signature.empty()) {
+      add_native(choice, "thought_signatures", texts_->keep("[" + json::quoted(signature) + "]"));
+    }
     said_ = true;
     return;
   }
@@ -211,7 +200,7 @@ void GeminiReader::take_part(const Value& part, std::uint32_t choice, Candidate&
   } else if (said[kCode] || said[kResult]) {
     const std::size_t which = said[kCode] ? kCode : kResult;
     add_native(choice, "code_execution",
-               texts_->keep("[{\"" + std::string(kNames[which]) + "\":" + compact_json(said[which].raw()) + "}]"));
+               texts_->keep("[{\"" + std::string(kNames[which]) + "\":" + json::compact(said[which].raw()) + "}]"));
   } else {
     return;
   }
@@ -220,7 +209,7 @@ void GeminiReader::take_part(const Value& part, std::uint32_t choice, Candidate&
 
 void GeminiReader::take_grounding(const Value& grounding, std::uint32_t choice, Candidate& candidate) {
   if (!grounding.is(Kind::Object)) return;
-  add_native(choice, "groundingMetadata", texts_->keep(compact_json(grounding.raw())));
+  add_native(choice, "groundingMetadata", texts_->keep(json::compact(grounding.raw())));
   std::vector<Value> sources;
   for (const Value chunk : grounding.find("groundingChunks").elements()) {
     Value source = chunk.find("web");
@@ -229,7 +218,7 @@ void GeminiReader::take_grounding(const Value& grounding, std::uint32_t choice, 
     sources.push_back(source);
   }
   for (const Value support : grounding.find("groundingSupports").elements()) {
-    if (!candidate.cited.insert(compact_json(support.raw())).second) continue;
+    if (!candidate.cited.insert(json::compact(support.raw())).second) continue;
     const Value segment = support.find("segment");
     const std::uint64_t part = segment.find("partIndex").whole().value_or(0);
     for (const Value index : support.find("groundingChunkIndices").elements()) {
@@ -272,7 +261,7 @@ Status GeminiReader::take_candidate(const Value& value) {
   for (const std::string_view name : {"urlContextMetadata", "citationMetadata", "safetyRatings"}) {
     const Value extra = value.find(name);
     if (extra.is(Kind::Object) || extra.is(Kind::Array)) {
-      add_native(choice, name, texts_->keep(compact_json(extra.raw())));
+      add_native(choice, name, texts_->keep(json::compact(extra.raw())));
     }
   }
   return take_finish(value, choice, candidate);
@@ -307,7 +296,7 @@ Status GeminiReader::take(const Value& root, protocol::Texts& texts, std::vector
   const Value reason = root.find("promptFeedback").find("blockReason");
   if (!any && reason.is(Kind::String) && !blocked_) {
     blocked_ = true;
-    add_native(0, "promptFeedback", texts_->keep(compact_json(root.find("promptFeedback").raw())));
+    add_native(0, "promptFeedback", texts_->keep(json::compact(root.find("promptFeedback").raw())));
     ChatEvent& event = add(ChatEvent::Kind::Finish, 0);
     event.finish = Finish::ContentFilter;
     event.native_finish = text(reason);

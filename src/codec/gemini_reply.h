@@ -102,7 +102,4 @@ class GeminiReader {
 /// The events of one whole answer as a reply.
 void fold_events(const std::vector<protocol::ChatEvent>& events, protocol::ChatReply& reply);
 
-/// JSON without the white space between its tokens.
-std::string compact_json(std::string_view json);
-
 }  // namespace turnpike::codec

@@ -18,6 +18,7 @@ struct GeminiCall {
   const EncodeInput& input;
   GeminiModel model;
   bool vertex = false;
+  bool drop = false;  // drop_params: what has no counterpart is left out.
 };
 
 /// Stands for the signature of a function call that nobody knows (a history made by another model): base64 of

@@ -124,7 +124,7 @@ Status write_gemini_tools(const GeminiCall& call, const ChatRequest& request, Wr
     }
     if (auto native = tool.kind == Tool::Kind::Native ? own_tool(tool) : std::nullopt) {
       own.push_back(std::move(*native));
-    } else if (!call.input.target.drop_unsupported) {
+    } else if (!call.drop) {
       const std::string param = "tools[" + std::to_string(i) + "].type";
       return refuse(param,
                     "'" + param + "': Google's models have no tool of this type; set drop_params to leave it out");

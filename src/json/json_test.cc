@@ -277,5 +277,10 @@ TEST(Document, FindTellsNamesThatBeginAlikeApart) {
   EXPECT_FALSE(found[4]) << "each member is given once";
 }
 
+TEST(Json, CompactLeavesOutWhatStandsBetweenTokens) {
+  EXPECT_EQ(compact("{\n \"a b\" : [ 1 , 2 ] ,\t\"c\\\" d\\\\\" : \" \"\r\n}"),
+            "{\"a b\":[1,2],\"c\\\" d\\\\\":\" \"}");
+}
+
 }  // namespace
 }  // namespace turnpike::json

@@ -116,6 +116,20 @@ std::string quoted(std::string_view text) {
   return out;
 }
 
+std::string compact(std::string_view json) {
+  std::string text;
+  text.reserve(json.size());
+  bool inside = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (c == '"') inside = !inside;
+    if (!inside && (c == ' ' || c == '\n' || c == '\r' || c == '\t')) continue;
+    text += c;
+    if (inside && c == '\\' && i + 1 < json.size()) text += json[++i];
+  }
+  return text;
+}
+
 void Writer::separate() {
   if (comma_) out_ += ',';
   comma_ = true;

@@ -9,6 +9,8 @@ namespace turnpike::json {
 /// Appends `text` as a JSON string with quotes; bytes that are not UTF-8 become U+FFFD.
 void append_string(std::string& out, std::string_view text);
 std::string quoted(std::string_view text);
+/// A JSON text without the white space between its tokens.
+std::string compact(std::string_view json);
 
 /// Writes JSON text front to back without building a tree; commas are its business.
 class Writer {

@@ -81,7 +81,7 @@ std::string path_below(const AimInput& input, std::string_view place) {
     path += "/endpoints/" + (own_endpoint ? std::string(name_of(model)) : std::string("openapi"));
   } else if (input.shape == Shape::OpenAiVertex) {
     path.append("/publishers/").append(raw_publisher(model)).append("/models/");
-    path += base::percent_encode(name_of(model));
+    for (const char c : name_of(model)) path += c == '@' ? "@" : base::percent_encode(std::string_view(&c, 1));
   }
   return path;
 }
@@ -100,11 +100,6 @@ Result<std::string> vertex_path(const AimInput& input) {
 }
 
 }  // namespace
-
-std::string_view google_model(std::string_view model) {
-  constexpr std::string_view kPrefix = "gemini/";
-  return model.starts_with(kPrefix) ? model.substr(kPrefix.size()) : model;
-}
 
 Shape vertex_shape(std::string_view model) {
   const std::string_view publisher = publisher_of(model);

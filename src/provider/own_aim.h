@@ -23,7 +23,5 @@ Shape vertex_shape(std::string_view model);
 Result<std::string> vertex_base_url(const AimInput& input);
 /// A configured address without a path gets the same one.
 void complete_vertex(const AimInput& input, Target& target);
-/// "gemini/gemini-2.5-pro" behind "vertex_ai/" says the dialect once more.
-std::string_view google_model(std::string_view model);
 
 }  // namespace turnpike::provider

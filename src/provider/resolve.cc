@@ -72,6 +72,7 @@ std::string model_for_wire(const Provider& provider, std::string_view model) {
       if (model.starts_with(prefix)) return std::string(model.substr(prefix.size()));
     }
   }
+  if (provider.shape == Shape::VertexGemini && model.starts_with("gemini/")) return std::string(model.substr(7));
   return std::string(model);
 }
 
