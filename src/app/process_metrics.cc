@@ -43,6 +43,9 @@ void Process::register_metrics() {
   metrics_->observe_text([this](std::string& out) { telemetry::append_key_budgets(out, key_budgets(*ledger_)); });
   counter("turnpike_master_key_calls_total", "Calls to models with the master key: on nobody's budget.",
           gateway_.master_key_calls);
+  counter("turnpike_media_fetched_total", "Files fetched for callers who named them by URL.", gateway_.media.fetched);
+  counter("turnpike_media_refused_total", "Files named by URL that were not fetched.", gateway_.media.refused);
+  counter("turnpike_media_bytes_total", "Bytes of the files fetched.", gateway_.media.bytes);
   gauge("litellm_in_flight_requests", "Calls being served.",
         [this] { return static_cast<double>(gateway_.calls_open.load()); });
   gauge("turnpike_config_generation", "How many configurations have been in force.", [this] {

@@ -1,3 +1,4 @@
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -34,6 +35,35 @@ void take_whole(Reading& reading, const Node& section, std::string_view key, std
     return;
   }
   target = *value;
+}
+
+/// Whether "10.0.0.0/8" is what it looks like; a host or an address has no slash.
+bool is_range(const std::string& text) {
+  const std::size_t slash = text.find('/');
+  if (slash == std::string::npos) return !text.empty();
+  unsigned char bytes[16];
+  const std::string address = text.substr(0, slash);
+  const bool four = ::inet_pton(AF_INET, address.c_str(), bytes) == 1;
+  if (!four && ::inet_pton(AF_INET6, address.c_str(), bytes) != 1) return false;
+  const std::optional<std::uint64_t> bits = base::parse_unsigned(std::string_view(text).substr(slash + 1));
+  return bits && *bits <= (four ? 32u : 128u);
+}
+
+void read_media_fetch(Reading& reading, const Node& section, TurnpikeSettings& settings) {
+  if (const auto allow = take(section, "media_fetch_allow", &Node::as_text_list)) {
+    for (const std::string& entry : *allow) {
+      if (is_range(entry)) continue;
+      reading.diagnostics.push_back(section.find("media_fetch_allow")
+                                        ->error(fmt::format("\"{}\" is no host, address or range; write it like "
+                                                            "files.example.com, 10.1.2.3 or 10.0.0.0/8",
+                                                            entry)));
+    }
+    settings.media_fetch_allow = *allow;
+  }
+  take_whole(reading, section, "media_fetch_count_max", settings.media_fetch_count_max, 0, 1000);
+  take_into(settings.media_fetch_bytes_max, section, "media_fetch_bytes_max", &Node::as_bytes);
+  take_into(settings.media_fetch_call_bytes_max, section, "media_fetch_call_bytes_max", &Node::as_bytes);
+  take_into(settings.media_fetch_timeout, section, "media_fetch_timeout", &Node::as_time);
 }
 
 }  // namespace
@@ -93,6 +123,7 @@ TurnpikeSettings read_turnpike(Reading& reading) {
 
   take_into(settings.connect_timeout, section, "connect_timeout", &Node::as_time);
   take_into(settings.stream_idle_timeout, section, "stream_idle_timeout", &Node::as_time);
+  read_media_fetch(reading, section, settings);
   take_into(settings.shutdown_grace, section, "shutdown_grace", &Node::as_time);
   take_into(settings.termination_grace, section, "termination_grace", &Node::as_time);
   return settings;

@@ -210,6 +210,14 @@ struct TurnpikeSettings {
   // Waiting (AC-TIME-1) and stopping (AC-STOP-1).
   Milliseconds connect_timeout{10'000};
   Milliseconds stream_idle_timeout{300'000};
+
+  // Files that callers name by URL, for providers that take bytes only (docs/security.md).
+  std::vector<std::string> media_fetch_allow;  // Hosts, addresses and ranges beside the public ones.
+  std::int64_t media_fetch_count_max = 20;     // Per call; 0: none is fetched.
+  std::uint64_t media_fetch_bytes_max = 20ull << 20;
+  std::uint64_t media_fetch_call_bytes_max = 50ull << 20;
+  Milliseconds media_fetch_timeout{30'000};  // All of one call's.
+
   Milliseconds shutdown_grace{2'000};       // The listener stays open so long after SIGTERM.
   Milliseconds termination_grace{600'000};  // Running calls may finish for so long.
 

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "pipeline/call.h"
 #include "pipeline/counting.h"
+#include "pipeline/fetch_media.h"
 #include "protocol/openai_stream.h"
 
 namespace turnpike::pipeline {
@@ -35,16 +36,17 @@ domain::Attempt& current(AdmittedCall& admitted) {
 }
 
 /// An error that holds text of the provider's.
-Error without_secrets(Error error, const router::Deployment& deployment) {
-  provider::hide_secrets(error.message, deployment.target);
-  provider::hide_secrets(error.detail, deployment.target);
+Error without_secrets(Error error, const router::Deployment& deployment, const credential::CredentialRef& credential) {
+  provider::hide_secrets(error.message, deployment.target, credential.get());
+  provider::hide_secrets(error.detail, deployment.target, credential.get());
   return error;
 }
 
 /// The provider's header fields for the caller; some echo what they were asked with.
-std::string shown_fields(const http::Incoming& incoming, const router::Deployment& deployment) {
+std::string shown_fields(const http::Incoming& incoming, const router::Deployment& deployment,
+                         const credential::CredentialRef& credential) {
   std::string fields = provider_fields(incoming);
-  provider::hide_secrets(fields, deployment.target);
+  provider::hide_secrets(fields, deployment.target, credential.get());
   return fields;
 }
 
@@ -233,11 +235,12 @@ codec::Refusal refusal_of(const http::Incoming& incoming, std::string_view body,
 }
 
 /// Sends one request; the answer is a success.
-Task<Result<std::unique_ptr<http::Incoming>>> send_request(AdmittedCall& admitted, const router::Deployment& deployment,
+Task<Result<std::unique_ptr<http::Incoming>>> send_request(AdmittedCall& admitted, const Answer& answer,
                                                            const codec::Encoded& request, const AttemptLimits& limits) {
   Call& call = admitted.call;
+  const router::Deployment& deployment = *answer.deployment;
   http::Outgoing outgoing;
-  outgoing.origin = &deployment.target.base.origin;
+  outgoing.origin = request.origin ? &*request.origin : &deployment.target.base.origin;
   outgoing.method = request.method;
   outgoing.path = request.path;
   outgoing.fields = request.fields;
@@ -253,11 +256,11 @@ Task<Result<std::unique_ptr<http::Incoming>>> send_request(AdmittedCall& admitte
   current(admitted).status = status;
   if (status >= 200 && status < 300) co_return incoming;
 
-  if (call.refusal_fields.empty()) call.refusal_fields = shown_fields(*incoming, deployment);
+  if (call.refusal_fields.empty()) call.refusal_fields = shown_fields(*incoming, deployment, answer.credential);
   Result<std::string_view> body = co_await incoming->read_all(kErrorBytesMax);
   const std::string_view text = body ? *body : std::string_view();
   Error refused = codec_for(call, deployment).read_error(refusal_of(*incoming, text, deployment));
-  co_return base::fail(without_secrets(std::move(refused), deployment));
+  co_return base::fail(without_secrets(std::move(refused), deployment, answer.credential));
 }
 
 Task<Status> read_bodies(AdmittedCall& admitted, Answer& answer, const AttemptLimits& limits,
@@ -269,8 +272,7 @@ Task<Status> read_bodies(AdmittedCall& admitted, Answer& answer, const AttemptLi
   for (const codec::Encoded& next : answer.request.more) {
     if (!body) break;
     bodies.push_back(*body);
-    Result<std::unique_ptr<http::Incoming>> incoming =
-        co_await send_request(admitted, *answer.deployment, next, limits);
+    Result<std::unique_ptr<http::Incoming>> incoming = co_await send_request(admitted, answer, next, limits);
     if (!incoming) {
       body = base::fail(std::move(incoming.error()));
       break;
@@ -304,10 +306,15 @@ bool flows(const Call& call, const http::Incoming& incoming) {
   return !incoming.find("content-type").starts_with("application/json");
 }
 
+/// One request to one deployment: how it is made, and what its end says of the next.
+struct Try {
+  bool ask_usage = true;
+  bool renewed = false;  // The credential was refused and another can be had.
+};
+
 /// One request to one deployment, answered or not.
 Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::DeploymentRef& deployment,
-                                      const router::RoutePlan::Stop& stop, const AttemptLimits& limits,
-                                      bool ask_usage) {
+                                      const router::RoutePlan::Stop& stop, const AttemptLimits& limits, Try& now) {
   Call& call = admitted.call;
   const codec::Codec& codec = codec_for(call, *deployment);
   Result<credential::CredentialRef> credential = co_await deployment->target.credential->get(
@@ -320,9 +327,16 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
           : std::string();
   codec::EncodeInput input(call.request, deployment->target, **credential, prices_of(*deployment).traits);
   input.overrides_json = stop.overrides_json;
-  input.ask_usage = ask_usage;
+  input.ask_usage = now.ask_usage;
   input.traceparent = traceparent;
   input.now_s = base::unix_now_us() / 1'000'000;
+  if (std::vector<std::string> urls = codec.urls_to_fetch(input); !urls.empty()) {
+    if (Status fetched = co_await fetch_media(call, std::move(urls), limits); !fetched) {
+      co_return failed(admitted, std::move(fetched.error()));
+    }
+    input.fetched = &call.fetched;
+    input.now_s = base::unix_now_us() / 1'000'000;
+  }
   Result<codec::Encoded> encoded = codec.encode(input);
   if (!encoded) co_return failed(admitted, std::move(encoded.error()));
 
@@ -333,14 +347,16 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
   auto answer = std::make_unique<Answer>();
   answer->deployment = deployment;
   answer->request = std::move(*encoded);
-  Result<std::unique_ptr<http::Incoming>> incoming =
-      co_await send_request(admitted, *deployment, answer->request, limits);
+  answer->credential = std::move(*credential);
+  Result<std::unique_ptr<http::Incoming>> incoming = co_await send_request(admitted, *answer, answer->request, limits);
   if (!incoming) {
-    if (current(admitted).status == 401) deployment->target.credential->refused(*credential);
+    // AWS says 403 of a session that has ended.
+    const bool refused = current(admitted).status == 401 || incoming.error().kind == ErrorKind::UpstreamUnauthenticated;
+    now.renewed = refused && deployment->target.credential->refused(answer->credential);
     co_return failed(admitted, std::move(incoming.error()));
   }
   answer->incoming = std::move(*incoming);
-  answer->extra_fields = shown_fields(*answer->incoming, *deployment);
+  answer->extra_fields = shown_fields(*answer->incoming, *deployment, answer->credential);
   Status read;
   if (Status plain = check_encoding(*answer->incoming, *deployment); !plain) {
     read = std::move(plain);
@@ -367,9 +383,15 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
       if (text.empty()) text = codec.text_of_part(answer->incoming->received());
       co_await bill_attempt(admitted, *deployment, answer->facts.usage, {}, text, text.size());
     }
-    co_return failed(admitted, without_secrets(std::move(read.error()), *deployment));
+    co_return failed(admitted, without_secrets(std::move(read.error()), *deployment, answer->credential));
   }
   co_return answer;
+}
+
+/// Whether the same deployment may be asked again at once, beside the retries of the plan.
+bool may_repeat(const Call& call) {
+  return static_cast<int>(call.record.attempts.size()) < router::RetryPolicy{}.attempts_max &&
+         !call.cancel->requested();
 }
 
 bool mocks_timeout(const Call& call, const router::Deployment& deployment) {
@@ -411,16 +433,22 @@ Task<Result<AnswerRef>> attempt(AdmittedCall& admitted, const router::Pick& pick
   if (!mock.empty()) co_return mocked_answer(admitted, deployment, mock);
 
   router::Health& health = *deployment->health;
-  const bool ask_usage = !health.refuses_stream_options.load(std::memory_order_relaxed);
+  Try now{!health.refuses_stream_options.load(std::memory_order_relaxed)};
   health.in_flight.fetch_add(1, std::memory_order_relaxed);
-  Result<AnswerRef> answer = co_await exchange_once(admitted, deployment, stop, limits, ask_usage);
-  if (!answer && ask_usage && call.request.stream && rejects_stream_options(answer.error()) &&
-      static_cast<int>(call.record.attempts.size()) < router::RetryPolicy{}.attempts_max && !call.cancel->requested()) {
+  Result<AnswerRef> answer = co_await exchange_once(admitted, deployment, stop, limits, now);
+  if (!answer && now.ask_usage && call.request.stream && rejects_stream_options(answer.error()) && may_repeat(call)) {
     // AC-OAI-2: the field was ours, so the refusal is not the caller's; once without it, and remembered.
     health.refuses_stream_options.store(true, std::memory_order_relaxed);
+    now = {false};
     ++call.record.retries;
     begin_attempt(admitted, *deployment, stop);
-    answer = co_await exchange_once(admitted, deployment, stop, limits, false);
+    answer = co_await exchange_once(admitted, deployment, stop, limits, now);
+  }
+  if (!answer && now.renewed && may_repeat(call)) {
+    // An access token was taken back before its end: once more with a fresh one.
+    ++call.record.retries;
+    begin_attempt(admitted, *deployment, stop);
+    answer = co_await exchange_once(admitted, deployment, stop, limits, now);
   }
   health.in_flight.fetch_sub(1, std::memory_order_relaxed);
   co_return answer;

@@ -57,8 +57,9 @@ struct Call {
   Error cancelled() const;
   /// The name the caller gets back as `model`: the one asked for, or after a fallback the group that served.
   std::string shown_model;
-  std::string region;          // Of the latest attempt's deployment, as configured.
-  std::string refusal_fields;  // Of the first provider that refused: its headers as callers see them.
+  std::string region;           // Of the latest attempt's deployment, as configured.
+  codec::FetchedByUrl fetched;  // Files that the request names by URL, for targets that take bytes only.
+  std::string refusal_fields;   // Of the first provider that refused: its headers as callers see them.
 };
 
 /// What one call is expected to use, the basis of its hold.
@@ -102,6 +103,7 @@ ledger::BillTerms bill_terms(const Call& call, const ledger::Prices& prices, std
 /// A provider's answer that may go to the caller: a whole reply, or a stream up to its first content.
 struct Answer : base::PooledObject {
   router::DeploymentRef deployment;
+  credential::CredentialRef credential;               // What it was sent with; null for mocked answers.
   codec::Encoded request;                             // What was sent; the answer is read by its terms.
   std::unique_ptr<http::Incoming> incoming;           // Null for mocked answers.
   std::vector<std::unique_ptr<http::Incoming>> more;  // The answers to `request.more`.

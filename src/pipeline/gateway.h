@@ -46,6 +46,11 @@ struct Worker {
   router::GroupCache groups;  // Of `snapshot`; emptied with every swap.
 };
 
+/// Files that callers named by URL.
+struct MediaCounters {
+  std::atomic<std::uint64_t> fetched{0}, refused{0}, bytes{0};
+};
+
 /// What all threads share; made by `app`, outlives every call.
 struct Gateway {
   net::IoThreads* threads = nullptr;
@@ -59,6 +64,7 @@ struct Gateway {
   std::atomic<std::int64_t> calls_open{0};
   std::atomic<std::uint64_t> master_key_calls{0};  // Calls to models with the master key: on nobody's budget.
   std::atomic<std::int64_t> master_key_warned_us{0};
+  MediaCounters media;
 
   Worker& worker_of(const net::IoThread& thread) { return *workers[thread.index()]; }
 };

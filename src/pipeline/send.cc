@@ -81,6 +81,11 @@ Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer) {
   } else {
     call.record.attempts.back().usage = answer->facts.usage.value_or(domain::Usage{});
   }
+  std::string owed;  // The caller reads the figures that are booked.
+  if (answer->facts.owes_usage) {
+    owed = ",\"usage\":" + protocol::usage_json(call.request.operation, call.record.attempts.back().usage) + "}";
+    answer->pieces.push_back(owed);
+  }
   call.record.http_status = 200;
   call.record.reply_bytes = answer->mocked ? answer->scratch.size() : total_bytes(answer->pieces);
   call.record.first_byte_us = base::unix_now_us();
@@ -172,7 +177,7 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
   }
   std::string ending;
   if (!broken) {
-    provider::hide_secrets(broken.error().message, answer->deployment->target);
+    provider::hide_secrets(broken.error().message, answer->deployment->target, answer->credential.get());
     const Error& error = broken.error();
     call.record.marks |= error.kind == ErrorKind::Timeout ? domain::kTimeout : domain::kTruncated;
     if (call.exchange.interrupted()) call.record.marks |= domain::kShutdown;

@@ -43,7 +43,8 @@ struct Target {
   }
 };
 
-/// Takes what `target` hides out of a text that its provider wrote: some quote the key they refuse.
-void hide_secrets(std::string& text, const Target& target);
+/// Takes what `target` hides, and the credential in use, out of a text that its provider wrote: some quote the key they
+/// refuse.
+void hide_secrets(std::string& text, const Target& target, const credential::Credential* credential = nullptr);
 
 }  // namespace turnpike::provider

@@ -11,6 +11,13 @@ TEST(HideSecrets, TakesOutWhatAProviderQuotes) {
   std::string text = "wrong key key-without-a-shape (key-without-a-shape), a header's value, abc";
   hide_secrets(text, target);
   EXPECT_EQ(text, "wrong key *** (***), ***, abc");
+
+  credential::Credential fetched;
+  fetched.token = base::Secret("ya29.token");
+  fetched.session_token = base::Secret("FwoGZXIvYXdzE");
+  text = "key-without-a-shape ya29.token FwoGZXIvYXdzE";
+  hide_secrets(text, target, &fetched);
+  EXPECT_EQ(text, "*** *** ***");
 }
 
 }  // namespace
