@@ -55,7 +55,11 @@ ThinkingPlan plan_anthropic_thinking(const protocol::ChatRequest& request, const
     plan.budget = request.thinking.budget_tokens;
     plan.on = request.thinking.kind != Kind::Disabled;
     if (row != nullptr && has_efforts) plan.effort = known_effort(row->effort, traits);
-    if (!request.max_tokens && plan.on && plan.budget) plan.max_tokens = *plan.budget + kAnswerTokens;
+    if (!request.max_tokens && plan.on && plan.budget) {
+      plan.max_tokens = *plan.budget + kAnswerTokens;
+      if (traits.max_output_tokens > *plan.budget)
+        plan.max_tokens = std::min(plan.max_tokens, traits.max_output_tokens);
+    }
     return plan;
   }
   if (says_no(request.reasoning_effort) && traits.has(Trait::NoneReasoningEffort)) {
@@ -69,7 +73,7 @@ ThinkingPlan plan_anthropic_thinking(const protocol::ChatRequest& request, const
     plan.on = true;
     return plan;
   }
-  if (!request.max_tokens) plan.max_tokens = std::max(plan.max_tokens, row->budget + kAnswerTokens);
+  if (!request.max_tokens && traits.max_output_tokens == 0) plan.max_tokens = row->budget + kAnswerTokens;
   const std::uint64_t budget = std::min(row->budget, plan.max_tokens - std::min<std::uint64_t>(plan.max_tokens, 1));
   if (budget < kBudgetMin) return plan;
   plan.json = R"({"type":"enabled","budget_tokens":)" + std::to_string(budget) + "}";
