@@ -16,6 +16,14 @@ constexpr std::size_t kHeldMax = 1 << 20;
 constexpr std::size_t kChoicesMax = 128;
 constexpr std::size_t kCallsMax = 1024;
 
+// A line end between the tokens of the provider's own JSON would end the event's line.
+void append_json(std::string& out, std::string_view json) {
+  const std::size_t begin = out.size();
+  out += json;
+  std::replace_if(
+      out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+}
+
 /// Writes the events of any dialect as OpenAI's chunks.
 class TranslatedStream final : public ReplyStream {
  public:
@@ -144,7 +152,7 @@ void TranslatedStream::begin_delta(Choice& choice) {
 
 void TranslatedStream::end_delta(std::string_view logprobs_json) {
   out_ += chat() ? "}" : ",\"logprobs\":null";
-  if (chat() && !logprobs_json.empty()) out_.append(",\"logprobs\":").append(logprobs_json);
+  if (chat() && !logprobs_json.empty()) append_json(out_ += ",\"logprobs\":", logprobs_json);
   out_ += ",\"finish_reason\":null}";
   out_ += tail_;
 }
@@ -399,7 +407,8 @@ void TranslatedStream::take(const ChatEvent& event, const ChatEvent* logprobs) {
       begin_delta(choice);
       out_ += "\"provider_specific_fields\":{";
       json::append_string(out_, event.name);
-      out_.append(":").append(event.json).append("}");
+      append_json(out_ += ':', event.json);
+      out_ += '}';
       end_delta();
       break;
     case Kind::Finish:

@@ -309,6 +309,30 @@ TEST(TranslatedStream, LogprobsTravelWithTheirText) {
   EXPECT_EQ(show(told.out), kRole + "{\"content\":\"Hi\"} logprobs={\"content\":[]}\n{} finish=stop\n[DONE]\n");
 }
 
+/// One event whose JSON spans lines.
+class PrettyDecoder final : public EventDecoder {
+ public:
+  Status feed(std::string_view, std::vector<ChatEvent>& out) override {
+    ChatEvent& event = out.emplace_back();
+    event.kind = Kind::Native;
+    event.name = "k";
+    event.json = "{\n\r\"v\":\n1}";
+    return {};
+  }
+  Status finish(std::vector<ChatEvent>&) override { return {}; }
+  const std::optional<domain::Usage>& usage() const override { return usage_; }
+
+ private:
+  std::optional<domain::Usage> usage_;
+};
+
+TEST(TranslatedStream, JsonOfTheProvidersOwnStaysOnOneLine) {
+  const auto stream = translate_stream(options(), {}, std::make_unique<PrettyDecoder>());
+  std::vector<std::string_view> pieces;
+  ASSERT_TRUE(stream->feed("x", pieces));
+  EXPECT_EQ(show(pieces[0]), kRole + "{\"provider_specific_fields\":{\"k\":{  \"v\": 1}}}\n");
+}
+
 TEST(TranslatedStream, UsageComesLastAndOnlyWhenAsked) {
   StreamOptions asked = options();
   asked.include_usage = true;
