@@ -57,8 +57,14 @@ struct Encoded {
   std::unique_ptr<std::string> text;
   std::vector<std::string_view> body;
   protocol::AnswerTerms terms;
-  bool base64_vectors = false;  // What the caller wants embeddings in.
-  std::vector<Encoded> more;    // Further requests whose answers make one with the first's.
+  protocol::AnswerQuirks quirks;  // Of an answer in OpenAI's own shape.
+  std::optional<http::Origin> origin;  // Where it goes, when not to the target's own.
+  // What the answer is read by, of operations that write no text.
+  bool base64_vectors = false;              // What the caller wants embeddings in.
+  std::vector<std::string_view> documents;  // To come back with what is ranked.
+  std::size_t results_max = 0;              // Of a ranking; 0: all.
+  std::string answer_format;                // Of a transcript: response_format.
+  std::vector<Encoded> more;                // Further requests whose answers make one with the first's.
 
   void set_body(std::string json) {
     text = std::make_unique<std::string>(std::move(json));

@@ -146,10 +146,14 @@ void Params::drop(std::initializer_list<std::string_view> names) {
   for (const std::string_view name : names) static_cast<void>(raw(name));
 }
 
-void Params::write_rest(json::Writer& writer) const {
+void Params::each_rest(const std::function<void(std::string_view name, std::string_view raw)>& visit) const {
   for (const Param& param : params_) {
-    if (!param.taken) writer.key(param.name).raw(param.raw);
+    if (!param.taken) visit(param.name, param.raw);
   }
+}
+
+void Params::write_rest(json::Writer& writer) const {
+  each_rest([&writer](std::string_view name, std::string_view raw) { writer.key(name).raw(raw); });
 }
 
 Result<std::vector<std::string_view>> read_texts(const EncodeInput& input, std::string_view given) {

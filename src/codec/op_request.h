@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +37,7 @@ class Params {
   /// Takes names that have no meaning here out of the rest.
   void drop(std::initializer_list<std::string_view> names);
   void write_rest(json::Writer& writer) const;
+  void each_rest(const std::function<void(std::string_view name, std::string_view raw)>& visit) const;
 
  private:
   struct Param {

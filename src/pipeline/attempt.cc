@@ -79,14 +79,20 @@ http::Timeouts timeouts_of(const Call& call, const router::Deployment& deploymen
   return timeouts;
 }
 
+/// What the ids of answers begin with, where we make them.
+std::string id_prefix(domain::Operation operation) {
+  using domain::Operation;
+  if (operation == Operation::Chat) return "chatcmpl-";
+  return operation == Operation::Completion ? "cmpl-" : std::string(domain::operation_name(operation)) + "-";
+}
+
 protocol::StreamOptions stream_options(const Call& call, const router::Deployment& deployment) {
   protocol::StreamOptions options;
   options.operation = call.request.operation;
   options.shown_model = call.shown_model;
   options.include_usage = call.request.include_usage;
   options.choices = call.request.choices;
-  options.fallback_id =
-      (call.request.operation == domain::Operation::Chat ? "chatcmpl-" : "cmpl-") + call.record.record_id;
+  options.fallback_id = id_prefix(call.request.operation) + call.record.record_id;
   options.created_s = call.record.started_us / 1'000'000;
   options.provider_label = deployment.target.provider->label;
   return options;

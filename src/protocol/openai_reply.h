@@ -10,6 +10,7 @@
 #include "domain/call_record.h"
 #include "domain/usage.h"
 #include "json/document.h"
+#include "protocol/answer_quirks.h"
 #include "protocol/openai_error.h"
 
 namespace turnpike::protocol {
@@ -21,6 +22,7 @@ struct ReplyFacts {
   std::optional<domain::Usage> usage;  // Absent: the provider did not say.
   std::string finish_reason;           // Of the first choice.
   std::string service_tier;
+  bool owes_usage = false;     // The answer is left open: the member `usage` and the closing brace follow when counted.
   std::uint64_t images = 0;    // That were made.
   std::uint64_t audio_ms = 0;  // Length of what was heard, as the provider says it.
   std::string text_for_count;  // All output text, tool arguments and reasoning; filled only when usage is absent.
@@ -35,7 +37,8 @@ struct ReplyOptions {
   domain::Operation operation = domain::Operation::Chat;
   std::string_view shown_model;
   std::string_view provider_label;
-  std::string_view fallback_id;   // "chatcmpl-<uuid>"; empty: an answer without id stays without.
+  std::string_view fallback_id;  // "chatcmpl-<uuid>"; empty: an answer without id stays without.
+  AnswerQuirks quirks;
   std::string_view content_type;  // The provider's, where an operation has answers of several.
   std::int64_t created_s = 0;     // Of an answer whose provider gives no time.
 };
