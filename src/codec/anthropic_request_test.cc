@@ -12,8 +12,8 @@ namespace {
 using domain::Trait;
 
 struct Model {
-  std::vector<Trait> has;
-  std::vector<Trait> lacks;
+  std::vector<Trait> has = {};
+  std::vector<Trait> lacks = {};
   bool listed = false;
   std::uint64_t output_max = 0;
   bool modify = false;
