@@ -35,7 +35,7 @@ void BedrockEvents::add_native(std::vector<ChatEvent>& out, std::string_view nam
   if (!value || value.is(Kind::Null)) return;
   ChatEvent& event = add(out, ChatEvent::Kind::Native, 0);
   event.name = name;
-  event.json = texts_.keep(std::string(value.raw()));
+  event.json = texts_.keep(json::compact(value.raw()));
 }
 
 BedrockEvents::OpenBlock& BedrockEvents::block_of(const Value& root) {

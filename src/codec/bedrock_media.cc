@@ -73,35 +73,28 @@ tl::unexpected<Error> refuse(std::string_view why) {
   return base::fail(ErrorKind::InvalidRequest, std::string(why));
 }
 
-Result<Source> source_of(const Media& media, const EncodeInput& input) {
+Result<Source> source_of(const Media& media) {
   Source source;
   source.mime = media.mime;
-  std::string_view base64 = media.base64;
-  if (base64.empty() && !media.url.empty()) {
+  if (media.base64.empty() && !media.url.empty()) {
     if (media.url.starts_with("s3://")) {
       source.content = media.url;
       source.json = "{\"s3Location\":{\"uri\":" + json::quoted(media.url) + "}}";
       return source;
     }
-    const auto fetched =
-        input.fetched == nullptr ? FetchedByUrl::const_iterator() : input.fetched->find(std::string(media.url));
-    if (input.fetched == nullptr || fetched == input.fetched->end()) {
-      return refuse("is at an address that Bedrock cannot read: send the bytes, or an http(s) or s3 address");
-    }
-    base64 = fetched->second.base64;
-    if (find_format(fetched->second.mime) != nullptr) source.mime = fetched->second.mime;
+    return refuse("is at an address that nobody can read for it: send the bytes, or an http(s) or s3 address");
   }
-  if (base64.empty()) return refuse("names a file of another provider's store, or nothing at all");
-  source.content = base64;
-  source.json = "{\"bytes\":" + json::quoted(base64) + "}";
+  if (media.base64.empty()) return refuse("names a file of another provider's store, or nothing at all");
+  source.content = media.base64;
+  source.json = "{\"bytes\":" + json::quoted(media.base64) + "}";
   return source;
 }
 
 }  // namespace
 
-Result<std::string> bedrock_media(const Block& block, const EncodeInput& input, BedrockDocumentNames& names) {
+Result<std::string> bedrock_media(const Block& block, BedrockDocumentNames& names) {
   const Media& media = block.media;
-  auto source = source_of(media, input);
+  auto source = source_of(media);
   if (!source) return base::fail(std::move(source.error()));
   const std::string audio_mime = "audio/" + std::string(media.format);
   const bool audio = block.kind == Block::Kind::Audio && !media.format.empty();

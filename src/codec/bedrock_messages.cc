@@ -118,7 +118,7 @@ Status Conversation::add_result(const Block& result, Turn& turn, const std::stri
 }
 
 Status Conversation::add_media(const Block& block, Turn& turn, const std::string& path) {
-  Result<std::string> json = bedrock_media(block, input_, documents_);
+  Result<std::string> json = bedrock_media(block, documents_);
   if (!json) return refuse_param(input_, path, "cannot take " + path + ": it " + json.error().message);
   put(turn, std::move(*json), block.cache);
   return {};

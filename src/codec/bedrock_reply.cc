@@ -32,11 +32,13 @@ class ReplyReader {
     std::string native;
     if (!citations_.empty()) native = "{\"citations\":[" + citations_ + "]";
     if (const Value fields = root.find("additionalModelResponseFields"); fields && !fields.is(Kind::Null)) {
-      native.append(native.empty() ? "{" : ",").append("\"additionalModelResponseFields\":").append(fields.raw());
+      native.append(native.empty() ? "{" : ",")
+          .append("\"additionalModelResponseFields\":")
+          .append(json::compact(fields.raw()));
     }
     if (!native.empty()) choice_.native_json = reply_.texts.keep(native + "}");
     if (const Value trace = root.find("trace"); trace.is(Kind::Object)) {
-      reply_.extra_json = reply_.texts.keep("{\"trace\":" + std::string(trace.raw()) + "}");
+      reply_.extra_json = reply_.texts.keep("{\"trace\":" + json::compact(trace.raw()) + "}");
     }
     reply_.usage = bedrock_usage(root.find("usage"));
     reply_.service_tier = text(root.find("serviceTier").find("type"));
@@ -71,7 +73,7 @@ class ReplyReader {
     block.id = text(call.find("toolUseId"));
     block.name = text(call.find("name"));
     const Value input = call.find("input");
-    block.text = input.is(Kind::Object) ? input.raw() : "{}";
+    block.text = input.is(Kind::Object) ? reply_.texts.keep(json::compact(input.raw())) : "{}";
   }
 
   void read_thought(const Value& thought) {
@@ -91,7 +93,7 @@ class ReplyReader {
     for (const Value citation : cited.find("citations").elements()) {
       const std::string_view url = bedrock_citation_url(citation, reply_.texts);
       if (url.empty()) {
-        citations_.append(citations_.empty() ? "" : ",").append(citation.raw());
+        citations_.append(citations_.empty() ? "" : ",").append(json::compact(citation.raw()));
       } else {
         choice_.citations.push_back({start, characters_, url, text(citation.find("title"))});
       }
