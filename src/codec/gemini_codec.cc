@@ -174,6 +174,14 @@ std::unique_ptr<protocol::EventDecoder> GeminiCodec::decode_events(std::string_v
   return std::make_unique<GeminiEvents>(label);
 }
 
+std::optional<domain::Usage> GeminiCodec::usage_of_part(std::string_view body) const {
+  json::Document document;
+  if (!document.parse(body)) return std::nullopt;
+  Value last = document.root();
+  for (const Value fragment : document.root().elements()) last = fragment;
+  return read_gemini_usage(last.find("usageMetadata"));
+}
+
 Error GeminiCodec::read_error(const Refusal& refusal) const {
   return read_gemini_error(refusal.status, refusal.body, refusal.label, refusal.retry_after, refusal.now_s);
 }

@@ -12,6 +12,7 @@ class GeminiCodec : public ChatCodec {
   explicit GeminiCodec(bool vertex) : vertex_(vertex) {}
 
   Error read_error(const Refusal& refusal) const override;
+  std::optional<domain::Usage> usage_of_part(std::string_view body) const override;
 
  protected:
   protocol::ParamSet supported(const EncodeInput& input) const override;

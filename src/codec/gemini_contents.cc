@@ -48,15 +48,24 @@ bool is_media(const Block& block) {
          block.kind == Block::Kind::Video;
 }
 
-// A part in Google's own words inside an OpenAI message.
-bool is_own_part(const Block& block) {
+// A part in Google's own words inside an OpenAI message: the members Google knows; empty when there are none.
+std::string own_part(const Block& block) {
+  constexpr std::string_view kNames[] = {"executableCode", "codeExecutionResult", "inlineData",    "fileData",
+                                         "functionCall",   "functionResponse",    "videoMetadata", "thoughtSignature"};
   json::Document document;
-  if (!document.parse(block.json)) return false;
-  for (const std::string_view key :
-       {"executableCode", "codeExecutionResult", "inlineData", "fileData", "functionCall", "functionResponse"}) {
-    if (document.root().find(key)) return true;
+  if (!document.parse(block.json)) return {};
+  std::string part;
+  Writer writer(part);
+  bool any = false;
+  writer.begin_object();
+  for (const std::string_view name : kNames) {
+    if (const Value value = document.root().find(name)) {
+      writer.key(name).raw(value.raw());
+      any = true;
+    }
   }
-  return false;
+  writer.end_object();
+  return any ? part : std::string();
 }
 
 tl::unexpected<Error> refuse(std::string_view what) {
@@ -108,7 +117,12 @@ class ContentWriter {
   Status write_media(const Block& block);
   void write_text(std::string_view text, std::string_view signature = {}, bool thought = false);
   void write_call(const Block& block, bool first_of_content);
-  void write_own(const Block& block) { body_.raw(block.json); }
+  Status write_own(const Block& block) {
+    const std::string part = own_part(block);
+    if (part.empty()) return refuse("a part of type \"" + std::string(block.name) + "\"");
+    body_.raw(part);
+    return {};
+  }
 
   const GeminiCall& call_;
   const ChatRequest& request_;
@@ -172,10 +186,8 @@ Status ContentWriter::write_user(const Message& message) {
       write_text(block.text);
     } else if (is_media(block)) {
       if (Status written = write_media(block); !written) return written;
-    } else if (block.kind == Block::Kind::Native && is_own_part(block)) {
-      write_own(block);
-    } else {
-      return refuse("a part of type \"" + std::string(block.name) + "\"");
+    } else if (Status written = write_own(block); !written) {
+      return written;
     }
   }
   return {};
@@ -233,9 +245,8 @@ Status ContentWriter::write_assistant(const Message& message) {
         if (Status written = write_media(block); !written) return written;
         break;
       case Block::Kind::Native:
-        if (!is_own_part(block)) return refuse("a part of type \"" + std::string(block.name) + "\"");
         open(Open::Model);
-        write_own(block);
+        if (Status written = write_own(block); !written) return written;
         break;
       case Block::Kind::RedactedThinking:  // Nobody else can read it.
       case Block::Kind::ToolResult:

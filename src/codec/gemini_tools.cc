@@ -123,7 +123,8 @@ Status write_gemini_tools(const GeminiCall& call, const ChatRequest& request, Wr
       continue;
     }
     if (auto native = tool.kind == Tool::Kind::Native ? own_tool(tool) : std::nullopt) {
-      own.push_back(std::move(*native));
+      const auto same = [&native](const OwnTool& other) { return other.name == native->name; };
+      if (std::none_of(own.begin(), own.end(), same)) own.push_back(std::move(*native));
     } else if (!call.drop) {
       const std::string param = "tools[" + std::to_string(i) + "].type";
       return refuse(param,

@@ -149,7 +149,8 @@ class Converter {
       return base::fail(ErrorKind::InvalidRequest, "the JSON schema is too large once its references are resolved");
     }
     if (flat.cyclic) {
-      flat.keywords.clear();
+      // Whether it may be null still matters: a list of itself has an end.
+      std::erase_if(flat.keywords, [](const Keyword& keyword) { return keyword.name != "nullable"; });
       flat.properties.clear();
       flat.required.clear();
     }

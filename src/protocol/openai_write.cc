@@ -171,7 +171,8 @@ void ReplyWriter::audio(const Block& block) {
 void ReplyWriter::message(const ReplyChoice& choice, const Sorted& sorted) {
   out_ += "{\"role\":\"assistant\",\"content\":";
   // Null where something else is the answer.
-  const bool silent = !sorted.calls.empty() || !sorted.refusal.empty() || sorted.audio != nullptr;
+  const bool silent = !sorted.calls.empty() || !sorted.refusal.empty() || sorted.audio != nullptr ||
+                      choice.finish == Finish::ContentFilter;
   if (sorted.has_content && !(silent && sorted.content.empty())) {
     json::append_string(out_, sorted.content);
   } else {
@@ -275,13 +276,16 @@ Result<ReplyFacts> write_openai_reply(const ReplyOptions& options, const AnswerT
     if (facts.finish_reason.empty()) facts.finish_reason = finish;
   }
   out += ']';
-  if (reply.usage) out.append(",\"usage\":").append(usage_json(options.operation, *reply.usage));
+  const bool told = reply.usage && !reply.usage->input_unsaid && !reply.usage->output_unsaid;
+  if (told) out.append(",\"usage\":").append(usage_json(options.operation, *reply.usage));
   if (!reply.service_tier.empty()) {
     out += ",\"service_tier\":";
     json::append_string(out, reply.service_tier);
   }
   if (const std::string_view extra = inside(reply.extra_json); !extra.empty()) out.append(",").append(extra);
-  out += '}';
+  // What the provider left unsaid is counted first: the caller reads the figures that are booked.
+  facts.owes_usage = !told;
+  if (told) out += '}';
   return facts;
 }
 

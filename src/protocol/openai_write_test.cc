@@ -96,6 +96,7 @@ TEST(WriteOpenAiReply, WritesMessages) {
        Finish::ContentFilter,
        R"("content":null,"refusal":"no")",
        "content_filter"},
+      {"a filter let nothing through", {}, Finish::ContentFilter, R"("content":null,"refusal":null)", "content_filter"},
       {"thinking",
        {thought("a", "S"), block_of(Kind::RedactedThinking, "D"), thought("b", ""), text("x")},
        Finish::Stop,
