@@ -3,10 +3,10 @@
 #include "base/text.h"
 #include "codec/codecs.h"
 #include "codec/ollama_codec.h"
-#include "codec/think_tags.h"
 #include "json/write.h"
 #include "protocol/answer_error.h"
 #include "protocol/openai_error.h"
+#include "protocol/think_tags.h"
 
 namespace turnpike::codec {
 namespace {
@@ -130,7 +130,7 @@ class OllamaEvents : public protocol::EventDecoder {
   std::string rest_;   // A line whose end has not come yet.
   std::string lines_;  // What the events of the last feed point at.
   Texts texts_;
-  ThinkTags tags_;
+  protocol::ThinkTags tags_;
   std::optional<domain::Usage> usage_;
   std::uint32_t calls_ = 0;
   bool started_ = false;
@@ -209,7 +209,7 @@ void OllamaEvents::take_message(const Value& message, std::vector<ChatEvent>& ou
 void OllamaEvents::take_content(std::string_view content, std::vector<ChatEvent>& out) {
   if (content.empty()) return;
   if (tags_.passed()) return tell(ChatEvent::Kind::Text, content, out);
-  const ThinkTags::Pieces pieces = tags_.feed(content);
+  const protocol::ThinkTags::Pieces pieces = tags_.feed(content);
   tell(ChatEvent::Kind::Thinking, texts_.keep(std::string(pieces.thinking)), out);
   tell(ChatEvent::Kind::Text, texts_.keep(std::string(pieces.text)), out);
 }
@@ -229,7 +229,7 @@ void OllamaEvents::take_call(const Value& call, std::vector<ChatEvent>& out) {
 }
 
 void OllamaEvents::end(const Value& root, std::vector<ChatEvent>& out) {
-  const ThinkTags::Pieces pieces = tags_.finish();
+  const protocol::ThinkTags::Pieces pieces = tags_.finish();
   tell(ChatEvent::Kind::Thinking, texts_.keep(std::string(pieces.thinking)), out);
   tell(ChatEvent::Kind::Text, texts_.keep(std::string(pieces.text)), out);
   ChatEvent event;
@@ -266,9 +266,10 @@ Result<ChatReply> OllamaCodec::decode_chat(std::string_view body, std::string_vi
   reply.usage = usage_of(root);
   ReplyChoice choice;
   add_block(choice, Block::Kind::Thinking, said(message.find("thinking"), reply.texts));
-  ThinkTags tags;
+  protocol::ThinkTags tags;
   for (const bool end : {false, true}) {
-    const ThinkTags::Pieces pieces = end ? tags.finish() : tags.feed(said(message.find("content"), reply.texts));
+    const protocol::ThinkTags::Pieces pieces =
+        end ? tags.finish() : tags.feed(said(message.find("content"), reply.texts));
     add_block(choice, Block::Kind::Thinking, reply.texts.keep(std::string(pieces.thinking)));
     add_block(choice, Block::Kind::Text, reply.texts.keep(std::string(pieces.text)));
   }

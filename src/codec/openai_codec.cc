@@ -56,11 +56,18 @@ Result<Encoded> OpenAiCodec::encode(const EncodeInput& input) const {
 Result<protocol::ReplyFacts> OpenAiCodec::read_reply(const protocol::ReplyOptions& options, const Encoded& request,
                                                      std::string_view body, std::string& scratch,
                                                      std::vector<std::string_view>& pieces) const {
-  if (domain::writes_text(options.operation)) return protocol::read_reply(options, body, scratch, pieces);
+  if (domain::writes_text(options.operation)) {
+    if (!request.quirks.any()) return protocol::read_reply(options, body, scratch, pieces);
+    protocol::ReplyOptions own = options;
+    own.quirks = request.quirks;
+    return protocol::read_reply(own, body, scratch, pieces);
+  }
   return protocol::read_operation_reply(options, request.base64_vectors, body, scratch, pieces);
 }
 
-std::unique_ptr<protocol::ReplyStream> OpenAiCodec::follow(protocol::StreamOptions options, const Encoded&) const {
+std::unique_ptr<protocol::ReplyStream> OpenAiCodec::follow(protocol::StreamOptions options,
+                                                           const Encoded& request) const {
+  options.quirks = request.quirks;
   if (!domain::writes_text(options.operation)) return std::make_unique<protocol::PassStream>(std::move(options));
   return std::make_unique<protocol::OpenAiStream>(std::move(options));
 }

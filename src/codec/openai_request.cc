@@ -338,7 +338,9 @@ Status encode_openai_body(const EncodeInput& input, Encoded& out) {
   out.splice = std::make_unique<json::Splice>(input.call.body);
   BodyEncoder encoder(input, *out.splice);
   if (auto body = encoder.encode(); !body) return body;
-  out.terms.json_tool = encoder.by_tool();
+  const provider::Quirks& quirks = input.target.provider->quirks;
+  out.quirks = {
+      .think_tags = quirks.has(Quirk::ThinkTags), .json_tool = encoder.by_tool(), .cites = quirks.has(Quirk::Cites)};
   out.splice->pieces(out.body);
   return {};
 }

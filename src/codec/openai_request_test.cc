@@ -155,9 +155,9 @@ TEST(Encode, ChoosesThePath) {
   EXPECT_EQ(send(R"({"model":"g","input":""})", target, {}, Operation::Embedding).path, "/v1/embeddings");
   target.base.path = "/v1/chat/completions";
   EXPECT_EQ(send(R"({"model":"g","messages":[]})", target).path, "/v1/chat/completions");
-  Target ollama = target_of("ollama");
-  ollama.base.path = "";
-  EXPECT_EQ(send(R"({"model":"g","messages":[]})", ollama).path, "/v1/chat/completions");
+  Target bare = target_of("mistral");
+  bare.base.path = "";
+  EXPECT_EQ(send(R"({"model":"g","messages":[]})", bare).path, "/v1/chat/completions");
 }
 
 TEST(Encode, WritesTheHead) {

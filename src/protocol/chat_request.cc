@@ -105,7 +105,13 @@ void drop_named(ChatRequest& request, const std::string& name) {
   }
 }
 
-tl::unexpected<Error> refuse(const std::vector<Param>& params, std::string_view label, std::string_view model) {
+}  // namespace
+
+bool is_hint(Param param) {
+  return kHints.has(param);
+}
+
+Error unsupported_params(const std::vector<Param>& params, std::string_view label, std::string_view model) {
   Error error;
   error.kind = ErrorKind::InvalidRequest;
   error.param = param_name(params[0]);
@@ -118,10 +124,8 @@ tl::unexpected<Error> refuse(const std::vector<Param>& params, std::string_view 
   }
   message.append(" for the model ").append(model);
   message += ". Set drop_params to leave out what is not supported, or list it in allowed_openai_params to send it.";
-  return base::fail(std::move(error));
+  return error;
 }
-
-}  // namespace
 
 std::string_view param_name(Param param) {
   return kParamNames[static_cast<std::size_t>(param)];
@@ -248,7 +252,7 @@ Status fit_params(ChatRequest& request, ParamSet supported, const ParamPolicy& p
       drop_param(request, param);
     }
   }
-  if (!refused.empty()) return refuse(refused, provider_label, model);
+  if (!refused.empty()) return base::fail(unsupported_params(refused, provider_label, model));
   return {};
 }
 

@@ -197,6 +197,11 @@ struct ParamPolicy {
 Status fit_params(ChatRequest& request, ParamSet supported, const ParamPolicy& policy, std::string_view provider_label,
                   std::string_view model);
 
+/// Whether a parameter changes nothing in an answer: who does not know it may leave it out in silence.
+bool is_hint(Param param);
+/// The refusal of parameters that a model does not take; never empty. The road that splices bodies gives the same.
+Error unsupported_params(const std::vector<Param>& params, std::string_view label, std::string_view model);
+
 /// Forgets one parameter as if it had not been given.
 void drop_param(ChatRequest& request, Param param);
 

@@ -88,11 +88,14 @@ class Edits {
     std::size_t size;
   };
   void sort() {
-    // Insertion order breaks ties: several texts may go in at one place. Lists are short.
+    // What goes in at a place stands before what replaces the text there; else insertion order breaks ties: several
+    // texts may go in at one place. Lists are short.
+    const auto before = [](const Edit& a, const Edit& b) {
+      if (a.range.begin != b.range.begin) return a.range.begin < b.range.begin;
+      return a.range.empty() && !b.range.empty();
+    };
     for (std::size_t i = 1; i < edits_.size(); ++i) {
-      for (std::size_t j = i; j > 0 && edits_[j].range.begin < edits_[j - 1].range.begin; --j) {
-        std::swap(edits_[j], edits_[j - 1]);
-      }
+      for (std::size_t j = i; j > 0 && before(edits_[j], edits_[j - 1]); --j) std::swap(edits_[j], edits_[j - 1]);
     }
   }
   std::vector<Edit> edits_;

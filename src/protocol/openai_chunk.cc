@@ -45,6 +45,10 @@ std::string_view id_of(const Value& entry) {
 
 }  // namespace
 
+StreamChoices::StreamChoices(domain::Operation operation, std::string_view answer_id, bool count_text,
+                             AnswerQuirks quirks)
+    : operation_(operation), call_id_stem_(call_id_stem(answer_id)), count_text_(count_text), quirks_(quirks) {}
+
 void StreamChoices::note_text(const Value& text) {
   note_bytes(text.inner());
 }
@@ -196,10 +200,73 @@ std::string StreamChoices::rewrite_tool_calls(const Value& list, Choice& choice,
   return text;
 }
 
+std::optional<std::string> StreamChoices::split_content(const Value& content, Choice& choice, bool finishing) {
+  if (content.is(Kind::Array)) {
+    const SplitContent split = split_parts(content);
+    return content_members(split.thinking, split.text, false);
+  }
+  if (!content.is(Kind::String) || (!quirks_.think_tags && !quirks_.cites)) return std::nullopt;
+  const std::string text = content.text().value_or("");
+  std::optional<std::string> members;
+  std::string_view shown = text;
+  std::string made;
+  if (quirks_.think_tags && !(choice.tags.passed() && !finishing)) {
+    const ThinkTags::Pieces pieces = choice.tags.feed(text);
+    const std::string thinking(pieces.thinking);
+    made = pieces.text;
+    if (finishing) {
+      const ThinkTags::Pieces rest = choice.tags.finish();
+      made += rest.text;
+      members = content_members(json::quoted(thinking + std::string(rest.thinking)), json::quoted(made), false);
+    } else {
+      members = content_members(json::quoted(thinking), json::quoted(made), false);
+    }
+    if (made == text) members.reset();
+    shown = made;
+  }
+  if (quirks_.cites && choice.cited.size() < kTextKeptMax) choice.cited += shown;
+  return members;
+}
+
+std::string StreamChoices::owed_members(Choice& choice, bool content_here) {
+  std::string members;
+  if (quirks_.think_tags && !content_here) {
+    const ThinkTags::Pieces rest = choice.tags.finish();
+    members = content_members(json::quoted(rest.thinking), json::quoted(rest.text), false);
+    if (quirks_.cites) choice.cited += rest.text;
+  }
+  if (quirks_.cites) {
+    if (const std::string list = sources_.annotations(choice.cited); !list.empty()) {
+      if (!members.empty()) members += ',';
+      members += "\"annotations\":" + list;
+    }
+  }
+  return members;
+}
+
+std::optional<std::string> StreamChoices::content_of_tool(const Value& list, Choice& choice) {
+  if (!quirks_.json_tool) return std::nullopt;
+  for (const Value call : list.elements()) choice.by_tool |= is_json_tool(call);
+  if (!choice.by_tool) return std::nullopt;
+  std::string text = "\"";
+  for (const Value call : list.elements()) {
+    const Value arguments = call.find("function").find("arguments");
+    note_text(arguments);
+    if (arguments.is(Kind::Object)) {
+      const std::string quoted = json::quoted(arguments.raw());
+      text.append(quoted, 1, quoted.size() - 2);
+    } else {
+      text += arguments.inner();
+    }
+  }
+  return text + '"';
+}
+
 bool StreamChoices::edit_delta(const Value& delta, Choice& choice, bool finishing, Edits& edits, bool& content) {
   Remover remover(edits);
   bool role_here = false;
   bool says = false;
+  bool content_here = false;
   const bool has_reasoning_content = static_cast<bool>(delta.find("reasoning_content"));
   for (const Value::Pair& pair : delta.members()) {
     const std::string_view key = pair.key.inner();
@@ -212,6 +279,37 @@ bool StreamChoices::edit_delta(const Value& delta, Choice& choice, bool finishin
       if (pair.value.inner() != "assistant") edits.replace(pair.value.range(), "\"assistant\"");
       remover.keep(whole(pair));
       continue;
+    }
+    if (key == "content" && choice.by_tool) {
+      remover.remove(whole(pair));
+      continue;
+    }
+    if (key == "content" && says_something(pair.value)) {
+      if (const auto members = split_content(pair.value, choice, finishing)) {
+        note_text(pair.value);
+        for (const Value part : pair.value.elements()) note_text(part.find("text"));
+        content_here = finishing;
+        if (members->empty()) {
+          remover.remove(whole(pair));
+          continue;
+        }
+        says = true;
+        remover.keep(whole(pair));
+        edits.replace(whole(pair), *members);
+        continue;
+      }
+    }
+    if (key == "tool_calls" && pair.value.is(Kind::Array)) {
+      if (const auto text = content_of_tool(pair.value, choice)) {
+        if (text->size() == 2) {
+          remover.remove(whole(pair));
+          continue;
+        }
+        says = true;
+        remover.keep(whole(pair));
+        edits.replace(whole(pair), "\"content\":" + *text);
+        continue;
+      }
     }
     remover.keep(whole(pair));
     if (!says_something(pair.value)) continue;
@@ -231,9 +329,15 @@ bool StreamChoices::edit_delta(const Value& delta, Choice& choice, bool finishin
     }
   }
   remover.finish();
-  if (!choice.role_sent && !role_here) {
-    edits.insert(delta.range().begin + 1, remover.kept_any() ? "\"role\":\"assistant\"," : "\"role\":\"assistant\"");
+  std::string front;
+  if (!choice.role_sent && !role_here) front = "\"role\":\"assistant\"";
+  if (finishing && quirks_.any()) {
+    if (const std::string owed = owed_members(choice, content_here); !owed.empty()) {
+      front += (front.empty() ? "" : ",") + owed;
+      says = true;
+    }
   }
+  if (!front.empty()) edits.insert(delta.range().begin + 1, front + (remover.kept_any() ? "," : ""));
   content = says;
   return says || role_here;
 }
@@ -246,8 +350,10 @@ StreamChoices::Fate StreamChoices::edit_one(const Value& element, std::uint64_t 
   Value text;
   Value logprobs;
   Value specific;
+  bool repeated = false;
   for (const Value::Pair& pair : element.members()) {
     const std::string_view key = pair.key.inner();
+    if (key == "message") repeated = true;
     if (key == "index") index_value = pair.value;
     if (key == "delta") delta = pair.value;
     if (key == "finish_reason") finish = pair.value;
@@ -299,7 +405,12 @@ StreamChoices::Fate StreamChoices::edit_one(const Value& element, std::uint64_t 
       }
     }
   } else {
-    const std::string_view empty = choice.role_sent ? "{}" : "{\"role\":\"assistant\"}";
+    std::string empty = choice.role_sent ? "" : "\"role\":\"assistant\"";
+    if (finishing && quirks_.any()) {
+      if (const std::string owed = owed_members(choice, false); !owed.empty())
+        empty += (empty.empty() ? "" : ",") + owed;
+    }
+    empty = "{" + empty + "}";
     if (delta) {
       planned.replace(delta.range(), empty);
     } else {
@@ -307,6 +418,14 @@ StreamChoices::Fate StreamChoices::edit_one(const Value& element, std::uint64_t 
     }
   }
   if (!says && !finishing) return Fate::Drop;
+  if (repeated) {
+    // Perplexity says the whole text again in every chunk.
+    Remover remover(planned);
+    for (const Value::Pair& pair : element.members()) {
+      pair.key.inner() == "message" ? remover.remove(whole(pair)) : remover.keep(whole(pair));
+    }
+    remover.finish();
+  }
 
   if (!index) {
     if (index_value) {
@@ -319,6 +438,8 @@ StreamChoices::Fate StreamChoices::edit_one(const Value& element, std::uint64_t 
     added += "\"finish_reason\":null,";
   } else if (!finishing) {
     if (!finish.is(Kind::Null)) planned.replace(finish.range(), "null");
+  } else if (choice.by_tool && reason.shown == "tool_calls") {
+    planned.replace(finish.range(), "\"stop\"");
   } else if (reason.native) {
     std::string shown = json::quoted(reason.shown);
     if (!specific) {
@@ -336,7 +457,8 @@ StreamChoices::Fate StreamChoices::edit_one(const Value& element, std::uint64_t 
   choice.role_sent = true;
   if (finishing) {
     choice.finished = true;
-    if (finish_reason_.empty()) finish_reason_ = reason.shown;
+    const bool stopped = choice.by_tool && reason.shown == "tool_calls";
+    if (finish_reason_.empty()) finish_reason_ = stopped ? "stop" : reason.shown;
   }
   outcome.content |= content || finishing;
   return Fate::Keep;
@@ -382,6 +504,13 @@ std::vector<std::string> StreamChoices::finish_rest() {
     }
     if (!calls.empty()) {
       elements.push_back(index + ",\"delta\":{\"tool_calls\":[" + calls + "]},\"finish_reason\":null}");
+    }
+    if (quirks_.any()) {
+      if (const std::string owed = owed_members(choice, false); !owed.empty()) {
+        const std::string_view role = choice.role_sent ? "" : "\"role\":\"assistant\",";
+        elements.push_back(index + ",\"delta\":{" + std::string(role) + owed + "},\"finish_reason\":null}");
+        choice.role_sent = true;
+      }
     }
     std::string element = index;
     if (operation_ == domain::Operation::Completion) {

@@ -9,7 +9,9 @@
 #include "base/result.h"
 #include "domain/call_record.h"
 #include "json/document.h"
+#include "protocol/answer_quirks.h"
 #include "protocol/edits.h"
+#include "protocol/think_tags.h"
 
 namespace turnpike::protocol {
 
@@ -18,8 +20,8 @@ namespace turnpike::protocol {
 /// with id and name once, no empty deltas.
 class StreamChoices {
  public:
-  StreamChoices(domain::Operation operation, std::string call_id_stem, bool count_text)
-      : operation_(operation), call_id_stem_(std::move(call_id_stem)), count_text_(count_text) {}
+  /// `answer_id` is ours, for tool calls that have no id of their own.
+  StreamChoices(domain::Operation operation, std::string_view answer_id, bool count_text, AnswerQuirks quirks = {});
 
   /// What became of a chunk's choices.
   struct Outcome {
@@ -30,6 +32,8 @@ class StreamChoices {
   };
   /// Plans the edits of `choices` (an array) into `edits`.
   Outcome edit(const json::Value& choices, Edits& edits);
+  /// What the text may name as [1]; of the chunk that is edited next.
+  Sources& sources() { return sources_; }
 
   bool any() const { return !choices_.empty(); }
   /// All that have begun are finished, and that is as many as were asked for.
@@ -60,7 +64,10 @@ class StreamChoices {
     std::uint64_t index = 0;
     bool role_sent = false;
     bool finished = false;
+    bool by_tool = false;  // Its content came as arguments of the JSON tool.
     std::vector<ToolCall> calls;
+    ThinkTags tags;
+    std::string cited;  // The text so far, where sources may be named in it.
   };
   enum class Fate : std::uint8_t { Keep, Drop };
 
@@ -69,6 +76,12 @@ class StreamChoices {
   Fate edit_one(const json::Value& element, std::uint64_t position, Edits& edits, Outcome& outcome);
   /// Whether the delta says anything; plans its edits. `finishing`: this chunk ends the choice.
   bool edit_delta(const json::Value& delta, Choice& choice, bool finishing, Edits& edits, bool& content);
+  /// Members that take the place of `content`, where it is a list of parts or may hold thoughts; nothing: as it is.
+  std::optional<std::string> split_content(const json::Value& content, Choice& choice, bool finishing);
+  /// Members that a choice still owes when it ends: text held back, the sources it has named.
+  std::string owed_members(Choice& choice, bool content_here);
+  /// The content that stands in the arguments of the JSON tool, quoted; nothing when these are calls like any other.
+  std::optional<std::string> content_of_tool(const json::Value& list, Choice& choice);
   bool tool_calls_comply(const json::Value& list, Choice& choice, bool finishing);
   static std::size_t last_call_at(const Choice& choice, std::uint64_t index);
   bool custom_calls_pass(const json::Value& list, Choice& choice);
@@ -80,6 +93,8 @@ class StreamChoices {
   domain::Operation operation_;
   std::string call_id_stem_;
   bool count_text_;
+  AnswerQuirks quirks_;
+  Sources sources_;
   std::vector<Choice> choices_;
   std::string finish_reason_;
   std::string raw_text_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "json/write.h"
 #include "protocol/edits.h"
 
@@ -41,14 +42,116 @@ tl::unexpected<Error> unreadable(std::string_view label, std::string_view why, s
       mask_secrets(body.substr(0, kShownMax)));
 }
 
-// Normalises what is said at the end of a choice and names reasoning as callers know it.
-std::optional<Error> edit_choice(const Value& choice, std::string_view label, Edits& edits) {
+bool said_nothing(const Value& value) {
+  return !value || value.is(Kind::Null) || value.raw() == "\"\"" || value.raw() == "\"null\"";
+}
+
+// Arguments are text, ids are there.
+void edit_calls(const Value& calls, std::string_view answer_id, std::uint64_t choice, Edits& edits) {
+  std::size_t at = 0;
+  for (const Value call : calls.elements()) {
+    const Value given = call.find("id");
+    const Value function = call.find("function");
+    if (function && said_nothing(given)) {
+      const std::string id =
+          "\"call_" + call_id_stem(answer_id) + "_" + std::to_string(choice) + "_" + std::to_string(at) + "\"";
+      if (given) {
+        edits.replace(given.range(), id);
+      } else {
+        edits.insert(call.range().begin + 1, "\"id\":" + id + ",");
+      }
+    }
+    ++at;
+    const Value arguments = function.find("arguments");
+    if (arguments.is(Kind::Object) || arguments.is(Kind::Null)) {
+      edits.replace(arguments.range(), arguments.is(Kind::Null) ? "\"{}\"" : json::quoted(arguments.raw()));
+    }
+  }
+}
+
+bool carries_json(const Value& calls, const AnswerQuirks& quirks) {
+  if (!quirks.json_tool) return false;
+  std::size_t count = 0;
+  bool found = false;
+  for (const Value call : calls.elements()) {
+    ++count;
+    found |= is_json_tool(call);
+  }
+  return found && count == 1;
+}
+
+// The one call is the content.
+void unwrap_json(const Value& message, Edits& edits) {
+  Remover remover(edits);
+  for (const Value::Pair& pair : message.members()) {
+    const json::Range whole{pair.key.range().begin, pair.value.range().end};
+    if (pair.key.inner() == "content") {
+      remover.remove(whole);
+      continue;
+    }
+    remover.keep(whole);
+    if (pair.key.inner() != "tool_calls") continue;
+    for (const Value call : pair.value.elements()) {
+      const Value arguments = call.find("function").find("arguments");
+      const std::string text =
+          arguments.is(Kind::String) ? std::string(arguments.raw()) : json::quoted(arguments.raw());
+      edits.replace(whole, "\"content\":" + text);
+    }
+  }
+  remover.finish();
+}
+
+// Names what a message holds as callers know it.
+void edit_message(const Value& message, const ReplyOptions& options, std::uint64_t index, const Sources& sources,
+                  Edits& edits) {
+  enum : std::size_t { kContent, kReasoning, kReasoningContent, kCalls, kAnnotations, kCount };
+  static constexpr std::array<std::string_view, kCount> kNames = {"content", "reasoning", "reasoning_content",
+                                                                  "tool_calls", "annotations"};
+  std::array<Value, kCount> found;
+  message.find_each(kNames, found);
+  const Value& content = found[kContent];
+  bool thought = static_cast<bool>(found[kReasoningContent]);
+  if (found[kReasoning].is(Kind::String) && !thought) {
+    for (const Value::Pair& pair : message.members()) {
+      if (pair.key.inner() == "reasoning") edits.replace(pair.key.range(), "\"reasoning_content\"");
+    }
+    thought = true;
+  }
+  if (found[kCalls] && carries_json(found[kCalls], options.quirks)) return unwrap_json(message, edits);
+  if (found[kCalls]) edit_calls(found[kCalls], options.fallback_id, index, edits);
+
+  SplitContent split;
+  if (content.is(Kind::Array)) {
+    split = split_parts(content);
+  } else if (options.quirks.think_tags && content.is(Kind::String) && !thought) {
+    if (const std::string text = text_of(content); base::trim(text).starts_with("<think>")) split = split_tags(text);
+  }
+  if (!split.text.empty()) {
+    std::string members = split.text;
+    if (!thought && split.thinking.size() > 2) members += ",\"reasoning_content\":" + split.thinking;
+    edits.replace(content.range(), members);
+  }
+  if (sources.empty() || found[kAnnotations] || !content) return;
+  const std::string text =
+      split.text.empty() ? text_of(content)
+                         : json::unescape(std::string_view(split.text).substr(1, split.text.size() - 2)).value_or("");
+  if (const std::string list = sources.annotations(text); !list.empty()) {
+    edits.insert(content.range().end, ",\"annotations\":" + list);
+  }
+}
+
+// Normalises what is said at the end of a choice and what its message holds.
+std::optional<Error> edit_choice(const Value& choice, const ReplyOptions& options, const Sources& sources,
+                                 Edits& edits) {
+  const Value message = choice.find("message");
   if (const Value reason = choice.find("finish_reason"); reason.is(Kind::String)) {
     const std::string word = text_of(reason);
     const FinishReason meant = finish_reason_of(word);
-    if (meant.broke_off) return broke_off_error(word, label);
-    if (meant.shown.empty()) {
-      const bool called = !choice.find("message").find("tool_calls").elements().empty();
+    if (meant.broke_off) return broke_off_error(word, options.provider_label);
+    if (meant.shown == "tool_calls" && carries_json(message.find("tool_calls"), options.quirks)) {
+      edits.replace(reason.range(), "\"stop\"");
+    } else if (meant.shown.empty()) {
+      const bool called = !message.find("tool_calls").elements().empty();
       edits.replace(reason.range(), called ? "\"tool_calls\"" : "\"stop\"");
     } else if (meant.native) {
       std::string text = json::quoted(meant.shown);
@@ -58,12 +161,7 @@ std::optional<Error> edit_choice(const Value& choice, std::string_view label, Ed
       edits.replace(reason.range(), text);
     }
   }
-  const Value message = choice.find("message");
-  if (message.find("reasoning").is(Kind::String) && !message.find("reasoning_content")) {
-    for (const Value::Pair& pair : message.members()) {
-      if (pair.key.inner() == "reasoning") edits.replace(pair.key.range(), "\"reasoning_content\"");
-    }
-  }
+  if (message) edit_message(message, options, choice.find("index").whole().value_or(0), sources, edits);
   return std::nullopt;
 }
 
@@ -130,6 +228,9 @@ Result<ReplyFacts> read_reply(const ReplyOptions& options, std::string_view body
   const std::size_t front = root.range().begin + 1;
   facts.id = text_of(found[kId]);
   facts.service_tier = text_of(found[kServiceTier]);
+  if (const std::string_view tier = shown_tier(facts.service_tier); !tier.empty()) {
+    edits.replace(found[kServiceTier].range(), json::quoted(tier));
+  }
   if (facts.id.empty() && !options.fallback_id.empty() && !embedding) {
     facts.id = options.fallback_id;
     if (const Value& id = found[kId]) {
@@ -152,11 +253,17 @@ Result<ReplyFacts> read_reply(const ReplyOptions& options, std::string_view body
     edits.replace(usage.range(), usage_json(options.operation, *facts.usage));
   }
   if (!embedding) {
+    Sources sources;
+    if (options.quirks.cites) sources.read(root.find("citations"), root.find("search_results"));
     bool first = true;
     for (const Value choice : results.elements()) {
-      if (first) facts.finish_reason = finish_reason_of(text_of(choice.find("finish_reason"))).shown;
+      if (first) {
+        facts.finish_reason = finish_reason_of(text_of(choice.find("finish_reason"))).shown;
+        const bool by_tool = carries_json(choice.find("message").find("tool_calls"), options.quirks);
+        if (by_tool && facts.finish_reason == "tool_calls") facts.finish_reason = "stop";
+      }
       first = false;
-      if (auto error = edit_choice(choice, options.provider_label, edits)) return base::fail(std::move(*error));
+      if (auto error = edit_choice(choice, options, sources, edits)) return base::fail(std::move(*error));
       if (!facts.usage || facts.usage->output_unsaid) append_output(choice, facts.text_for_count);
     }
   }

@@ -42,6 +42,8 @@ struct Chunk {
   Value usage;
   Value x_groq_usage;
   Value service_tier;
+  Value citations;
+  Value search_results;
 };
 
 }  // namespace
@@ -50,7 +52,7 @@ struct OpenAiStream::State {
   explicit State(StreamOptions given)
       : options(std::move(given)),
         decoder(kEventBytesMax),
-        choices(options.operation, options.fallback_id, options.count_text),
+        choices(options.operation, options.fallback_id, options.count_text, options.quirks),
         quoted_model(json::quoted(options.shown_model)),
         object(options.operation == domain::Operation::Completion ? "\"text_completion\""
                                                                   : "\"chat.completion.chunk\"") {
@@ -161,6 +163,9 @@ void OpenAiStream::State::edit_head(const Value& root, const Chunk& chunk) {
   set(chunk.created, "created", created);
   set(chunk.model, "model", quoted_model);
   if (options.include_usage) set(chunk.usage, "usage", "null");
+  if (const std::string_view tier = shown_tier(chunk.service_tier.inner()); !tier.empty()) {
+    edits.replace(chunk.service_tier.range(), json::quoted(tier));
+  }
   if (!added.empty()) edits.insert(root.range().begin + 1, added);
 }
 
@@ -222,6 +227,10 @@ Status OpenAiStream::State::take_chunk(std::string_view json) {
       keep = !chunk.x_groq_usage;
     } else if (key == "service_tier") {
       chunk.service_tier = pair.value;
+    } else if (key == "citations") {
+      chunk.citations = pair.value;
+    } else if (key == "search_results") {
+      chunk.search_results = pair.value;
     } else if (key == "error" || key == "base_resp" || key == "detail" || key == "errors") {
       suspicious = true;
     }
@@ -243,6 +252,7 @@ Status OpenAiStream::State::take_chunk(std::string_view json) {
     return {};
   }
 
+  if (options.quirks.cites) choices.sources().read(chunk.citations, chunk.search_results);
   const StreamChoices::Outcome outcome = choices.edit(chunk.choices, edits);
   if (!outcome.broke_off.empty()) return base::fail(broke_off_error(outcome.broke_off, options.provider_label));
   if (!outcome.any_left) return {};
@@ -265,6 +275,7 @@ void OpenAiStream::State::append_usage_event() {
     chunk.object = root.find("object");
     chunk.created = root.find("created");
     chunk.model = root.find("model");
+    chunk.service_tier = root.find("service_tier");
     edits.clear();
     const Value said = root.find("usage");
     if (said.raw() != usage_text) edits.replace(said.range(), usage_text);

@@ -339,7 +339,7 @@ const std::vector<Case>& cases() {
        {chunk(first_tools(R"({"index":0,"id":null,"type":null,"function":{"name":"f","arguments":{"a":"b"}}})")),
         chunk(kToolStop), "[DONE]"},
        {shown(first_tools(
-            R"({"index":0,"id":"call_chatcmpl-ours_0_0","type":"function","function":{"name":"f","arguments":"{\"a\":\"b\"}"}})")),
+            R"({"index":0,"id":"call_chatcmplours_0_0","type":"function","function":{"name":"f","arguments":"{\"a\":\"b\"}"}})")),
         shown(kToolStop), "[DONE]"}},
       {"tool call without a byte of arguments",
        false,

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "domain/call_record.h"
 #include "domain/usage.h"
+#include "protocol/answer_quirks.h"
 
 namespace turnpike::protocol {
 
@@ -22,6 +23,7 @@ struct StreamOptions {
   std::string fallback_id;     // "chatcmpl-<uuid>", used when the provider gives no id.
   std::int64_t created_s = 0;  // Used when the provider gives none.
   std::string provider_label;
+  AnswerQuirks quirks;
   std::string content_type;  // The provider's, where an operation has answers of several.
 };
 

@@ -1,8 +1,8 @@
-#include "codec/think_tags.h"
+#include "protocol/think_tags.h"
 
 #include <algorithm>
 
-namespace turnpike::codec {
+namespace turnpike::protocol {
 namespace {
 
 constexpr std::string_view kOpen = "<think>";
@@ -67,4 +67,4 @@ ThinkTags::Pieces ThinkTags::finish() {
   return {{}, told_};
 }
 
-}  // namespace turnpike::codec
+}  // namespace turnpike::protocol

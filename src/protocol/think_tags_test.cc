@@ -1,8 +1,8 @@
-#include "codec/think_tags.h"
+#include "protocol/think_tags.h"
 
 #include <gtest/gtest.h>
 
-namespace turnpike::codec {
+namespace turnpike::protocol {
 namespace {
 
 struct Case {
@@ -49,4 +49,4 @@ TEST(ThinkTags, SplitsTheSameHoweverTheTextIsCut) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::protocol

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-namespace turnpike::codec {
+namespace turnpike::protocol {
 
 /// Splits "<think>...</think>" off the front of a text that comes in pieces: what older servers write where newer ones
 /// have a field. A text that does not begin with the tag is left alone.
@@ -29,4 +29,4 @@ class ThinkTags {
   std::string told_;  // What the views of the last call point at.
 };
 
-}  // namespace turnpike::codec
+}  // namespace turnpike::protocol
