@@ -25,7 +25,7 @@ const ours = {
     'cache_creation_tokens', 'cache_creation_token_details', 'text_tokens', 'image_tokens', 'web_search_requests',
   ],
   completionDetails: ['text_tokens', 'image_tokens'],
-  top: ['citations', 'search_results', 'provider_specific_fields'],
+  top: ['citations', 'search_results', 'provider_specific_fields', 'trace'],
 };
 
 function strip(object, names) {
@@ -45,6 +45,19 @@ function asOpenAiSaysIt(answer) {
   strip(answer.usage?.prompt_tokens_details, ours.promptDetails);
   strip(answer.usage?.completion_tokens_details, ours.completionDetails);
   return answer;
+}
+
+// Azure adds its filters' findings to OpenAI's shapes; its first chunk holds nothing else and is not read (spec 4.3).
+function withoutAzureFilters(answer) {
+  strip(answer, ['prompt_filter_results']);
+  for (const choice of answer.choices ?? []) strip(choice, ['content_filter_results', 'content_filter_offsets']);
+  return answer;
+}
+
+// Cohere's service begins with an empty message of every member; its package declares the role of it.
+function withoutEmptyMembers(event) {
+  if (event.type === 'message-start') strip(event.delta.message, ['content', 'tool_plan', 'tool_calls', 'citations']);
+  return event;
 }
 
 function eventsOf(sse) {
@@ -69,18 +82,22 @@ function framesOf(lines) {
 function claimsOf(shape, name, text) {
   const vendor = validators[vendorOf[shape]];
   const what = name.slice(shape.length + 1);
+  const plain = { azure: withoutAzureFilters, cohere: withoutEmptyMembers }[shape] ?? ((answer) => answer);
   if (what === 'request.http' || what === 'stream.http') {
     return [[vendor.Request, [JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4))]]];
   }
-  if (what === 'reply.json') return [[vendor.Reply, [JSON.parse(text)]]];
-  if (what === 'reply.sse') return [[vendor.Event, eventsOf(text).filter((event) => event.type !== 'ping')]];
+  if (what === 'reply.json') return [[vendor.Reply, [plain(JSON.parse(text))]]];
+  if (what === 'reply.sse') {
+    const events = eventsOf(text).filter((event) => event.type !== 'ping' && event.object !== '');
+    return [[vendor.Event, events.map(plain)]];
+  }
   if (what === 'reply.frames') return [[vendor.Event, framesOf(text)]];
   if (what === 'caller.json' && text.startsWith('{')) {
-    return [[validators.openai.Reply, [asOpenAiSaysIt(JSON.parse(text))]]];
+    return [[validators.openai.Reply, [asOpenAiSaysIt(plain(JSON.parse(text)))]]];
   }
   if (what === 'caller.sse') {
     const events = eventsOf(text).filter((event) => !event.error);
-    return [[validators.openai.Event, events.map(asOpenAiSaysIt)]];
+    return [[validators.openai.Event, events.map((event) => asOpenAiSaysIt(plain(event)))]];
   }
   return [];
 }
