@@ -17,8 +17,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 FILE = pathlib.Path(__file__).parent.parent / "test/data/sigv4/cases.json"
-# Fields of a request that are sent but not signed: hop-by-hop ones, and those that tracing proxies rewrite.
-UNSIGNED = {"user-agent", "connection", "expect", "te", "traceparent", "x-amzn-trace-id"}
+# Fields of a request that are sent but not signed: hop-by-hop ones, and those that proxies rewrite.
+UNSIGNED = {"accept-encoding", "user-agent", "connection", "expect", "te", "traceparent", "x-amzn-trace-id"}
 KEYS = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")  # AWS's published example pair.
 
 
@@ -60,7 +60,7 @@ def drawn(draw, number):
         path += "?" + "&".join("k" + pair for pair in pairs)
     region = draw.choice(["us-east-1", "us-west-2", "eu-central-1", "ap-southeast-2", "us-gov-west-1"])
     fields = [["Content-Type", "application/json"], ["Accept", draw.choice(["application/json", "*/*"])]]
-    fields += [["User-Agent", "turnpike"]] * draw.randint(0, 1) + [["traceparent", "00-ab-cd-01"]] * draw.randint(0, 1)
+    fields += [["Accept-Encoding", "identity"], ["User-Agent", "turnpike"]] * draw.randint(0, 1) + [["traceparent", "00-ab-cd-01"]] * draw.randint(0, 1)
     fields += [["X-Note", draw.choice(["", " "]) + "a" + " " * draw.randint(1, 3) + text(letters, 10) + draw.choice(["", "  "])]
                for _ in range(draw.randint(0, 3))]
     fields += [["x-amz-" + text(string.ascii_lowercase, 5) + "x", text(letters + ":;,\"", 12)] for _ in range(draw.randint(0, 2))]

@@ -107,12 +107,7 @@ Status BedrockEvents::take_delta(const Value& root, std::vector<ChatEvent>& out)
 
 void BedrockEvents::stop_message(const Value& root, std::vector<ChatEvent>& out) {
   add_native(out, "additionalModelResponseFields", root.find("additionalModelResponseFields"));
-  const std::string_view reason = text(root.find("stopReason"));
-  const BedrockStop stop = bedrock_stop(reason);
-  ChatEvent& event = add(out, ChatEvent::Kind::Finish, 0);
-  event.finish = stop.finish;
-  if (stop.native) event.native_finish = reason;
-  stopped_ = true;
+  stop_reason_ = root.find("stopReason").text().value_or("");
 }
 
 void BedrockEvents::take_metadata(const Value& root, std::vector<ChatEvent>& out) {
@@ -122,8 +117,16 @@ void BedrockEvents::take_metadata(const Value& root, std::vector<ChatEvent>& out
     usage_ = std::move(said);
     add(out, ChatEvent::Kind::Usage, 0);
   }
-  if (!stopped_ || ended_) return;
+  if (stop_reason_) end(out);
+}
+
+void BedrockEvents::end(std::vector<ChatEvent>& out) {
+  if (ended_) return;
   ended_ = true;
+  const BedrockStop stop = bedrock_stop(*stop_reason_);
+  ChatEvent& event = add(out, ChatEvent::Kind::Finish, 0);
+  event.finish = stop.finish;
+  if (stop.native) event.native_finish = *stop_reason_;
   add(out, ChatEvent::Kind::End, 0);
 }
 
@@ -160,7 +163,7 @@ Status BedrockEvents::take_whole(std::vector<ChatEvent>& out) {
   usage_ = whole_->usage;
   service_tier_ = whole_->service_tier;
   tell_reply(*whole_, out);
-  ended_ = stopped_ = true;
+  ended_ = true;
   return {};
 }
 
@@ -188,9 +191,9 @@ Status BedrockEvents::feed(std::string_view bytes, std::vector<ChatEvent>& out) 
 Status BedrockEvents::finish(std::vector<ChatEvent>& out) {
   texts_.clear();
   if (form_ == Form::Whole && !ended_) return take_whole(out);
-  if (!stopped_) return protocol::ended_early(label_);
-  if (!ended_) add(out, ChatEvent::Kind::End, 0);
-  ended_ = true;
+  if (ended_) return {};
+  if (!stop_reason_) return protocol::ended_early(label_);
+  end(out);
   return {};
 }
 

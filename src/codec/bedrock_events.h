@@ -13,7 +13,7 @@
 namespace turnpike::codec {
 
 /// Reads the event stream of ConverseStream. Text and thoughts come without a start, so a block is what its deltas say
-/// it is; `metadata` with the usage comes behind `messageStop`, which is the end that must be seen (AC-BED-1).
+/// it is; `metadata` with usage and trace comes behind `messageStop`, which is the end that must be seen (AC-BED-1).
 ///
 /// A provider that ignores the stream and answers in one JSON body is read as well (AC-ERR-2).
 /// Source: ConverseStreamOutput of Bedrock Runtime's service model.
@@ -44,6 +44,7 @@ class BedrockEvents final : public protocol::EventDecoder {
   void take_citation(const json::Value& citation, const OpenBlock& block, std::vector<protocol::ChatEvent>& out);
   void stop_message(const json::Value& root, std::vector<protocol::ChatEvent>& out);
   void take_metadata(const json::Value& root, std::vector<protocol::ChatEvent>& out);
+  void end(std::vector<protocol::ChatEvent>& out);
   Status take_whole(std::vector<protocol::ChatEvent>& out);
 
   protocol::ChatEvent& add(std::vector<protocol::ChatEvent>& out, protocol::ChatEvent::Kind kind, std::uint32_t block);
@@ -61,8 +62,8 @@ class BedrockEvents final : public protocol::EventDecoder {
   std::vector<OpenBlock> blocks_;
   std::uint32_t tools_ = 0;
   std::uint64_t characters_ = 0;
-  bool stopped_ = false;  // messageStop was seen,
-  bool ended_ = false;    // and End was given out.
+  std::optional<std::string> stop_reason_;  // Of messageStop; kept until metadata, which has more of the message.
+  bool ended_ = false;                      // End was given out.
   std::optional<domain::Usage> usage_;
   std::string service_tier_;
 };

@@ -21,11 +21,22 @@ using Digest = base::Sha256;
 
 constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
 
-/// Hop-by-hop fields, and those that tracing proxies rewrite.
-constexpr std::string_view kUnsigned[] = {
-    "authorization",       "connection", "expect",      "keep-alive",     "proxy-authenticate",
-    "proxy-authorization", "te",         "traceparent", "tracestate",     "trailer",
-    "transfer-encoding",   "upgrade",    "user-agent",  "x-amzn-trace-id"};
+/// Hop-by-hop fields, and those that proxies rewrite.
+constexpr std::string_view kUnsigned[] = {"accept-encoding",
+                                          "authorization",
+                                          "connection",
+                                          "expect",
+                                          "keep-alive",
+                                          "proxy-authenticate",
+                                          "proxy-authorization",
+                                          "te",
+                                          "traceparent",
+                                          "tracestate",
+                                          "trailer",
+                                          "transfer-encoding",
+                                          "upgrade",
+                                          "user-agent",
+                                          "x-amzn-trace-id"};
 
 std::string_view text_of(const Digest& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
