@@ -44,6 +44,15 @@ std::string_view without_paths(std::string_view json, const protocol::ParamPolic
   return json;
 }
 
+// Whether a body may name the address of a file: such members end in "_url" or "_id", rare in prose.
+bool may_name_address(std::string_view body) {
+  for (std::size_t at = body.find('_'); at != std::string_view::npos; at = body.find('_', at + 1)) {
+    const std::string_view rest = body.substr(at + 1);
+    if (rest.starts_with("url\"") || rest.starts_with("id\"")) return body.find("\"http") != std::string_view::npos;
+  }
+  return false;
+}
+
 /// Calls `act` with every block that stands at an http(s) address, the parts of tool results too.
 template <class Act>
 void each_at_address(std::vector<Block>& blocks, const Act& act) {
@@ -110,7 +119,8 @@ Result<Encoded> ChatCodec::encode(const EncodeInput& input) const {
 std::vector<std::string> ChatCodec::urls_to_fetch(const EncodeInput& input) const {
   std::vector<std::string> urls;
   // Most calls name no address: they are not read twice.
-  if (!is_chat(input.call.operation) || input.call.body.find("\"http") == std::string_view::npos) return urls;
+  if (!is_chat(input.call.operation)) return urls;
+  if (!may_name_address(input.call.body) && !may_name_address(input.overrides_json)) return urls;
   protocol::ChatSources sources;
   sources.overrides_json = input.overrides_json;
   sources.body = input.call.body;

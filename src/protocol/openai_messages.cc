@@ -375,6 +375,8 @@ void read_messages(const Value& list, const FieldPath& path, FieldReader& reader
     reader.refuse(path, "must be a list of messages");
     return;
   }
+  constexpr std::size_t kUsual = 8;
+  request.messages.reserve(kUsual);
   MessageReader messages(reader, request);
   std::size_t index = 0;
   for (const Value message : list.elements()) {
