@@ -62,11 +62,13 @@ Error read_anthropic_error(int status, std::string_view body, std::string_view l
   const std::string code = said.find("details").find("error_code").text().value_or("");
   const TypeRow* row = row_of(said.find("type").inner());
   if (row != nullptr && status < 300) status = row->status;
-  if (says_spent(message, code)) {
+  const bool spent = says_spent(message, code);
+  if (spent) {
     status = 402;
     row = row_of("billing_error");
   }
   Error error = protocol::read_error(status, body, label, retry_after, now_s);
+  if (spent) error.type = row->type;
   if (error.code.empty()) {
     if (error.kind == ErrorKind::UpstreamContextWindow) {
       error.code = "context_length_exceeded";

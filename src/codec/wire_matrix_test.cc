@@ -65,7 +65,7 @@ std::vector<Cell> cells() {
     if (!directory.is_directory()) continue;
     for (const auto& entry : fs::directory_iterator(directory.path())) {
       const std::string name = entry.path().filename().string();
-      if (name == "caller.json") continue;
+      if (name == "caller.json" || name == "broken_on_purpose") continue;
       found.emplace(directory.path().filename().string(), name.substr(0, name.find('.')));
     }
   }
@@ -158,6 +158,7 @@ class WireMatrix : public testing::TestWithParam<Cell> {
       return {};
     }
     while (out.ends_with('\n')) out.pop_back();
+    if (facts->owes_usage) out += "}";  // Counted usage comes in between.
     expect_file(cell().file("caller.json"), out + "\n");
     expect_file(cell().file("usage.json"), usage_text(facts->usage));
     return out;
