@@ -21,8 +21,9 @@ tl::unexpected<Error> because(std::string why, std::string detail = {}) {
   return base::fail(ErrorKind::InvalidRequest, std::move(why), std::move(detail));
 }
 
-std::string megabytes(std::uint64_t bytes) {
-  return std::to_string(bytes / (1 << 20)) + " MiB";
+std::string size_text(std::uint64_t bytes) {
+  constexpr std::uint64_t kMebibyte = 1 << 20;
+  return bytes < kMebibyte ? std::to_string(bytes) + " bytes" : std::to_string(bytes / kMebibyte) + " MiB";
 }
 
 bool is_redirect(int status) {
@@ -85,7 +86,8 @@ tl::unexpected<Error> Fetcher::failed(Error error) const {
     if (base::monotonic_now() >= limits_.deadline) return base::fail(std::move(error));
     return because("it takes longer than turnpike.media_fetch_timeout allows");
   }
-  if (error.kind == ErrorKind::InvalidRequest) return because("its host is not on the public internet", error.detail);
+  if (error.kind == ErrorKind::InvalidRequest)
+    return because("only hosts on the public internet are asked, at ports 80 and 443", error.detail);
   return because("its host cannot be reached or gives no answer", error.message + " " + error.detail);
 }
 
@@ -113,9 +115,9 @@ Task<Result<std::string>> Fetcher::read(http::Incoming& incoming) {
   for (;;) {
     expected = std::max<std::uint64_t>(expected, bytes.size());
     if (expected > each)
-      co_return because("it is longer than " + megabytes(each) + " (turnpike.media_fetch_bytes_max)");
+      co_return because("it is longer than " + size_text(each) + " (turnpike.media_fetch_bytes_max)");
     if (bytes_ + expected > all) {
-      co_return because("the files of the call are longer than " + megabytes(all) +
+      co_return because("the files of the call are longer than " + size_text(all) +
                         " (turnpike.media_fetch_call_bytes_max)");
     }
     Result<std::string_view> slice = co_await incoming.read();

@@ -19,6 +19,7 @@ void hide_secrets(std::string& text, const Target& target, const credential::Cre
   for (const base::Secret& secret : target.hidden) hide(text, secret);
   if (credential == nullptr) return;
   hide(text, credential->token);
+  hide(text, credential->access_key_id);
   hide(text, credential->secret_access_key);
   hide(text, credential->session_token);
 }

@@ -1,10 +1,12 @@
 // AC-LOG-1: every secret is a marker, every way to succeed and to fail is gone at debug level, and no marker comes out:
 // not in what is printed, not in a file, not in metrics, error bodies, headers or pages.
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { RawProvider, goodReply } from '../harness/raw_provider.mjs';
+import { TokenServer } from '../harness/token_server.mjs';
 import { FakeProvider, Gateway, deployment, freePort, runBinary, scene, temporaryDirectory, until } from '../harness/turnpike.mjs';
 
 const secrets = {};
@@ -223,4 +225,79 @@ test('a provider that echoes its key in header fields does not hand it to the ca
   } finally {
     await provider.stop();
   }
+});
+
+/** A model_list whose credentials are fetched from `url`, each secret a marker; and the environment that holds some of them. */
+function fetchedCredentials(url) {
+  const { privateKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048, privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } });
+  secrets['private key'] = privateKey.split('\n')[3];
+  const account = { type: 'service_account', client_email: 'a@b', private_key: privateKey, token_uri: `${url}/google` };
+  const user = { type: 'authorized_user', client_id: 'id', client_secret: marker('secret of a user'), refresh_token: marker('refresh token'), token_uri: `${url}/google` };
+  const aws = { aws_access_key_id: marker('access key id'), aws_secret_access_key: marker('secret access key'), aws_session_token: marker('session token'), aws_region_name: 'eu-west-1', api_base: url };
+  const on = (name, model, params) => ({ model_name: name, litellm_params: { model, api_base: url, vertex_project: 'p', api_version: '2024-10-21', ...params } });
+  const models = [
+    on('account', 'vertex_ai/gemini-2.5-flash', { vertex_credentials: account }),
+    on('user', 'vertex_ai/gemini-2.5-flash', { vertex_credentials: JSON.stringify(user) }),
+    on('keys', 'bedrock/converse/anthropic.claude-v1', aws),
+    on('role', 'bedrock/converse/anthropic.claude-v1', { ...aws, aws_role_name: 'arn:r', aws_external_id: marker('external id'), aws_sts_endpoint: `${url}/sts` }),
+    on('web', 'bedrock/converse/anthropic.claude-v1', { aws_web_identity_token: marker('web identity'), aws_role_name: 'arn:r', aws_sts_endpoint: `${url}/sts` }),
+    on('bearer', 'bedrock/converse/anthropic.claude-v1', { api_key: marker('Bedrock key') }),
+    on('application', 'azure/d', { tenant_id: 't', client_id: 'c', client_secret: marker('client secret') }),
+    on('person', 'azure/d', { tenant_id: 't', client_id: 'c', azure_username: 'u', azure_password: marker('password') }),
+    on('token', 'azure/d', { azure_ad_token: marker('Entra token') }),
+    on('ibm', 'watsonx/ibm/granite', { api_key: marker('IBM key'), project_id: 'p' }),
+    on('zen', 'watsonx/ibm/granite', { zen_api_key: marker('Zen key'), project_id: 'p' }),
+    on('principal', 'databricks/m', { client_id: 'c', client_secret: marker('secret of a principal') }),
+  ];
+  return { models, env: { AZURE_AUTHORITY_HOST: url, WATSONX_IAM_URL: `${url}/ibm` } };
+}
+
+test('no secret of a credential that is fetched is ever printed, stored, counted or answered', async () => {
+  const given = marker('access token', (core) => `ya29.${core}`);
+  const keys = { AccessKeyId: marker('temporary key id'), SecretAccessKey: marker('temporary secret'), SessionToken: marker('temporary session') };
+  let mode = 'good';
+  // Whoever refuses quotes all it was sent, as it came and decoded.
+  const quote = ({ headers, body, form }) => `${headers.authorization} ${headers['api-key']} ${headers['x-amz-security-token']} ${body} ${[...form.values()].join(' ')}`;
+  const refusal = (request) => ({ status: mode === 'refused' ? 401 : 500, json: { error: { code: 401, message: quote(request), status: 'UNAUTHENTICATED' }, message: quote(request) } });
+  const tokens = (answer) => (request) => (mode === 'token refused' ? { status: 400, json: { error: 'invalid_grant', error_description: quote(request) } } : answer);
+  const server = await TokenServer.start([
+    [/^POST \/(google|ibm|t\/oauth2|oidc)/, tokens({ json: { access_token: given, expires_in: 3600 } })],
+    [/^POST \/sts/, (request) => (mode === 'token refused' ? { status: 403, text: `<ErrorResponse><Error><Code>AccessDenied</Code><Message>${quote(request).replaceAll('&', '&amp;')}</Message></Error></ErrorResponse>` } : { json: { AssumeRoleResponse: { AssumeRoleResult: { Credentials: { ...keys, Expiration: Date.now() / 1000 + 3600 } } } } })],
+    [/./, (request) => (mode === 'good' ? { status: 200, json: {} } : refusal(request))],
+  ]);
+  const found = [];
+  try {
+    const { models, env } = fetchedCredentials(server.url);
+    for (mode of ['good', 'refused', 'failing', 'token refused', 'away']) {
+      if (mode === 'away') await server.stop();
+      await scene(
+        async (own) => own(await Gateway.start({ config: { model_list: models, router_settings: { num_retries: 0, disable_cooldowns: true } }, flags: ['--detailed_debug'], env })),
+        async (gateway) => {
+          for (const { model_name: model } of models) {
+            for (const stream of [false, true]) {
+              const reply = await gateway.chat({ model, stream });
+              found.push(...leaks(`answer of ${model}, ${mode}`, `${[...reply.headers].join('\n')}\n${reply.text}`));
+              if (mode !== 'good') assert.notEqual(reply.status, 200, `${model}, ${mode}`);
+            }
+          }
+          const asked = server.requests.length;
+          if (mode !== 'away') assert.ok(asked > models.length, `${asked} requests in ${mode}`);
+          for (const target of ['/metrics', '/model/info', '/spend/logs', '/config/yaml', '/health']) found.push(...leaks(target, (await gateway.call('GET', target)).text));
+          const shown = await runBinary(['check-config', gateway.file, '--print-effective'], { env });
+          assert.match(shown.stdout, /aws_secret_access_key: "\*\*\*"/);
+          found.push(...leaks('--print-effective', shown.stdout + shown.stderr));
+          gateway.signal('SIGTERM');
+          assert.equal((await gateway.wait()).code, 0, gateway.stderr.slice(-2000));
+          found.push(...leaks(`stdout, ${mode}`, gateway.stdout), ...leaks(`stderr, ${mode}`, gateway.stderr));
+          for (const entry of fs.readdirSync(gateway.directory, { recursive: true, withFileTypes: true })) {
+            const file = path.join(entry.parentPath ?? entry.path, entry.name);
+            if (entry.isFile() && file !== gateway.file) found.push(...leaks(`file ${entry.name}, ${mode}`, fs.readFileSync(file).toString('latin1')));
+          }
+        },
+      );
+    }
+  } finally {
+    await server.stop();
+  }
+  assert.deepEqual([...new Set(found)], []);
 });
