@@ -210,7 +210,9 @@ Error CohereCodec::read_error(const Refusal& refusal) const {
   writer.string(read ? document.root().find("message").text().value_or(std::string(refusal.body))
                      : std::string(refusal.body));
   writer.end_object();
-  return protocol::read_error(refusal.status, body, refusal.label, refusal.retry_after, refusal.now_s);
+  // No client knows 498.
+  const int status = refusal.status == 498 ? 400 : refusal.status;
+  return protocol::read_error(status, body, refusal.label, refusal.retry_after, refusal.now_s);
 }
 
 }  // namespace turnpike::codec

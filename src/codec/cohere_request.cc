@@ -205,7 +205,7 @@ Status write_format(const ChatRequest& request, const EncodeInput& input, json::
   const ResponseFormat& format = request.response_format;
   if (format.kind == ResponseFormat::Kind::Unset || format.kind == ResponseFormat::Kind::Text) return {};
   if (!request.tools.empty()) {
-    if (input.target.drop_unsupported) return {};
+    if (param_policy(input).drop) return {};
     return refuse_param(input, "response_format", "cannot be held to a form while it has tools");
   }
   writer.key("response_format").begin_object().key("type").string("json_object");

@@ -196,11 +196,13 @@ void write_think(const ChatRequest& request, json::Writer& writer) {
   }
 }
 
-void write_options(const ChatRequest& request, json::Writer& writer) {
+void write_options(const ChatRequest& request, json::Writer& body) {
+  std::string options;
+  json::Writer writer(options);
   const auto number = [&writer](std::string_view name, std::string_view json) {
     if (!json.empty()) writer.key(name).raw(json);
   };
-  writer.key("options").begin_object();
+  writer.begin_object();
   if (request.max_tokens) writer.key("num_predict").number(*request.max_tokens);
   number("temperature", request.temperature);
   number("top_p", request.top_p);
@@ -221,6 +223,7 @@ void write_options(const ChatRequest& request, json::Writer& writer) {
       writer.key(pair.key.text().value_or("")).raw(pair.value.raw());
   }
   writer.end_object();
+  if (options != "{}") body.key("options").raw(options);
 }
 
 }  // namespace

@@ -192,10 +192,11 @@ TEST(WriteOpenAiReply, WritesMessages) {
     ASSERT_TRUE(facts);
     EXPECT_EQ(out, std::string(R"({"id":"r1","object":"chat.completion","created":1700000000,"model":"shown",)"
                                R"("choices":[{"index":0,"message":{"role":"assistant",)") +
-                       c.message + R"(},"logprobs":null,"finish_reason":")" + c.finish_shown + R"("}]})");
+                       c.message + R"(},"logprobs":null,"finish_reason":")" + c.finish_shown + R"("}])");
     EXPECT_EQ(facts->finish_reason, c.finish_shown);
     json::Document document;
-    EXPECT_TRUE(document.parse(out));
+    EXPECT_TRUE(facts->owes_usage);
+    EXPECT_TRUE(document.parse(out += '}'));
   }
 }
 
@@ -249,6 +250,27 @@ TEST(WriteOpenAiReply, KeepsAllTextForCountingWhereUsageIsMissing) {
   EXPECT_EQ(facts->text_for_count, "taf{}");
 }
 
+TEST(WriteOpenAiReply, LeavesTheEndOpenForUsageThatIsCountedFirst) {
+  struct UsageCase {
+    bool input_unsaid;
+    bool output_unsaid;
+    bool owed;
+  };
+  for (const UsageCase& c : {UsageCase{false, false, false}, {true, false, true}, {false, true, true}}) {
+    ChatReply reply;
+    reply.choices.emplace_back().blocks = {text("a")};
+    reply.usage.emplace().set(domain::Unit::OutputTokens, 3);
+    reply.usage->input_unsaid = c.input_unsaid;
+    reply.usage->output_unsaid = c.output_unsaid;
+    std::string out;
+    const auto facts = write_openai_reply(options(), {}, reply, out);
+    ASSERT_TRUE(facts);
+    EXPECT_EQ(facts->owes_usage, c.owed);
+    EXPECT_EQ(out.find("\"usage\"") == std::string::npos, c.owed);
+    EXPECT_EQ(out.ends_with("}]"), c.owed) << out;
+  }
+}
+
 TEST(WriteOpenAiReply, WritesTextCompletions) {
   ReplyOptions asked = options();
   asked.operation = domain::Operation::Completion;
@@ -259,7 +281,7 @@ TEST(WriteOpenAiReply, WritesTextCompletions) {
   std::string out;
   ASSERT_TRUE(write_openai_reply(asked, {}, reply, out));
   EXPECT_EQ(out, R"({"id":"r1","object":"text_completion","created":1700000000,"model":"shown",)"
-                 R"("choices":[{"text":"a","index":0,"logprobs":null,"finish_reason":"length"}]})");
+                 R"("choices":[{"text":"a","index":0,"logprobs":null,"finish_reason":"length"}])");
 }
 
 TEST(WriteOpenAiReply, AnAnswerWithoutChoicesIsNone) {
