@@ -129,6 +129,7 @@ constexpr Key kKeys[] = {
     {"model_list[].litellm_params.aws_web_identity_token", Text, kHonoured, ""},
     {"model_list[].litellm_params.aws_sts_endpoint", Text, kHonoured, ""},
     {"model_list[].litellm_params.aws_bedrock_runtime_endpoint", Text, kHonoured, ""},
+    {"model_list[].litellm_params.model_id", Text, kHonoured, ""},
     {"model_list[].litellm_params.aws_external_id", Text, kHonoured, ""},
     {"model_list[].litellm_params.tenant_id", Text, kHonoured, ""},
     {"model_list[].litellm_params.client_id", Text, kHonoured, ""},

@@ -24,7 +24,7 @@ bool is_provider_parameter(std::string_view key) {
     if (key.starts_with(prefix)) return true;
   }
   for (const std::string_view name :
-       {"tenant_id", "client_id", "client_secret", "zen_api_key", "s3_bucket_name", "gcs_bucket_name"}) {
+       {"model_id", "tenant_id", "client_id", "client_secret", "zen_api_key", "s3_bucket_name", "gcs_bucket_name"}) {
     if (key == name) return true;
   }
   return false;
