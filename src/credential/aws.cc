@@ -193,8 +193,11 @@ Task<Result<base::Secret>> AwsSource::web_identity(Context context, base::Secret
   constexpr std::string_view kFile = "oidc/file/", kVariable = "oidc/env/";
   const std::string& text = given.reveal();
   std::string token = text;
-  if (text.starts_with(kVariable) && options_.variable) {
-    token = options_.variable(text.substr(kVariable.size()));
+  if (text.starts_with(kVariable)) {
+    token = options_.variable ? options_.variable(text.substr(kVariable.size())) : std::string();
+  } else if (text.starts_with("oidc/") && !text.starts_with(kFile)) {
+    co_return refuse(options_.label,
+                     "of oidc/ in aws_web_identity_token only oidc/file/<path> and oidc/env/<NAME> are read");
   } else if (text.starts_with(kFile) || text.starts_with('/')) {
     const std::string path = text.starts_with(kFile) ? text.substr(kFile.size()) : text;
     Result<std::string> read = co_await read_file(context, options_.label, path);

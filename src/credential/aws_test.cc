@@ -115,6 +115,11 @@ TEST(Aws, AWebIdentityNeedsNoSignature) {
                                                        {"oidc/env/TOKEN", "of%20the%20environment"},
                                                        {"oidc/file/" + files.write("t", "of-a-file\n"), "of-a-file"},
                                                        {files.write("u", "of-a-path"), "of-a-path"}};
+  options.web_identity_token = base::Secret("oidc/google/audience");
+  EXPECT_EQ(
+      token_of(aws_credential(options)),
+      "litellm.AuthenticationError: BedrockException - of oidc/ in aws_web_identity_token only oidc/file/<path> and "
+      "oidc/env/<NAME> are read");
   for (const auto& [given, sent] : cases) {
     options.web_identity_token = base::Secret(given);
     EXPECT_EQ(token_of(aws_credential(options)), "ASIAWEB");

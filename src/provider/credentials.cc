@@ -166,6 +166,12 @@ void read_managed_identity(Reading& read, credential::AzureOptions& options) {
   while (options.instance_url.ends_with('/')) options.instance_url.pop_back();
 }
 
+/// "oidc/file//var/run/token" in the place of an Entra token names a file whose token is exchanged for one.
+std::string federated_file(std::string_view token) {
+  constexpr std::string_view kFile = "oidc/file/";
+  return token.starts_with(kFile) ? std::string(token.substr(kFile.size())) : std::string();
+}
+
 SourceRef entra(const AimInput& input, bool from_line) {
   Reading read(input, "azure");
   const auto setting = [&](std::string_view param, std::string_view variable) {
@@ -186,7 +192,8 @@ SourceRef entra(const AimInput& input, bool from_line) {
   options.client_secret = base::Secret(setting("client_secret", "AZURE_CLIENT_SECRET"));
   options.username = setting("azure_username", "AZURE_USERNAME");
   options.password = base::Secret(setting("azure_password", "AZURE_PASSWORD"));
-  options.federated_file = read.variable({"AZURE_FEDERATED_TOKEN_FILE"});
+  options.federated_file = from_line ? federated_file(read.line("azure_ad_token")) : std::string();
+  if (options.federated_file.empty()) options.federated_file = read.variable({"AZURE_FEDERATED_TOKEN_FILE"});
   read_managed_identity(read, options);
   if (!options.complete()) return nullptr;
   return read.share([&options] { return credential::azure_credential(std::move(options)); });
@@ -195,14 +202,17 @@ SourceRef entra(const AimInput& input, bool from_line) {
 SourceRef azure(const AimInput& input) {
   if (!input.api_key.empty()) return nullptr;
   Reading read(input, "azure");
-  if (base::Secret token = read.secret_line("azure_ad_token"); !token.empty()) return bearer(std::move(token));
-  if (read.line_has({"tenant_id", "client_id", "client_secret", "azure_username"})) {
+  base::Secret token = read.secret_line("azure_ad_token");
+  const bool exchanged = token.reveal().starts_with("oidc/");
+  if (!token.empty() && !exchanged) return bearer(std::move(token));
+  if (exchanged || read.line_has({"tenant_id", "client_id", "client_secret", "azure_username"})) {
     if (SourceRef source = entra(input, true)) return source;
   }
   for (const std::string_view variable : input.provider->key_variables) {
     if (!read.variable({variable}).empty()) return nullptr;
   }
-  if (base::Secret token = read.secret_variable({"AZURE_AD_TOKEN"}); !token.empty()) return bearer(std::move(token));
+  token = read.secret_variable({"AZURE_AD_TOKEN"});
+  if (!token.empty()) return bearer(std::move(token));
   return entra(input, false);
 }
 
