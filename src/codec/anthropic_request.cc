@@ -23,10 +23,6 @@ using protocol::ResponseFormat;
 
 constexpr std::size_t kToolNameMax = 128;
 
-bool is_one(std::string_view number) {
-  return number == "1" || number == "1.0";
-}
-
 // The API is not to be told who a person is: what looks like an e-mail address or a telephone number is no id.
 bool names_a_person(std::string_view user) {
   if (user.find('@') != std::string_view::npos) return true;
@@ -104,8 +100,7 @@ Status BodyWriter::fit_thinking(const AnthropicMessages& messages) {
   }
   if (!thinking_.on) return {};
   // Who thinks samples as the API likes.
-  ParamSet taken = ParamSet::all().without({Param::TopK});
-  if (!is_one(request_.temperature)) taken.clear(Param::Temperature);
+  const ParamSet taken = ParamSet::all().without({Param::Temperature, Param::TopK});
   return protocol::fit_params(request_, taken, policy_, input_.target.provider->label, input_.target.model);
 }
 
@@ -152,16 +147,15 @@ void BodyWriter::write_output_config() {
 }
 
 void BodyWriter::write_sampling() {
-  const bool sampled = !input_.traits.lacks(Trait::SamplingParams);
-  if (!request_.temperature.empty() && (sampled || is_one(request_.temperature))) {
+  if (!request_.temperature.empty()) {
     // OpenAI's scale ends at 2, this one at 1.
     double temperature = 0;
     const std::string_view said = request_.temperature;
     std::from_chars(said.data(), said.data() + said.size(), temperature);
     writer_.key("temperature").raw(policy_.modify && temperature > 1 ? "1" : said);
   }
-  if (!request_.top_p.empty() && (sampled || is_one(request_.top_p))) writer_.key("top_p").raw(request_.top_p);
-  if (!request_.top_k.empty() && sampled) writer_.key("top_k").raw(request_.top_k);
+  if (!request_.top_p.empty()) writer_.key("top_p").raw(request_.top_p);
+  if (!request_.top_k.empty()) writer_.key("top_k").raw(request_.top_k);
 }
 
 void BodyWriter::write_rest() {
@@ -234,14 +228,7 @@ ParamSet anthropic_params(const EncodeInput& input, AnthropicFrame frame) {
     params.set(Param::Thinking);
   }
   if (!input.traits.lacks(Trait::SamplingParams)) return params;
-  params.clear(Param::TopK);
-  // The defaults are taken: many clients write them out.
-  const auto said = [&](std::string_view key) {
-    const json::Member* member = input.call.scan.find(key);
-    return member == nullptr ? std::string_view() : member->value.in(input.call.body);
-  };
-  if (!is_one(said("temperature"))) params.clear(Param::Temperature);
-  if (!is_one(said("top_p"))) params.clear(Param::TopP);
+  for (const Param param : {Param::Temperature, Param::TopP, Param::TopK}) params.clear(param);
   return params;
 }
 

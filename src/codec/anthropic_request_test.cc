@@ -435,8 +435,7 @@ TEST(AnthropicRequest, Parameters) {
   check({
       {"sampling as written", R"($HI,"temperature":0.50,"top_p":1e-1,"top_k":5,"max_completion_tokens":7)",
        R"({"max_tokens":7,$SENT,"temperature":0.50,"top_p":1e-1,"top_k":5})"},
-      {"defaults of models that take none", R"($HI,"temperature":1,"top_p":1.0)",
-       R"({$SENT,"temperature":1,"top_p":1.0})", no_sampling},
+      {"defaults say nothing", R"($HI,"temperature":1,"top_p":1.0)", "{$SENT}", no_sampling},
       {"dropped where that is asked",
        R"($HI,"temperature":0.2,"top_k":5)",
        "{$SENT}",
@@ -471,8 +470,8 @@ TEST(AnthropicRequest, WhoThinksSamplesAsTheApiLikes) {
   check({
       {"dropped where the call asks for that", R"($HI,"reasoning_effort":"low","temperature":0.2,"drop_params":true)",
        R"({"max_tokens":5120,$SENT,"thinking":{"type":"enabled","budget_tokens":1024}})", thinker},
-      {"the default is taken", R"($HI,"reasoning_effort":"low","temperature":1)",
-       R"({"max_tokens":5120,$SENT,"thinking":{"type":"enabled","budget_tokens":1024},"temperature":1})", thinker},
+      {"the default says nothing", R"($HI,"reasoning_effort":"low","temperature":1)",
+       R"({"max_tokens":5120,$SENT,"thinking":{"type":"enabled","budget_tokens":1024}})", thinker},
       {"OpenAI's scale ends at 2", R"($HI,"temperature":1.5)", R"({$SENT,"temperature":1})", {.modify = true}},
   });
 }

@@ -232,8 +232,9 @@ TEST(AnthropicEvents, SayTheSameHoweverTheBytesAreCut) {
 TEST(AnthropicEvents, AWholeAnswerToAStreamIsToldAsOne) {
   EXPECT_EQ(events_of({R"({"id":"msg_1","type":"message","model":"claude","content":[{"type":"text","text":"Hi"},
     {"type":"tool_use","id":"t","name":"f","input":{ }}],"stop_reason":"tool_use",
-    "usage":{"input_tokens":3,"output_tokens":4}})"}),
-            "start msg_1 claude\ntext0 Hi\ntool0 t f\nargs0 {}\nfinish tool_calls\nusage\nend\n"
+    "container":{"id":"c"},"usage":{"input_tokens":3,"output_tokens":4}})"}),
+            "start msg_1 claude\ntext0 Hi\ntool0 t f\nargs0 {}\nnative container {\"id\":\"c\"}\nfinish "
+            "tool_calls\nusage\nend\n"
             "input_tokens=3 output_tokens=4");
   EXPECT_EQ(events_of({R"({"type":"error","error":{"type":"rate_limit_error","message":"Slow down."}})"}),
             "error  429 litellm.RateLimitError: AnthropicException - Slow down.\nnothing");

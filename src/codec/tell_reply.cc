@@ -1,5 +1,7 @@
 #include "codec/tell_reply.h"
 
+#include "json/document.h"
+
 namespace turnpike::codec {
 namespace {
 
@@ -86,6 +88,14 @@ void tell_choice(const ReplyChoice& choice, std::vector<ChatEvent>& out) {
   if (!choice.logprobs_json.empty()) {
     out.push_back(event_of(ChatEvent::Kind::Logprobs, choice));
     out.back().json = choice.logprobs_json;
+  }
+  json::Document native;
+  if (!choice.native_json.empty() && native.parse(choice.native_json)) {
+    for (const json::Value::Pair& pair : native.root().members()) {
+      out.push_back(event_of(ChatEvent::Kind::Native, choice));
+      out.back().name = pair.key.inner();
+      out.back().json = pair.value.raw();
+    }
   }
   out.push_back(event_of(ChatEvent::Kind::Finish, choice));
   out.back().finish = choice.finish;

@@ -58,9 +58,17 @@ bool is_zero(std::string_view number) {
   return number.substr(0, number.find_first_of("eE")).find_first_of("123456789") == std::string_view::npos;
 }
 
+bool is_one(std::string_view number) {
+  return number == "1" || number == "1.0";
+}
+
 // A value that asks for what every provider does anyway; clients write such defaults out.
 bool asks_nothing(const ChatRequest& request, Param param) {
   switch (param) {
+    case Param::Temperature:
+      return is_one(request.temperature);
+    case Param::TopP:
+      return is_one(request.top_p);
     case Param::Choices:
       return request.choices == 1;
     case Param::PresencePenalty:

@@ -167,7 +167,7 @@ void ParamReader::thinking(const Value& value, const FieldPath& path) {
   thinking.budget_tokens = reader_.count(value.find("budget_tokens"), FieldPath(path, "budget_tokens"));
   if (type == "enabled") {
     thinking.kind = Thinking::Kind::Enabled;
-  } else if (type == "adaptive") {
+  } else if (type == "adaptive" || type == "between_tools") {
     thinking.kind = Thinking::Kind::Adaptive;
   } else if (type == "disabled") {
     thinking.kind = Thinking::Kind::Disabled;
