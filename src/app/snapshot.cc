@@ -15,9 +15,10 @@ namespace {
 constexpr std::size_t kCatalogueBytesMax = 64 * 1024 * 1024;
 constexpr std::chrono::seconds kFetchTimeout{10};
 
-std::string bare_model_provider(std::string_view model) {
-  const std::optional<ledger::Prices> prices = ledger::Catalogue::built_in()->find(model);
-  return prices ? prices->provider : std::string();
+provider::Listing find_listing(std::string_view name) {
+  const std::optional<ledger::Prices> prices = ledger::Catalogue::built_in()->find(name);
+  if (!prices) return {};
+  return {prices->provider, prices->traits.has(domain::Trait::GlobalOnly)};
 }
 
 Task<void> fetch(net::IoThread& thread, std::string url, std::promise<Result<std::string>>& done) {
@@ -74,7 +75,7 @@ Result<std::string> read_url(net::IoThread& thread, const std::string& url) {
 
 std::optional<config::Refusal> deployment_refusal(const config::ModelEntry& entry,
                                                   const config::Environment& environment) {
-  return router::refusal_of(entry, environment, &bare_model_provider);
+  return router::refusal_of(entry, environment, &find_listing);
 }
 
 std::vector<config::ProviderKey> provider_keys() {
@@ -114,13 +115,12 @@ pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_pt
   };
   std::vector<router::Problem> problems;
   std::vector<router::RoutingTable::Source> sources;
-  sources.push_back({router::deployments_of(*settings, problems, &bare_model_provider)});
+  sources.push_back({router::deployments_of(*settings, problems, &find_listing)});
   for (const router::Problem& problem : problems) snapshot->problems.push_back(problem.position + ": " + problem.text);
   snapshot->problems.insert(snapshot->problems.end(), settings->left_out.begin(), settings->left_out.end());
   snapshot->problems.insert(snapshot->problems.end(), settings->unenforced.begin(), settings->unenforced.end());
-  snapshot->routing = router::RoutingTable::build(std::move(sources), *settings,
-                                                  previous == nullptr ? nullptr : previous->routing.get(), pricer,
-                                                  &bare_model_provider);
+  snapshot->routing = router::RoutingTable::build(
+      std::move(sources), *settings, previous == nullptr ? nullptr : previous->routing.get(), pricer, &find_listing);
   return snapshot;
 }
 

@@ -57,6 +57,17 @@ TEST(Catalogue, SaysWhatBedrockTakesOfAModel) {
   EXPECT_EQ(haiku->traits.bedrock_effort_ceiling, 0);
 }
 
+TEST(Catalogue, SaysWhichModelsAreServedGloballyOnly) {
+  const auto global_only = [](std::string_view name) {
+    const std::optional<Prices> prices = Catalogue::built_in()->find(name);
+    return prices && prices->traits.has(domain::Trait::GlobalOnly);
+  };
+  EXPECT_TRUE(global_only("vertex_ai/qwen/qwen3-coder-480b-a35b-instruct-maas"));
+  EXPECT_FALSE(global_only("vertex_ai/qwen/qwen3-235b-a22b-instruct-2507-maas")) << "and in us-south1";
+  EXPECT_FALSE(global_only("vertex_ai/deepseek-ai/deepseek-v3.1-maas"));
+  EXPECT_FALSE(global_only("gemini-2.5-pro"));
+}
+
 TEST(Catalogue, LoadedCopyOfTheSameFileIsTheSameCatalogue) {
   const auto built_in = Catalogue::built_in();
   const auto loaded = Catalogue::load(committed(), "file");

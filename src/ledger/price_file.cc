@@ -47,6 +47,7 @@ class EntryBuilder {
     prices_.name = name;
     cache_hit_ = Price();
     legacy_max_ = 0;
+    elsewhere_ = false;
     tier_ = {};
   }
 
@@ -60,6 +61,12 @@ class EntryBuilder {
       Result<Price> price = Price::parse(text);
       if (!price) return named(price.error(), field);
       cache_hit_ = *price;
+      return {};
+    }
+    if (field == "supported_regions") {
+      const bool only = !elsewhere_ && text == "global";
+      elsewhere_ = !only;
+      prices_.traits.set(domain::Trait::GlobalOnly, only);
       return {};
     }
     if (field == "max_tokens") {
@@ -126,6 +133,7 @@ class EntryBuilder {
   Prices prices_;
   Price cache_hit_;
   std::uint64_t legacy_max_ = 0;
+  bool elsewhere_ = false;  // A region that is not "global" has been named.
   Prices::Row tier_;
 };
 

@@ -147,14 +147,19 @@ const Provider* find_provider_by_base(std::string_view api_base);
 /// row says so, or the row has a fixed address and the file names another one that is no provider's.
 bool is_self_hosted(const Provider& provider, std::string_view host);
 
-/// Splits "provider/model" (spec: providers 1). `custom` (custom_llm_provider) wins; bare names are looked up in
-/// `bare_model_provider` (the price catalogue's word for a model, may be null); null when nobody is meant.
+/// What the price catalogue says of a name, as far as aiming needs it; empty when it does not list the name.
+struct Listing {
+  std::string provider;
+  bool global_only = false;  // Vertex AI serves it at the location "global" alone.
+};
+using FindListing = Listing (*)(std::string_view name);
+
+/// Splits "provider/model" (spec: providers 1). `custom` (custom_llm_provider) wins; bare names are looked up with
+/// `listing` (may be null); null when nobody is meant.
 struct Resolved {
   const Provider* provider = nullptr;
   std::string model;  // As sent upstream.
 };
-using BareModelProvider = std::string (*)(std::string_view model);
-Resolved resolve_model(std::string_view model, std::string_view custom, std::string_view api_base,
-                       BareModelProvider bare);
+Resolved resolve_model(std::string_view model, std::string_view custom, std::string_view api_base, FindListing listing);
 
 }  // namespace turnpike::provider

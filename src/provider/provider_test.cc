@@ -115,12 +115,12 @@ TEST(ResolveModel, FollowsTheOrderOfTheRules) {
       {"azure/gpt5_series/my-gpt", "", "", "azure", "my-gpt"},
       {"clarifai/openai.chat.gpt", "", "", "clarifai", "https://clarifai.com/openai/chat/models/gpt"},
   };
-  const BareModelProvider bare = [](std::string_view model) -> std::string {
-    return model == "priced-by-groq" ? "groq" : "";
+  const FindListing listing = [](std::string_view model) -> Listing {
+    return {model == "priced-by-groq" ? "groq" : ""};
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.model);
-    const Resolved resolved = resolve_model(c.model, c.custom, c.api_base, bare);
+    const Resolved resolved = resolve_model(c.model, c.custom, c.api_base, listing);
     EXPECT_EQ(resolved.provider == nullptr ? "" : resolved.provider->name, c.provider);
     EXPECT_EQ(resolved.model, c.wire_model);
   }

@@ -128,7 +128,7 @@ bool is_self_hosted(const Provider& provider, std::string_view host) {
 }
 
 Resolved resolve_model(std::string_view model, std::string_view custom, std::string_view api_base,
-                       BareModelProvider bare) {
+                       FindListing listing) {
   if (!custom.empty()) {
     if (model.size() > custom.size() && model.starts_with(custom) && model[custom.size()] == '/') {
       model.remove_prefix(custom.size() + 1);
@@ -141,8 +141,8 @@ Resolved resolve_model(std::string_view model, std::string_view custom, std::str
     }
   }
   if (const Provider* provider = find_provider_by_base(api_base)) return resolved(provider, model);
-  if (bare != nullptr) {
-    if (const Provider* provider = find_provider(bare(model))) return resolved(provider, model);
+  if (listing != nullptr) {
+    if (const Provider* provider = find_provider(listing(model).provider)) return resolved(provider, model);
   }
   return resolved(find_by_family(model), model);
 }

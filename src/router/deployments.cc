@@ -124,13 +124,13 @@ Deployment deployment_of(const config::ModelEntry& entry) {
 
 }  // namespace
 
-CommonParts common_parts(const config::Settings& settings, provider::BareModelProvider bare) {
+CommonParts common_parts(const config::Settings& settings, provider::FindListing listing) {
   return {.ssl_verify = settings.litellm.ssl_verify,
           .ssl_ca_file = settings.litellm.ssl_ca_file,
           .drop_params = settings.litellm.drop_params,
           .modify_params = settings.litellm.modify_params,
           .model_alias_map = settings.litellm.model_alias_map,
-          .bare = bare,
+          .listing = listing,
           .environment = environment_of(settings)};
 }
 
@@ -143,7 +143,7 @@ Status aim(Deployment& deployment, std::string_view model, const config::ModelEn
     }
   }
   const provider::Resolved resolved =
-      provider::resolve_model(model, entry.custom_llm_provider, entry.api_base, common.bare);
+      provider::resolve_model(model, entry.custom_llm_provider, entry.api_base, common.listing);
   if (resolved.provider == nullptr) {
     return base::fail(ErrorKind::InvalidRequest, "no provider is named by model \"" + std::string(model) +
                                                      "\": write it as provider/model, such as openai/" +
@@ -155,10 +155,14 @@ Status aim(Deployment& deployment, std::string_view model, const config::ModelEn
     return base::fail(ErrorKind::InvalidRequest,
                       std::string(provider.label) + " speaks a dialect that this version does not serve yet");
   }
-  const provider::AimInput input{&provider,          resolved.model,    shape,
-                                 entry.api_key,      entry.api_version, &entry.provider_params,
-                                 common.environment, common.ssl_verify, common.ssl_ca_file,
-                                 entry.api_base};
+  provider::AimInput input{&provider,          resolved.model,    shape,
+                           entry.api_key,      entry.api_version, &entry.provider_params,
+                           common.environment, common.ssl_verify, common.ssl_ca_file,
+                           entry.api_base};
+  // Vertex AI's models are listed under the name of the row, whatever dialect they are spoken to in.
+  if (common.listing != nullptr && provider.shape == provider::Shape::VertexGemini) {
+    input.global_only = common.listing("vertex_ai/" + resolved.model).global_only;
+  }
   Result<http::BaseUrl> base = base_of(input, entry, common.environment);
   if (!base) return base::fail(std::move(base.error()));
   base->origin.verify = common.ssl_verify;
@@ -203,16 +207,16 @@ Status aim(Deployment& deployment, std::string_view model, const config::ModelEn
 }
 
 std::optional<config::Refusal> refusal_of(const config::ModelEntry& entry, const config::Environment& environment,
-                                          provider::BareModelProvider bare) {
+                                          provider::FindListing listing) {
   if (entry.model == "*" && entry.custom_llm_provider.empty()) return std::nullopt;  // The requested name decides.
   CommonParts common;
-  common.bare = bare;
+  common.listing = listing;
   common.environment = environment;
   Deployment deployment;
   const Status aimed = aim(deployment, entry.model, entry, common, nullptr);
   if (aimed) return std::nullopt;
   const provider::Resolved resolved =
-      provider::resolve_model(entry.model, entry.custom_llm_provider, entry.api_base, bare);
+      provider::resolve_model(entry.model, entry.custom_llm_provider, entry.api_base, listing);
   if (resolved.provider != nullptr) {
     return config::Refusal{aimed.error().message, resolved.provider->shape == provider::Shape::Other};
   }
@@ -234,8 +238,8 @@ std::optional<config::Refusal> refusal_of(const config::ModelEntry& entry, const
 }
 
 std::vector<Deployment> deployments_of(const config::Settings& settings, std::vector<Problem>& problems,
-                                       provider::BareModelProvider bare) {
-  const CommonParts common = common_parts(settings, bare);
+                                       provider::FindListing listing) {
+  const CommonParts common = common_parts(settings, listing);
   std::vector<Deployment> deployments;
   deployments.reserve(settings.models.size());
   for (const config::ModelEntry& entry : settings.models) {

@@ -17,10 +17,10 @@ struct CommonParts {
   bool drop_params = false;
   bool modify_params = false;
   std::vector<std::pair<std::string, std::string>> model_alias_map;
-  provider::BareModelProvider bare = nullptr;
+  provider::FindListing listing = nullptr;
   config::Environment environment;  // Where keys and addresses of providers may stand.
 };
-CommonParts common_parts(const config::Settings& settings, provider::BareModelProvider bare);
+CommonParts common_parts(const config::Settings& settings, provider::FindListing listing);
 
 /// Points `deployment` at `model` ("openai/gpt-4o"): provider, address, credential, price name.
 /// Errors: InvalidRequest, the message says what is missing and what to do. `missing_key` is set to the variable that

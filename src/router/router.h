@@ -41,7 +41,7 @@ class RoutingTable {
   };
   static std::shared_ptr<const RoutingTable> build(std::vector<Source> sources, const config::Settings& settings,
                                                    const RoutingTable* previous, Pricer pricer,
-                                                   provider::BareModelProvider bare = nullptr);
+                                                   provider::FindListing listing = nullptr);
 
   /// The group a name leads to (spec config 2.3): deployment id, alias, exact name, wildcards (longest pattern first),
   /// upstream model name, default_fallbacks. A wildcard match is a group made for this name with the captured parts put
@@ -74,11 +74,11 @@ struct Problem {
   bool left_out = true;
 };
 std::vector<Deployment> deployments_of(const config::Settings& settings, std::vector<Problem>& problems,
-                                       provider::BareModelProvider bare = nullptr);
+                                       provider::FindListing listing = nullptr);
 
 /// Why deployments_of would leave `entry` out, for the loader; nothing when it can be built.
 std::optional<config::Refusal> refusal_of(const config::ModelEntry& entry, const config::Environment& environment,
-                                          provider::BareModelProvider bare);
+                                          provider::FindListing listing);
 
 /// Whom a call may go to, in order: the first group, then fallbacks; each with its own attempts.
 struct RoutePlan {

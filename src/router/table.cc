@@ -127,7 +127,7 @@ ModelGroupRef RoutingTable::Impl::match(std::string_view model) const {
   };
   if (ModelGroupRef group = as_written(model)) return group;
   if (model.find('/') != std::string_view::npos) return nullptr;
-  const provider::Resolved resolved = provider::resolve_model(model, "", "", common.bare);
+  const provider::Resolved resolved = provider::resolve_model(model, "", "", common.listing);
   if (resolved.provider == nullptr) return nullptr;
   return as_written(std::string(resolved.provider->name) + "/" + std::string(model));
 }
@@ -145,9 +145,9 @@ ModelGroupRef RoutingTable::Impl::find_wildcard(std::string_view model, GroupCac
 
 std::shared_ptr<const RoutingTable> RoutingTable::build(std::vector<Source> sources, const config::Settings& settings,
                                                         const RoutingTable* previous, Pricer pricer,
-                                                        provider::BareModelProvider bare) {
+                                                        provider::FindListing listing) {
   auto impl = std::make_unique<Impl>();
-  impl->common = common_parts(settings, bare);
+  impl->common = common_parts(settings, listing);
   impl->pricer = std::move(pricer);
   std::vector<std::string> order;
   for (Source& source : sources) {
