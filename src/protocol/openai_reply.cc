@@ -52,6 +52,7 @@ void edit_calls(const Value& calls, std::string_view answer_id, std::uint64_t ch
   for (const Value call : calls.elements()) {
     const Value given = call.find("id");
     const Value function = call.find("function");
+    if (function && !call.find("type")) edits.insert(call.range().begin + 1, "\"type\":\"function\",");
     if (function && said_nothing(given)) {
       const std::string id =
           "\"call_" + call_id_stem(answer_id) + "_" + std::to_string(choice) + "_" + std::to_string(at) + "\"";
@@ -249,8 +250,8 @@ Result<ReplyFacts> read_reply(const ReplyOptions& options, std::string_view body
   const Value& usage = found[kUsage];
   facts.usage = read_usage(usage);
   if (!facts.usage) facts.usage = read_usage(found[kGroq].find("usage"));
-  if (facts.usage && usage && !adds_up(usage, *facts.usage)) {
-    edits.replace(usage.range(), usage_json(options.operation, *facts.usage));
+  if (facts.usage && usage) {
+    if (const auto shown = shown_usage(options.operation, usage, *facts.usage)) edits.replace(usage.range(), *shown);
   }
   if (!embedding) {
     Sources sources;

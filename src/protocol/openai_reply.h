@@ -60,6 +60,9 @@ std::optional<domain::Usage> read_usage(std::string_view usage_json);
 std::optional<domain::Usage> read_usage(const json::Value& usage);
 /// Whether the object keeps the invariant callers rely on: total = prompt + completion, sub-counts inside them.
 bool adds_up(const json::Value& usage, const domain::Usage& read);
+/// A provider's `usage` object as callers read it, where that is not as it stands: made to add up, cache hits named.
+std::optional<std::string> shown_usage(domain::Operation operation, const json::Value& usage,
+                                       const domain::Usage& read);
 /// Usage as OpenAI writes it.
 std::string usage_json(domain::Operation operation, const domain::Usage& usage);
 

@@ -143,7 +143,7 @@ void OpenAiStream::State::learn(const Chunk& chunk) {
   if (chunk.service_tier.is(Kind::String)) service_tier = chunk.service_tier.text().value_or("");
   const Value& said = chunk.usage.is(Kind::Object) ? chunk.usage : chunk.x_groq_usage;
   if (auto read = read_usage(said)) {
-    usage_text = adds_up(said, *read) ? std::string(said.raw()) : usage_json(options.operation, *read);
+    usage_text = shown_usage(options.operation, said, *read).value_or(std::string(said.raw()));
     usage = std::move(read);
   }
 }

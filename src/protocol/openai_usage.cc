@@ -211,6 +211,23 @@ void count(json::Writer& writer, std::string_view name, std::uint64_t number) {
 
 }  // namespace
 
+std::optional<std::string> shown_usage(domain::Operation operation, const Value& usage, const Usage& read) {
+  if (!adds_up(usage, read)) return usage_json(operation, read);
+  // DeepSeek and Moonshot say cache hits in words of their own.
+  const std::uint64_t cached = read.of(Unit::CachedInputTokens);
+  const Value details = usage.find("prompt_tokens_details");
+  if (cached == 0 || details.is(Kind::Object)) return std::nullopt;
+  const std::string said = "{\"cached_tokens\":" + std::to_string(cached) + "}";
+  std::string text(usage.raw());
+  if (details) {
+    const json::Range whole = usage.range();
+    text.replace(details.range().begin - whole.begin, details.raw().size(), said);
+  } else {
+    text.insert(1, "\"prompt_tokens_details\":" + said + ",");
+  }
+  return text;
+}
+
 std::string usage_json(domain::Operation operation, const Usage& usage) {
   std::string text;
   json::Writer writer(text);
