@@ -255,6 +255,7 @@ TEST(CohereStream, ThatBreaksOffIsNoAnswer) {
       {"data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"TIMEOUT\"}}\n\n", "upstream_unavailable"},
       {"data: {\"message\":\"rate limit exceeded\"}\n\n", "upstream_rate_limited"},
       {"{\"message\":\"too busy\"}", "upstream_internal"},
+      {"data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\"}}\n\ndata: [}\n\n", ""},
       {"{\"id\":\"i\",\"finish_reason\":\"COMPLETE\",\"message\":{\"content\":\"a\"}}", ""},
   };
   for (const auto& [bytes, kind] : cases) {

@@ -31,11 +31,12 @@ Status JsonEventDecoder::take_events(std::vector<ChatEvent>& out) {
   for (const SseEvent& event : events_) {
     const std::string_view data = base::trim(event.data);
     if (data.empty() || data.starts_with("[DONE]")) continue;
-    if (auto parsed = document.parse(data); !parsed) {
-      return protocol::unreadable_stream(label_, parsed.error().message, data);
+    const Status parsed = document.parse(data);
+    if (!parsed || !document.root().is(Kind::Object)) {
+      if (ended()) return {};  // Whoever had stopped at the end would not have seen it.
+      return protocol::unreadable_stream(label_, parsed ? "an event is no JSON object" : parsed.error().message, data);
     }
     const Value root = document.root();
-    if (!root.is(Kind::Object)) return protocol::unreadable_stream(label_, "an event is no JSON object", data);
     if (Status taken = take(event.name, root, out); !taken) return taken;
   }
   return {};
@@ -76,10 +77,10 @@ Status JsonEventDecoder::feed(std::string_view bytes, std::vector<ChatEvent>& ou
     if (form_ == Form::Whole) return {};
     bytes = front_;
   }
-  Status status = sse_.feed(bytes, events_);
+  const Status status = sse_.feed(bytes, events_);
   // Events before the fault are good.
-  if (Status taken = take_events(out); !taken) status = taken;
-  return status;
+  if (Status taken = take_events(out); !taken) return taken;
+  return ended() ? Status() : status;
 }
 
 Status JsonEventDecoder::finish(std::vector<ChatEvent>& out) {
