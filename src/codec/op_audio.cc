@@ -31,7 +31,11 @@ Status encode_deepgram(const EncodeInput& input, Encoded& out) {
   out.path = input.target.base.path + "/listen";
   add_query(out.path, "model", input.target.model);
   if (const auto language = params.text("language")) add_query(out.path, "language", *language);
-  params.drop({"file", "prompt", "temperature", "timestamp_granularities", "include", "chunking_strategy"});
+  params.drop({"file", "timestamp_granularities"});  // Words always have their times.
+  if (Status refused = refuse_unsupported(input, params, {"prompt", "temperature", "include", "chunking_strategy"});
+      !refused) {
+    return refused;
+  }
   params.each_rest([&](std::string_view name, std::string_view raw) {
     json::Document document;
     if (!document.parse(raw)) return;

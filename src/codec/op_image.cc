@@ -24,13 +24,30 @@ struct Drawing {
   std::string quality;
 };
 
-Drawing read_drawing(const EncodeInput& input, Params& params) {
+Result<Drawing> read_drawing(const EncodeInput& input, Params& params) {
   const domain::Measures& asked = input.call.measures;
   Drawing drawing{params.raw("prompt"), asked.images, asked.width, asked.height, asked.quality};
-  // Answers hold bytes, whatever was asked for; the rest has no counterpart.
-  params.drop({"n", "size", "quality", "response_format", "output_format", "output_compression", "background",
-               "moderation", "style", "partial_images", "image", "mask"});
+  params.drop({"n", "size", "image"});
+  // Answers hold bytes.
+  if (params.text("response_format").value_or("b64_json") != "b64_json") {
+    if (Status refused = refuse_unsupported(input, params, {"response_format"}); !refused) {
+      return base::fail(std::move(refused.error()));
+    }
+  }
+  if (Status refused = refuse_unsupported(input, params,
+                                          {"mask", "style", "background", "moderation", "output_format",
+                                           "output_compression", "partial_images", "input_fidelity"});
+      !refused) {
+    return base::fail(std::move(refused.error()));
+  }
   return drawing;
+}
+
+/// Where a quality has no meaning.
+Status refuse_quality(const EncodeInput& input, Params& params, const Drawing& drawing) {
+  params.drop({"quality"});
+  if (drawing.quality.empty() || drawing.quality == "standard") return {};
+  return refuse_unsupported(input, params, {"quality"});
 }
 
 /// The ratio of `known` that is nearest to the size; empty when no size was given.
@@ -56,7 +73,7 @@ std::string_view nearest_ratio(const Drawing& drawing, std::span<const std::stri
 void write_inline_images(const EncodeInput& input, json::Writer& writer) {
   if (!input.call.form) return;
   for (const protocol::FormPart& part : input.call.form->parts) {
-    if (!part.filename) continue;
+    if (!part.filename || !part.name.starts_with("image")) continue;
     writer.begin_object().key("inlineData").begin_object();
     writer.key("mimeType").string(part.content_type.empty() ? "image/png" : part.content_type);
     writer.key("data").string(base::to_base64(part.value.in(input.call.form_bytes))).end_object().end_object();
@@ -69,7 +86,10 @@ Status encode_generate_content(const EncodeInput& input, Encoded& out) {
   static constexpr std::string_view kRatios[] = {"1:1", "2:3", "3:2",  "3:4",  "4:3",
                                                  "4:5", "5:4", "9:16", "16:9", "21:9"};
   Params params(input);
-  const Drawing drawing = read_drawing(input, params);
+  const Result<Drawing> read = read_drawing(input, params);
+  if (!read) return base::fail(read.error());
+  const Drawing& drawing = *read;
+  if (Status refused = refuse_quality(input, params, drawing); !refused) return refused;
   return split_requests(input, drawing.count, 1, out, [&](std::size_t, std::size_t, Encoded& next) {
     google_address(input, "generateContent", next);
     std::string body;
@@ -96,7 +116,10 @@ Status encode_predict(const EncodeInput& input, Encoded& out) {
                         "litellm.BadRequestError: Imagen's edits are not translated; a Gemini image model edits");
   }
   Params params(input);
-  const Drawing drawing = read_drawing(input, params);
+  const Result<Drawing> read = read_drawing(input, params);
+  if (!read) return base::fail(read.error());
+  const Drawing& drawing = *read;
+  if (Status refused = refuse_quality(input, params, drawing); !refused) return refused;
   google_address(input, "predict", out);
   std::string body;
   json::Writer writer(body);
@@ -141,10 +164,13 @@ class ImageList {
   Result<protocol::ReplyFacts> finish(const OperationAnswer& answer, std::optional<domain::Usage> usage,
                                       std::string_view words) {
     if (count_ == 0) {
-      return base::fail(ErrorKind::UpstreamContentPolicy,
-                        "litellm.ContentPolicyViolationError: " + std::string(answer.options.provider_label) +
-                            "Exception - no image was made" +
-                            (words.empty() ? std::string(".") : ": " + std::string(words.substr(0, 300))));
+      Error error;
+      error.kind = ErrorKind::UpstreamContentPolicy;
+      error.code = "content_policy_violation";
+      error.message = "litellm.ContentPolicyViolationError: " + std::string(answer.options.provider_label) +
+                      "Exception - no image was made" +
+                      (words.empty() ? std::string(".") : ": " + std::string(words.substr(0, 300)));
+      return base::fail(std::move(error));
     }
     out_.push_back(']');
     if (usage && usage->prompt_tokens() + usage->completion_tokens() > 0) {
@@ -203,6 +229,7 @@ Result<protocol::ReplyFacts> decode_google(const OperationAnswer& answer, std::s
 
 /// Titan Image Generator and Nova Canvas. Source: AWS's model parameters, taskType TEXT_IMAGE.
 std::string canvas_body(const Drawing& drawing, Params& params) {
+  params.drop({"quality"});
   std::string body;
   json::Writer writer(body);
   writer.begin_object().key("taskType").string("TEXT_IMAGE").key("textToImageParams").begin_object();
@@ -227,6 +254,7 @@ std::string canvas_body(const Drawing& drawing, Params& params) {
 
 /// Stability's models on Bedrock: one image a request.
 std::string stability_body(const Drawing& drawing, Params& params) {
+  params.drop({"quality"});
   static constexpr std::string_view kRatios[] = {"1:1", "2:3", "3:2", "4:5", "5:4", "9:16", "16:9", "9:21", "21:9"};
   std::string body;
   json::Writer writer(body);
@@ -250,7 +278,9 @@ Status encode_bedrock(const EncodeInput& input, Encoded& out) {
                         "litellm.BadRequestError: this operation is not known for Bedrock's " + input.target.model);
   }
   Params params(input);
-  const Drawing drawing = read_drawing(input, params);
+  const Result<Drawing> read = read_drawing(input, params);
+  if (!read) return base::fail(read.error());
+  const Drawing& drawing = *read;
   if (canvas) {
     invoke_model(input, canvas_body(drawing, params), out);
     return {};

@@ -44,6 +44,12 @@ void add_defaults(const EncodeInput& input, protocol::Edits& edits) {
   }
 }
 
+/// Quoted only where it must be: some servers read the quotes as part of it.
+std::string form_type(const std::string& boundary) {
+  const bool plain = boundary.find_first_of("()<>@,;:\\\"/[]?= ") == std::string::npos;
+  return "multipart/form-data; boundary=" + (plain ? boundary : "\"" + boundary + "\"");
+}
+
 }  // namespace
 
 void set_field(std::string& fields, std::string_view name, std::string_view value) {
@@ -69,7 +75,7 @@ void note_operation(const EncodeInput& input, Encoded& out) {
   }
   if (call.operation == Operation::Speech || domain::reads_audio(call.operation))
     set_field(out.fields, "Accept", "*/*");
-  if (call.form) set_field(out.fields, "Content-Type", "multipart/form-data; boundary=\"" + call.form->boundary + "\"");
+  if (call.form) set_field(out.fields, "Content-Type", form_type(call.form->boundary));
 }
 
 void encode_openai_form(const EncodeInput& input, Encoded& out) {
@@ -154,6 +160,22 @@ void Params::each_rest(const std::function<void(std::string_view name, std::stri
 
 void Params::write_rest(json::Writer& writer) const {
   each_rest([&writer](std::string_view name, std::string_view raw) { writer.key(name).raw(raw); });
+}
+
+Status refuse_unsupported(const EncodeInput& input, Params& params, std::initializer_list<std::string_view> names) {
+  const json::Member* asked = input.call.scan.find("drop_params");
+  const bool drop = asked != nullptr ? asked->value.in(input.call.body) == "true" : input.target.drop_unsupported;
+  for (const std::string_view name : names) {
+    if (params.raw(name).empty() || drop) continue;
+    Error error;
+    error.kind = ErrorKind::InvalidRequest;
+    error.param = name;
+    error.message = "litellm.UnsupportedParamsError: " + std::string(input.target.provider->label) +
+                    " does not support the parameter '" + std::string(name) +
+                    "' in this operation. To drop it, set drop_params to true";
+    return base::fail(std::move(error));
+  }
+  return {};
 }
 
 Result<std::vector<std::string_view>> read_texts(const EncodeInput& input, std::string_view given) {

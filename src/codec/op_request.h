@@ -50,6 +50,10 @@ class Params {
   std::vector<Param> params_;
 };
 
+/// InvalidRequest naming the first of `names` that the caller gave and this provider has nothing for, unless dropping
+/// was asked for (drop_params); dropped ones are taken out of the rest.
+Status refuse_unsupported(const EncodeInput& input, Params& params, std::initializer_list<std::string_view> names);
+
 /// The texts of `input`: one string or a list of them.
 /// Errors: InvalidRequest for tokens and for anything else, saying that this provider takes text only.
 Result<std::vector<std::string_view>> read_texts(const EncodeInput& input, std::string_view raw);

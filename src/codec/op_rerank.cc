@@ -117,7 +117,11 @@ Status encode_tei(const EncodeInput& input, Encoded& out) {
   Params params(input);
   const Ranking ranking = read_ranking(input, params, out);
   operation_fields(input, out);
-  out.path = rerank_path(input.target);
+  std::string_view path = input.target.base.path;
+  for (const std::string_view tail : {"/rerank", "/v1"}) {
+    if (path.ends_with(tail)) path.remove_suffix(tail.size());
+  }
+  out.path = std::string(path) + "/rerank";
   std::string body;
   json::Writer writer(body);
   writer.begin_object().key("query").raw(ranking.query).key("texts");

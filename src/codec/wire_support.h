@@ -28,7 +28,9 @@ struct ShapeTarget {
   bool modify_params = false;
 };
 ShapeTarget target_of_shape(std::string_view shape, const std::filesystem::path& overrides);
-std::unique_ptr<TestCall> aimed_call(const ShapeTarget& shape, std::string body);
+std::unique_ptr<TestCall> aimed_call(const ShapeTarget& shape, std::string body,
+                                     domain::Operation operation = domain::Operation::Chat,
+                                     std::string_view content_type = {});
 
 /// "POST path", header lines, blank line, body.
 std::string request_text(const Encoded& encoded);

@@ -230,8 +230,9 @@ ShapeTarget target_of_shape(std::string_view shape, const std::filesystem::path&
   return target;
 }
 
-std::unique_ptr<TestCall> aimed_call(const ShapeTarget& shape, std::string body) {
-  auto call = std::make_unique<TestCall>(shape.provider, std::move(body));
+std::unique_ptr<TestCall> aimed_call(const ShapeTarget& shape, std::string body, domain::Operation operation,
+                                     std::string_view content_type) {
+  auto call = std::make_unique<TestCall>(shape.provider, std::move(body), operation, std::string_view(), content_type);
   provider::Target& target = call->target;
   if (target.provider == nullptr) return call;
   target.model = shape.model;

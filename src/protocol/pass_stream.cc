@@ -47,8 +47,7 @@ Status PassStream::feed(std::string_view bytes, std::vector<std::string_view>& p
   if (events_ == nullptr) {
     if (head_.size() < kHeadKept) head_.append(bytes.substr(0, kHeadKept - head_.size()));
     sound_bytes_ += bytes.size();
-    begun_ = complete_ = true;  // Its framing says where it ends.
-    finish_reason_ = "stop";
+    begun_ = true;
     pieces.push_back(bytes);
     return {};
   }
@@ -69,6 +68,10 @@ Status PassStream::finish(std::vector<std::string_view>&) {
     for (const SseEvent& event : fresh_) {
       if (Status read = read_event(event.data); !read) return read;
     }
+  }
+  if (events_ == nullptr && begun_) {  // Its framing says where it ends.
+    complete_ = true;
+    finish_reason_ = "stop";
   }
   if (complete_) return {};
   return base::fail(ErrorKind::UpstreamTruncated, "litellm.APIError: " + options_.provider_label +

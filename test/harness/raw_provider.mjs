@@ -109,10 +109,11 @@ export class RawProvider {
         const headers = Object.fromEntries(fields.map((field) => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 1).trim()]));
         const length = Number(headers['content-length'] ?? 0);
         if (received.length < end + 4 + length) return;
-        const body = received.subarray(end + 4, end + 4 + length).toString();
+        const bytes = received.subarray(end + 4, end + 4 + length);
+        const body = bytes.toString();
         received = received.subarray(end + 4 + length);
         const name = line.split(' ')[1].split('/')[1];
-        const call = { name, startedAt: Date.now(), request: { line, headers, body } };
+        const call = { name, startedAt: Date.now(), request: { line, headers, body, bytes } };
         call.gone = new Promise((resolve) => (call.hangUp = resolve));
         current = call;
         this.all.push(call);
