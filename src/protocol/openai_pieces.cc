@@ -69,7 +69,7 @@ std::string_view callers_name(const AnswerTerms& terms, std::string_view sent_na
 }
 
 CallIds::CallIds(std::string_view answer_id) {
-  constexpr std::size_t kStemDigits = 24;
+  constexpr std::size_t kStemDigits = 23;
   const std::size_t dash = answer_id.find('-');  // "chatcmpl-"
   if (dash != std::string_view::npos) answer_id.remove_prefix(dash + 1);
   for (const char c : answer_id) {
@@ -83,8 +83,8 @@ std::string CallIds::shown(std::string_view id, std::uint64_t choice, std::uint6
   std::string text;
   if (id.empty()) {
     text.append("call_").append(stem_);
-    const std::uint64_t number = (choice << 8) + tool;
-    for (int shift = 12; shift >= 0; shift -= 4) text += "0123456789abcdef"[number >> shift & 15U];
+    const std::uint64_t number = (choice << 10) + tool;  // Streams have at most 1024 calls in a choice.
+    for (int shift = 16; shift >= 0; shift -= 4) text += "0123456789abcdef"[number >> shift & 15U];
   } else {
     text = id;
   }

@@ -113,8 +113,8 @@ TEST(WriteOpenAiReply, WritesMessages) {
        {call("", "f", "{}", "U0lH"), call("", "f", "{}")},
        Finish::ToolCalls,
        R"("content":null,"refusal":null,"tool_calls":[)"
-       R"({"id":"call_0123456789abcdef012345670000__thought__U0lH","type":"function","function":{"name":"f","arguments":"{}"}},)"
-       R"({"id":"call_0123456789abcdef012345670001","type":"function","function":{"name":"f","arguments":"{}"}}])",
+       R"({"id":"call_0123456789abcdef012345600000__thought__U0lH","type":"function","function":{"name":"f","arguments":"{}"}},)"
+       R"({"id":"call_0123456789abcdef012345600001","type":"function","function":{"name":"f","arguments":"{}"}}])",
        "tool_calls"},
       {"cut off in a call",
        {call("c", "f", R"({"a)")},

@@ -234,7 +234,7 @@ TEST(TranslatedStream, SaysTheSameHoweverTheBytesAreCut) {
                "\n"
                R"({"tool_calls":[{"index":0,"function":{"arguments":"{\"a"}}]})"
                "\n"
-               R"({"tool_calls":[{"index":1,"id":"call_0123456789abcdef012345670001__thought__U0lH","type":"function",)"
+               R"({"tool_calls":[{"index":1,"id":"call_0123456789abcdef012345600001__thought__U0lH","type":"function",)"
                R"("function":{"name":"g","arguments":""}}]})"
                "\n"
                R"({"tool_calls":[{"index":0,"function":{"arguments":"\":1}"}}]})"
