@@ -375,7 +375,10 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
   } else {
     read = co_await read_whole(admitted, *answer, limits);
   }
-  answer->content_type = foreign_type(answer->incoming->find("content-type"));
+  // What writes text is answered in OpenAI's forms, whatever frames it came in.
+  if (!domain::writes_text(call.request.operation)) {
+    answer->content_type = foreign_type(answer->incoming->find("content-type"));
+  }
   if (!read) {
     const protocol::ReplyStream* stream = answer->stream.get();
     // What a provider refuses before it has begun an answer it does not bill, though it says so in a 200 (AC-ERR-2).
