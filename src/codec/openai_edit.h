@@ -42,6 +42,8 @@ std::optional<std::string> edited_value(std::string_view name, std::string_view 
 
 /// The effort that an Anthropic thinking object stands for; empty: none was asked for.
 std::string_view effort_for_thinking(std::string_view thinking);
+/// The Anthropic thinking object that an effort (JSON text) stands for.
+std::string thinking_for_effort(std::string_view effort);
 
 /// Whether `response_format` is asked for by a tool (Quirk::JsonTool): the format is left out, tool and choice added.
 bool asks_by_json_tool(const EncodeInput& input);

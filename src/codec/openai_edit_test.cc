@@ -176,6 +176,26 @@ TEST(EditedParams, AModelThatAnswersElsewhereSaysSo) {
   EXPECT_NE(encoded.error().message.find("/responses"), std::string::npos) << encoded.error().message;
 }
 
+TEST(EditedParams, AnEffortBecomesThinkingForModelsThatReason) {
+  const Facts reasons{.has = {Trait::Reasoning}, .lacks = {}, .allowed = {}, .additional_drop = {}};
+  const Facts silent{.has = {Trait::ToolChoice}, .lacks = {}, .allowed = {}, .additional_drop = {}};
+  const auto body = [](std::string_view members) {
+    return R"({"model":"wire-model","messages":[],)" + std::string(members) + "}";
+  };
+  const auto effort = [](std::string_view word) {
+    return R"({"model":"g","messages":[],"reasoning_effort":")" + std::string(word) + "\"}";
+  };
+  EXPECT_EQ(sent("databricks", effort("none"), reasons), body(R"("thinking":{"type":"disabled"})"));
+  EXPECT_EQ(sent("databricks", effort("low"), reasons), body(R"("thinking":{"type":"enabled","budget_tokens":1024})"));
+  EXPECT_EQ(sent("databricks", effort("medium"), reasons),
+            body(R"("thinking":{"type":"enabled","budget_tokens":2048})"));
+  EXPECT_EQ(sent("databricks", effort("high"), reasons), body(R"("thinking":{"type":"enabled","budget_tokens":4096})"));
+  EXPECT_EQ(sent("databricks", effort("high"), silent), body(R"("reasoning_effort":"high")"));
+  EXPECT_EQ(sent("databricks", R"({"model":"g","messages":[],"reasoning_effort":"low","thinking":{"type":"disabled"}})",
+                 reasons),
+            body(R"("thinking":{"type":"disabled"})"));
+}
+
 TEST(EditedParams, AThinkingBudgetBecomesEffort) {
   const std::pair<const char*, const char*> cases[] = {
       {R"({"type":"enabled","budget_tokens":20000})", "high"},

@@ -76,6 +76,14 @@ std::string_view effort_for_thinking(std::string_view thinking) {
   return *budget >= 2'000 ? "low" : "minimal";
 }
 
+std::string thinking_for_effort(std::string_view effort) {
+  if (effort == "\"none\"" || effort == "\"disable\"") return R"({"type":"disabled"})";
+  const std::string_view budget = effort == "\"minimal\"" || effort == "\"low\"" ? "1024"
+                                  : effort == "\"medium\""                       ? "2048"
+                                                                                 : "4096";
+  return R"({"type":"enabled","budget_tokens":)" + std::string(budget) + "}";
+}
+
 bool asks_by_json_tool(const EncodeInput& input) {
   if (!input.target.provider->quirks.has(Quirk::JsonTool)) return false;
   if (!input.traits.listed || input.traits.has(domain::Trait::ResponseSchema)) return false;

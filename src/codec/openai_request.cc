@@ -227,6 +227,12 @@ void BodyEncoder::edit_member(const Member& member) {
     if (!effort.empty() && !said) add("reasoning_effort", json::quoted(effort));
     return;
   }
+  if (chat_ && key == "reasoning_effort" && target_.provider->quirks.has(Quirk::EffortAsThinking) &&
+      input_.traits.has(domain::Trait::Reasoning)) {
+    splice_.remove(call_.scan, member);
+    if (call_.scan.find("thinking") == nullptr && !overridden("thinking")) add("thinking", thinking_for_effort(value));
+    return;
+  }
   if (name.empty() || superseded(key) || overridden(name)) {
     splice_.remove(call_.scan, member);
     return;

@@ -25,7 +25,9 @@ std::string content_members(std::string_view quoted_thinking, std::string_view q
 SplitContent split_parts(const Value& parts) {
   SplitContent split{"\"", "\""};
   for (const Value part : parts.elements()) {
-    if (const Value thinking = part.find("thinking")) {
+    Value thinking = part.find("thinking");
+    if (!thinking) thinking = part.find("summary");
+    if (thinking) {
       split.thinking += thinking.inner();
       for (const Value piece : thinking.elements()) split.thinking += piece.find("text").inner();
     } else {

@@ -21,7 +21,7 @@ struct AnswerQuirks {
 /// in and go out as they are written. With `always`, an empty content is written too.
 std::string content_members(std::string_view quoted_thinking, std::string_view quoted_text, bool always);
 
-/// Content that is a list of parts (Mistral's reasoning models), as two quoted strings.
+/// Content that is a list of parts (reasoning models of Mistral, and on Databricks), as two quoted strings.
 struct SplitContent {
   std::string thinking;
   std::string text;

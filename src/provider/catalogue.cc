@@ -170,7 +170,7 @@ constexpr Provider kCatalogue[] = {
     hosted("crusoe", "Crusoe", "https://managed-inference-api-proxy.crusoecloud.com/v1", names<"CRUSOE_API_KEY">, kNone, kOlderTokenLimit),
     hosted("custom_openai", "OpenAILike", "", names<"OPENAI_LIKE_API_KEY">, names<"OPENAI_LIKE_API_BASE">, kOlderTokenLimit, {.takes = kThinks, .serves = "chat, completions, embeddings"}),
     hosted("dashscope", "Dashscope", "https://dashscope.aliyuncs.com/compatible-mode/v1", names<"DASHSCOPE_API_KEY">, names<"DASHSCOPE_API_BASE">, kOlderTokenLimit, {.quirks = {Quirk::FlatContent, Quirk::ReasoningBack}, .serves = "chat, embeddings"}),
-    hosted("databricks", "Databricks", "", names<"DATABRICKS_API_KEY", "DATABRICKS_TOKEN">, names<"DATABRICKS_API_BASE">, kOlderTokenLimit, {.takes = kThinks, .quirks = {Quirk::KnowsMarks}, .serves = "chat, completions, embeddings", .tested = Tested::Differences}),
+    hosted("databricks", "Databricks", "", names<"DATABRICKS_API_KEY", "DATABRICKS_TOKEN">, names<"DATABRICKS_API_BASE">, kOlderTokenLimit, {.takes = kThinks, .quirks = {Quirk::KnowsMarks, Quirk::EffortAsThinking, Quirk::NoNulls}, .serves = "chat, completions, embeddings", .tested = Tested::Differences}),
     hosted("datarobot", "DataRobot", "https://app.datarobot.com/api/v2/genai/llmgw", names<"DATAROBOT_API_TOKEN">, names<"DATAROBOT_ENDPOINT">, kOlderTokenLimit),
     hosted("deepbricks", "DeepBricks", "https://api.deepbricks.ai/v1", names<"DEEPBRICKS_API_KEY">, kNone, kNoRules),
     hosted("deepgram", "Deepgram", "https://api.deepgram.com/v1", names<"DEEPGRAM_API_KEY">, names<"DEEPGRAM_API_BASE">, kNoRules, {.serves = "transcriptions", .tested = Tested::Differences}),

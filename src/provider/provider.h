@@ -73,6 +73,7 @@ enum class Quirk : std::uint8_t {
   OneChoice,         // n is 1.
   TemperatureToOne,  // Temperatures end at 1, and begin at 0.3 where n is above 1.
   ThinkingAsEffort,  // A thinking budget becomes reasoning_effort.
+  EffortAsThinking,  // The other way round, for models that the price catalogue says reason.
   // Answers.
   ThinkTags,  // <think>...</think> at the start of the content.
   Cites,      // `citations` and `search_results`, which the text names as [1].
@@ -160,6 +161,9 @@ struct Resolved {
   const Provider* provider = nullptr;
   std::string model;  // As sent upstream.
 };
-Resolved resolve_model(std::string_view model, std::string_view custom, std::string_view api_base, FindListing listing);
+class OwnProviders;
+/// `own`: the configuration's rows; may be null.
+Resolved resolve_model(std::string_view model, std::string_view custom, std::string_view api_base, FindListing listing,
+                       const OwnProviders* own = nullptr);
 
 }  // namespace turnpike::provider
