@@ -72,6 +72,7 @@ constexpr std::string_view kRedirecting[] = {
     "client_id",
     "client_secret",
     "tenant_id",
+    "zen_api_key",
     "region_name",
     "callbacks",
     "success_callback",
@@ -94,7 +95,7 @@ constexpr std::string_view kRedirecting[] = {
     "dd_site",
     "dd_api_key",
 };
-constexpr std::string_view kRedirectingPrefixes[] = {"aws_", "vertex_", "azure_"};
+constexpr std::string_view kRedirectingPrefixes[] = {"aws_", "vertex_", "azure_", "watsonx_"};
 
 // What the model reads or is held to: names in there are the caller's own (a tool may well have a parameter api_key).
 constexpr std::string_view kForTheModel[] = {

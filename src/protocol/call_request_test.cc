@@ -103,6 +103,8 @@ TEST(ParseCall, NamesTheFieldAtFault) {
       {R"(,"api_key":"k")", "api_key"},
       {R"(,"aws_region_name":"x")", "aws_region_name"},
       {R"(,"vertex_project":"x")", "vertex_project"},
+      {R"(,"watsonx_token":"x")", "watsonx_token"},
+      {R"(,"zen_api_key":"x")", "zen_api_key"},
       {R"(,"user_config":{})", "user_config"},
       {R"(,"extra_headers":{"host":"evil"})", "extra_headers"},
       {R"(,"metadata":{"a":[{"api_base":"x"}]})", "api_base"},
