@@ -84,7 +84,7 @@ TEST(ChatCodec, FitsParametersToTheTarget) {
       {"hints are dropped in silence",
        R"("user":"u","store":true,"metadata":{"a":"b"},"service_tier":"auto","prompt_cache_key":"k")", "user[text:hi]"},
       {"values that ask for nothing",
-       R"("n":1,"presence_penalty":0.0,"frequency_penalty":0,"logprobs":false,"logit_bias":{},
+       R"("n":1,"top_p":1.0,"presence_penalty":0.0,"frequency_penalty":0,"logprobs":false,"logit_bias":{},
         "parallel_tool_calls":true,"modalities":["text"],"response_format":{"type":"text"},"top_logprobs":0)",
        "user[text:hi] format=text"},
       {"what has no name for us travels on", R"("safe_mode":true)", "user[text:hi] +safe_mode=true"},

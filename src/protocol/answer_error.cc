@@ -37,4 +37,8 @@ tl::unexpected<Error> ended_early(std::string_view label) {
   return base::fail(ErrorKind::UpstreamTruncated, exception(label, "the stream ended before the answer did"));
 }
 
+tl::unexpected<Error> ended_empty(std::string_view label) {
+  return base::fail(ErrorKind::UpstreamTruncated, exception(label, "the stream ended without a single choice"));
+}
+
 }  // namespace turnpike::protocol

@@ -14,5 +14,7 @@ tl::unexpected<Error> unreadable_stream(std::string_view label, std::string_view
 tl::unexpected<Error> page_for_stream(std::string_view label, std::string_view page);
 /// The stream closed before its terminal marker (AC-ERR-1).
 tl::unexpected<Error> ended_early(std::string_view label);
+/// The same, and nothing of an answer had come.
+tl::unexpected<Error> ended_empty(std::string_view label);
 
 }  // namespace turnpike::protocol

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "json/write.h"
+#include "protocol/answer_error.h"
 #include "protocol/edits.h"
 
 namespace turnpike::protocol {
@@ -32,14 +33,6 @@ void append_output(const Value& choice, std::string& out) {
     append_text(call.find("function").find("name"), out);
     append_text(call.find("function").find("arguments"), out);
   }
-}
-
-tl::unexpected<Error> unreadable(std::string_view label, std::string_view why, std::string_view body) {
-  constexpr std::size_t kShownMax = 500;
-  return base::fail(
-      ErrorKind::UpstreamMalformed,
-      "litellm.APIError: " + std::string(label) + "Exception - the answer cannot be read: " + std::string(why),
-      mask_secrets(body.substr(0, kShownMax)));
 }
 
 bool said_nothing(const Value& value) {
@@ -208,10 +201,10 @@ Result<ReplyFacts> read_reply(const ReplyOptions& options, std::string_view body
                               std::vector<std::string_view>& pieces) {
   json::Document document;
   if (auto parsed = document.parse(body); !parsed) {
-    return unreadable(options.provider_label, parsed.error().message, body);
+    return unreadable_answer(options.provider_label, parsed.error().message, body);
   }
   const Value root = document.root();
-  if (!root.is(Kind::Object)) return unreadable(options.provider_label, "it is no JSON object", body);
+  if (!root.is(Kind::Object)) return unreadable_answer(options.provider_label, "it is no JSON object", body);
   if (holds_error(root)) return base::fail(read_error(0, body, options.provider_label, {}));
   const bool embedding = options.operation == domain::Operation::Embedding;
   enum : std::size_t { kResults, kId, kModel, kUsage, kServiceTier, kGroq, kCount };
@@ -221,7 +214,7 @@ Result<ReplyFacts> read_reply(const ReplyOptions& options, std::string_view body
   root.find_each(names, found);
   const Value& results = found[kResults];
   if (!results.is(Kind::Array)) {
-    return unreadable(options.provider_label, embedding ? "it has no 'data'" : "it has no 'choices'", body);
+    return unreadable_answer(options.provider_label, embedding ? "it has no 'data'" : "it has no 'choices'", body);
   }
 
   ReplyFacts facts;

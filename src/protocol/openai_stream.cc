@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "json/write.h"
+#include "protocol/answer_error.h"
 #include "protocol/error_face.h"
 #include "protocol/openai_chunk.h"
 #include "protocol/openai_error.h"
@@ -19,17 +20,9 @@ using json::Value;
 constexpr std::size_t kEventBytesMax = 4 << 20;
 constexpr std::size_t kWholeBodyMax = 8 << 20;
 constexpr std::size_t kIdBytesMax = 256;
-constexpr std::size_t kShownMax = 500;
 
 json::Range whole(const Value::Pair& pair) {
   return {pair.key.range().begin, pair.value.range().end};
-}
-
-tl::unexpected<Error> unreadable(std::string_view label, std::string_view why, std::string_view bytes) {
-  return base::fail(
-      ErrorKind::UpstreamMalformed,
-      "litellm.APIError: " + std::string(label) + "Exception - the stream cannot be read: " + std::string(why),
-      mask_secrets(bytes.substr(0, kShownMax)));
 }
 
 /// The members of a chunk that we look at.
@@ -66,7 +59,6 @@ struct OpenAiStream::State {
   Status take_event(const SseEvent& event);
   Status take_chunk(std::string_view json);
   Status take_whole_body();
-  tl::unexpected<Error> ended_early() const;
   bool complete() const { return choices.all_finished(options.choices); }
   Status end();
   void learn(const Chunk& chunk);
@@ -197,9 +189,9 @@ void OpenAiStream::State::append_made_chunk(std::string_view elements) {
 Status OpenAiStream::State::take_chunk(std::string_view json) {
   json::Document document;
   if (auto parsed = document.parse(json); !parsed)
-    return unreadable(options.provider_label, parsed.error().message, json);
+    return unreadable_stream(options.provider_label, parsed.error().message, json);
   const Value root = document.root();
-  if (!root.is(Kind::Object)) return unreadable(options.provider_label, "an event is no JSON object", json);
+  if (!root.is(Kind::Object)) return unreadable_stream(options.provider_label, "an event is no JSON object", json);
 
   edits.clear();
   Chunk chunk;
@@ -295,8 +287,7 @@ void OpenAiStream::State::append_usage_event() {
 // The stream is complete: what is still owed, in order.
 Status OpenAiStream::State::end() {
   if (!choices.any()) {
-    return base::fail(ErrorKind::UpstreamTruncated, "litellm.APIError: " + options.provider_label +
-                                                        "Exception - the stream ended without a single choice");
+    return ended_empty(options.provider_label);
   }
   settle_identity();
   for (const std::string& element : choices.finish_rest()) append_made_chunk(element);
@@ -332,9 +323,9 @@ Status OpenAiStream::State::take_whole_body() {
   json::Document document;
   if (!document.parse(front)) {
     if (base::trim(front).starts_with('<')) {
-      return unreadable(options.provider_label, mask_secrets(front.substr(0, kShownMax)), front);
+      return page_for_stream(options.provider_label, front);
     }
-    return ended_early();
+    return ended_early(options.provider_label);
   }
   Value root = document.root();
   if (root.is(Kind::Array)) {
@@ -344,7 +335,8 @@ Status OpenAiStream::State::take_whole_body() {
     }
   }
   if (holds_error(root)) return base::fail(read_error(0, front, options.provider_label, {}));
-  if (!root.find("choices").is(Kind::Array)) return unreadable(options.provider_label, "it is no event stream", front);
+  if (!root.find("choices").is(Kind::Array))
+    return unreadable_stream(options.provider_label, "it is no event stream", front);
 
   // A whole reply: the same bytes as one chunk.
   Edits renamed;
@@ -381,7 +373,7 @@ Status OpenAiStream::feed(std::string_view bytes, std::vector<std::string_view>&
     if (whole_body) return {};
   } else if (state.form == State::Form::Whole) {
     if (state.front.size() + bytes.size() > kWholeBodyMax) {
-      return unreadable(state.options.provider_label, "it is no event stream", state.front);
+      return unreadable_stream(state.options.provider_label, "it is no event stream", state.front);
     }
     state.front += bytes;
     return {};
@@ -394,11 +386,6 @@ Status OpenAiStream::feed(std::string_view bytes, std::vector<std::string_view>&
   state.front.clear();
   if (!state.out.empty()) pieces.push_back(state.out);
   return status;
-}
-
-tl::unexpected<Error> OpenAiStream::State::ended_early() const {
-  return base::fail(ErrorKind::UpstreamTruncated, "litellm.APIError: " + options.provider_label +
-                                                      "Exception - the stream ended before the answer did");
 }
 
 Status OpenAiStream::finish(std::vector<std::string_view>& pieces) {
@@ -416,7 +403,7 @@ Status OpenAiStream::finish(std::vector<std::string_view>& pieces) {
     if (!taken && taken.error().kind != ErrorKind::UpstreamMalformed) {
       status = taken;
     } else if (!state.done) {
-      status = state.complete() ? state.end() : Status(state.ended_early());
+      status = state.complete() ? state.end() : Status(ended_early(state.options.provider_label));
     }
   }
   if (!state.out.empty()) pieces.push_back(state.out);

@@ -446,8 +446,7 @@ void TranslatedStream::append_usage_event(const domain::Usage& usage) {
 // The stream is complete: what is still owed, in order.
 Status TranslatedStream::end() {
   if (choices_.empty()) {
-    return base::fail(ErrorKind::UpstreamTruncated, "litellm.APIError: " + options_.provider_label +
-                                                        "Exception - the stream ended without a single choice");
+    return ended_empty(options_.provider_label);
   }
   for (Choice& choice : choices_) {
     if (!choice.finished) take_finish(choice, Finish::None, {});
