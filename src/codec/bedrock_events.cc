@@ -168,7 +168,7 @@ Status BedrockEvents::take_whole(std::vector<ChatEvent>& out) {
 }
 
 Status BedrockEvents::feed(std::string_view bytes, std::vector<ChatEvent>& out) {
-  if (bytes.empty()) return {};
+  if (bytes.empty() || ended_) return {};  // Nothing behind the end matters.
   texts_.clear();
   // A frame begins with the high byte of a length below 24 MiB.
   if (form_ == Form::Unknown) form_ = bytes[0] == '{' || bytes[0] == '<' ? Form::Whole : Form::Frames;
@@ -184,6 +184,7 @@ Status BedrockEvents::feed(std::string_view bytes, std::vector<ChatEvent>& out) 
   // Events before the fault are good.
   for (const StreamMessage& message : messages_) {
     if (Status taken = take(message, out); !taken) return taken;
+    if (ended_) return {};
   }
   return fed;
 }
