@@ -68,11 +68,15 @@ class TranslatedStream final : public ReplyStream {
 
   void take_events();
   void take(const ChatEvent& event, const ChatEvent* logprobs);
+  void take_of_choice(Choice& choice, const ChatEvent& event, const ChatEvent* logprobs);
   void take_text(Choice& choice, std::string_view text, const ChatEvent* logprobs);
   void take_tool_start(Choice& choice, const ChatEvent& event);
   void take_tool_arguments(Choice& choice, const ChatEvent& event);
   void take_json(Choice& choice, std::string_view text);
   void take_finish(Choice& choice, Finish finish, std::string_view native_finish);
+  void take_thought(Choice& choice, const ChatEvent& event);
+  void take_refusal(Choice& choice, std::string_view text);
+  void take_extra(Choice& choice, const ChatEvent& event);
   void take_audio(Choice& choice, const ChatEvent& event);
   void let_held_go(Choice& choice);
   void write_content(Choice& choice, std::string_view text, const ChatEvent* logprobs = nullptr);
@@ -325,54 +329,67 @@ void TranslatedStream::take_finish(Choice& choice, Finish finish, std::string_vi
   if (finish_reason_.empty()) finish_reason_ = reason;
 }
 
-void TranslatedStream::take(const ChatEvent& event, const ChatEvent* logprobs) {
-  if (event.kind == Kind::Usage) return;
-  if (event.kind == Kind::End) {
-    ended_ = true;
-    return;
+void TranslatedStream::take_thought(Choice& choice, const ChatEvent& event) {
+  note(event.kind == Kind::Thinking ? event.text : std::string_view());
+  if (!chat() || (event.text.empty() && event.signature.empty())) return;
+  begin_delta(choice);
+  if (event.kind == Kind::Thinking) {
+    out_ += "\"reasoning_content\":";
+    json::append_string(out_, event.text);
+    out_ += ',';
   }
-  if (event.kind == Kind::Start) {
-    started_ = true;
-    if (head_.empty() && !event.id.empty()) id_ = event.id;
-    return;
+  out_ += "\"thinking_blocks\":[";
+  if (event.kind == Kind::RedactedThinking) {
+    append_redacted_thinking(out_, event.text);
+  } else {
+    append_thinking(out_, event.text, event.signature);
   }
-  Choice* const found = choice_of(event.choice);
-  if (found == nullptr || found->finished) return;
-  Choice& choice = *found;
-  const auto thinking = [&](std::string_view reasoning, const auto& append_block) {
-    if (!chat()) return;
-    begin_delta(choice);
-    if (!reasoning.empty()) {
-      out_ += "\"reasoning_content\":";
-      json::append_string(out_, reasoning);
-      out_ += ',';
-    }
-    out_ += "\"thinking_blocks\":[";
-    append_block();
+  out_ += ']';
+  end_delta();
+}
+
+void TranslatedStream::take_refusal(Choice& choice, std::string_view text) {
+  note(text);
+  if (!chat() || text.empty()) return;
+  begin_delta(choice);
+  out_ += "\"refusal\":";
+  json::append_string(out_, text);
+  end_delta();
+}
+
+// Pictures, sources and members of the provider's own: chat only, and none of them is text to count.
+void TranslatedStream::take_extra(Choice& choice, const ChatEvent& event) {
+  if (!chat()) return;
+  begin_delta(choice);
+  if (event.kind == Kind::Image) {
+    out_ += "\"images\":[";
+    append_image(out_, event.media, choice.images++);
     out_ += ']';
-    end_delta();
-  };
+  } else if (event.kind == Kind::Citation) {
+    out_ += "\"annotations\":[";
+    append_annotation(out_, event.citation);
+    out_ += ']';
+  } else {
+    out_ += "\"provider_specific_fields\":{";
+    json::append_string(out_, event.name);
+    append_json(out_ += ':', event.json);
+    out_ += '}';
+  }
+  end_delta();
+}
+
+void TranslatedStream::take_of_choice(Choice& choice, const ChatEvent& event, const ChatEvent* logprobs) {
   switch (event.kind) {
     case Kind::Text:
       take_text(choice, event.text, logprobs);
       break;
     case Kind::Refusal:
-      note(event.text);
-      if (!chat() || event.text.empty()) break;
-      begin_delta(choice);
-      out_ += "\"refusal\":";
-      json::append_string(out_, event.text);
-      end_delta();
+      take_refusal(choice, event.text);
       break;
     case Kind::Thinking:
-      note(event.text);
-      if (!event.text.empty()) thinking(event.text, [&] { append_thinking(out_, event.text, event.signature); });
-      break;
     case Kind::Signature:
-      thinking({}, [&] { append_thinking(out_, {}, event.signature); });
-      break;
     case Kind::RedactedThinking:
-      thinking({}, [&] { append_redacted_thinking(out_, event.text); });
+      take_thought(choice, event);
       break;
     case Kind::ToolStart:
       take_tool_start(choice, event);
@@ -381,35 +398,15 @@ void TranslatedStream::take(const ChatEvent& event, const ChatEvent* logprobs) {
       take_tool_arguments(choice, event);
       break;
     case Kind::Image:
-      if (!chat()) break;
-      begin_delta(choice);
-      out_ += "\"images\":[";
-      append_image(out_, event.media, choice.images++);
-      out_ += ']';
-      end_delta();
+    case Kind::Citation:
+    case Kind::Native:
+      take_extra(choice, event);
       break;
     case Kind::Audio:
       take_audio(choice, event);
       break;
-    case Kind::Citation:
-      if (!chat()) break;
-      begin_delta(choice);
-      out_ += "\"annotations\":[";
-      append_annotation(out_, event.citation);
-      out_ += ']';
-      end_delta();
-      break;
     case Kind::Logprobs:
       write_content(choice, {}, &event);
-      break;
-    case Kind::Native:
-      if (!chat()) break;
-      begin_delta(choice);
-      out_ += "\"provider_specific_fields\":{";
-      json::append_string(out_, event.name);
-      append_json(out_ += ':', event.json);
-      out_ += '}';
-      end_delta();
       break;
     case Kind::Finish:
       take_finish(choice, event.finish, event.native_finish);
@@ -418,6 +415,18 @@ void TranslatedStream::take(const ChatEvent& event, const ChatEvent* logprobs) {
     case Kind::Usage:
     case Kind::End:
       break;
+  }
+}
+
+void TranslatedStream::take(const ChatEvent& event, const ChatEvent* logprobs) {
+  if (event.kind == Kind::Usage) return;
+  if (event.kind == Kind::End) {
+    ended_ = true;
+  } else if (event.kind == Kind::Start) {
+    started_ = true;
+    if (head_.empty() && !event.id.empty()) id_ = event.id;
+  } else if (Choice* const choice = choice_of(event.choice); choice != nullptr && !choice->finished) {
+    take_of_choice(*choice, event, logprobs);
   }
 }
 
