@@ -1,6 +1,7 @@
 #include "pipeline/fetch_media.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/base64.h"
 #include "base/secret.h"
@@ -50,34 +51,49 @@ Task<std::string> encoded(Call& call, std::string bytes) {
   co_return std::move(job->text);
 }
 
-/// The fetches of one call.
+/// The fetches of one call, a few at a time; all on the call's thread.
 class Fetcher {
  public:
-  Fetcher(Call& call, const AttemptLimits& limits)
+  Fetcher(Call& call, std::vector<std::string> urls, const AttemptLimits& limits)
       : call_(call),
         settings_(call.settings().turnpike),
+        urls_(std::move(urls)),
         limits_(limits),
         client_(http::Client::make(*call.worker.thread, {})),
         until_(base::monotonic_now() + settings_.media_fetch_timeout) {}
 
-  /// Errors: InvalidRequest ends a sentence (see `because`); the others are whole.
-  Task<Result<codec::FetchedMedia>> fetch(std::string url);
-  std::uint64_t bytes() const { return bytes_; }
+  /// Into `call.fetched`. The first failure ends the others.
+  Task<Status> run();
 
  private:
-  Task<Result<std::unique_ptr<http::Incoming>>> ask(const MediaUrl& url);
+  Task<void> work(http::Cancel& cancel);
+  Task<Status> fetch_next(http::Cancel& cancel);
+  /// Errors: InvalidRequest ends a sentence (see `because`); the others are whole.
+  Task<Result<codec::FetchedMedia>> fetch(std::string url, http::Cancel& cancel);
+  Task<Result<std::unique_ptr<http::Incoming>>> ask(const MediaUrl& url, http::Cancel& cancel);
   Task<Result<std::string>> read(http::Incoming& incoming);
   /// What a failed wait means: the caller's doing, or the end of whose time.
   tl::unexpected<Error> failed(Error error) const;
+  void end_all() {
+    for (http::Cancel& cancel : cancels_) cancel.request();
+  }
+
+  static constexpr std::size_t kAtOnce = 4;
 
   Call& call_;
   const config::TurnpikeSettings& settings_;
+  const std::vector<std::string> urls_;
   const AttemptLimits limits_;
   /// Of its own: no connection to somebody's server is shared with other calls, and no pool grows with names that
   /// callers choose.
-  std::unique_ptr<http::Client> client_;
-  base::Monotonic until_;
+  const std::unique_ptr<http::Client> client_;
+  const base::Monotonic until_;
+  std::array<http::Cancel, kAtOnce> cancels_;
+  std::size_t next_ = 0;     // Of `urls_`.
+  std::size_t working_ = 0;  // How many of `work` have not ended.
   std::uint64_t bytes_ = 0;  // Of all files so far.
+  Status outcome_;
+  base::Signal ended_;
 };
 
 tl::unexpected<Error> Fetcher::failed(Error error) const {
@@ -91,7 +107,7 @@ tl::unexpected<Error> Fetcher::failed(Error error) const {
   return because("its host cannot be reached or gives no answer", error.message + " " + error.detail);
 }
 
-Task<Result<std::unique_ptr<http::Incoming>>> Fetcher::ask(const MediaUrl& url) {
+Task<Result<std::unique_ptr<http::Incoming>>> Fetcher::ask(const MediaUrl& url, http::Cancel& cancel) {
   const MediaAddresses addresses(settings_.media_fetch_allow, url.origin.host);
   http::Outgoing outgoing;
   outgoing.origin = &url.origin;
@@ -102,38 +118,37 @@ Task<Result<std::unique_ptr<http::Incoming>>> Fetcher::ask(const MediaUrl& url) 
   outgoing.timeouts.connect = std::min(settings_.connect_timeout, settings_.media_fetch_timeout);
   outgoing.timeouts.total = limits_.total;
   outgoing.timeouts.deadline = std::min(until_, limits_.deadline);
-  Result<std::unique_ptr<http::Incoming>> incoming = co_await client_->send(outgoing, *call_.cancel);
+  Result<std::unique_ptr<http::Incoming>> incoming = co_await client_->send(outgoing, cancel);
   if (!incoming) co_return failed(std::move(incoming.error()));
   co_return std::move(*incoming);
 }
 
 Task<Result<std::string>> Fetcher::read(http::Incoming& incoming) {
   const std::uint64_t each = settings_.media_fetch_bytes_max, all = settings_.media_fetch_call_bytes_max;
+  const std::uint64_t announced = incoming.length().value_or(0);
   std::string bytes;
-  std::uint64_t expected = incoming.length().value_or(0);
-  bytes.reserve(std::min(expected, each));
-  for (;;) {
-    expected = std::max<std::uint64_t>(expected, bytes.size());
-    if (expected > each)
+  if (announced <= each) bytes.reserve(announced);
+  for (std::uint64_t expected = announced;; expected = bytes.size()) {
+    if (expected > each) {
       co_return because("it is longer than " + size_text(each) + " (turnpike.media_fetch_bytes_max)");
-    if (bytes_ + expected > all) {
+    }
+    if (bytes_ + (expected - bytes.size()) > all) {
       co_return because("the files of the call are longer than " + size_text(all) +
                         " (turnpike.media_fetch_call_bytes_max)");
     }
     Result<std::string_view> slice = co_await incoming.read();
     if (!slice) co_return failed(std::move(slice.error()));
-    if (slice->empty()) break;
+    if (slice->empty()) co_return bytes;
     bytes += *slice;
+    bytes_ += slice->size();
   }
-  bytes_ += bytes.size();
-  co_return bytes;
 }
 
-Task<Result<codec::FetchedMedia>> Fetcher::fetch(std::string url) {
+Task<Result<codec::FetchedMedia>> Fetcher::fetch(std::string url, http::Cancel& cancel) {
   for (int redirects = 0;; ++redirects) {
     const Result<MediaUrl> parts = parse_media_url(url);
     if (!parts) co_return base::fail(parts.error());
-    Result<std::unique_ptr<http::Incoming>> incoming = co_await ask(*parts);
+    Result<std::unique_ptr<http::Incoming>> incoming = co_await ask(*parts, cancel);
     if (!incoming) co_return base::fail(std::move(incoming.error()));
     const int status = (*incoming)->status();
     if (is_redirect(status)) {
@@ -167,33 +182,61 @@ Error told(const Call& call, const std::string& url, Error error) {
   return error;
 }
 
+Task<Status> Fetcher::fetch_next(http::Cancel& cancel) {
+  const std::string& url = urls_[next_++];
+  Result<codec::FetchedMedia> media = co_await fetch(url, cancel);
+  if (media) {
+    ++call_.gateway.media.fetched;
+    call_.fetched.emplace(url, std::move(*media));
+    co_return Status{};
+  }
+  Error error = std::move(media.error());
+  co_return base::fail(error.kind == ErrorKind::InvalidRequest ? told(call_, url, std::move(error)) : std::move(error));
+}
+
+Task<void> Fetcher::work(http::Cancel& cancel) {
+  while (outcome_ && next_ < urls_.size()) {
+    Status fetched;
+    try {
+      fetched = co_await fetch_next(cancel);
+    } catch (const std::exception& failure) {
+      fetched = base::fail(ErrorKind::Internal, "a file named by URL could not be fetched", failure.what());
+    }
+    if (fetched || !outcome_) continue;
+    outcome_ = std::move(fetched);
+    end_all();
+  }
+  if (--working_ == 0) ended_.fire();
+}
+
+Task<Status> Fetcher::run() {
+  if (call_.cancel->requested()) co_return base::fail(http::ExchangeClock::cancelled());
+  call_.cancel->set_action([this] { end_all(); });
+  working_ = std::min(kAtOnce, urls_.size());
+  for (std::size_t i = 0, count = working_; i < count; ++i) base::spawn(work(cancels_[i]));
+  co_await ended_;
+  call_.cancel->set_action({});
+  call_.gateway.media.bytes += bytes_;
+  co_return std::move(outcome_);
+}
+
 }  // namespace
 
 Task<Status> fetch_media(Call& call, std::vector<std::string> urls, AttemptLimits limits) {
   std::erase_if(urls, [&call](const std::string& url) { return call.fetched.contains(url); });
   if (urls.empty()) co_return Status{};
-  MediaCounters& counters = call.gateway.media;
   const auto count_max = static_cast<std::size_t>(call.settings().turnpike.media_fetch_count_max);
+  Status fetched;
   if (urls.size() > count_max) {
-    ++counters.refused;
-    co_return base::fail(
-        told(call, urls[count_max],
-             because("a call may name " + std::to_string(count_max) + " files by URL (turnpike.media_fetch_count_max)")
-                 .value()));
+    const std::string why =
+        "a call may name " + std::to_string(count_max) + " files by URL (turnpike.media_fetch_count_max)";
+    fetched = base::fail(told(call, urls[count_max], because(why).value()));
+  } else {
+    Fetcher fetcher(call, std::move(urls), limits);
+    fetched = co_await fetcher.run();
   }
-  Fetcher fetcher(call, limits);
-  for (const std::string& url : urls) {
-    Result<codec::FetchedMedia> media = co_await fetcher.fetch(url);
-    if (!media) {
-      if (media.error().kind != ErrorKind::InvalidRequest) co_return base::fail(std::move(media.error()));
-      ++counters.refused;
-      co_return base::fail(told(call, url, std::move(media.error())));
-    }
-    ++counters.fetched;
-    call.fetched.emplace(url, std::move(*media));
-  }
-  counters.bytes += fetcher.bytes();
-  co_return Status{};
+  if (!fetched && fetched.error().kind == ErrorKind::InvalidRequest) ++call.gateway.media.refused;
+  co_return fetched;
 }
 
 }  // namespace turnpike::pipeline

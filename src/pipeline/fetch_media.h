@@ -10,7 +10,7 @@
 namespace turnpike::pipeline {
 
 /// Fetches the files that a call names by URL and its target wants as bytes into `call.fetched`, where further attempts
-/// find them. One after the other, over connections of the call's own.
+/// find them: a few at a time, over connections of the call's own.
 ///
 /// Limits: turnpike.media_fetch_* (count, bytes of each and of all, time); `kRedirectsMax`; http and https; ports 80
 /// and

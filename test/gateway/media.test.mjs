@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { test } from 'node:test';
 import { TokenServer } from '../harness/token_server.mjs';
-import { Gateway, scene } from '../harness/turnpike.mjs';
+import { Gateway, scene, until } from '../harness/turnpike.mjs';
 
 const png = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), crypto.randomBytes(500)]);
 const large = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), crypto.randomBytes(3 << 20)]);
@@ -36,7 +36,7 @@ async function withHost(settings, body, { routes = [], router = {} } = {}) {
   }
 }
 
-const show = (gateway, urls, more = {}) => gateway.chat({ model: 'claude', messages: [{ role: 'user', content: [{ type: 'text', text: 'What is it?' }, ...[urls].flat().map((url) => ({ type: 'image_url', image_url: { url } }))] }], ...more });
+const show = (gateway, urls, more = {}, options = {}) => gateway.chat({ model: 'claude', messages: [{ role: 'user', content: [{ type: 'text', text: 'What is it?' }, ...[urls].flat().map((url) => ({ type: 'image_url', image_url: { url } }))] }], ...more }, options);
 
 function assertRefused(reply, why, at = 1) {
   assert.equal(reply.status, 400, reply.text);
@@ -102,7 +102,8 @@ test('files are limited in number, size and time', async () => {
     const url = (name) => `${host.url}/${name}`;
     assertRefused(await show(gateway, url('large')), /it is longer than 2 MiB \(turnpike\.media_fetch_bytes_max\)/);
     assertRefused(await show(gateway, url('endless')), /media_fetch_call_bytes_max|media_fetch_bytes_max/);
-    assertRefused(await show(gateway, [url('picture?1'), url('picture?2')]), /the files of the call are longer than 900 bytes/, 2);
+    const both = await show(gateway, [url('picture?1'), url('picture?2')]);
+    assertRefused(both, /the files of the call are longer than 900 bytes/, both.json.error.param.includes('[2]') ? 2 : 1);
     assertRefused(await show(gateway, url('slow')), /it takes longer than turnpike\.media_fetch_timeout allows/);
     assertRefused(await show(gateway, [url('picture?1'), url('picture?2'), url('picture?3')]), /a call may name 2 files by URL/, 3);
     assert.equal(provider.requests.length, 0);
@@ -114,6 +115,32 @@ test('files are limited in number, size and time', async () => {
     assert.equal(reply.status, 408, reply.text);
     assert.equal(provider.requests.length, 0);
   });
+});
+
+test('several files are fetched at once, and the first that fails ends the others', async () => {
+  let asked;
+  const all = new Promise((resolve) => (asked = resolve));
+  const routes = [
+    [/^GET \/together\/[1-4]/, () => ({ bytes: png, after: all })],
+    [/^GET \/never/, () => ({ after: new Promise(() => {}) })],
+  ];
+  await withHost(() => ({ media_fetch_allow: ['127.0.0.1'] }), async (gateway, host, provider) => {
+    const reply = show(gateway, [1, 2, 3, 4, 5].map((i) => `${host.url}/${i < 5 ? 'together' : 'picture'}/${i}`));
+    await until(() => host.requests.length === 4, 'four requests that wait for each other');
+    asked();
+    assert.equal((await reply).status, 200);
+    assert.deepEqual(JSON.parse(provider.requests[0].body).messages[0].content.map((part) => part.type), ['text', 'image', 'image', 'image', 'image', 'image']);
+    assertRefused(await show(gateway, [`${host.url}/never/1`, `${host.url}/never/2`, `${host.url}/nothing`]), /its host answers 404/, 3);
+    await until(() => host.sockets.size === 0, 'the connections of the others to close');
+    // So does a caller who goes.
+    const gone = new AbortController();
+    const left = show(gateway, [`${host.url}/never/3`, `${host.url}/never/4`], {}, { signal: gone.signal }).catch((error) => error);
+    await until(() => host.asked(/never\/4/).length === 1, 'the requests');
+    gone.abort();
+    await left;
+    await until(() => host.sockets.size === 0, 'the connections to close');
+    assert.equal(provider.requests.length, 1);
+  }, { routes });
 });
 
 test('a file is fetched once for all attempts of its call', async () => {
