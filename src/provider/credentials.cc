@@ -6,7 +6,7 @@
 #include "credential/exchanged.h"
 #include "credential/google.h"
 #include "credential/shared_source.h"
-#include "provider/aim.h"
+#include "provider/own_aim.h"
 
 // How each provider's credential is found: docs/credentials.md is the same for operators.
 namespace turnpike::provider {
@@ -260,15 +260,25 @@ SourceRef databricks(const AimInput& input) {
       [&] { return credential::databricks_credential(read.label(), workspace, id, secret, read.trust()); });
 }
 
+// Snowflake. LiteLLM tells programmatic access tokens from JWTs by "pat/", which is ours alone.
+
+SourceRef snowflake(const AimInput& input) {
+  constexpr std::string_view kPrefix = "pat/";
+  const std::string key = snowflake_key(input);
+  if (!key.starts_with(kPrefix)) return nullptr;
+  return credential::static_credential(base::Secret(key.substr(kPrefix.size())));
+}
+
 struct Row {
   std::string_view provider;
   SourceRef (*source)(const AimInput&);
 };
 constexpr Row kRows[] = {
-    {"azure", &azure},           {"azure_ai", &azure},           {"azure_text", &azure},
-    {"bedrock", &bedrock},       {"bedrock_converse", &bedrock}, {"databricks", &databricks},
-    {"sagemaker", &aws_keys},    {"sagemaker_chat", &aws_keys},  {"vertex_ai", &vertex},
-    {"vertex_ai_beta", &vertex}, {"watsonx", &watsonx},          {"watsonx_text", &watsonx},
+    {"azure", &azure},          {"azure_ai", &azure},           {"azure_text", &azure},
+    {"bedrock", &bedrock},      {"bedrock_converse", &bedrock}, {"databricks", &databricks},
+    {"sagemaker", &aws_keys},   {"sagemaker_chat", &aws_keys},  {"snowflake", &snowflake},
+    {"vertex_ai", &vertex},     {"vertex_ai_beta", &vertex},    {"watsonx", &watsonx},
+    {"watsonx_text", &watsonx},
 };
 
 }  // namespace

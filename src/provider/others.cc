@@ -61,8 +61,14 @@ void complete_databricks(const AimInput&, Target& target) {
   put_in_front(target, "/serving-endpoints");
 }
 
-void complete_snowflake(const AimInput&, Target& target) {
+void complete_snowflake(const AimInput& input, Target& target) {
   put_in_front(target, "/api/v2/cortex/v1");
+  constexpr std::string_view kField = "X-Snowflake-Authorization-Token-Type: ";
+  if (target.extra_fields.find(kField) != std::string::npos) return;
+  const std::string key = snowflake_key(input);
+  const bool jwt = key.starts_with("eyJ");
+  if (!jwt && !key.starts_with("pat/")) return;  // OAuth, which Snowflake tells itself.
+  target.extra_fields.append(kField).append(jwt ? "KEYPAIR_JWT" : "PROGRAMMATIC_ACCESS_TOKEN").append("\r\n");
 }
 
 void complete_datarobot(const AimInput&, Target& target) {
@@ -97,6 +103,13 @@ Result<std::string> account_base_url(const AimInput& input) {
   const Row* row = find_row(input);
   if (row == nullptr || row->base_url == nullptr) return std::string();
   return row->base_url(input);
+}
+
+std::string snowflake_key(const AimInput& input) {
+  if (!input.api_key.empty()) return input.api_key.reveal();
+  if (std::string key = input.setting({}, {"SNOWFLAKE_JWT"}); !key.empty()) return key;
+  const std::string token = input.setting({}, {"SNOWFLAKE_PAT"});
+  return token.empty() || token.starts_with("pat/") ? token : "pat/" + token;
 }
 
 void complete_other(const AimInput& input, Target& target) {

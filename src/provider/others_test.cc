@@ -72,6 +72,26 @@ TEST(CompleteTarget, PutsInFrontWhatABareAddressLacks) {
   }
 }
 
+TEST(CompleteTarget, TellsSnowflakeWhatKindOfTokenItGets) {
+  const std::pair<std::pair<const char*, const char*>, const char*> cases[] = {
+      {{"SNOWFLAKE_JWT", "eyJhbGciOi"}, "X-Snowflake-Authorization-Token-Type: KEYPAIR_JWT\r\n"},
+      {{"SNOWFLAKE_JWT", "pat/abc"}, "X-Snowflake-Authorization-Token-Type: PROGRAMMATIC_ACCESS_TOKEN\r\n"},
+      {{"SNOWFLAKE_PAT", "abc"}, "X-Snowflake-Authorization-Token-Type: PROGRAMMATIC_ACCESS_TOKEN\r\n"},
+      {{"SNOWFLAKE_JWT", "oauth-token"}, ""},
+  };
+  for (const auto& [variable, fields] : cases) {
+    SCOPED_TRACE(variable.second);
+    const AimInput input = input_for("snowflake", {{variable.first, variable.second}});
+    Target target;
+    complete_target(input, target);
+    complete_target(input, target);
+    EXPECT_EQ(target.extra_fields, fields);
+    const Result<std::shared_ptr<credential::CredentialSource>> source = own_credential(input);
+    ASSERT_TRUE(source);
+    EXPECT_EQ(*source != nullptr, std::string_view(fields).find("PROGRAMMATIC") != std::string_view::npos);
+  }
+}
+
 TEST(CompleteTarget, GivesWatsonxItsVersionAndProject) {
   Target target;
   complete_target(input_for("watsonx", {}), target);

@@ -15,6 +15,8 @@ void complete_azure(const AimInput& input, Target& target);
 /// Cloudflare, Databricks, watsonx, Snowflake, DataRobot: the account's address.
 Result<std::string> account_base_url(const AimInput& input);
 void complete_other(const AimInput& input, Target& target);
+/// As configured: a JWT, or "pat/" and a programmatic access token.
+std::string snowflake_key(const AimInput& input);
 
 /// Vertex AI: Google's own models and those of other makers, each in its dialect. The address ends behind the location
 /// ("/v1/projects/p/locations/l"), for OpenAI's dialect behind the endpoint, for rawPredict behind the model.
