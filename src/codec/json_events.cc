@@ -33,7 +33,7 @@ Status JsonEventDecoder::take_events(std::vector<ChatEvent>& out) {
     if (data.empty() || data.starts_with("[DONE]")) continue;
     const Status parsed = document.parse(data);
     if (!parsed || !document.root().is(Kind::Object)) {
-      if (ended()) return {};  // Whoever had stopped at the end would not have seen it.
+      if (ended()) continue;  // Whoever had stopped at the end would not have seen it.
       return protocol::unreadable_stream(label_, parsed ? "an event is no JSON object" : parsed.error().message, data);
     }
     const Value root = document.root();
