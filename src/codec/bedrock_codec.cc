@@ -97,6 +97,16 @@ std::string request_metadata(std::string_view metadata_json) {
   return out.empty() ? out : out + "}";
 }
 
+/// Claude cannot think before a call it is made to make, nor go on from calls made without thinking.
+bool is_thinking_in_vain(const ChatRequest& request, const EncodeInput& input,
+                         const BedrockConversation& conversation) {
+  using Kind = protocol::ToolChoice::Kind;
+  const Kind choice = request.tool_choice.kind;
+  if (bedrock_maker(input.target) != BedrockMaker::Anthropic) return false;
+  if (choice == Kind::Required || choice == Kind::Named) return true;
+  return conversation.thoughtless && !input.traits.has(Trait::AdaptiveThinking);
+}
+
 /// Puts Converse's members together; the first to say one wins.
 class Body {
  public:
@@ -137,8 +147,7 @@ Status BedrockCodec::encode_chat(ChatRequest& request, const EncodeInput& input,
   Body body;
   BedrockFields fields;
   std::vector<ChatRequest::Extra> own;
-  const BedrockThinking thinking = add_thinking(request, input, fields);
-
+  const protocol::ParamPolicy policy = param_policy(input);
   std::string output;
   if (takes_schema(request.response_format, input.traits)) {
     output = output_config(request.response_format);
@@ -148,9 +157,19 @@ Status BedrockCodec::encode_chat(ChatRequest& request, const EncodeInput& input,
   }
 
   ToolNames names(request, 64, out.terms);
-  const Result<BedrockConversation> conversation = bedrock_conversation(request, input, names);
+  const Result<BedrockConversation> conversation = bedrock_conversation(request, input, policy.modify, names);
   if (!conversation) return base::fail(conversation.error());
-  const Result<BedrockTools> tools = bedrock_tools(request, input, names, conversation->has_tools, thinking.on);
+  BedrockThinking thinking;
+  if (!policy.modify || !is_thinking_in_vain(request, input, *conversation)) {
+    thinking = add_thinking(request, input, fields);
+  }
+  if (thinking.on && bedrock_maker(input.target) == BedrockMaker::Anthropic) {
+    // Who thinks samples as Anthropic likes.
+    const ParamSet taken = ParamSet::all().without({Param::Temperature, Param::TopK});
+    const Status fit = protocol::fit_params(request, taken, policy, input.target.provider->label, input.target.model);
+    if (!fit) return fit;
+  }
+  const Result<BedrockTools> tools = bedrock_tools(request, input, policy, names, conversation->has_tools, thinking.on);
   if (!tools) return base::fail(tools.error());
 
   if (request.parallel_tool_calls == false && !request.tools.empty()) {

@@ -151,6 +151,14 @@ std::vector<Case> sent_cases() {
        hi + R"(,"reasoning_effort":"low","tool_choice":"required",)" + tool,
        "- toolChoice\n"
        R"("thinking")"},
+      {"forced instead of thinking, modified", kClaude, "modify supports_reasoning",
+       hi + R"(,"reasoning_effort":"low","tool_choice":"required",)" + tool,
+       R"("toolChoice":{"any":{}})"
+       "\n- \"thinking\""},
+      {"no thinking behind calls made without, modified", kClaude, "modify supports_reasoning",
+       called + R"(,"reasoning_effort":"low",)" + tool, "- \"thinking\""},
+      {"samples while it thinks, dropped", kClaude, "drop supports_reasoning",
+       hi + R"(,"reasoning_effort":"low","temperature":0.2,"top_k":3)", "- temperature\n- top_k"},
       {"a dummy tool", kClaude, "modify", called, R"("name":"dummy_tool")"},
       {"a tool of Claude's own", kClaude, "", hi + R"(,"tools":[{"type":"computer_20250124","name":"computer"}])",
        R"("additionalModelRequestFields":{"tools":[{"type":"computer_20250124","name":"computer"}]})"
@@ -217,6 +225,8 @@ TEST(BedrockCodec, RefusesByNameWhatConverseLacks) {
       {"several answers", kClaude, "", hi + R"(,"n":2)", "n"},
       {"an effort where nobody thinks", kClaude, "", hi + R"(,"reasoning_effort":"low")", "reasoning_effort"},
       {"sampling", kClaude, "!supports_sampling_params", hi + R"(,"temperature":0.5)", "temperature"},
+      {"sampling while it thinks", kClaude, "supports_reasoning", hi + R"(,"reasoning_effort":"low","temperature":0.2)",
+       "temperature"},
       {"a custom tool", kClaude, "", hi + R"(,"tools":[{"type":"custom","custom":{"name":"f"}}])", "tools[0].type"},
       {"somebody else's tool", kNova, "", hi + R"(,"tools":[{"type":"computer_20250124","name":"computer"}])",
        "tools[0].type"},

@@ -43,8 +43,8 @@ struct Turn {
 
 class Conversation {
  public:
-  Conversation(const protocol::ChatRequest& request, const EncodeInput& input, ToolNames& names)
-      : request_(request), input_(input), names_(names) {}
+  Conversation(const protocol::ChatRequest& request, const EncodeInput& input, bool modify, ToolNames& names)
+      : request_(request), input_(input), modify_(modify), names_(names) {}
 
   Result<BedrockConversation> write();
 
@@ -59,16 +59,19 @@ class Conversation {
   void put(Turn& turn, std::string json, const protocol::CacheMark& mark, Piece::Rank rank = Piece::Rank::Middle) const;
   void add_system(const Message& message);
   Status repair();
+  bool calls_last() const;
   void write_turns(std::string& out);
 
   const protocol::ChatRequest& request_;
   const EncodeInput& input_;
+  bool modify_;
   ToolNames& names_;
   BedrockDocumentNames documents_;
   std::set<std::string, std::less<>> answered_;
   std::vector<Turn> turns_;
   std::string system_;
   bool has_tools_ = false;
+  bool has_thoughts_ = false;
 };
 
 void Conversation::put(Turn& turn, std::string json, const protocol::CacheMark& mark, Piece::Rank rank) const {
@@ -161,6 +164,7 @@ void Conversation::add_call(const Block& call, Turn& turn) {
 
 /// A thought without its seal is refused by the models that seal theirs: it goes as what it reads like, a text.
 void Conversation::add_thought(const Block& block, Turn& turn) {
+  has_thoughts_ |= block.kind == Block::Kind::RedactedThinking || !block.signature.empty();
   if (block.kind == Block::Kind::RedactedThinking) {
     put(turn, "{\"reasoningContent\":{\"redactedContent\":" + json::quoted(block.text) + "}}", {}, Piece::Rank::First);
   } else if (!block.signature.empty()) {
@@ -230,25 +234,32 @@ Status Conversation::add(const Message& message, std::size_t index) {
 
 /// Converse wants a user's turn first, and something in each; a model that takes no prefill wants one last as well.
 Status Conversation::repair() {
-  const bool modify = input_.target.modify_params;
   if (turns_.empty() || turns_[0].role != "user") {
-    if (!modify) {
+    if (!modify_) {
       return refuse_param(input_, "messages", "wants a user's message first; modify_params puts one in");
     }
     turns_.insert(turns_.begin(), Turn{"user", 0, {}});
   }
-  if (modify && turns_.back().role == "assistant" && input_.traits.lacks(domain::Trait::AssistantPrefill)) {
+  if (modify_ && turns_.back().role == "assistant" && input_.traits.lacks(domain::Trait::AssistantPrefill)) {
     turns_.push_back(Turn{"user", request_.messages.size(), {}});
   }
   for (Turn& turn : turns_) {
     if (!turn.pieces.empty()) continue;
-    if (!modify) {
+    if (!modify_) {
       const std::string path = "messages[" + std::to_string(turn.message) + "].content";
       return refuse_param(input_, path, "takes no empty " + path + "; modify_params puts something in");
     }
     turn.pieces.push_back({Piece::Rank::Middle, text_block(kGoOn)});
   }
   return {};
+}
+
+/// Whether the last turn of the assistant calls tools.
+bool Conversation::calls_last() const {
+  const auto last =
+      std::find_if(turns_.rbegin(), turns_.rend(), [](const Turn& turn) { return turn.role == "assistant"; });
+  return last != turns_.rend() && std::any_of(last->pieces.begin(), last->pieces.end(),
+                                              [](const Piece& piece) { return piece.rank == Piece::Rank::Last; });
 }
 
 void Conversation::write_turns(std::string& out) {
@@ -281,6 +292,7 @@ Result<BedrockConversation> Conversation::write() {
   write_turns(out.messages);
   if (!system_.empty()) out.system = "[" + system_ + "]";
   out.has_tools = has_tools_;
+  out.thoughtless = !has_thoughts_ && calls_last();
   return out;
 }
 
@@ -296,8 +308,8 @@ void append_cache_point(std::string& out, const protocol::CacheMark& mark, const
 }
 
 Result<BedrockConversation> bedrock_conversation(const protocol::ChatRequest& request, const EncodeInput& input,
-                                                 ToolNames& names) {
-  return Conversation(request, input, names).write();
+                                                 bool modify, ToolNames& names) {
+  return Conversation(request, input, modify, names).write();
 }
 
 }  // namespace turnpike::codec

@@ -43,8 +43,9 @@ Result<std::string> schema_of(const Tool& tool, bool strict) {
 
 class ToolWriter {
  public:
-  ToolWriter(protocol::ChatRequest& request, const EncodeInput& input, ToolNames& names)
-      : request_(request), input_(input), names_(names) {}
+  ToolWriter(protocol::ChatRequest& request, const EncodeInput& input, const protocol::ParamPolicy& policy,
+             ToolNames& names)
+      : request_(request), input_(input), policy_(policy), names_(names) {}
 
   Result<BedrockTools> write(bool history_has_tools, bool thinks);
 
@@ -59,6 +60,7 @@ class ToolWriter {
 
   protocol::ChatRequest& request_;
   const EncodeInput& input_;
+  const protocol::ParamPolicy& policy_;
   ToolNames& names_;
   BedrockTools out_;
   std::string tools_;
@@ -117,11 +119,7 @@ Status ToolWriter::add(const Tool& tool, std::size_t index) {
 }
 
 Status ToolWriter::refuse_choice() {
-  const protocol::ParamPolicy policy{.drop = input_.target.drop_unsupported || input_.target.modify_params,
-                                     .modify = input_.target.modify_params,
-                                     .additional_drop = {},
-                                     .allowed = input_.target.allowed_params};
-  return protocol::fit_params(request_, protocol::ParamSet::all().without({Param::ToolChoice}), policy,
+  return protocol::fit_params(request_, protocol::ParamSet::all().without({Param::ToolChoice}), policy_,
                               input_.target.provider->label, input_.target.model);
 }
 
@@ -172,7 +170,7 @@ Result<BedrockTools> ToolWriter::write(bool history_has_tools, bool thinks) {
     tools_.append(tools_.empty() ? "" : ",").append(R"({"systemTool":{"name":"nova_grounding"}})");
   }
   if (tools_.empty() && history_has_tools) {
-    if (!input_.target.modify_params) {
+    if (!policy_.modify) {
       return refuse_param(input_, "tools",
                           "wants tools where the conversation has tool calls; modify_params puts a dummy in");
     }
@@ -189,9 +187,10 @@ Result<BedrockTools> ToolWriter::write(bool history_has_tools, bool thinks) {
 
 }  // namespace
 
-Result<BedrockTools> bedrock_tools(protocol::ChatRequest& request, const EncodeInput& input, ToolNames& names,
-                                   bool history_has_tools, bool thinks) {
-  return ToolWriter(request, input, names).write(history_has_tools, thinks);
+Result<BedrockTools> bedrock_tools(protocol::ChatRequest& request, const EncodeInput& input,
+                                   const protocol::ParamPolicy& policy, ToolNames& names, bool history_has_tools,
+                                   bool thinks) {
+  return ToolWriter(request, input, policy, names).write(history_has_tools, thinks);
 }
 
 }  // namespace turnpike::codec

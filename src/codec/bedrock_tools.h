@@ -17,7 +17,8 @@ struct BedrockTools {
 /// `history_has_tools`: a tool was called, or answered, earlier in the conversation; Converse then wants a toolConfig.
 /// Errors: InvalidRequest naming what cannot be said: custom tools, a schema that is no object's, a choice the model or
 ///         its thinking does not allow, no tools where the history has some.
-Result<BedrockTools> bedrock_tools(protocol::ChatRequest& request, const EncodeInput& input, ToolNames& names,
-                                   bool history_has_tools, bool thinks);
+Result<BedrockTools> bedrock_tools(protocol::ChatRequest& request, const EncodeInput& input,
+                                   const protocol::ParamPolicy& policy, ToolNames& names, bool history_has_tools,
+                                   bool thinks);
 
 }  // namespace turnpike::codec
