@@ -210,6 +210,9 @@ void GeminiReader::take_part(const Value& part, std::uint32_t choice, Candidate&
 void GeminiReader::take_grounding(const Value& grounding, std::uint32_t choice, Candidate& candidate) {
   if (!grounding.is(Kind::Object)) return;
   add_native(choice, "groundingMetadata", texts_->keep(json::compact(grounding.raw())));
+  std::uint64_t searches = 0;
+  for (const Value query : grounding.find("webSearchQueries").elements()) searches += query.inner().empty() ? 0 : 1;
+  searches_[choice] = std::max(searches_[choice], searches);
   std::vector<Value> sources;
   for (const Value chunk : grounding.find("groundingChunks").elements()) {
     Value source = chunk.find("web");
@@ -302,6 +305,9 @@ Status GeminiReader::take(const Value& root, protocol::Texts& texts, std::vector
     event.native_finish = text(reason);
   }
   take_usage(root.find("usageMetadata"));
+  std::uint64_t searches = 0;
+  for (const auto& [choice, count] : searches_) searches += count;
+  if (usage_ && searches > 0) usage_->set(domain::Unit::Queries, searches);
   return {};
 }
 

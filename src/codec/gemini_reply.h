@@ -93,6 +93,7 @@ class GeminiReader {
   bool said_ = false;     // Something, by any candidate.
   std::map<std::uint32_t, Candidate> candidates_;
   std::optional<domain::Usage> usage_;
+  std::map<std::uint32_t, std::uint64_t> searches_;  // Of the web, by candidate; billed beside the tokens.
   std::string tier_;
   // Of the call under way.
   protocol::Texts* texts_ = nullptr;

@@ -338,6 +338,13 @@ TEST(GeminiEvents, TheLastUsageCounts) {
   EXPECT_EQ(all.tier, "flex");
 }
 
+TEST(GeminiEvents, SearchesAreCountedOnce) {
+  const std::string_view grounded =
+      R"({"candidates":[{"content":{"parts":[{"text":"A"}]},"groundingMetadata":{"webSearchQueries":["a","b",""]}}]})";
+  const Read all = read({grounded, grounded, R"({"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":7}})"});
+  EXPECT_EQ(show(all.usage), counts({{Unit::InputTokens, 3}, {Unit::OutputTokens, 7}, {Unit::Queries, 2}}));
+}
+
 // A stream cut off before the counts of its output came: nothing was said of the text that did.
 TEST(GeminiEvents, OutputThatIsNotCountedYetIsUnsaid) {
   const Read cut =

@@ -118,7 +118,8 @@ Sum add_up(const Prices& prices, const domain::Usage& usage, const BillTerms& te
     }
     anything_priced = true;
     other_unit_priced |= !is_token(entry.unit);
-    const Grains product = price.grains() * static_cast<Grains>(entry.count);
+    const bool once = entry.unit == Unit::Queries && prices.search_by_prompt;
+    const Grains product = price.grains() * static_cast<Grains>(once ? 1 : entry.count);
     sum.absurd |= product > kProductMax;
     sum.grains += product;
   }

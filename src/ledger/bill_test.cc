@@ -44,7 +44,24 @@ struct Case {
   std::int64_t hold_nano;
 };
 
+constexpr const char* kSearchesByPrompt =
+    R"({"litellm_provider": "gemini", "input_cost_per_token": 1e-06,
+        "search_context_cost_per_query": {"search_context_size_medium": 0.035}})";
+constexpr const char* kSearchesByQuery =
+    R"({"litellm_provider": "gemini", "input_cost_per_token": 1e-06, "web_search_billing_unit": "per_query",
+        "search_context_cost_per_query": {"search_context_size_medium": 0.014}})";
+
 const Case kCases[] = {
+    {"Google's older models: searches of one prompt cost once, 1000 x 0.000001 + 0.035",
+     kSearchesByPrompt,
+     {{Unit::InputTokens, 1000}, {Unit::Queries, 3}},
+     36'000'000,
+     36'000'000},
+    {"Google's newer models: each search, 1000 x 0.000001 + 3 x 0.014",
+     kSearchesByQuery,
+     {{Unit::InputTokens, 1000}, {Unit::Queries, 3}},
+     43'000'000,
+     43'000'000},
     {"Anthropic with a cache write (AC-PRICE-1)",
      kAnthropic,
      {{Unit::InputTokens, 3}, {Unit::CacheWriteTokens, 12'304}, {Unit::OutputTokens, 550}},

@@ -18,6 +18,7 @@ constexpr std::string_view kNotModels[] = {"sample_spec", "fallback_generalizati
 constexpr std::string_view kLeftOut[] = {"source", "comment", "metadata"};
 constexpr std::string_view kTiers = "tiered_pricing";
 constexpr std::string_view kRange = "range";
+constexpr std::string_view kSearchByPrompt[] = {"gemini", "vertex_ai", "vertex_ai-language-models"};
 constexpr std::string_view kSearch = "search_context_cost_per_query";
 
 template <std::size_t kSize>
@@ -48,6 +49,7 @@ class EntryBuilder {
     cache_hit_ = Price();
     legacy_max_ = 0;
     elsewhere_ = false;
+    by_query_ = false;
     tier_ = {};
   }
 
@@ -67,6 +69,10 @@ class EntryBuilder {
       const bool only = !elsewhere_ && text == "global";
       elsewhere_ = !only;
       prices_.traits.set(domain::Trait::GlobalOnly, only);
+      return {};
+    }
+    if (field == "web_search_billing_unit") {
+      by_query_ = text == "per_query";
       return {};
     }
     if (field == "max_tokens") {
@@ -92,6 +98,8 @@ class EntryBuilder {
     const bool has_cache_read = prices_.find(PriceField::CacheRead).known();
     if (cache_hit_.known() && !has_cache_read) prices_.set({PriceField::CacheRead}, cache_hit_);
     if (prices_.max_output_tokens == 0) prices_.max_output_tokens = legacy_max_;
+    // Google charges its older models' searches by the prompt; all others charge each search.
+    prices_.search_by_prompt = one_of(prices_.provider, kSearchByPrompt) && !by_query_;
     return std::move(prices_);
   }
 
@@ -134,6 +142,7 @@ class EntryBuilder {
   Price cache_hit_;
   std::uint64_t legacy_max_ = 0;
   bool elsewhere_ = false;  // A region that is not "global" has been named.
+  bool by_query_ = false;   // web_search_billing_unit
   Prices::Row tier_;
 };
 

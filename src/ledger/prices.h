@@ -48,6 +48,7 @@ class Prices {
   std::uint64_t uplift_eu_ppb = 0;
   std::uint64_t host_factor_ppb = 0;  // Multiplies every bill; 0: none. Set by `apply_host`.
   domain::ModelTraits traits;         // What the model can do.
+  bool search_by_prompt = false;      // Searches of the web are charged once a call, however many there were.
 
   /// The price of an image of one quality ("": of any) and size, where the list has several.
   struct ImagePrice {
