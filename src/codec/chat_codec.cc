@@ -44,6 +44,25 @@ std::string_view without_paths(std::string_view json, const protocol::ParamPolic
   return json;
 }
 
+// What only a text completion can ask for: no chat has a word for it.
+Status leave_out_of_chat(ChatRequest& request, const protocol::ParamPolicy& policy, std::string_view label) {
+  for (const std::string_view name : {"suffix", "echo", "best_of"}) {
+    const auto asked = std::erase_if(request.extras, [&](const ChatRequest::Extra& extra) {
+      return extra.key == name && extra.json != "false" && extra.json != "1" && extra.json != "\"\"";
+    });
+    std::erase_if(request.extras, [&](const ChatRequest::Extra& extra) { return extra.key == name; });
+    if (asked == 0 || policy.drop) continue;
+    Error error;
+    error.kind = ErrorKind::InvalidRequest;
+    error.param = name;
+    error.code = "unsupported_parameter";
+    error.message = "litellm.UnsupportedParamsError: '" + error.param + "' is not supported: a text completion of " +
+                    std::string(label) + " is a chat. Set drop_params to leave it out.";
+    return base::fail(std::move(error));
+  }
+  return {};
+}
+
 // Whether a body may name the address of a file: such members end in "_url" or "_id", rare in prose.
 bool may_name_address(std::string_view body) {
   for (std::size_t at = body.find('_'); at != std::string_view::npos; at = body.find('_', at + 1)) {
@@ -101,19 +120,26 @@ Result<Encoded> ChatCodec::encode(const EncodeInput& input) const {
   if (Status fit = protocol::fit_params(*request, supported(input), policy, label, input.target.model); !fit) {
     return base::fail(std::move(fit.error()));
   }
-  for (protocol::Message& message : request->messages) {
-    if (input.fetched == nullptr) break;
-    each_at_address(message.blocks, [&](Block& block) {
-      const auto found = input.fetched->find(std::string(block.media.url));
-      if (found != input.fetched->end() && needs_bytes(block, input)) put_in(block, found->second);
-    });
+  if (input.call.operation == domain::Operation::Completion) {
+    if (Status left = leave_out_of_chat(*request, policy, label); !left) return base::fail(std::move(left.error()));
   }
+  put_fetched(*request, input);
   Encoded encoded;
   encoded.terms.legacy_functions = request->legacy_functions;
   if (Status written = encode_chat(*request, input, encoded); !written) {
     return base::fail(std::move(written.error()));
   }
   return encoded;
+}
+
+void ChatCodec::put_fetched(ChatRequest& request, const EncodeInput& input) const {
+  if (input.fetched == nullptr) return;
+  for (protocol::Message& message : request.messages) {
+    each_at_address(message.blocks, [&](Block& block) {
+      const auto found = input.fetched->find(std::string(block.media.url));
+      if (found != input.fetched->end() && needs_bytes(block, input)) put_in(block, found->second);
+    });
+  }
 }
 
 std::vector<std::string> ChatCodec::urls_to_fetch(const EncodeInput& input) const {

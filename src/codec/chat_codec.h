@@ -31,6 +31,9 @@ class ChatCodec : public Codec {
     static_cast<void>(block), static_cast<void>(input);
     return false;
   }
+
+ private:
+  void put_fetched(protocol::ChatRequest& request, const EncodeInput& input) const;
 };
 
 /// Content-Type, Accept, Accept-Encoding, User-Agent, traceparent, the target's extra fields and the forwarded ones.

@@ -209,6 +209,16 @@ TEST(ChatCodec, ServesTextCompletionsAsChatAndRefusesOtherOperations) {
   const auto encoded = codec.encode(*completion.input);
   ASSERT_TRUE(encoded);
   EXPECT_EQ(body_of(*encoded), "user[text:once] max_tokens=5");
+  const TestCall plain("anthropic", R"({"model":"m","prompt":"once","echo":false,"best_of":1,"suffix":null})",
+                       domain::Operation::Completion);
+  EXPECT_EQ(body_of(*codec.encode(*plain.input)), "user[text:once]");
+  TestCall more("anthropic", R"({"model":"m","prompt":"once","echo":true,"x":1})", domain::Operation::Completion);
+  const auto echo = codec.encode(*more.input);
+  ASSERT_FALSE(echo);
+  EXPECT_EQ(echo.error().param, "echo");
+  EXPECT_EQ(echo.error().code, "unsupported_parameter");
+  more.target.drop_unsupported = true;
+  EXPECT_EQ(body_of(*codec.encode(*more.input)), "user[text:once] +x=1");
   const TestCall embedding("anthropic", R"({"model":"m","input":"x"})", domain::Operation::Embedding);
   const auto refused = codec.encode(*embedding.input);
   ASSERT_FALSE(refused);
