@@ -1,6 +1,7 @@
 #include "codec/anthropic_reply.h"
 
 #include <algorithm>
+#include <array>
 
 #include "codec/anthropic_error.h"
 #include "codec/anthropic_usage.h"
@@ -172,31 +173,33 @@ std::uint64_t count_characters(std::string_view text) {
 }
 
 Result<ChatReply> read_anthropic_reply(const Value& root, std::string_view label) {
-  if (is_anthropic_error(root)) return base::fail(read_anthropic_error(0, root.raw(), label));
-  const Value content = root.find("content");
-  if (!content.is(Kind::Array)) return protocol::unreadable_answer(label, "it has no content", root.raw());
+  enum : std::size_t { kType, kContent, kId, kModel, kStopReason, kUsage, kStopDetails, kContainer, kContext, kCount };
+  static constexpr std::array<std::string_view, kCount> kNames = {
+      "type", "content", "id", "model", "stop_reason", "usage", "stop_details", "container", "context_management"};
+  std::array<Value, kCount> said;
+  root.find_each(kNames, said);
+  if (!said[kContent] || said[kType].inner() == "error") {
+    if (is_anthropic_error(root)) return base::fail(read_anthropic_error(0, root.raw(), label));
+  }
+  if (!said[kContent].is(Kind::Array)) return protocol::unreadable_answer(label, "it has no content", root.raw());
   ChatReply reply;
   const auto text = [&](const Value& value) { return protocol::text_in(value, reply.texts).value_or(value.inner()); };
-  reply.id = text(root.find("id"));
-  reply.model = text(root.find("model"));
+  reply.id = text(said[kId]);
+  reply.model = text(said[kModel]);
   ReplyChoice& choice = reply.choices.emplace_back();
   ContentReader reader(reply, choice);
-  for (const Value block : content.elements()) reader.read(block);
+  for (const Value block : said[kContent].elements()) reader.read(block);
 
-  const std::string_view reason = text(root.find("stop_reason"));
+  const std::string_view reason = text(said[kStopReason]);
   const AnthropicStop stop = anthropic_stop(reason);
   choice.finish = stop.finish;
   if (stop.native) choice.native_finish = reason;
-  for (const std::string_view name : {"stop_details", "container", "context_management"}) {
-    reader.native().set(name, root.find(name));
-  }
+  for (const std::size_t field : {kStopDetails, kContainer, kContext}) reader.native().set(kNames[field], said[field]);
   choice.native_json = reply.texts.keep(reader.native().to_json());
 
-  const Value usage = root.find("usage");
   AnthropicUsage counts;
-  counts.take(usage);
+  reply.service_tier = anthropic_tier(counts.take(said[kUsage]));
   reply.usage = counts.said();
-  reply.service_tier = anthropic_tier(text(usage.find("service_tier")));
   return reply;
 }
 

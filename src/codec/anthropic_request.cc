@@ -39,6 +39,12 @@ bool names_a_person(std::string_view user) {
   return digits >= kPhoneDigitsMin && digits <= kPhoneDigitsMax;
 }
 
+bool must_call(const protocol::ToolChoice& choice) {
+  using Kind = protocol::ToolChoice::Kind;
+  return choice.kind == Kind::Required || choice.kind == Kind::Named ||
+         (choice.kind == Kind::Allowed && choice.must_call);
+}
+
 std::string user_id_of(const ChatRequest& request) {
   std::string user(request.user);
   json::Document metadata;
@@ -94,7 +100,9 @@ void BodyWriter::choose_format() {
 
 Status BodyWriter::fit_thinking(const AnthropicMessages& messages) {
   thinking_ = plan_anthropic_thinking(request_, input_.traits);
-  if (policy_.modify && thinking_.on && thinking_.budget && messages.lacks_thinking()) {
+  // Who is made to call a tool cannot think first, nor go on from a call made without thinking.
+  const bool no_thinking = must_call(request_.tool_choice) || (thinking_.budget && messages.lacks_thinking());
+  if (policy_.modify && thinking_.on && no_thinking) {
     thinking_.json.clear();
     thinking_.on = false;
   }

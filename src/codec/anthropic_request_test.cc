@@ -425,6 +425,10 @@ TEST(AnthropicRequest, Thinking) {
        R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"c0","content":"1"}]}],)"
        R"("tools":[{"name":"f","input_schema":{"type":"object","properties":{}}}]})",
        {.has = {Trait::Reasoning}, .listed = true, .output_max = 4096, .modify = true}},
+      {"nor does who is made to call a tool",
+       R"($HI,"tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"required","reasoning_effort":"low")",
+       R"({$SENT,"tools":[{"name":"f","input_schema":{"type":"object","properties":{}}}],"tool_choice":{"type":"any"}})",
+       {.has = {Trait::Reasoning}, .listed = true, .output_max = 4096, .modify = true}},
       {"a model that cannot", R"($HI,"reasoning_effort":"low")", "{$SENT}", {.listed = true, .drop = true}},
   });
   EXPECT_TRUE(sent(filled(R"($HI,"reasoning_effort":"low")"), {.listed = true}).starts_with("400 reasoning_effort: "));

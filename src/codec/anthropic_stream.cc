@@ -53,11 +53,9 @@ void AnthropicEvents::give_native(std::string_view name, std::string json, std::
 
 void AnthropicEvents::take_usage(const Value& usage, bool placeholder, std::vector<ChatEvent>& out) {
   if (!usage.is(Kind::Object)) return;
-  counts_.take(usage, placeholder);
+  const std::string_view tier = counts_.take(usage, placeholder);
   usage_ = counts_.said();
-  if (const std::string_view tier = text(usage.find("service_tier")); !tier.empty()) {
-    service_tier_ = anthropic_tier(tier);
-  }
+  if (!tier.empty()) service_tier_ = anthropic_tier(tier);
   if (usage_) add(out, ChatEvent::Kind::Usage);
 }
 
@@ -115,7 +113,7 @@ void AnthropicEvents::take_delta(const Value& root, std::vector<ChatEvent>& out)
     const std::string_view part = text(delta.find("partial_json"));
     if (part.empty()) return;
     if (!open->is_tool) {
-      open->input += part;
+      if (open->input.size() + part.size() <= kInputMax) open->input += part;
       return;
     }
     open->arguments = true;

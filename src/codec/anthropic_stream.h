@@ -26,7 +26,8 @@ class AnthropicEvents final : public JsonEventDecoder {
   bool ended() const override { return ended_; }
 
  private:
-  static constexpr std::size_t kOpenMax = 64;  // More without an end: the oldest is forgotten.
+  static constexpr std::size_t kInputMax = 1 << 20;  // Of a server tool; a longer one is shown without.
+  static constexpr std::size_t kOpenMax = 64;        // More without an end: the oldest is forgotten.
   struct Source {
     std::string url;
     std::string title;

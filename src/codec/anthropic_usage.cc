@@ -16,32 +16,35 @@ void take_count(const Value& value, std::optional<std::uint64_t>& count) {
 
 }  // namespace
 
-void AnthropicUsage::take_counts(const Value& usage, Counts& counts) {
-  take_count(usage.find("input_tokens"), counts[kInput]);
-  take_count(usage.find("cache_read_input_tokens"), counts[kCacheRead]);
-  take_count(usage.find("cache_creation_input_tokens"), counts[kCacheWrite]);
-  const Value written = usage.find("cache_creation");
-  take_count(written.find("ephemeral_5m_input_tokens"), counts[kCacheWrite5m]);
-  take_count(written.find("ephemeral_1h_input_tokens"), counts[kCacheWrite1h]);
-  take_count(usage.find("output_tokens"), counts[kOutput]);
-  take_count(usage.find("output_tokens_details").find("thinking_tokens"), counts[kThinking]);
+void AnthropicUsage::take_counts(const Members& usage, Counts& counts) {
+  take_count(usage[kInputTokens], counts[kInput]);
+  take_count(usage[kCacheReadTokens], counts[kCacheRead]);
+  take_count(usage[kCacheWriteTokens], counts[kCacheWrite]);
+  take_count(usage[kCacheCreation].find("ephemeral_5m_input_tokens"), counts[kCacheWrite5m]);
+  take_count(usage[kCacheCreation].find("ephemeral_1h_input_tokens"), counts[kCacheWrite1h]);
+  take_count(usage[kOutputTokens], counts[kOutput]);
+  take_count(usage[kOutputDetails].find("thinking_tokens"), counts[kThinking]);
 }
 
-void AnthropicUsage::take(const Value& usage, bool placeholder) {
-  take_counts(usage, counts_);
+std::string_view AnthropicUsage::take(const Value& usage, bool placeholder) {
+  Members members;
+  usage.find_each(kNames, members);
+  take_counts(members, counts_);
   if (placeholder) counts_[kOutput] = counts_[kThinking] = std::nullopt;
-  take_count(usage.find("server_tool_use").find("web_search_requests"), searches_);
-  const Value iterations = usage.find("iterations");
-  if (!iterations.is(json::Kind::Array)) return;
-  compaction_ = {};
+  take_count(members[kServerToolUse].find("web_search_requests"), searches_);
+  const Value iterations = members[kIterations];
+  if (iterations.is(json::Kind::Array)) compaction_ = {};
   for (const Value iteration : iterations.elements()) {
     if (iteration.find("type").inner() != "compaction") continue;
+    Members of_one;
+    iteration.find_each(kNames, of_one);
     Counts one;
-    take_counts(iteration, one);
+    take_counts(of_one, one);
     for (std::size_t count = 0; count < kCounts; ++count) {
       if (one[count]) compaction_[count] = compaction_[count].value_or(0) + *one[count];
     }
   }
+  return members[kServiceTier].inner();
 }
 
 std::optional<domain::Usage> AnthropicUsage::said() const {

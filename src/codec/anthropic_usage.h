@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "domain/usage.h"
 #include "json/document.h"
@@ -17,12 +18,35 @@ namespace turnpike::codec {
 ///         stand in no total, so they are added here.
 class AnthropicUsage {
  public:
-  /// `placeholder`: the object is that of `message_start`, whose output count is a stand-in.
-  void take(const json::Value& usage, bool placeholder = false);
+  /// `placeholder`: the object is that of `message_start`, whose output count is a stand-in. Returns the service tier
+  /// it names, or nothing.
+  std::string_view take(const json::Value& usage, bool placeholder = false);
   /// Absent until a count was named. While only input was, the output is unsaid.
   std::optional<domain::Usage> said() const;
 
  private:
+  enum Member : std::uint8_t {
+    kInputTokens,
+    kCacheReadTokens,
+    kCacheWriteTokens,
+    kCacheCreation,
+    kOutputTokens,
+    kOutputDetails,
+    kServerToolUse,
+    kIterations,
+    kServiceTier,
+    kMembers
+  };
+  static constexpr std::array<std::string_view, kMembers> kNames = {"input_tokens",
+                                                                    "cache_read_input_tokens",
+                                                                    "cache_creation_input_tokens",
+                                                                    "cache_creation",
+                                                                    "output_tokens",
+                                                                    "output_tokens_details",
+                                                                    "server_tool_use",
+                                                                    "iterations",
+                                                                    "service_tier"};
+  using Members = std::array<json::Value, kMembers>;
   enum Count : std::uint8_t {
     kInput,
     kCacheRead,
@@ -34,7 +58,7 @@ class AnthropicUsage {
     kCounts
   };
   using Counts = std::array<std::optional<std::uint64_t>, kCounts>;
-  static void take_counts(const json::Value& usage, Counts& counts);
+  static void take_counts(const Members& usage, Counts& counts);
 
   Counts counts_;
   Counts compaction_;
