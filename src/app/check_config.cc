@@ -6,6 +6,7 @@
 
 #include "app/snapshot.h"
 #include "config/settings.h"
+#include "provider/provider.h"
 
 namespace turnpike::app {
 
@@ -26,6 +27,7 @@ int check_config(const Options& options) {
   load.path = options.config;
   load.allow_unenforced = options.allow_unenforced;
   load.refusal = &deployment_refusal;
+  load.built_in_provider = [](std::string_view name) { return provider::find_provider(name) != nullptr; };
   const config::Loaded loaded = config::load(load);
   int warnings = 0;
   int errors = 0;

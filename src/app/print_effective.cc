@@ -6,6 +6,7 @@
 
 #include "app/snapshot.h"
 #include "config/effective.h"
+#include "provider/provider.h"
 
 namespace turnpike::app {
 
@@ -14,6 +15,7 @@ int print_effective(const Options& options) {
   load.path = options.config;
   load.allow_unenforced = options.allow_unenforced;
   load.refusal = &deployment_refusal;
+  load.built_in_provider = [](std::string_view name) { return provider::find_provider(name) != nullptr; };
   const config::Loaded loaded = options.config.empty()
                                     ? config::settings_from_environment(provider_keys(), load.environment)
                                     : config::load(load);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "net/blocking.h"
+#include "provider/provider.h"
 
 namespace turnpike::app {
 namespace {
@@ -132,12 +133,14 @@ Result<config::SettingsRef> Process::load_settings(bool reload) {
     load.allow_unenforced = options_.allow_unenforced;
     load.reload = reload;
     load.refusal = &deployment_refusal;
+    load.built_in_provider = [](std::string_view name) { return provider::find_provider(name) != nullptr; };
     loaded = config::load(load);
   } else if (!options_.single.model.empty()) {
     config::LoadOptions load;
     load.path = "(command line)";
     load.allow_unenforced = options_.allow_unenforced;
     load.refusal = &deployment_refusal;
+    load.built_in_provider = [](std::string_view name) { return provider::find_provider(name) != nullptr; };
     loaded = config::load_text(config_text(options_.single), load);
   } else {
     loaded = config::settings_from_environment(provider_keys(), config::process_environment());

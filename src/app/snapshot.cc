@@ -74,8 +74,9 @@ Result<std::string> read_url(net::IoThread& thread, const std::string& url) {
 }  // namespace
 
 std::optional<config::Refusal> deployment_refusal(const config::ModelEntry& entry,
-                                                  const config::Environment& environment) {
-  return router::refusal_of(entry, environment, &find_listing);
+                                                  const config::Environment& environment,
+                                                  const std::vector<config::ProviderRow>& rows) {
+  return router::refusal_of(entry, environment, rows, &find_listing);
 }
 
 std::vector<config::ProviderKey> provider_keys() {

@@ -12,7 +12,8 @@ namespace turnpike::app {
 
 /// Why a deployment of the config cannot be built, for the loader; nothing when it can.
 std::optional<config::Refusal> deployment_refusal(const config::ModelEntry& entry,
-                                                  const config::Environment& environment);
+                                                  const config::Environment& environment,
+                                                  const std::vector<config::ProviderRow>& rows);
 
 /// The providers whose keys the environment may hold.
 std::vector<config::ProviderKey> provider_keys();

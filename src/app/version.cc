@@ -23,6 +23,18 @@ std::string joined(std::span<const std::string_view> names) {
   return text.empty() ? "-" : text;
 }
 
+std::string_view tested_name(provider::Tested tested) {
+  switch (tested) {
+    case provider::Tested::ShapeOnly:
+      return "shape only";
+    case provider::Tested::Differences:
+      return "differences";
+    case provider::Tested::Complete:
+      return "complete";
+  }
+  return "";
+}
+
 }  // namespace
 
 int print_version() {
@@ -36,15 +48,22 @@ int print_version() {
 }
 
 int print_providers() {
-  constexpr const char* kRow = "{:<24} {:<14} {:<66} {:<12} {}\n";
-  fmt::print(kRow, "PROVIDER", "", "ADDRESS", "KEY", "VARIABLES OF THE KEY; OF THE ADDRESS");
+  constexpr const char* kRow = "{:<24} {:<12} {:<66} {:<58} {}\n";
+  std::size_t usable = 0;
+  fmt::print(kRow, "PROVIDER", "TESTED", "ADDRESS", "SERVES", "VARIABLES OF THE KEY; OF THE ADDRESS");
   for (const provider::Provider& row : provider::catalogue()) {
-    const bool served = row.shape == provider::Shape::OpenAi;
-    const std::string_view address = !served ? "-" : row.base_url.empty() ? "api_base of your own" : row.base_url;
-    const std::string_view key = !served ? "-" : row.self_hosted ? "if wanted" : "needed";
-    fmt::print(kRow, row.name, served ? "served" : "not served yet", address, key,
+    const bool served = row.shape != provider::Shape::Other;
+    const bool fixed = !row.base_url.empty() && row.base_url.find('{') == std::string_view::npos;
+    if (served && fixed && !row.self_hosted) ++usable;
+    const std::string_view address = !served ? "-" : row.base_url.empty() ? "your own" : row.base_url;
+    fmt::print(kRow, row.name, served ? tested_name(row.tested) : "not served", address, served ? row.serves : "-",
                joined(row.key_variables) + "; " + joined(row.base_url_variables));
   }
+  fmt::print(
+      "\n{} providers need nothing but a key. complete: every case of test/wire/chat; differences: where it differs "
+      "from\n"
+      "its dialect; shape only: its dialect is tested, the provider itself is not.\n",
+      usable);
   return 0;
 }
 

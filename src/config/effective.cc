@@ -198,11 +198,36 @@ EffectiveValues effective(const GeneralSettings& settings) {
   return out.take();
 }
 
+namespace {
+
+std::string json_providers(const std::vector<ProviderRow>& rows) {
+  constexpr std::string_view kShapes[] = {"openai", "anthropic", "gemini"};
+  std::string out = "[";
+  for (const ProviderRow& row : rows) {
+    const std::string auth = row.auth == ProviderAuth::None     ? "none"
+                             : row.auth == ProviderAuth::Header ? "header:" + row.auth_header
+                                                                : "bearer";
+    std::string renamed;
+    for (const auto& [from, to] : row.rename) {
+      renamed += fmt::format("{}{}: {}", renamed.empty() ? "" : ", ", json_text(from), json_text(to));
+    }
+    out += fmt::format(
+        R"({}{{"name": {}, "base_url": {}, "shape": "{}", "auth": {}, "key_env": {}, "rename": {{{}}}, "drop": {}}})",
+        out.size() > 1 ? ", " : "", json_text(row.name), json_text(row.base_url),
+        kShapes[static_cast<std::size_t>(row.shape)], json_text(auth),
+        row.key_env.empty() ? "null" : json_text(row.key_env), renamed, json_list(row.drop));
+  }
+  return out + "]";
+}
+
+}  // namespace
+
 EffectiveValues effective(const TurnpikeSettings& settings) {
   Writer out;
   out.text("data_dir", settings.data_dir);
   out.text("journal_dir", settings.journal_dir);
   out.text("litellm_compat", settings.litellm_compat);
+  out.json("providers", json_providers(settings.providers));
   out.word("ledger_durability", settings.ledger_durability, {"process", "disk"});
   out.number("journal_segment_bytes", settings.journal_segment_bytes);
   out.time("journal_sync_interval", settings.journal_sync_interval);

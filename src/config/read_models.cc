@@ -308,7 +308,7 @@ void set_id(ModelEntry& entry, std::string id) {
 
 }  // namespace
 
-std::vector<ModelEntry> read_models(Reading& reading) {
+std::vector<ModelEntry> read_models(Reading& reading, const std::vector<ProviderRow>& providers) {
   std::vector<ModelEntry> models;
   const Node* list = reading.document.root.find("model_list");
   if (list == nullptr) return models;
@@ -357,7 +357,8 @@ std::vector<ModelEntry> read_models(Reading& reading) {
       if (const Node* alias = reading.section("litellm_settings").find("model_alias_map")) {
         take_into(meant.model, *alias, entry.model, &Node::as_text);
       }
-      if (const std::optional<Refusal> refusal = reading.options.refusal(meant, reading.document.environment)) {
+      const std::optional<Refusal> refusal = reading.options.refusal(meant, reading.document.environment, providers);
+      if (refusal) {
         skip(*written, refusal->why, refusal->later);
         continue;
       }

@@ -126,6 +126,7 @@ TurnpikeSettings read_turnpike(Reading& reading) {
   read_media_fetch(reading, section, settings);
   take_into(settings.shutdown_grace, section, "shutdown_grace", &Node::as_time);
   take_into(settings.termination_grace, section, "termination_grace", &Node::as_time);
+  settings.providers = read_providers(reading);
   return settings;
 }
 

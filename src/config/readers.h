@@ -47,7 +47,8 @@ RouterSettings read_router(Reading& reading);
 LitellmSettings read_litellm(Reading& reading);
 GeneralSettings read_general(Reading& reading);
 TurnpikeSettings read_turnpike(Reading& reading);
-std::vector<ModelEntry> read_models(Reading& reading);
+std::vector<ProviderRow> read_providers(Reading& reading);
+std::vector<ModelEntry> read_models(Reading& reading, const std::vector<ProviderRow>& providers);
 
 /// Groups that fallbacks and aliases name but nobody serves, with the nearest name.
 void check_references(Reading& reading, const Settings& settings);

@@ -151,6 +151,14 @@ bool ModelEntry::operator==(const ModelEntry& other) const {
          same(extra_headers, other.extra_headers) && same(provider_params, other.provider_params);
 }
 
+bool ProviderRow::operator==(const ProviderRow& other) const {
+  // Where it stands in the file is no part of what it is.
+  const auto plain = [](const ProviderRow& row) {
+    return std::tie(row.name, row.base_url, row.shape, row.auth, row.auth_header, row.key_env, row.rename, row.drop);
+  };
+  return plain(*this) == plain(other);
+}
+
 bool GeneralSettings::operator==(const GeneralSettings& other) const {
   return effective(*this) == effective(other);
 }
@@ -227,11 +235,11 @@ Loaded load_text(std::string_view text, const LoadOptions& options) {
 
   Reading reading{*document, options, loaded.diagnostics};
   auto settings = std::make_shared<Settings>();
-  settings->models = read_models(reading);
+  settings->turnpike = read_turnpike(reading);
+  settings->models = read_models(reading, settings->turnpike.providers);
   settings->router = read_router(reading);
   settings->litellm = read_litellm(reading);
   settings->general = read_general(reading);
-  settings->turnpike = read_turnpike(reading);
   check_references(reading, *settings);
   check_variables(reading);
   check_environment(reading);

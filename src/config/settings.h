@@ -179,6 +179,25 @@ enum class StreamOverBudget : std::uint8_t { Finish, Cut };
 enum class UnknownPrice : std::uint8_t { Refuse, Allow };
 enum class FreeModelsOverBudget : std::uint8_t { Allow, Refuse };
 
+enum class ProviderShape : std::uint8_t { OpenAi, Anthropic, Gemini };
+enum class ProviderAuth : std::uint8_t { Bearer, Header, None };
+
+/// One of `turnpike.providers`: a provider that the catalogue does not know.
+struct ProviderRow {
+  std::string name;      // Before the slash of a model.
+  std::string base_url;  // Without a trailing slash.
+  ProviderShape shape = ProviderShape::OpenAi;
+  ProviderAuth auth = ProviderAuth::Bearer;
+  std::string auth_header;                                  // For Header.
+  std::string key_env;                                      // Variable that holds the key; empty: none.
+  std::vector<std::pair<std::string, std::string>> rename;  // OpenAI's name, the provider's.
+  std::vector<std::string> drop;
+  std::string file;
+  int line = 0;
+
+  bool operator==(const ProviderRow& other) const;
+};
+
 /// `turnpike:`, the settings LiteLLM does not have (docs/config.md gives each its reason).
 struct TurnpikeSettings {
   std::string data_dir;        // Empty: the caller's choice (flag, TURNPIKE_DATA_DIR, XDG state directory).
@@ -220,6 +239,8 @@ struct TurnpikeSettings {
 
   Milliseconds shutdown_grace{2'000};       // The listener stays open so long after SIGTERM.
   Milliseconds termination_grace{600'000};  // Running calls may finish for so long.
+
+  std::vector<ProviderRow> providers;  // In file order.
 
   bool operator==(const TurnpikeSettings&) const = default;
 };
@@ -265,7 +286,9 @@ struct LoadOptions {
   /// Says why a deployment cannot be built (unknown provider, no address), or nothing. The catalogue of providers
   /// lives above this folder, so its owner is asked; the environment is that of the file, environment_variables
   /// included.
-  std::function<std::optional<Refusal>(const ModelEntry&, const Environment&)> refusal;
+  std::function<std::optional<Refusal>(const ModelEntry&, const Environment&, const std::vector<ProviderRow>&)> refusal;
+  /// Whether the catalogue has a provider of this name.
+  std::function<bool(std::string_view)> built_in_provider;
 };
 
 struct Loaded {

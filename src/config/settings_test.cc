@@ -141,7 +141,8 @@ TEST(Settings, ReadsADeployment) {
 
 TEST(Settings, ADeploymentThatCannotBeBuiltIsSkippedAtStartAndRefusedOnReload) {
   LoadOptions options = options_with();
-  options.refusal = [](const ModelEntry& entry, const Environment&) -> std::optional<Refusal> {
+  options.refusal = [](const ModelEntry& entry, const Environment&,
+                       const std::vector<ProviderRow>&) -> std::optional<Refusal> {
     if (entry.model_name == "bad") return Refusal{"no such provider"};
     if (entry.model_name == "waits") return Refusal{"not served yet", true};
     if (entry.model == "openai/behind-an-alias") return Refusal{"aliased"};

@@ -161,6 +161,9 @@ struct Resolved {
   const Provider* provider = nullptr;
   std::string model;  // As sent upstream.
 };
+/// The address of a model that has one of its own (Baseten's dedicated deployments); empty for all others.
+std::string base_url_of_model(const Provider& provider, std::string_view model);
+
 class OwnProviders;
 /// `own`: the configuration's rows; may be null.
 Resolved resolve_model(std::string_view model, std::string_view custom, std::string_view api_base, FindListing listing,

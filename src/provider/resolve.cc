@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "provider/provider.h"
+#include "provider/own_providers.h"
 
 namespace turnpike::provider {
 namespace {
@@ -116,6 +116,8 @@ const std::unordered_set<std::string_view>& provider_domains() {
 
 bool is_self_hosted(const Provider& provider, std::string_view host) {
   if (provider.self_hosted) return true;
+  // The row's own address, also of one that the configuration has brought.
+  if (host == host_of(provider.base_url)) return false;
   // Where every customer has an address of their own, another one says nothing.
   if (provider.base_url.empty() || provider.base_url.find('{') != std::string_view::npos) return false;
   // Each domain that the host lies in: "eu.api.openai.com", "api.openai.com", "openai.com", "com".
@@ -127,16 +129,20 @@ bool is_self_hosted(const Provider& provider, std::string_view host) {
   }
 }
 
-Resolved resolve_model(std::string_view model, std::string_view custom, std::string_view api_base,
-                       FindListing listing) {
+Resolved resolve_model(std::string_view model, std::string_view custom, std::string_view api_base, FindListing listing,
+                       const OwnProviders* own) {
+  const auto named = [own](std::string_view name) {
+    const Provider* row = find_provider(name);
+    return row == nullptr && own != nullptr ? own->find(name) : row;
+  };
   if (!custom.empty()) {
     if (model.size() > custom.size() && model.starts_with(custom) && model[custom.size()] == '/') {
       model.remove_prefix(custom.size() + 1);
     }
-    return resolved(find_provider(custom), model);
+    return resolved(named(custom), model);
   }
   if (const std::size_t slash = model.find('/'); slash != std::string_view::npos) {
-    if (const Provider* provider = find_provider(model.substr(0, slash))) {
+    if (const Provider* provider = named(model.substr(0, slash))) {
       return resolved(provider, model.substr(slash + 1));
     }
   }
@@ -145,6 +151,15 @@ Resolved resolve_model(std::string_view model, std::string_view custom, std::str
     if (const Provider* provider = find_provider(listing(model).provider)) return resolved(provider, model);
   }
   return resolved(find_by_family(model), model);
+}
+
+std::string base_url_of_model(const Provider& provider, std::string_view model) {
+  constexpr std::size_t kIdBytes = 8;
+  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  if (provider.name == "baseten" && model.size() == kIdBytes && std::all_of(model.begin(), model.end(), plain)) {
+    return "https://model-" + std::string(model) + ".api.baseten.co/environments/production/sync/v1";
+  }
+  return {};
 }
 
 }  // namespace turnpike::provider

@@ -16,8 +16,9 @@ namespace turnpike::provider {
 /// Where one attempt goes: everything of a deployment that the wire needs. Made once per deployment and snapshot.
 struct Target {
   const Provider* provider = nullptr;
-  Shape shape = Shape::OpenAi;  // The row's, or what the model makes of it (Claude on Vertex).
-  std::string model;            // As sent upstream.
+  std::shared_ptr<const void> own_rows;  // Keeps `provider` where the configuration has brought it.
+  Shape shape = Shape::OpenAi;           // The row's, or what the model makes of it (Claude on Vertex).
+  std::string model;                     // As sent upstream.
   http::BaseUrl base;
   std::string shown_base;    // For headers and logs: no query, no credentials.
   bool self_hosted = false;  // Costs nothing unless priced.

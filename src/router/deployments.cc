@@ -67,6 +67,7 @@ Result<http::BaseUrl> base_of(const provider::AimInput& aim, const config::Model
     const std::string_view only = variable;
     url = first_set(environment, std::span(&only, 1));
   }
+  if (url.empty()) url = provider::base_url_of_model(provider, aim.model);
   if (url.empty()) url = provider.base_url;
   if (url.empty() || has_placeholder(url)) {
     Result<std::string> own = provider::own_base_url(aim);
@@ -131,6 +132,7 @@ CommonParts common_parts(const config::Settings& settings, provider::FindListing
           .modify_params = settings.litellm.modify_params,
           .model_alias_map = settings.litellm.model_alias_map,
           .listing = listing,
+          .own = std::make_shared<const provider::OwnProviders>(settings.turnpike.providers),
           .environment = environment_of(settings)};
 }
 
@@ -143,7 +145,7 @@ Status aim(Deployment& deployment, std::string_view model, const config::ModelEn
     }
   }
   const provider::Resolved resolved =
-      provider::resolve_model(model, entry.custom_llm_provider, entry.api_base, common.listing);
+      provider::resolve_model(model, entry.custom_llm_provider, entry.api_base, common.listing, common.own.get());
   if (resolved.provider == nullptr) {
     return base::fail(ErrorKind::InvalidRequest, "no provider is named by model \"" + std::string(model) +
                                                      "\": write it as provider/model, such as openai/" +
@@ -185,6 +187,18 @@ Status aim(Deployment& deployment, std::string_view model, const config::ModelEn
   provider::Target& target = deployment.target;
   if (!key.empty()) target.hidden.push_back(key);
   target.provider = &provider;
+  target.own_rows = common.own;
+  for (const provider::HeaderRule& rule : provider.headers) {
+    std::string value = first_set(common.environment, {&rule.variable, 1});
+    if (value.empty()) value = rule.fallback;
+    if (!value.empty()) append_line(target.extra_fields, rule.name, value);
+  }
+  if (shape != provider::Shape::OpenAi && shape != provider::Shape::AzureOpenAi) {
+    // The other dialects know no rules of a row, but what a deployment drops.
+    for (const provider::FieldRule& rule : provider.rules) {
+      if (rule.to.empty()) target.drop_params.emplace_back(rule.from);
+    }
+  }
   target.drop_unsupported = entry.drop_params.value_or(common.drop_params);
   target.modify_params = common.modify_params;
   target.shape = shape;
@@ -207,21 +221,23 @@ Status aim(Deployment& deployment, std::string_view model, const config::ModelEn
 }
 
 std::optional<config::Refusal> refusal_of(const config::ModelEntry& entry, const config::Environment& environment,
-                                          provider::FindListing listing) {
+                                          const std::vector<config::ProviderRow>& rows, provider::FindListing listing) {
   if (entry.model == "*" && entry.custom_llm_provider.empty()) return std::nullopt;  // The requested name decides.
   CommonParts common;
   common.listing = listing;
+  common.own = std::make_shared<const provider::OwnProviders>(rows);
   common.environment = environment;
   Deployment deployment;
   const Status aimed = aim(deployment, entry.model, entry, common, nullptr);
   if (aimed) return std::nullopt;
   const provider::Resolved resolved =
-      provider::resolve_model(entry.model, entry.custom_llm_provider, entry.api_base, listing);
+      provider::resolve_model(entry.model, entry.custom_llm_provider, entry.api_base, listing, common.own.get());
   if (resolved.provider != nullptr) {
     return config::Refusal{aimed.error().message, resolved.provider->shape == provider::Shape::Other};
   }
   std::vector<std::string> names;
   for (const provider::Provider& row : provider::catalogue()) names.emplace_back(row.name);
+  for (const provider::Provider& row : common.own->rows()) names.emplace_back(row.name);
   const bool custom = !entry.custom_llm_provider.empty();
   const std::size_t slash = entry.model.find('/');
   const std::string meant = custom                       ? entry.custom_llm_provider

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
 #include "config/settings.h"
+#include "provider/own_providers.h"
 #include "router/deployment.h"
 
 namespace turnpike::router {
@@ -18,7 +20,8 @@ struct CommonParts {
   bool modify_params = false;
   std::vector<std::pair<std::string, std::string>> model_alias_map;
   provider::FindListing listing = nullptr;
-  config::Environment environment;  // Where keys and addresses of providers may stand.
+  std::shared_ptr<const provider::OwnProviders> own;  // Rows of the configuration.
+  config::Environment environment;                    // Where keys and addresses of providers may stand.
 };
 CommonParts common_parts(const config::Settings& settings, provider::FindListing listing);
 

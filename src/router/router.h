@@ -77,8 +77,9 @@ std::vector<Deployment> deployments_of(const config::Settings& settings, std::ve
                                        provider::FindListing listing = nullptr);
 
 /// Why deployments_of would leave `entry` out, for the loader; nothing when it can be built.
+/// `rows`: what the configuration adds to the catalogue.
 std::optional<config::Refusal> refusal_of(const config::ModelEntry& entry, const config::Environment& environment,
-                                          provider::FindListing listing);
+                                          const std::vector<config::ProviderRow>& rows, provider::FindListing listing);
 
 /// Whom a call may go to, in order: the first group, then fallbacks; each with its own attempts.
 struct RoutePlan {

@@ -127,7 +127,7 @@ ModelGroupRef RoutingTable::Impl::match(std::string_view model) const {
   };
   if (ModelGroupRef group = as_written(model)) return group;
   if (model.find('/') != std::string_view::npos) return nullptr;
-  const provider::Resolved resolved = provider::resolve_model(model, "", "", common.listing);
+  const provider::Resolved resolved = provider::resolve_model(model, "", "", common.listing, common.own.get());
   if (resolved.provider == nullptr) return nullptr;
   return as_written(std::string(resolved.provider->name) + "/" + std::string(model));
 }
