@@ -193,8 +193,10 @@ Status BedrockCodec::encode_chat(ChatRequest& request, const EncodeInput& input,
   body.add("additionalModelRequestFields", fields.to_json());
   out.set_body(body.take());
 
-  out.path = bedrock_path(input.target, request.stream ? "converse-stream" : "converse");
-  out.fields = common_fields(input, request.stream, request.stream ? "application/vnd.amazon.eventstream" : "");
+  // A model that cannot stream answers in one piece, which the decoder of streams takes as well.
+  const bool stream = request.stream && !input.traits.lacks(Trait::NativeStreaming);
+  out.path = bedrock_path(input.target, stream ? "converse-stream" : "converse");
+  out.fields = common_fields(input, stream, stream ? "application/vnd.amazon.eventstream" : "");
   sign_bedrock(input, out);
   return {};
 }

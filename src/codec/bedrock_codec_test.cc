@@ -8,6 +8,7 @@
 #include "codec/bedrock_request.h"
 #include "codec/codecs.h"
 #include "codec/wire_support.h"
+#include "domain/call_record.h"
 #include "provider/aim.h"
 
 namespace turnpike::codec {
@@ -329,6 +330,83 @@ TEST(BedrockCodec, ProvesItsRightByKeyOrBySignature) {
   ASSERT_TRUE(keyed);
   EXPECT_NE(keyed->fields.find("Authorization: Bearer bedrock-api-key-x\r\n"), std::string::npos);
   EXPECT_EQ(keyed->fields.find("X-Amz-Date"), std::string::npos);
+}
+
+/// What a caller gets of a stream that is these bytes, read in one piece or cut in two.
+std::string followed(std::string_view bytes, std::size_t cut) {
+  const auto call = call_of(kClaude, "", std::string(kHi));
+  const Encoded request = *call->encode();
+  protocol::StreamOptions options;
+  options.shown_model = "m";
+  options.fallback_id = "ours";
+  options.include_usage = true;
+  options.provider_label = "Bedrock";
+  const auto stream = codec_of(call->target).follow(std::move(options), request);
+  std::string out;
+  Status status;
+  std::vector<std::string_view> pieces;
+  const auto take = [&] {
+    for (const std::string_view piece : pieces) out += piece;
+    pieces.clear();
+  };
+  for (const std::string_view part : {bytes.substr(0, cut), bytes.substr(cut)}) {
+    const std::string copy(part);
+    if (status) status = stream->feed(copy, pieces);
+    take();
+  }
+  if (status && !stream->done()) status = stream->finish(pieces);
+  take();
+  return status ? out : out + std::string(domain::kind_name(status.error().kind));
+}
+
+struct Stream {
+  const char* name;
+  std::string bytes;
+  const char* got;
+};
+
+TEST(BedrockCodec, FollowsWhateverCameForAStream) {
+  const std::string begin = "messageStart {\"role\":\"assistant\"}\n";
+  const std::string text = "contentBlockDelta {\"contentBlockIndex\":0,\"delta\":{\"text\":\"x\"}}\n";
+  const std::string stop = "messageStop {\"stopReason\":\"end_turn\"}\n";
+  std::string many = begin;
+  for (int i = 0; i < 1100; ++i) {
+    many += "contentBlockDelta {\"contentBlockIndex\":" + std::to_string(i) + ",\"delta\":{\"text\":\"\"}}\n";
+  }
+  const Stream cases[] = {
+      {"an answer in one piece",
+       R"({"output":{"message":{"role":"assistant","content":[{"text":"x"}]}},"stopReason":"end_turn",)"
+       R"("usage":{"inputTokens":3,"outputTokens":1,"totalTokens":4},"metrics":{"latencyMs":1}})",
+       R"("prompt_tokens":3)"},
+      {"an error in a 200", R"({"message":"slow","__type":"ThrottlingException"})", "upstream_rate_limited"},
+      {"half an answer", R"({"output":{"message":)", "upstream_truncated"},
+      {"something else in JSON", R"({"ok":true})", "upstream_malformed"},
+      {"a page", "<html>no</html>", "upstream_malformed"},
+      {"nothing", "", "upstream_truncated"},
+      {"no end", frames_of(begin + text), "upstream_truncated"},
+      {"half a frame", frames_of(begin + text + stop).substr(0, 150), "upstream_truncated"},
+      {"usage before the end",
+       frames_of(begin + text + R"(metadata {"usage":{"inputTokens":3,"outputTokens":1}})" + "\n" + stop), "[DONE]"},
+      {"something behind the end", frames_of(begin + text + stop + "metadata {}\n") + "garbage garbage",
+       R"("finish_reason":"stop")"},
+      {"an error of the frame",
+       frames_of(begin) + frames_of("!validationException {\"message\":\"Input is too long\"}"),
+       "upstream_context_window"},
+      {"an unknown event", frames_of(begin + "news {}\n" + text + stop), R"("finish_reason":"stop")"},
+      {"arguments without a call",
+       frames_of(begin + R"(contentBlockDelta {"contentBlockIndex":0,"delta":{"toolUse":{"input":"{}"}}})"),
+       "upstream_malformed"},
+      {"too many blocks", frames_of(many), "upstream_malformed"},
+      {"an event that is no JSON", frames_of(begin + "messageStop {\"\n"), "upstream_malformed"},
+  };
+  for (const Stream& c : cases) {
+    SCOPED_TRACE(c.name);
+    const std::string whole = followed(c.bytes, c.bytes.size());
+    EXPECT_NE(whole.find(c.got), std::string::npos) << whole;
+    for (std::size_t cut = 0; cut < c.bytes.size(); cut += c.bytes.size() / 150 + 1) {
+      ASSERT_EQ(followed(c.bytes, cut), whole) << cut;
+    }
+  }
 }
 
 struct Failure {

@@ -17,6 +17,7 @@ using protocol::ChatEvent;
 namespace {
 
 constexpr std::size_t kBodyBytesMax = 24 << 20;
+constexpr std::size_t kOpenBlocksMax = 1024;
 
 }  // namespace
 
@@ -49,6 +50,11 @@ BedrockEvents::OpenBlock& BedrockEvents::block_of(const Value& root) {
   block.start = characters_;
   blocks_.push_back(std::move(block));
   return blocks_.back();
+}
+
+void BedrockEvents::stop_block(const Value& root) {
+  const auto index = root.find("contentBlockIndex").whole().value_or(0);
+  std::erase_if(blocks_, [&](const OpenBlock& block) { return block.index == index; });
 }
 
 void BedrockEvents::start_block(const Value& root, std::vector<ChatEvent>& out) {
@@ -142,7 +148,9 @@ Status BedrockEvents::take(const StreamMessage& message, std::vector<ChatEvent>&
     return protocol::unreadable_stream(label_, parsed.error().message, message.payload);
   }
   const Value root = document.root();
+  if (blocks_.size() > kOpenBlocksMax) return protocol::unreadable_stream(label_, "too many blocks are open", {});
   if (message.type == "contentBlockDelta") return take_delta(root, out);
+  if (message.type == "contentBlockStop") stop_block(root);
   if (message.type == "messageStart") add(out, ChatEvent::Kind::Start, 0);
   if (message.type == "contentBlockStart") start_block(root, out);
   if (message.type == "messageStop") stop_message(root, out);

@@ -17,7 +17,7 @@ namespace turnpike::codec {
 ///
 /// A provider that ignores the stream and answers in one JSON body is read as well (AC-ERR-2).
 /// Source: ConverseStreamOutput of Bedrock Runtime's service model.
-/// Limits: those of EventStreamReader; 24 MiB of a body in one piece.
+/// Limits: those of EventStreamReader; 24 MiB of a body in one piece; 1024 blocks open at a time.
 class BedrockEvents final : public protocol::EventDecoder {
  public:
   explicit BedrockEvents(std::string_view label) : label_(label), reader_(label) {}
@@ -50,6 +50,7 @@ class BedrockEvents final : public protocol::EventDecoder {
   protocol::ChatEvent& add(std::vector<protocol::ChatEvent>& out, protocol::ChatEvent::Kind kind, std::uint32_t block);
   void add_native(std::vector<protocol::ChatEvent>& out, std::string_view name, const json::Value& value);
   OpenBlock& block_of(const json::Value& root);
+  void stop_block(const json::Value& root);
   std::string_view text(const json::Value& value);
 
   std::string label_;

@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::string_view kRegion = "aws_region_name";
 constexpr std::string_view kDefaultRegion = "us-west-2";
-constexpr std::string_view kRoutes[] = {"bedrock/", "converse/", "converse_like/", "invoke/", "async_invoke/"};
+constexpr std::string_view kRoutes[] = {"bedrock/", "converse/",     "converse_like/",
+                                        "invoke/",  "async_invoke/", "openai/"};
 
 bool is_word(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= 'a' && c <= 'z'; });

@@ -117,6 +117,8 @@ TEST(Aws, TellsIdsFromTheGatewaysOwnPrefixes) {
       {"invoke/us-east-1/anthropic.claude-x", "anthropic.claude-x"},
       {"us-east-1/converse/anthropic.claude-x", "anthropic.claude-x"},
       {"bedrock/converse/meta.llama-x", "meta.llama-x"},
+      {"openai/arn:aws:bedrock:us-east-1:1:imported-model/a", "arn:aws:bedrock:us-east-1:1:imported-model/a"},
+      {"openai.gpt-oss-x-1:0", "openai.gpt-oss-x-1:0"},
       {"us-east-1a/meta.llama-x", "us-east-1a/meta.llama-x"},
       {"arn:aws:bedrock:us-east-1:1:custom-model/a/b", "arn:aws:bedrock:us-east-1:1:custom-model/a/b"},
   };
