@@ -55,7 +55,7 @@ Length flac(std::string_view file) {
 Length ogg(std::string_view file) {
   constexpr std::size_t kPageMax = 65'307;
   if (file.size() < 28 + 16) return std::nullopt;
-  const std::string_view first = file.substr(27 + byte_at(file, 26));
+  const std::string_view first = file.substr(std::min<std::size_t>(27 + byte_at(file, 26), file.size()));
   std::uint64_t rate = 0;
   std::uint64_t skip = 0;
   if (first.starts_with("OpusHead") && first.size() >= 12) {
