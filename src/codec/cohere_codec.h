@@ -18,6 +18,7 @@ namespace turnpike::codec {
 class CohereCodec : public ChatCodec {
  public:
   Error read_error(const Refusal& refusal) const override;
+  std::optional<domain::Usage> usage_of_part(std::string_view body) const override;
 
  protected:
   protocol::ParamSet supported(const EncodeInput& input) const override;

@@ -244,6 +244,16 @@ TEST(CohereReply, IsReadWhateverItHolds) {
   }
 }
 
+TEST(CohereReply, ThatBreaksOffSaysWhatItUsed) {
+  const std::optional<domain::Usage> usage = CohereCodec().usage_of_part(
+      R"({"finish_reason":"ERROR","message":{},"usage":{"billed_units":{"input_tokens":4,"output_tokens":1}}})");
+  ASSERT_TRUE(usage);
+  EXPECT_EQ(usage->prompt_tokens(), 4u);
+  for (const char* part : {"", "{\"usage\":", R"({"message":"too busy"})"}) {
+    EXPECT_FALSE(CohereCodec().usage_of_part(part)) << part;
+  }
+}
+
 TEST(CohereStream, ThatBreaksOffIsNoAnswer) {
   const std::pair<const char*, const char*> cases[] = {
       {"event: message-start\ndata: {\"type\":\"message-start\",\"id\":\"i\"}\n\n"

@@ -193,6 +193,11 @@ Result<ChatReply> CohereCodec::decode_chat(std::string_view body, std::string_vi
   return read_cohere_reply(body, label);
 }
 
+std::optional<domain::Usage> CohereCodec::usage_of_part(std::string_view body) const {
+  json::Document document;
+  return document.parse(body) ? cohere_usage(document.root().find("usage")) : std::nullopt;
+}
+
 Error CohereCodec::read_error(const Refusal& refusal) const {
   const std::string lower = base::to_lower(refusal.body);
   std::string_view code;

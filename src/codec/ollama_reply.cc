@@ -293,6 +293,11 @@ Result<ChatReply> OllamaCodec::decode_chat(std::string_view body, std::string_vi
   return reply;
 }
 
+std::optional<domain::Usage> OllamaCodec::usage_of_part(std::string_view body) const {
+  json::Document document;
+  return document.parse(body) ? usage_of(document.root()) : std::nullopt;
+}
+
 Error OllamaCodec::read_error(const Refusal& refusal) const {
   return protocol::read_error(refusal.status, refusal.body, refusal.label, refusal.retry_after, refusal.now_s);
 }
