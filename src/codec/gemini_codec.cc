@@ -7,6 +7,7 @@
 #include "codec/gemini_reply.h"
 #include "codec/gemini_request.h"
 #include "codec/json_events.h"
+#include "codec/tool_names.h"
 #include "http/message.h"
 #include "protocol/answer_error.h"
 
@@ -80,6 +81,24 @@ std::string path_of(const provider::Target& target, bool vertex, bool stream) {
   return path + (stream ? ":streamGenerateContent?alt=sse" : ":generateContent");
 }
 
+// Google's names of functions begin with a letter or "_"; what was changed is noted for the way back.
+void rename_tools(ChatRequest& request, protocol::AnswerTerms& terms) {
+  constexpr std::size_t kNameMax = 64;
+  ToolNames names(request, kNameMax, terms, true);
+  for (protocol::Tool& tool : request.tools) {
+    if (tool.kind != protocol::Tool::Kind::Native) tool.name = names.sent(tool.name);
+  }
+  if (!request.tool_choice.name.empty()) request.tool_choice.name = names.sent(request.tool_choice.name);
+  for (std::string_view& name : request.tool_choice.allowed) name = names.sent(name);
+  for (protocol::Message& message : request.messages) {
+    for (protocol::Block& block : message.blocks) {
+      const bool named =
+          block.kind == protocol::Block::Kind::ToolUse || block.kind == protocol::Block::Kind::ToolResult;
+      if (named) block.name = names.sent(block.name);
+    }
+  }
+}
+
 class GeminiEvents final : public JsonEventDecoder {
  public:
   explicit GeminiEvents(std::string_view label) : JsonEventDecoder(label), reader_(label, true) {}
@@ -126,6 +145,7 @@ ParamSet GeminiCodec::supported(const EncodeInput& input) const {
 Status GeminiCodec::encode_chat(ChatRequest& request, const EncodeInput& input, Encoded& out) const {
   GeminiCall call(input, vertex_);
   call.drop = param_policy(input).drop;
+  rename_tools(request, out.terms);
   std::string text;
   json::Writer body(text);
   body.begin_object();

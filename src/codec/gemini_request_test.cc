@@ -123,6 +123,26 @@ TEST(GeminiRequest, PartsThatHaveNoCounterpartAreRefused) {
   EXPECT_NE(encoded.error().message.find("hologram"), std::string::npos);
 }
 
+TEST(GeminiRequest, NamesOfToolsBeginWithALetter) {
+  const std::string body =
+      R"({"model":"g","messages":[{"role":"user","content":"Hi"},)"
+      R"({"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"2nd tool","arguments":"{}"}}]},)"
+      R"({"role":"tool","tool_call_id":"c","content":"x"}],)"
+      R"("tools":[{"type":"function","function":{"name":"2nd tool"}},{"type":"function","function":{"name":"_2nd_tool"}}],)"
+      R"("tool_choice":{"type":"function","function":{"name":"2nd tool"}}})";
+  const auto call = aimed_call(target_of("vertex_ai", "gemini-2.5-pro"), body);
+  const Result<Encoded> encoded = call->encode();
+  ASSERT_TRUE(encoded) << encoded.error().message;
+  EXPECT_EQ(body_of(*encoded),
+            R"({"contents":[{"role":"user","parts":[{"text":"Hi"}]},)"
+            R"({"role":"model","parts":[{"functionCall":{"name":"_2nd_tool_2","args":{}}}]},)"
+            R"({"role":"user","parts":[{"functionResponse":{"name":"_2nd_tool_2","response":{"output":"x"}}}]}],)"
+            R"("tools":[{"functionDeclarations":[{"name":"_2nd_tool_2"},{"name":"_2nd_tool"}]}],)"
+            R"("toolConfig":{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["_2nd_tool_2"]}}})");
+  ASSERT_EQ(encoded->terms.tool_names.size(), 1U);
+  EXPECT_EQ(encoded->terms.tool_names[0].second, "2nd tool");
+}
+
 TEST(GeminiRequest, ReasoningIsForModelsThatReason) {
   ShapeTarget target = target_of("gemini", "gemini-2.0-flash");
   target.traits = {"supports_vision"};

@@ -10,16 +10,22 @@ bool good_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
 
+bool is_letter(char c) {
+  return good_letter(c) && c != '-' && !(c >= '0' && c <= '9');
+}
+
 }  // namespace
 
-ToolNames::ToolNames(protocol::ChatRequest& request, std::size_t length_max, protocol::AnswerTerms& terms)
-    : request_(request), length_max_(length_max), terms_(terms) {
+ToolNames::ToolNames(protocol::ChatRequest& request, std::size_t length_max, protocol::AnswerTerms& terms,
+                     bool letter_first)
+    : request_(request), length_max_(length_max), terms_(terms), letter_first_(letter_first) {
   for (const protocol::Tool& tool : request.tools) {
     if (tool.kind != protocol::Tool::Kind::Native) sent(tool.name);
   }
 }
 
 bool ToolNames::good(std::string_view name) const {
+  if (letter_first_ && !name.empty() && !is_letter(name[0])) return false;
   return !name.empty() && name.size() <= length_max_ && std::all_of(name.begin(), name.end(), good_letter);
 }
 
@@ -35,6 +41,7 @@ std::string_view ToolNames::change(std::string_view name) {
   for (char& c : base) {
     if (!good_letter(c)) c = '_';
   }
+  if (letter_first_ && !base.empty() && !is_letter(base[0])) base = ("_" + base).substr(0, length_max_);
   std::string made = base.empty() ? "_" : base;
   for (std::size_t number = 2; taken(made); ++number) {
     const std::string ending = "_" + std::to_string(number);

@@ -12,8 +12,10 @@ namespace turnpike::codec {
 /// had to be changed is noted in the terms, so that the answer says the caller's own.
 class ToolNames {
  public:
-  /// Names the tools of `request` at once: those that are good as they are keep their names.
-  ToolNames(protocol::ChatRequest& request, std::size_t length_max, protocol::AnswerTerms& terms);
+  /// Names the tools of `request` at once: those that are good as they are keep their names. `letter_first`: no name
+  /// begins with a digit or "-".
+  ToolNames(protocol::ChatRequest& request, std::size_t length_max, protocol::AnswerTerms& terms,
+            bool letter_first = false);
 
   /// The name to send for one of the caller's, also of a tool that only earlier messages know. Lives as long as the
   /// request's texts.
@@ -27,6 +29,7 @@ class ToolNames {
   protocol::ChatRequest& request_;
   std::size_t length_max_;
   protocol::AnswerTerms& terms_;
+  bool letter_first_;
 };
 
 }  // namespace turnpike::codec
