@@ -17,6 +17,7 @@ namespace {
 using credential::Credential;
 
 constexpr std::string_view kVersion = "2023-06-01";
+constexpr std::string_view kKeyField = "x-api-key";
 constexpr std::string_view kOauthToken = "sk-ant-oat";
 constexpr std::string_view kOauthBeta = "oauth-2025-04-20";
 
@@ -39,12 +40,21 @@ std::string take_fields(std::string& fields, std::string_view name) {
   return values;
 }
 
+// Azure's rows say how OpenAI's models are called; its copy of this API wants the key as Anthropic does.
+bool is_copy(const provider::Target& target) {
+  return target.provider->shape != provider::Shape::Anthropic && target.shape == provider::Shape::Anthropic;
+}
+
 void add_credential(std::string& fields, const EncodeInput& input, AnthropicBetas& betas) {
   using provider::AuthScheme;
   const std::string_view token = input.credential.token.reveal();
   if (token.starts_with(kOauthToken)) betas.add(kOauthBeta);
   if (input.credential.kind == Credential::Kind::Bearer || token.starts_with(kOauthToken)) {
     add_bearer(fields, input);
+    return;
+  }
+  if (is_copy(input.target) && input.credential.kind == Credential::Kind::Key) {
+    add_key(fields, kKeyField, input);
     return;
   }
   switch (input.target.provider->auth) {
