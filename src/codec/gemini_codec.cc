@@ -156,9 +156,12 @@ Status GeminiCodec::encode_chat(ChatRequest& request, const EncodeInput& input, 
   out.set_body(std::move(text));
   out.path = path_of(input.target, vertex_, request.stream);
   out.fields = common_fields(input, request.stream);
-  // A key is a key here and in Vertex's express mode; everything else is a token.
-  if (input.credential.kind == credential::Credential::Kind::Key) {
-    add_key(out.fields, "x-goog-api-key", input);
+  // A key is a key here and in Vertex's express mode; everything else is a token. Rows of the configuration say how
+  // their key travels.
+  const provider::Provider& row = *input.target.provider;
+  const bool by_row = row.shape == provider::Shape::Gemini && row.auth == provider::AuthScheme::Bearer;
+  if (input.credential.kind == credential::Credential::Kind::Key && !by_row) {
+    add_key(out.fields, row.auth_header.empty() ? std::string_view("x-goog-api-key") : row.auth_header, input);
   } else {
     add_bearer(out.fields, input);
   }
