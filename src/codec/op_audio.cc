@@ -92,8 +92,13 @@ Result<protocol::ReplyFacts> decode_deepgram(const OperationAnswer& answer, std:
     if (duration.is(json::Kind::Number)) writer.key("duration").raw(duration.raw());
     writer.key("words").begin_array();
     for (const Value word : best.find("words").elements()) {
+      const Value start = word.find("start");
+      const Value end = word.find("end");
+      if (!word.find("word").is(json::Kind::String) || !start.is(json::Kind::Number) || !end.is(json::Kind::Number)) {
+        continue;
+      }
       writer.begin_object().key("word").raw(word.find("word").raw());
-      writer.key("start").raw(word.find("start").raw()).key("end").raw(word.find("end").raw()).end_object();
+      writer.key("start").raw(start.raw()).key("end").raw(end.raw()).end_object();
     }
     writer.end_array();
   } else if (duration.is(json::Kind::Number)) {
