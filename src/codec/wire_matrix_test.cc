@@ -148,6 +148,7 @@ class WireMatrix : public testing::TestWithParam<Cell> {
     options.shown_model = call->call.model;
     options.provider_label = call->target.provider->label;
     options.fallback_id = kId;
+    options.created_s = kCreated;
     std::string scratch;
     std::vector<std::string_view> pieces;
     const auto facts = codec_of(call->target).read_reply(options, *encoded, reply, scratch, pieces);
