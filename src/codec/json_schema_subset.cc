@@ -42,6 +42,7 @@ struct Flat {
   std::vector<std::string> required;
   std::vector<std::string> refs;  // Followed on the way.
   bool cyclic = false;
+  bool nullable = false;  // Beside what `nullable` says.
 
   Value get(std::string_view name) const {
     for (const Keyword& keyword : keywords) {
@@ -149,8 +150,8 @@ class Converter {
       return base::fail(ErrorKind::InvalidRequest, "the JSON schema is too large once its references are resolved");
     }
     if (flat.cyclic) {
-      // Whether it may be null still matters: a list of itself has an end.
-      std::erase_if(flat.keywords, [](const Keyword& keyword) { return keyword.name != "nullable"; });
+      flat.nullable |= flat.get("nullable").boolean().value_or(false);  // A list of itself has an end.
+      flat.keywords.clear();
       flat.properties.clear();
       flat.required.clear();
     }
@@ -321,6 +322,7 @@ std::string_view guessed_type(const Flat& flat) {
 
 Types types_of(const Flat& flat) {
   Types types;
+  types.nullable = flat.nullable;
   const auto add = [&types](std::string_view name) {
     if (name == "NULL") {
       types.nullable = true;
@@ -342,26 +344,23 @@ class GoogleForm final : public Converter {
   GoogleForm(const Value& root, std::string& out, bool ordering) : Converter(root, out), ordering_(ordering) {}
 
  private:
-  Status write(Flat& flat) override { return write(flat, false); }
-
-  Status write(Flat& flat, bool nullable) {
+  Status write(Flat& flat) override {
     std::vector<Value> union_members;
     for (const std::string_view name : {"anyOf", "oneOf"}) {
       for (const Value member : flat.get(name).elements()) union_members.push_back(member);
     }
-    if (!union_members.empty()) return write_union(flat, union_members, nullable);
+    if (!union_members.empty()) return write_union(flat, union_members);
     const Types types = types_of(flat);
-    nullable |= types.nullable;
     if (types.names.size() == 1) {
       writer_.begin_object();
-      if (Status written = write_typed(flat, types.names[0], nullable); !written) return written;
+      if (Status written = write_typed(flat, types.names[0], types.nullable); !written) return written;
       writer_.end_object();
       return {};
     }
     writer_.begin_object().key("anyOf").begin_array();
     for (const std::string_view type : types.names) {
       writer_.begin_object();
-      if (Status written = write_typed(flat, type, nullable); !written) return written;
+      if (Status written = write_typed(flat, type, types.nullable); !written) return written;
       writer_.end_object();
     }
     writer_.end_array().end_object();
@@ -375,9 +374,9 @@ class GoogleForm final : public Converter {
   }
 
   // Beside `anyOf` nothing may stand: what does goes into each member.
-  Status write_union(Flat& flat, const std::vector<Value>& union_members, bool nullable) {
+  Status write_union(Flat& flat, const std::vector<Value>& union_members) {
     for (const std::string_view name : {"anyOf", "oneOf", "default", "example"}) flat.forget(name);
-    nullable |= flat.get("nullable").boolean().value_or(false);
+    bool nullable = flat.nullable || flat.get("nullable").boolean().value_or(false);
     std::vector<Flat> members;
     for (const Value& schema : union_members) {
       Flat alone;
@@ -394,9 +393,7 @@ class GoogleForm final : public Converter {
     if (members.empty()) {
       return base::fail(ErrorKind::InvalidRequest, "the JSON schema has a value that can only be null");
     }
-    for (Flat& member : members) {
-      if (nullable) member.keywords.push_back({"nullable", true_.root()});
-    }
+    for (Flat& member : members) member.nullable |= nullable;
     if (members.size() == 1) return convert(members[0]);
     writer_.begin_object().key("anyOf").begin_array();
     for (Flat& member : members) {
@@ -476,7 +473,7 @@ class GoogleForm final : public Converter {
     for (const Value element : items.elements()) kinds.push_back(element);
     Flat tuple;
     if (kinds.empty()) return convert(tuple);
-    return write_union(tuple, kinds, false);
+    return write_union(tuple, kinds);
   }
 
   Status write_properties(const Flat& flat) {
@@ -506,12 +503,6 @@ class GoogleForm final : public Converter {
     return {};
   }
 
-  struct True {
-    True() { document.parse("true"); }
-    Value root() const { return document.root(); }
-    json::Document document;
-  };
-  True true_;
   bool ordering_;
 };
 
