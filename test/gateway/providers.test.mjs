@@ -43,9 +43,11 @@ test('keys and addresses come from the environment, each key travels as its prov
     ['assemblyai/m', { ASSEMBLYAI_API_KEY: key, ASSEMBLYAI_API_BASE: recorded() }, 'authorization', key],
     ['hosted_vllm/m', { HOSTED_VLLM_API_BASE: recorded() }, 'authorization', undefined],
     ['hosted_vllm/m', { HOSTED_VLLM_API_KEY: key, HOSTED_VLLM_API_BASE: recorded() }, 'authorization', `Bearer ${key}`],
+    ['openrouter/m', { OPENROUTER_API_KEY: key, OPENROUTER_API_BASE: recorded(), OR_SITE_URL: 'https://app.example' }, 'http-referer', 'https://app.example', `Bearer ${key}`],
+    ['novita/m', { NOVITA_API_KEY: key, NOVITA_API_BASE: recorded() }, 'x-novita-source', 'turnpike', `Bearer ${key}`],
     ['scaleway/m', { SCW_SECRET_KEY: key, SCALEWAY_API_BASE: recorded() }, 'authorization', `Bearer ${key}`],
   ];
-  for (const [model, env, header, value] of cases) {
+  for (const [model, env, header, value, bearer] of cases) {
     await scene(
       (own) => Gateway.start({ config: { turnpike: { shutdown_grace: 0 }, model_list: [group('m', { model })] }, env }).then(own),
       async (gateway) => {
@@ -53,7 +55,7 @@ test('keys and addresses come from the environment, each key travels as its prov
         assert.equal(reply.status, 200, `${model}: ${reply.text}`);
         const sent = await last();
         assert.equal(sent.headers[header], value, model);
-        if (header !== 'authorization') assert.equal(sent.headers.authorization, undefined, model);
+        if (header !== 'authorization') assert.equal(sent.headers.authorization, bearer, model);
         assert.equal(sent.target, '/v1/chat/completions', model);
         await gateway.stop();
       },
@@ -72,8 +74,8 @@ test('addresses with and without /v1, with a slash at the end, or whole', async 
     ['openai/m', `${fake.url}/`, '/chat/completions'],
     ['mistral/m', fake.url, '/v1/chat/completions'],
     ['mistral/m', `${fake.url}/v1`, '/v1/chat/completions'],
-    ['ollama/m', fake.url, '/v1/chat/completions'],
-    ['ollama_chat/m', `${fake.url}/v1/`, '/v1/chat/completions'],
+    ['huggingface/m', fake.url, '/v1/chat/completions'],
+    ['heroku/m', `${fake.url}/v1/`, '/v1/chat/completions'],
   ];
   const model_list = cases.map(([model, api_base], i) => group(`case-${i}`, { model, api_base, api_key: 'k', extra_body: { fake: { record: true } } }));
   await scene(
@@ -128,13 +130,14 @@ test('fields a provider spells differently or refuses are renamed or dropped; ev
   const asked = { max_completion_tokens: 9, seed: 7, logprobs: true, store: true, user: 'u', service_tier: 'flex', temperature: 0.25, unknown_field: { deep: [1, 2.5] }, metadata: { a: 'b' } };
   const cases = {
     openai: { max_completion_tokens: 9, seed: 7, logprobs: true, store: true, user: 'u', service_tier: 'flex', metadata: { a: 'b' } },
-    groq: { max_completion_tokens: 9, seed: 7, logprobs: true, store: true, user: 'u', service_tier: 'flex' },
-    cerebras: { max_tokens: 9, seed: 7, logprobs: true, store: true, user: 'u', service_tier: 'flex' },
-    mistral: { max_tokens: 9, random_seed: 7 },
+    groq: { max_completion_tokens: 9, seed: 7, user: 'u', service_tier: 'flex' },
+    cerebras: { max_tokens: 9, seed: 7, logprobs: true, user: 'u', service_tier: 'flex' },
+    mistral: { max_tokens: 9, random_seed: 7, service_tier: 'flex', metadata: { a: 'b' } },
     openai_like: { max_tokens: 9, seed: 7, logprobs: true, user: 'u' },
     litellm_proxy: { max_completion_tokens: 9, seed: 7, logprobs: true, store: true, user: 'u', service_tier: 'flex', metadata: { a: 'b' } },
   };
-  const model_list = Object.keys(cases).map((name) => group(name, { model: `${name}/m`, api_base: base, api_key: 'k', organization: 'org-1', extra_headers: { 'X-Team': 'blue' } }));
+  const model_list = Object.keys(cases).map((name) => group(name, { model: `${name}/m`, api_base: base, api_key: 'k', organization: 'org-1', extra_headers: { 'X-Team': 'blue' }, drop_params: true }));
+  model_list.push(group('strict', { model: 'groq/m', api_base: base, api_key: 'k' }));
   model_list.push(group('defaults', { model: 'openai/m', api_base: base, api_key: 'k', temperature: 0.75, max_tokens: 3, additional_drop_params: ['seed'] }));
   await scene(
     (own) => Gateway.start({ config: { turnpike: { shutdown_grace: 0 }, model_list } }).then(own),
@@ -148,6 +151,13 @@ test('fields a provider spells differently or refuses are renamed or dropped; ev
         assert.deepEqual([headers['x-team'], headers['openai-organization']], ['blue', 'org-1'], name);
         assert.equal(headers['content-type'], 'application/json');
       }
+      const refused = await gateway.chat({ model: 'strict', ...asked });
+      assert.equal(refused.status, 400);
+      assert.deepEqual([refused.json.error.param, refused.json.error.code], ['logprobs', 'unsupported_parameter']);
+      assert.equal((await gateway.chat({ model: 'strict', ...asked, drop_params: true })).status, 200, 'the caller may let it be dropped');
+      assert.equal((await last()).body.logprobs, undefined);
+      assert.equal((await gateway.chat({ model: 'strict', ...asked, allowed_openai_params: ['logprobs'] })).status, 200);
+      assert.equal((await last()).body.logprobs, true);
       const both = await gateway.chat({ model: 'cerebras', max_tokens: 5, max_completion_tokens: 9 });
       assert.equal(both.status, 200, both.text);
       const sent = (await last()).body;
