@@ -11,18 +11,46 @@
 namespace turnpike::base {
 
 Sha256 sha256(std::string_view bytes) {
+  return sha256({&bytes, 1});
+}
+
+Sha256 sha256(std::span<const std::string_view> pieces) {
   static const EVP_MD* const kDigest = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   struct Free {
     void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
   };
   thread_local const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
   Sha256 digest;
-  if (EVP_DigestInit_ex2(context.get(), kDigest, nullptr) != 1 ||
-      EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) != 1 ||
-      EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) != 1) {
+  bool good = EVP_DigestInit_ex2(context.get(), kDigest, nullptr) == 1;
+  for (const std::string_view piece : pieces) {
+    good = good && EVP_DigestUpdate(context.get(), piece.data(), piece.size()) == 1;
+  }
+  if (!good || EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) != 1) {
     throw std::runtime_error("SHA-256 is not available");
   }
   return digest;
+}
+
+Sha256 hmac_sha256(std::string_view key, std::string_view text) {
+  constexpr std::size_t kBlock = 64;
+  const auto view = [](const Sha256& digest) {
+    return std::string_view(reinterpret_cast<const char*>(digest.data()), digest.size());
+  };
+  Sha256 hashed;
+  if (key.size() > kBlock) {
+    hashed = sha256(key);
+    key = view(hashed);
+  }
+  std::array<char, kBlock> inner, outer;
+  for (std::size_t i = 0; i < kBlock; ++i) {
+    const char c = i < key.size() ? key[i] : '\0';
+    inner[i] = static_cast<char>(c ^ 0x36);
+    outer[i] = static_cast<char>(c ^ 0x5c);
+  }
+  const std::string_view first[] = {{inner.data(), kBlock}, text};
+  const Sha256 digest = sha256(first);
+  const std::string_view second[] = {{outer.data(), kBlock}, view(digest)};
+  return sha256(second);
 }
 
 std::string sha256_hex(std::string_view bytes) {

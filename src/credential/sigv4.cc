@@ -1,12 +1,7 @@
 #include "credential/sigv4.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include <algorithm>
 #include <map>
-#include <memory>
-#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -42,49 +37,15 @@ std::string_view text_of(const Digest& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
 
-Digest hmac(std::string_view key, std::string_view text) {
-  Digest digest;
-  unsigned length = 0;
-  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()),
-           text.size(), digest.data(), &length) == nullptr) {
-    throw std::runtime_error("HMAC-SHA-256 is not available");
-  }
-  return digest;
-}
-
-std::string hash_of(std::span<const std::string_view> pieces) {
-  if (pieces.size() == 1) return base::sha256_hex(pieces[0]);
-  struct Free {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  };
-  const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
-  Digest digest;
-  bool good = EVP_DigestInit_ex2(context.get(), EVP_sha256(), nullptr) == 1;
-  for (const std::string_view piece : pieces) {
-    good = good && EVP_DigestUpdate(context.get(), piece.data(), piece.size()) == 1;
-  }
-  if (!good || EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) != 1) {
-    throw std::runtime_error("SHA-256 is not available");
-  }
-  return base::to_hex(digest);
-}
-
-bool is_unreserved(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-         c == '.' || c == '~';
-}
-
+/// Each segment once more.
 std::string encode_again(std::string_view path) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string out;
   out.reserve(path.size() + 16);
-  for (const char c : path) {
-    if (is_unreserved(c) || c == '/') {
-      out += c;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    out += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+  for (std::size_t at = 0; at < path.size();) {
+    const std::size_t end = std::min(path.find('/', at), path.size());
+    out += base::percent_encode(path.substr(at, end - at));
+    if (end < path.size()) out += '/';
+    at = end + 1;
   }
   return out.empty() ? "/" : out;
 }
@@ -164,21 +125,21 @@ std::string sigv4_fields(const SigningInput& input, const Credential& credential
   canonical.append("\n").append(encode_again(input.path.substr(0, mark)));
   canonical.append("\n").append(sorted_query(input.path.substr(std::min(mark + 1, input.path.size()))));
   canonical.append("\n").append(fields.lines).append("\n").append(fields.names);
-  canonical.append("\n").append(hash_of(input.body));
+  canonical.append("\n").append(base::to_hex(base::sha256(input.body)));
 
   std::string scope = day;
   scope.append("/").append(input.region).append("/").append(input.service).append("/aws4_request");
   std::string to_sign(kAlgorithm);
   to_sign.append("\n").append(time).append("\n").append(scope).append("\n").append(base::sha256_hex(canonical));
 
-  Digest key = hmac("AWS4" + credential.secret_access_key.reveal(), day);
+  Digest key = base::hmac_sha256("AWS4" + credential.secret_access_key.reveal(), day);
   for (const std::string_view part : {input.region, input.service, std::string_view("aws4_request")}) {
-    key = hmac(text_of(key), part);
+    key = base::hmac_sha256(text_of(key), part);
   }
   std::string proof(kAlgorithm);
   proof.append(" Credential=").append(credential.access_key_id.reveal()).append("/").append(scope);
   proof.append(", SignedHeaders=").append(fields.names);
-  proof.append(", Signature=").append(base::to_hex(hmac(text_of(key), to_sign)));
+  proof.append(", Signature=").append(base::to_hex(base::hmac_sha256(text_of(key), to_sign)));
   http::add_field(added, "Authorization", proof);
   return added;
 }
