@@ -17,6 +17,12 @@ std::optional<std::string> edited_format(std::string_view value, const EncodeInp
   json::Document document;
   if (!document.parse(value)) return std::nullopt;
   const std::string_view type = document.root().find("type").inner();
+  // LiteLLM's callers may give a schema beside json_object.
+  if (const Value schema = document.root().find("response_schema"); type == "json_object" && schema.is(Kind::Object)) {
+    const std::string spelt =
+        R"({"type":"json_schema","json_schema":{"name":"response","schema":)" + std::string(schema.raw()) + "}}";
+    return edited_format(spelt, input).value_or(spelt);
+  }
   // Says nothing, and some servers do not know it.
   if (type == "text" && !quirks.has(Quirk::KnowsDeveloper)) return std::string();
   if (!quirks.any(kOfFormat)) return std::nullopt;

@@ -29,6 +29,18 @@ TEST(Catalogue, EveryRowIsComplete) {
   EXPECT_GE(catalogue().size(), 140U);
 }
 
+TEST(Catalogue, AtLeast110ProvidersNeedNothingButAKey) {
+  std::size_t usable = 0;
+  for (const Provider& row : catalogue()) {
+    SCOPED_TRACE(row.name);
+    const bool fixed = !row.base_url.empty() && row.base_url.find('{') == std::string_view::npos;
+    if (row.shape != Shape::Other && fixed && !row.self_hosted && !row.key_variables.empty()) ++usable;
+    EXPECT_FALSE(row.serves.empty());
+    for (const HeaderRule& rule : row.headers) EXPECT_FALSE(rule.name.empty() || rule.variable.empty());
+  }
+  EXPECT_GE(usable, 110U);
+}
+
 TEST(Catalogue, SpotRows) {
   const Provider* groq = find_provider("groq");
   ASSERT_NE(groq, nullptr);
