@@ -99,7 +99,7 @@ void BodyWriter::choose_format() {
 }
 
 Status BodyWriter::fit_thinking(const AnthropicMessages& messages) {
-  thinking_ = plan_anthropic_thinking(request_, input_.traits);
+  thinking_ = plan_anthropic_thinking(request_, input_.traits, policy_.modify);
   // Who is made to call a tool cannot think first, nor go on from a call made without thinking.
   const bool no_thinking = must_call(request_.tool_choice) || (thinking_.budget && messages.lacks_thinking());
   if (policy_.modify && thinking_.on && no_thinking) {

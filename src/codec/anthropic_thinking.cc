@@ -11,6 +11,9 @@ using domain::Trait;
 constexpr std::uint64_t kBudgetMin = 1024;
 constexpr std::uint64_t kAnswerTokens = 4096;  // Room for the answer behind the thinking; also where nobody knows more.
 
+// Newer models keep their thoughts to themselves unless asked.
+constexpr std::string_view kAdaptive = R"({"type":"adaptive","display":"summarized"})";
+
 struct EffortRow {
   std::string_view asked;
   std::string_view effort;
@@ -37,13 +40,22 @@ std::string_view known_effort(std::string_view effort, const ModelTraits& traits
   return traits.has(Trait::XhighReasoningEffort) ? "xhigh" : "high";
 }
 
+// The newest models think adaptively only, and refuse a budget. They are those that take no sampling either.
+bool refuses_budgets(const ModelTraits& traits) {
+  return traits.has(Trait::AdaptiveThinking) && traits.lacks(Trait::SamplingParams);
+}
+
+std::string_view effort_of_budget(std::uint64_t budget) {
+  return budget >= 4096 ? "high" : budget >= 2048 ? "medium" : "low";
+}
+
 bool says_no(std::string_view effort) {
   return effort == "none" || effort == "disable";
 }
 
 }  // namespace
 
-ThinkingPlan plan_anthropic_thinking(const protocol::ChatRequest& request, const ModelTraits& traits) {
+ThinkingPlan plan_anthropic_thinking(const protocol::ChatRequest& request, const ModelTraits& traits, bool modify) {
   using Kind = protocol::Thinking::Kind;
   ThinkingPlan plan;
   const EffortRow* row = row_of(request.reasoning_effort);
@@ -51,6 +63,13 @@ ThinkingPlan plan_anthropic_thinking(const protocol::ChatRequest& request, const
   const std::uint64_t otherwise = traits.max_output_tokens > 0 ? traits.max_output_tokens : kAnswerTokens;
   plan.max_tokens = request.max_tokens.value_or(otherwise);
   if (!request.thinking.json.empty()) {
+    if (modify && request.thinking.kind == Kind::Enabled && refuses_budgets(traits)) {
+      plan.json = kAdaptive;
+      plan.effort = row != nullptr ? known_effort(row->effort, traits)
+                                   : effort_of_budget(request.thinking.budget_tokens.value_or(0));
+      plan.on = true;
+      return plan;
+    }
     plan.json = request.thinking.json;
     plan.budget = request.thinking.budget_tokens;
     plan.on = request.thinking.kind != Kind::Disabled;
@@ -67,8 +86,7 @@ ThinkingPlan plan_anthropic_thinking(const protocol::ChatRequest& request, const
   }
   if (row == nullptr) return plan;
   if (traits.has(Trait::AdaptiveThinking)) {
-    // Newer models keep their thoughts to themselves unless asked.
-    plan.json = R"({"type":"adaptive","display":"summarized"})";
+    plan.json = kAdaptive;
     plan.effort = known_effort(row->effort, traits);
     plan.on = true;
     return plan;

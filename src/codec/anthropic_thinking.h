@@ -21,7 +21,8 @@ struct ThinkingPlan {
 
 /// `thinking` goes as it came. `reasoning_effort` becomes adaptive thinking with an effort where the model has it, else
 /// a budget: of at least 1024 tokens and below `max_tokens`, which the API insists on; where that leaves no room, the
-/// model does not think.
-ThinkingPlan plan_anthropic_thinking(const protocol::ChatRequest& request, const domain::ModelTraits& traits);
+/// model does not think. `modify`: a budget becomes an effort where the model refuses budgets.
+ThinkingPlan plan_anthropic_thinking(const protocol::ChatRequest& request, const domain::ModelTraits& traits,
+                                     bool modify = false);
 
 }  // namespace turnpike::codec
