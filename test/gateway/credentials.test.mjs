@@ -256,3 +256,24 @@ test('an application of Entra is given its token by the authority', async () => 
     assert.match(refused.json.error.message, /AADSTS7000215: Invalid client secret provided: \*\*\*/);
   }, { env: (server) => ({ AZURE_AUTHORITY_HOST: server.url }) });
 });
+
+test('keys of IBM and service principals of Databricks are exchanged; a Zen key is sent as one', async () => {
+  const routes = [
+    [/^POST \/identity\/token/, ({ form }) => (form.get('apikey') === 'ibm-api-key' ? { json: { access_token: 'iam-token', expires_in: 3600, token_type: 'Bearer' } } : { status: 400, json: { errorCode: 'BXNIM0415E', errorMessage: 'Provided API key could not be found.' } })],
+    [/^POST \/oidc\/v1\/token/, ({ headers }) => (headers.authorization === `Basic ${Buffer.from('principal:principal-secret').toString('base64')}` ? { json: { access_token: 'workspace-token', expires_in: 3600, token_type: 'Bearer' } } : { status: 401 })],
+    [/./, ({ headers }) => (['Bearer iam-token', 'Bearer workspace-token', 'ZenApiKey the-zen-key'].includes(headers.authorization) ? { json: openai } : { status: 401 })],
+  ];
+  const watsonx = (server, name, params) => ({ model_name: name, litellm_params: { model: 'watsonx/ibm/granite', api_base: server.url, watsonx_project_id: 'p', ...params } });
+  const models = (server) => [watsonx(server, 'ibm', { api_key: 'ibm-api-key' }), watsonx(server, 'lost', { api_key: 'another-api-key' }), watsonx(server, 'zen', { zen_api_key: 'the-zen-key' }), { model_name: 'databricks', litellm_params: { model: 'databricks/m', api_base: `${server.url}/serving-endpoints`, client_id: 'principal', client_secret: 'principal-secret' } }];
+  await withServer(routes, models, async (gateway, server) => {
+    for (const model of ['ibm', 'zen', 'databricks']) {
+      const reply = await gateway.chat({ model });
+      assert.equal(reply.status, 200, `${model}: ${reply.text}`);
+    }
+    assert.equal(server.asked(/identity/)[0].form.get('grant_type'), 'urn:ibm:params:oauth:grant-type:apikey');
+    assert.equal(server.asked(/oidc/)[0].form.get('scope'), 'all-apis');
+    const lost = await gateway.chat({ model: 'lost' });
+    assert.equal(lost.status, 401, lost.text);
+    assert.match(lost.json.error.message, /Provided API key could not be found\./);
+  }, { env: (server) => ({ WATSONX_IAM_URL: server.url }) });
+});
