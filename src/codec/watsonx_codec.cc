@@ -103,6 +103,20 @@ Result<Encoded> WatsonxCodec::encode(const EncodeInput& input) const {
   return encoded;
 }
 
+Result<protocol::ReplyFacts> WatsonxCodec::read_reply(const protocol::ReplyOptions& options, const Encoded& request,
+                                                      std::string_view body, std::string& scratch,
+                                                      std::vector<std::string_view>& pieces) const {
+  const std::size_t first = pieces.size();
+  Result<protocol::ReplyFacts> facts = OpenAiCodec::read_reply(options, request, body, scratch, pieces);
+  // The one member of an answer that IBM leaves out.
+  if (facts && body.find("\"object\"") == std::string_view::npos) {
+    std::string_view& front = pieces[first];
+    front.remove_prefix(front.find('{') + 1);
+    pieces.insert(pieces.begin() + static_cast<std::ptrdiff_t>(first), R"({"object":"chat.completion",)");
+  }
+  return facts;
+}
+
 const Codec& watsonx_codec() {
   static const WatsonxCodec codec;
   return codec;

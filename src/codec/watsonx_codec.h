@@ -15,6 +15,9 @@ namespace turnpike::codec {
 class WatsonxCodec : public OpenAiCodec {
  public:
   Result<Encoded> encode(const EncodeInput& input) const override;
+  Result<protocol::ReplyFacts> read_reply(const protocol::ReplyOptions& options, const Encoded& request,
+                                          std::string_view body, std::string& scratch,
+                                          std::vector<std::string_view>& pieces) const override;
 
  protected:
   Status address(const EncodeInput& input, Encoded& out) const override;
