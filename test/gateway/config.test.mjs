@@ -35,7 +35,7 @@ test('check-config: 0 clean, 1 starts with warnings, 2 does not start', async ()
     ['no address', model({ model: 'hosted_vllm/llama' }), 1, /config\.yaml:3: .*set api_base or the variable HOSTED_VLLM_API_BASE; this deployment is left out/],
     ['address from environment_variables', `${model({ model: 'hosted_vllm/llama' })}environment_variables: {HOSTED_VLLM_API_BASE: "http://127.0.0.1:1/v1"}\n`, 0, /1 deployment/],
     ['not an address', model({ model: 'openai/a', api_base: 'not a url' }), 1, /this deployment is left out/],
-    ['a dialect that waits', model({ model: 'anthropic/claude-x' }), 1, /does not serve yet; this deployment is left out/],
+    ['a dialect that waits', model({ model: 'sagemaker/my-endpoint' }), 1, /does not serve yet; this deployment is left out/],
     ['wrong type', `${model(good)}router_settings: {num_retries: two}\n`, 2, /config\.yaml:4: router_settings\.num_retries: expected a whole number/],
     ['unknown strategy', `${model(good)}router_settings: {routing_strategy: best}\n`, 2, /unknown routing strategy/],
     ['missing include', `include: [nowhere.yaml]\n${model(good)}`, 2, /config\.yaml:1: include\[0\]: cannot include "nowhere\.yaml"/],
