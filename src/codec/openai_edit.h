@@ -18,12 +18,24 @@ Result<std::vector<std::string_view>> params_to_leave_out(const EncodeInput& inp
 /// Whether the model takes `max_completion_tokens` and no `max_tokens`.
 bool wants_newer_token_limit(const EncodeInput& input);
 
-/// Names and texts in a body that few targets take; found in one look at the bytes.
+/// What stands in a body that some targets do not take; found in one look at its quotes, nothing is parsed. Says too
+/// much rather than too little: a text may hold the same words.
 struct Suspects {
+  // Few targets take these.
   bool cache_marks = false;  // "cache_control"
   bool thinking = false;     // "thinking_blocks", "reasoning_content", "reasoning_details"
   bool own_fields = false;   // "provider_specific_fields"
   bool tool_id = false;      // An id of a tool call that holds a signature or is long.
+  // Most do.
+  bool developer = false;    // "developer"
+  bool annotations = false;  // "annotations"
+  bool names = false;        // "name"
+  bool nulls = false;        // A member that is null.
+  bool images = false;       // "image_url"
+  bool videos = false;       // "data:video/..."
+  bool texts = false;        // "text"
+  bool tools = false;        // "tool", "tool_calls"
+
   bool any() const { return cache_marks || thinking || own_fields || tool_id; }
 };
 Suspects suspects_in(std::string_view body);
@@ -33,9 +45,10 @@ Suspects suspects_in(std::string_view body);
 std::string tool_id_for(std::string_view id, bool nine);
 
 /// The list `messages` (JSON text) as this target takes it; nothing when that is what it is.
-std::optional<std::string> edited_messages(std::string_view messages, const EncodeInput& input, Suspects suspects);
+std::optional<std::string> edited_messages(std::string_view messages, const EncodeInput& input,
+                                           const Suspects& suspects);
 /// The same for `tools`.
-std::optional<std::string> edited_tools(std::string_view tools, const EncodeInput& input, Suspects suspects);
+std::optional<std::string> edited_tools(std::string_view tools, const EncodeInput& input, const Suspects& suspects);
 
 /// A parameter's value as this target takes it. Empty text: the parameter is left out.
 std::optional<std::string> edited_value(std::string_view name, std::string_view value, const EncodeInput& input);

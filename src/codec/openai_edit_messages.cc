@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstring>
 
 #include "base/hash.h"
 #include "codec/openai_edit.h"
@@ -259,62 +258,78 @@ class MessagesEditor {
 constexpr Quirks kAlwaysRead = {Quirk::NineCharIds, Quirk::MistralParts};
 
 // Most bodies hold nothing to edit, and are not read again.
-bool may_change(std::string_view messages, const EncodeInput& input, Suspects suspects, bool by_words) {
+bool may_change(const EncodeInput& input, const Suspects& found, bool by_words) {
   const Quirks& quirks = input.target.provider->quirks;
-  const auto holds = [&](std::string_view word) {
-    return ::memmem(messages.data(), messages.size(), word.data(), word.size()) != nullptr;
-  };
-  if (by_words || quirks.any(kAlwaysRead)) return true;
-  if (suspects.own_fields || suspects.tool_id || (suspects.cache_marks && !quirks.has(Quirk::KnowsMarks))) return true;
-  if (suspects.thinking) return true;
-  if (quirks.has(Quirk::NoNulls) && holds("null")) return true;
-  if (quirks.has(Quirk::ImageObjects) && holds("image_url")) return true;
+  if (by_words || quirks.any(kAlwaysRead) || found.own_fields || found.tool_id || found.thinking) return true;
+  if (found.cache_marks && !quirks.has(Quirk::KnowsMarks)) return true;
+  if ((found.nulls && quirks.has(Quirk::NoNulls)) || (found.images && quirks.has(Quirk::ImageObjects))) return true;
   if (quirks.has(Quirk::KnowsDeveloper)) return false;
-  if (quirks.has(Quirk::FlatContent) && holds("\"text\"")) return true;
-  if (quirks.has(Quirk::NoNames) && holds("\"name\"")) return true;
-  if ((quirks.has(Quirk::InlineImages) && holds("image_url")) || (quirks.has(Quirk::VideoParts) && holds("video/"))) {
-    return true;
-  }
-  if (quirks.has(Quirk::ToolTextOnly) && holds("\"tool\"")) return true;
-  if (quirks.has(Quirk::ReasoningDue) && input.target.modify_params && holds("tool_calls")) return true;
-  return holds("developer") || holds("annotations");
+  if (found.developer || found.annotations) return true;
+  return (found.texts && quirks.has(Quirk::FlatContent)) || (found.names && quirks.has(Quirk::NoNames)) ||
+         (found.images && quirks.has(Quirk::InlineImages)) || (found.videos && quirks.has(Quirk::VideoParts)) ||
+         (found.tools && quirks.has(Quirk::ToolTextOnly)) ||
+         (found.tools && quirks.has(Quirk::ReasoningDue) && input.target.modify_params);
+}
+
+}  // namespace
+
+namespace {
+
+bool is_foreign_id(std::string_view behind_key) {
+  const std::size_t quote = behind_key.find('"');
+  if (quote == std::string_view::npos) return false;
+  const std::string_view id = behind_key.substr(quote + 1, kIdBytesMax + 1);
+  const std::size_t end = id.find('"');
+  return end == std::string_view::npos || id.substr(0, end).find(kSignatureMark) != std::string_view::npos;
 }
 
 }  // namespace
 
 Suspects suspects_in(std::string_view body) {
   Suspects found;
-  const auto stands = [&](std::size_t at, std::string_view before, std::string_view after) {
-    return at >= before.size() && body.substr(at - before.size(), before.size()) == before &&
-           body.substr(at).starts_with(after);
-  };
-  for (std::size_t at = body.find('_'); at != std::string_view::npos; at = body.find('_', at + 1)) {
-    if (at + 2 >= body.size()) break;
-    switch (body[at + 1]) {
-      case 'b':
-        found.thinking |= stands(at, "\"thinking", "_blocks\"");
+  for (std::size_t at = body.find('"'); at != std::string_view::npos; at = body.find('"', at + 1)) {
+    const std::string_view rest = body.substr(at + 1);
+    if (rest.empty()) break;
+    switch (rest[0]) {
+      case 'a':
+        found.annotations |= rest.starts_with("annotations\"");
         break;
       case 'c':
-        found.cache_marks |= stands(at, "\"cache", "_control\"");
-        found.thinking |= stands(at, "\"reasoning", "_content\"");
+        found.cache_marks |= rest.starts_with("cache_control\"");
         break;
       case 'd':
-        found.thinking |= stands(at, "\"reasoning", "_details\"");
-        break;
-      case 's':
-        found.own_fields |= stands(at, "\"provider", "_specific_fields\"");
-        break;
-      case 't':
-        found.tool_id |= stands(at, "_", "_thought__");
+        found.developer |= rest.starts_with("developer\"");
+        found.videos |= rest.starts_with("data:video/");
         break;
       case 'i':
-        if (constexpr std::string_view kAfter = "_id\""; stands(at, "\"tool_call", kAfter)) {
-          const std::size_t quote = body.find('"', at + kAfter.size());
-          if (quote == std::string_view::npos) break;
-          const std::string_view id = body.substr(quote + 1, kIdBytesMax + 1);
-          found.tool_id |= id.find('"') == std::string_view::npos;
+        found.images |= rest.starts_with("image_url\"");
+        break;
+      case 'n':
+        found.names |= rest.starts_with("name\"");
+        break;
+      case 'p':
+        found.own_fields |= rest.starts_with("provider_specific_fields\"");
+        break;
+      case 'r':
+        found.thinking |= rest.starts_with("reasoning_content\"") || rest.starts_with("reasoning_details\"");
+        break;
+      case 't':
+        found.texts |= rest.starts_with("text\"");
+        found.tools |= rest.starts_with("tool");
+        found.thinking |= rest.starts_with("thinking_blocks\"");
+        if (constexpr std::string_view kKey = "tool_call_id\""; rest.starts_with(kKey)) {
+          found.tool_id |= is_foreign_id(rest.substr(kKey.size()));
         }
         break;
+      case 'v':
+        found.videos |= rest.starts_with("video/");
+        break;
+      case ':':
+      case ' ': {
+        const std::size_t value = rest.find_first_not_of(": \t\r\n");
+        found.nulls |= value != std::string_view::npos && rest.substr(value).starts_with("null");
+        break;
+      }
       default:
         break;
     }
@@ -337,14 +352,15 @@ std::string tool_id_for(std::string_view id, bool nine) {
   return std::string(id);
 }
 
-std::optional<std::string> edited_messages(std::string_view messages, const EncodeInput& input, Suspects suspects) {
+std::optional<std::string> edited_messages(std::string_view messages, const EncodeInput& input,
+                                           const Suspects& suspects) {
   const provider::Provider& row = *input.target.provider;
   if (row.quirks.has(Quirk::KnowsAll)) return std::nullopt;
   const json::Member* choice = input.call.scan.find("tool_choice");
   const bool by_words =
       row.quirks.has(Quirk::ChoiceInWords) && choice != nullptr && choice->value.in(input.call.body) == "\"required\"";
   json::Document document;
-  if (!may_change(messages, input, suspects, by_words) || !document.parse(messages)) return std::nullopt;
+  if (!may_change(input, suspects, by_words) || !document.parse(messages)) return std::nullopt;
   MessagesEditor editor(input, by_words);
   editor.edit(document.root());
   if (editor.edits().empty()) return std::nullopt;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "codec/openai_edit.h"
 #include "protocol/chat_request.h"
@@ -21,33 +22,36 @@ constexpr ParamSet kOfTools = {Param::Tools, Param::ToolChoice, Param::ParallelT
 class Given {
  public:
   explicit Given(const EncodeInput& input) : input_(input) {
-    has_overrides_ = !input.overrides_json.empty() && overrides_.parse(input.overrides_json).has_value();
-    const std::string& own = input.target.default_params_json;
-    has_defaults_ = !own.empty() && defaults_.parse(own).has_value();
+    read(input.overrides_json, overrides_);
+    read(input.target.default_params_json, defaults_);
   }
 
   /// JSON text of the value that counts; empty when nobody gives one.
   std::string_view find(std::string_view name) const {
-    if (has_overrides_) {
-      if (const Value value = overrides_.root().find(name)) return value.raw();
+    if (overrides_) {
+      if (const Value value = overrides_->root().find(name)) return value.raw();
     }
     if (const json::Member* member = input_.call.scan.find(name)) return member->value.in(input_.call.body);
-    if (has_defaults_) {
-      if (const Value value = defaults_.root().find(name)) return value.raw();
+    if (defaults_) {
+      if (const Value value = defaults_->root().find(name)) return value.raw();
     }
     return {};
   }
 
  private:
+  static void read(std::string_view object_json, std::optional<json::Document>& document) {
+    if (object_json.empty()) return;
+    document.emplace();
+    if (!document->parse(object_json)) document.reset();
+  }
+
   const EncodeInput& input_;
-  json::Document overrides_;
-  json::Document defaults_;
-  bool has_overrides_ = false;
-  bool has_defaults_ = false;
+  std::optional<json::Document> overrides_;
+  std::optional<json::Document> defaults_;
 };
 
-/// The names a parameter goes by.
-std::vector<std::string_view> names_of(Param param) {
+/// The names a parameter goes by; the second is empty where there is one alone.
+std::array<std::string_view, 2> names_of(Param param) {
   switch (param) {
     case Param::MaxTokens:
       return {"max_tokens", "max_completion_tokens"};
@@ -56,7 +60,7 @@ std::vector<std::string_view> names_of(Param param) {
     case Param::ToolChoice:
       return {"tool_choice", "function_call"};
     default:
-      return {protocol::param_name(param)};
+      return {protocol::param_name(param), {}};
   }
 }
 
@@ -181,7 +185,7 @@ Result<std::vector<std::string_view>> params_to_leave_out(const EncodeInput& inp
     const auto param = static_cast<Param>(i);
     if (!refused.has(param) || (!chat && !protocol::is_hint(param))) continue;
     for (const std::string_view name : names_of(param)) {
-      const std::string_view value = given.find(name);
+      const std::string_view value = name.empty() ? std::string_view() : given.find(name);
       if (value.empty()) continue;
       if (!policy) policy = policy_of(input);
       if (std::find(policy->allowed.begin(), policy->allowed.end(), name) != policy->allowed.end()) continue;

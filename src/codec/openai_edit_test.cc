@@ -417,10 +417,16 @@ TEST(SuspectsIn, FindsNamesAndNothingElse) {
   EXPECT_TRUE(suspects_in(R"({"reasoning_content":1})").thinking);
   EXPECT_TRUE(suspects_in(R"({"reasoning_details":1})").thinking);
   EXPECT_TRUE(suspects_in(R"({"provider_specific_fields":1})").own_fields);
-  EXPECT_TRUE(suspects_in(R"({"id":"a__thought__b"})").tool_id);
+  EXPECT_TRUE(suspects_in(R"({"tool_call_id":"a__thought__b"})").tool_id);
   EXPECT_TRUE(suspects_in(R"({"tool_call_id" : "0123456789012345678901234567890123456789x"})").tool_id);
   EXPECT_FALSE(suspects_in(R"({"tool_call_id" : "0123456789012345678901234567890123456789"})").tool_id);
-  EXPECT_FALSE(suspects_in("_").any());
+  EXPECT_TRUE(suspects_in(R"({"role":"developer"})").developer);
+  EXPECT_TRUE(suspects_in(R"({"annotations":[]})").annotations);
+  EXPECT_TRUE(suspects_in(R"({"a" : null})").nulls);
+  EXPECT_TRUE(suspects_in("{\"a\":\n\tnull}").nulls);
+  EXPECT_FALSE(suspects_in(R"({"a":"null"})").nulls);
+  EXPECT_TRUE(suspects_in(R"({"file_data":"data:video/mp4;base64,"})").videos);
+  EXPECT_FALSE(suspects_in("\"").any());
   EXPECT_FALSE(suspects_in("\"tool_call_id\"").any());
 }
 

@@ -92,7 +92,7 @@ class Inliner {
 
 class ToolsEditor {
  public:
-  ToolsEditor(const Quirks& quirks, Suspects suspects)
+  ToolsEditor(const Quirks& quirks, const Suspects& suspects)
       : quirks_(quirks), cut_marks_(suspects.cache_marks && !quirks.has(Quirk::KnowsMarks)) {}
 
   void edit(const Value& tools) {
@@ -143,7 +143,7 @@ class ToolsEditor {
   protocol::Edits edits_;
 };
 
-bool may_change(std::string_view tools, const Quirks& quirks, Suspects suspects) {
+bool may_change(std::string_view tools, const Quirks& quirks, const Suspects& suspects) {
   const auto holds = [&](std::string_view word) { return tools.find(word) != std::string_view::npos; };
   if (suspects.cache_marks && !quirks.has(Quirk::KnowsMarks)) return true;
   if (!quirks.any(kOfTools)) return false;
@@ -154,7 +154,7 @@ bool may_change(std::string_view tools, const Quirks& quirks, Suspects suspects)
 
 }  // namespace
 
-std::optional<std::string> edited_tools(std::string_view tools, const EncodeInput& input, Suspects suspects) {
+std::optional<std::string> edited_tools(std::string_view tools, const EncodeInput& input, const Suspects& suspects) {
   const Quirks& quirks = input.target.provider->quirks;
   json::Document document;
   if (quirks.has(Quirk::KnowsAll) || !may_change(tools, quirks, suspects) || !document.parse(tools)) {

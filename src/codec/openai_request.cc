@@ -63,7 +63,7 @@ class BodyEncoder {
   void ask_by_tool();
   void add(std::string_view name, std::string_view value);
   void add_absent(std::string_view object_json);
-  std::optional<std::string> value_for(std::string_view key, std::string_view value) const;
+  std::optional<std::string> value_for(std::string_view key, std::string_view value, const Suspects& suspects) const;
   bool is_gateway() const { return target_.provider->quirks.has(Quirk::KnowsAll); }
   bool takes_metadata(const Member& member) const {
     if (is_gateway()) return true;
@@ -134,14 +134,15 @@ bool BodyEncoder::superseded(std::string_view key) const {
 }
 
 /// A parameter's value as it is to be sent; nothing: as it is; empty: not at all.
-std::optional<std::string> BodyEncoder::value_for(std::string_view key, std::string_view value) const {
+std::optional<std::string> BodyEncoder::value_for(std::string_view key, std::string_view value,
+                                                  const Suspects& suspects) const {
   if (!chat_ && drop_paths_.empty()) return std::nullopt;
   std::optional<std::string> edited;
   if (chat_ && !is_gateway()) {
     if (key == "messages") {
-      edited = edited_messages(value, input_, suspects_);
+      edited = edited_messages(value, input_, suspects);
     } else if (key == "tools") {
-      edited = edited_tools(value, input_, suspects_);
+      edited = edited_tools(value, input_, suspects);
     }
     if (!edited) edited = edited_value(key, value, input_);
   }
@@ -156,7 +157,8 @@ std::optional<std::string> BodyEncoder::value_for(std::string_view key, std::str
 }
 
 void BodyEncoder::add(std::string_view name, std::string_view value) {
-  const std::optional<std::string> edited = value_for(name, value);
+  const bool list = name == "messages" || name == "tools";
+  const std::optional<std::string> edited = value_for(name, value, list ? suspects_in(value) : suspects_);
   if (!edited) {
     splice_.add(call_.scan, name, value);
   } else if (!edited->empty()) {
@@ -237,7 +239,7 @@ void BodyEncoder::edit_member(const Member& member) {
     splice_.remove(call_.scan, member);
     return;
   }
-  if (std::optional<std::string> edited = value_for(key, value)) {
+  if (std::optional<std::string> edited = value_for(key, value, suspects_)) {
     if (edited->empty()) {
       splice_.remove(call_.scan, member);
       return;

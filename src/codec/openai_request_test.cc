@@ -127,6 +127,13 @@ TEST(Encode, LetsAFallbacksParametersWin) {
             R"({"model":"wire-model","n":1,"temperature":0,"messages":[1]})");
 }
 
+TEST(Encode, EditsTheMessagesOfAFallbackToo) {
+  Options options;
+  options.overrides_json = R"({"messages":[{"role":"user","content":"a","cache_control":{}}]})";
+  EXPECT_EQ(send(R"({"model":"g","messages":[]})", target_of("openai"), options).body,
+            R"({"model":"wire-model","messages":[{"role":"user","content":"a"}]})");
+}
+
 TEST(Encode, DropsWhatTheDeploymentDrops) {
   Target target = target_of("openai");
   target.drop_params = {"temperature", "stream_options"};
