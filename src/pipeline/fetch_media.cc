@@ -109,8 +109,11 @@ tl::unexpected<Error> Fetcher::failed(Error error) const {
 
 Task<Result<std::unique_ptr<http::Incoming>>> Fetcher::ask(const MediaUrl& url, http::Cancel& cancel) {
   const MediaAddresses addresses(settings_.media_fetch_allow, url.origin.host);
+  http::Origin origin = url.origin;
+  origin.verify = call_.settings().litellm.ssl_verify;
+  origin.ca_file = call_.settings().litellm.ssl_ca_file;
   http::Outgoing outgoing;
-  outgoing.origin = &url.origin;
+  outgoing.origin = &origin;
   outgoing.method = "GET";
   outgoing.path = url.path;
   outgoing.fields = kFields;
