@@ -20,7 +20,8 @@ bool is_price(std::string_view key) {
 /// Provider parameters that a later codec reads; they are kept and never sent as request parameters.
 bool is_provider_parameter(std::string_view key) {
   if (is_price(key)) return false;
-  for (const std::string_view prefix : {"aws_", "vertex_", "azure_", "watsonx_"}) {
+  for (const std::string_view prefix :
+       {"aws_", "vertex_", "azure_", "watsonx_", "databricks_", "cloudflare_", "snowflake_"}) {
     if (key.starts_with(prefix)) return true;
   }
   for (const std::string_view name :

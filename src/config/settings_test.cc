@@ -124,6 +124,7 @@ TEST(Settings, ReadsADeployment) {
       "model_list:\n  - model_name: g\n    rpm: 7\n    litellm_params:\n      model: openai/a\n"
       "      api_base: http://h/v1/\n      api_key: os.environ/KEY\n      rpm: 5\n      timeout: 1.5\n"
       "      temperature: 0.1\n      extra_body: {top_k: 4}\n      output_cost_per_token: 2.5e-06\n"
+      "      cloudflare_account_id: a1\n"
       "    model_info: {rpm: 3, output_cost_per_token: 1, note: os.environ/KEY}\n",
       options_with({{"KEY", "hidden-text"}}));
   ASSERT_NE(loaded.settings, nullptr) << all_lines(loaded);
@@ -133,6 +134,8 @@ TEST(Settings, ReadsADeployment) {
   EXPECT_EQ(entry.api_key.reveal(), "hidden-text");
   EXPECT_EQ(entry.timeout, Milliseconds(1500));
   EXPECT_EQ(entry.default_params_json, R"({"temperature":0.1,"top_k":4})");
+  ASSERT_EQ(entry.provider_params.size(), 1U);
+  EXPECT_EQ(entry.provider_params[0].second.reveal(), "a1");
   ASSERT_EQ(entry.prices.size(), 1U);
   EXPECT_EQ(entry.prices[0].decimal, "2.5e-06");
   EXPECT_EQ(entry.model_info_json.find("hidden-text"), std::string::npos);
