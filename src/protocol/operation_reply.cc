@@ -72,6 +72,17 @@ Status edit_vectors(const Value& data, bool base64, const ReplyOptions& options,
   return {};
 }
 
+/// Some say the categories only (Mistral): what callers look at first is whether any of them holds.
+void add_flagged(const Value& results, Edits& edits) {
+  for (const Value result : results.elements()) {
+    const Value categories = result.find("categories");
+    if (result.find("flagged") || !categories.is(Kind::Object)) continue;
+    bool any = false;
+    for (const Value::Pair& category : categories.members()) any |= category.value.boolean().value_or(false);
+    edits.insert(result.range().begin + 1, any ? "\"flagged\":true," : "\"flagged\":false,");
+  }
+}
+
 void move_count(domain::Usage& usage, Unit from, Unit to) {
   const std::uint64_t count = usage.of(from);
   usage.set(from, 0);
@@ -146,6 +157,7 @@ Result<ReplyFacts> read_operation_reply(const ReplyOptions& options, bool base64
   if (domain::makes_images(options.operation)) {
     for ([[maybe_unused]] const Value image : found[kResults].elements()) ++facts.images;
   }
+  if (options.operation == Operation::Moderation) add_flagged(found[kResults], edits);
   if (options.operation == Operation::Embedding) {
     if (!found[kModel]) {
       edits.insert(root.range().begin + 1, "\"model\":" + json::quoted(options.shown_model) + ",");
