@@ -256,8 +256,11 @@ Status GeminiReader::take_candidate(const Value& value) {
   const auto choice =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(value.find("index").whole().value_or(0), 1024));
   Candidate& candidate = candidates_[choice];
+  const std::size_t first = out_->size();
   for (const Value part : value.find("content").find("parts").elements()) take_part(part, choice, candidate);
   if (const Value logprobs = value.find("logprobsResult"); logprobs.find("chosenCandidates").is(Kind::Array)) {
+    // They belong to a text of this fragment, never to that of one before, which may be long gone.
+    if (out_->size() == first || out_->back().kind != ChatEvent::Kind::Text) add(ChatEvent::Kind::Text, choice);
     add(ChatEvent::Kind::Logprobs, choice).json = texts_->keep(logprobs_of(logprobs));
   }
   take_grounding(value.find("groundingMetadata"), choice, candidate);

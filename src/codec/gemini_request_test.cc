@@ -220,6 +220,23 @@ TEST(GeminiRequest, MistralOnVertexIsSpokenToAsMistral) {
   EXPECT_EQ(field_of(encoded->fields, "authorization"), "Bearer sk-fixture");
 }
 
+// What a botched answer or a list cut short by an error used is booked all the same.
+TEST(GeminiCodec, UsageOfAnswersThatAreErrors) {
+  const auto call = aimed_call(target_of("gemini", "gemini-2.5-pro"), call_with(R"("n":1)"));
+  const Codec& codec = codec_of(call->target);
+  const auto prompt = [&codec](std::string_view body) {
+    const std::optional<domain::Usage> usage = codec.usage_of_part(body);
+    return usage ? usage->prompt_tokens() : 0;
+  };
+  EXPECT_EQ(
+      prompt(R"({"candidates":[{"finishReason":"MALFORMED_FUNCTION_CALL"}],"usageMetadata":{"promptTokenCount":7}})"),
+      7U);
+  EXPECT_EQ(prompt(R"([{"usageMetadata":{"promptTokenCount":7}},{"usageMetadata":{"promptTokenCount":9}}])"), 9U);
+  EXPECT_EQ(prompt(R"({"error":{"code":503}})"), 0U);
+  EXPECT_EQ(prompt(R"({"cut o)"), 0U);
+  EXPECT_EQ(codec.text_of_part(R"({"candidates":[{"content":{"parts":[{"text":"Hel)"), "Hel");
+}
+
 TEST(GeminiRequest, KeysAndTokensTravelApart) {
   const auto key = aimed_call(target_of("gemini", "gemini-2.5-pro"), call_with(R"("n":1)"));
   EXPECT_EQ(field_of(key->encode()->fields, "x-goog-api-key"), "sk-fixture");
