@@ -68,7 +68,16 @@ Error OperationCodec::read_error(const Refusal& refusal) const {
 }
 
 std::optional<domain::Usage> OperationCodec::usage_of_part(std::string_view body) const {
-  return protocol::usage_of_reply(body);
+  std::string ignored;
+  const protocol::ReplyOptions options;
+  const Encoded request;
+  const std::string_view bodies[] = {body};
+  const Result<protocol::ReplyFacts> facts = dialect_.decode({options, request, bodies}, ignored);
+  if (!facts) return std::nullopt;
+  if (facts->usage || facts->images == 0) return facts->usage;
+  domain::Usage made;
+  made.set(domain::Unit::Images, facts->images);
+  return made;
 }
 
 void operation_fields(const EncodeInput& input, Encoded& out) {

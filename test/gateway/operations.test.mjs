@@ -42,6 +42,7 @@ const sound = Buffer.from(Array.from({ length: 3000 }, (_, i) => (i * 7) % 256))
 const scripts = {
   embed: json({ object: 'list', data: [{ object: 'embedding', index: 0, embedding: [0.25, -1.5] }], model: 'up', usage: { prompt_tokens: 5, total_tokens: 5 } }),
   cohere: (turn, call) => turn.json(200, { id: `c${call}`, embeddings: { float: JSON.parse(turn.request.body).texts.map((_, i) => [i, call]) }, texts: [], meta: { billed_units: { input_tokens: 100 } } }),
+  half: (turn, call) => (call === 1 ? turn.json(200, { id: 'h', embeddings: { float: JSON.parse(turn.request.body).texts.map(() => [1]) }, meta: { billed_units: { input_tokens: 96 } } }) : turn.json(500, { message: 'internal error' })),
   gemini: json({ embeddings: [{ values: [1, 2] }, { values: [3, 4] }] }),
   ranked: json({ id: 'r1', results: [{ index: 1, relevance_score: 0.9 }, { index: 0, relevance_score: 0.1 }], meta: { billed_units: { search_units: 1 } } }),
   moderated: json({ id: 'm1', model: 'up', results: [{ flagged: false, categories: {}, category_scores: {} }] }),
@@ -89,6 +90,7 @@ before(async () => {
       model_list: [
         served('embed', 'openai/text-embedding-3-small'),
         below('cohere', 'cohere/embed-english-v3.0'),
+        below('half', 'cohere/embed-english-v3.0'),
         below('gemini', 'gemini/gemini-embedding-001'),
         below('ranked', 'cohere/rerank-english-v3.0'),
         served('moderated', 'openai/omni-moderation-latest'),
@@ -173,6 +175,22 @@ test('embeddings: a hundred texts are two requests to Cohere, one row, one sum',
   assert.deepEqual(asked.map((body) => body.texts.length), [96, 4]);
   assert.equal(asked[0].output_dimension, 256);
   assert.equal(asked[0].input_type, 'search_document');
+});
+
+test('embeddings: when a later request of a call fails, the earlier one is booked and the call has failed', async () => {
+  const call = await told('/v1/embeddings', { model: 'half', input: Array.from({ length: 97 }, () => 'x') });
+  assert.equal(call.status, 500, call.bytes.toString());
+  const row = await call.books.row();
+  assert.equal(row.status, 'failure');
+  assert.equal(row.prompt_tokens, 96);
+  await call.books.close(96 * 100);
+  assert.equal(provider.calls('half').length, 2);
+});
+
+test('embeddings: more texts than a call may be split for are refused', async () => {
+  const call = await told('/v1/embeddings', { model: 'cohere', input: Array.from({ length: 96 * 256 + 1 }, () => 'x') });
+  assert.equal(call.status, 400);
+  assert.match(call.json.error.message, /at most 96 .* 256 requests/);
 });
 
 test('embeddings: Gemini says no usage; the caller reads what was counted and booked', async () => {
