@@ -22,8 +22,8 @@ function telling(errors) {
     .map((error) => `${error.instancePath || '/'} ${error.message} ${JSON.stringify(error.params)}`);
 }
 
-/** `{Request, Reply, Event}` of a vendor: each returns the faults of a JSON value, none for a good one. */
-export function validatorsOf(vendor) {
+/** The types of `types/<vendor>.ts` by name, `{Request, Reply, Event}` of a vendor's chat: each returns the faults of a JSON value, none for a good one. */
+export function validatorsOf(vendor, names = ['Request', 'Reply', 'Event']) {
   const schema = createGenerator({
     path: path.join(here, 'types', `${vendor}.ts`),
     tsconfig: path.join(here, 'tsconfig.json'),
@@ -36,7 +36,7 @@ export function validatorsOf(vendor) {
   const ajv = new Ajv({ strict: false, allErrors: true, logger: false });
   ajv.addSchema({ $id: vendor, definitions: toWire(schema.definitions) });
   const validators = {};
-  for (const name of ['Request', 'Reply', 'Event']) {
+  for (const name of names) {
     const validate = ajv.compile({ $ref: `${vendor}#/definitions/${name}` });
     validators[name] = (json) => (validate(json) ? [] : telling(validate.errors));
   }
