@@ -16,13 +16,14 @@ using json::Value;
 /// A rerank call in the canonical shape, Cohere's.
 struct Ranking {
   std::string_view query;
-  std::vector<std::string> documents;  // JSON strings.
+  std::vector<std::string> documents;  // JSON strings, or objects as they came.
   std::string_view top_n;
   std::string_view return_documents;
 };
 
-/// Reads it and keeps the documents in `out` when the caller wants them back.
-Ranking read_ranking(const EncodeInput& input, Params& params, Encoded& out) {
+/// Reads it and keeps the documents in `out` when the caller wants them back. Documents that are objects become the
+/// text in them, else their JSON, unless the provider may know more of them (Jina's images).
+Ranking read_ranking(Params& params, Encoded& out, bool keep_objects = false) {
   Ranking ranking;
   ranking.query = params.raw("query");
   ranking.top_n = params.raw("top_n");
@@ -33,11 +34,11 @@ Ranking read_ranking(const EncodeInput& input, Params& params, Encoded& out) {
   for (const Value element : document.root().elements()) {
     const Value text = element.is(json::Kind::Object) ? element.find("text") : element;
     const bool plain = text.is(json::Kind::String);
-    ranking.documents.push_back(plain ? std::string(text.raw()) : json::quoted(element.raw()));
-    if (ranking.return_documents == "true") out.documents.push_back(plain ? text.raw() : element.raw());
+    const std::string_view raw = plain ? text.raw() : element.raw();
+    ranking.documents.push_back(plain || keep_objects ? std::string(raw) : json::quoted(raw));
+    if (ranking.return_documents == "true") out.documents.push_back(raw);
   }
   out.results_max = base::parse_unsigned(ranking.top_n).value_or(0);
-  static_cast<void>(input);
   return ranking;
 }
 
@@ -68,7 +69,7 @@ std::string rerank_path(const provider::Target& target) {
 
 Status encode_cohere(const EncodeInput& input, Encoded& out) {
   Params params(input);
-  const Ranking ranking = read_ranking(input, params, out);
+  const Ranking ranking = read_ranking(params, out);
   params.drop({"max_chunks_per_doc", "rank_fields"});  // Of v1.
   operation_fields(input, out);
   out.path = cohere_path(input.target, "/rerank");
@@ -78,7 +79,7 @@ Status encode_cohere(const EncodeInput& input, Encoded& out) {
 
 Status encode_plain(const EncodeInput& input, Encoded& out) {
   Params params(input);
-  const Ranking ranking = read_ranking(input, params, out);
+  const Ranking ranking = read_ranking(params, out, true);
   operation_fields(input, out);
   out.path = rerank_path(input.target);
   out.set_body(ranking_body(input, ranking, "top_n", true, params));
@@ -87,7 +88,7 @@ Status encode_plain(const EncodeInput& input, Encoded& out) {
 
 Status encode_voyage(const EncodeInput& input, Encoded& out) {
   Params params(input);
-  const Ranking ranking = read_ranking(input, params, out);
+  const Ranking ranking = read_ranking(params, out);
   operation_fields(input, out);
   out.path = rerank_path(input.target);
   out.set_body(ranking_body(input, ranking, "top_k", true, params));
@@ -97,7 +98,7 @@ Status encode_voyage(const EncodeInput& input, Encoded& out) {
 /// Cohere's models at Azure's Foundry. Source: spec providers 4.1.
 Status encode_foundry(const EncodeInput& input, Encoded& out) {
   Params params(input);
-  const Ranking ranking = read_ranking(input, params, out);
+  const Ranking ranking = read_ranking(params, out);
   params.drop({"max_chunks_per_doc", "rank_fields"});
   out.fields = common_fields(input, false);
   if (input.credential.kind == credential::Credential::Kind::Bearer) {
@@ -115,7 +116,7 @@ Status encode_foundry(const EncodeInput& input, Encoded& out) {
 /// Hugging Face's text-embeddings-inference: {query, texts} and a bare list of {index, score}.
 Status encode_tei(const EncodeInput& input, Encoded& out) {
   Params params(input);
-  const Ranking ranking = read_ranking(input, params, out);
+  const Ranking ranking = read_ranking(params, out);
   operation_fields(input, out);
   std::string_view path = input.target.base.path;
   for (const std::string_view tail : {"/rerank", "/v1"}) {
@@ -136,7 +137,7 @@ Status encode_tei(const EncodeInput& input, Encoded& out) {
 /// Source: botocore, service bedrock-agent-runtime (Rerank); signed for `bedrock`.
 Status encode_bedrock(const EncodeInput& input, Encoded& out) {
   Params params(input);
-  const Ranking ranking = read_ranking(input, params, out);
+  const Ranking ranking = read_ranking(params, out);
   provider::Target agent = input.target;
   constexpr std::string_view kRuntime = "bedrock-runtime.";
   if (agent.base.origin.host.starts_with(kRuntime)) {
@@ -181,7 +182,7 @@ Status encode_bedrock(const EncodeInput& input, Encoded& out) {
 /// Google's ranking API. Source: discoveryengine.googleapis.com v1, rankingConfigs.rank.
 Status encode_vertex(const EncodeInput& input, Encoded& out) {
   Params params(input);
-  const Ranking ranking = read_ranking(input, params, out);
+  const Ranking ranking = read_ranking(params, out);
   const std::string_view project = input.target.param("vertex_project");
   if (project.empty())
     return refuse_param("model", "litellm.BadRequestError: rerank on Vertex AI needs vertex_project");
