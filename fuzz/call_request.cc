@@ -31,8 +31,10 @@ struct Body {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
-  constexpr Operation kOperations[] = {Operation::Chat, Operation::Completion, Operation::Embedding};
-  const Operation operation = kOperations[data[0] % 3];
+  constexpr Operation kOperations[] = {Operation::Chat,   Operation::Completion, Operation::Embedding,
+                                       Operation::Rerank, Operation::Moderation, Operation::ImageGeneration,
+                                       Operation::Speech};
+  const Operation operation = kOperations[(data[0] & 0x7f) % std::size(kOperations)];
   const std::string_view path_model = (data[0] & 0x80) != 0 ? "from-path" : "";
   const Body body({reinterpret_cast<const char*>(data) + 1, size - 1});
   const auto call = parse_call(operation, body.view, path_model);
@@ -53,12 +55,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (error || !tree.is_object())
     return 0;  // No body is `{}`; escapes inside strings nobody asked for are not looked at.
   const boost::json::object& object = tree.as_object();
-  if (path_model.empty()) {
+  if (path_model.empty() && operation != Operation::Moderation) {  // Which has a model when none is named.
     const boost::json::value* model = object.if_contains("model");
     require(model != nullptr && model->is_string() && call->model == std::string_view(model->as_string()));
   }
   const boost::json::value* stream = object.if_contains("stream");
   const bool streams = stream != nullptr && stream->is_bool() && stream->as_bool();
-  require(call->stream == (streams && operation != Operation::Embedding));
+  const bool never =
+      operation == Operation::Embedding || operation == Operation::Rerank || operation == Operation::Moderation;
+  require(call->stream == (streams && !never));
   return 0;
 }
