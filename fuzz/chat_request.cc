@@ -28,8 +28,9 @@ struct Body {
 };
 
 // One provider of each shape.
-constexpr std::string_view kProviders[] = {"openai", "azure",  "anthropic", "gemini",  "vertex_ai", "bedrock",
-                                           "cohere", "ollama", "watsonx",   "mistral", "deepseek",  "xai"};
+constexpr std::string_view kProviders[] = {"openai", "azure",    "anthropic",   "gemini",       "vertex_ai", "bedrock",
+                                           "cohere", "ollama",   "watsonx",     "mistral",      "deepseek",  "xai",
+                                           "groq",   "moonshot", "hosted_vllm", "fireworks_ai", "deepinfra"};
 
 void read(std::string_view body) {
   protocol::ChatSources sources;

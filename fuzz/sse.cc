@@ -13,6 +13,7 @@ namespace {
 using turnpike::protocol::OpenAiStream;
 using turnpike::protocol::SseDecoder;
 using turnpike::protocol::SseEvent;
+using turnpike::protocol::StreamOptions;
 
 void require(bool truth) {
   if (!truth) std::abort();
@@ -52,12 +53,14 @@ Parts cut_often(std::string_view bytes, std::uint32_t seed) {
   return parts;
 }
 
-std::string follow(const Parts& parts, bool include_usage) {
+/// `how`: bit 0 asks for usage, the others are what the provider is known for.
+std::string follow(const Parts& parts, unsigned how) {
   StreamOptions options;
   options.shown_model = "m";
   options.fallback_id = "ours";
   options.provider_label = "Fuzz";
-  options.include_usage = include_usage;
+  options.include_usage = (how & 1U) != 0;
+  options.quirks = {.think_tags = (how & 2U) != 0, .json_tool = (how & 4U) != 0, .cites = (how & 8U) != 0};
   OpenAiStream stream(options);
   std::string seen;
   std::vector<std::string_view> pieces;
@@ -84,7 +87,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size < 2) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
   const std::size_t cut = data[0] % (bytes.size() + 1);
-  const bool include_usage = (data[1] & 1) != 0;
+  const unsigned how = data[1];
   const Parts whole{bytes};
   const Parts two{bytes.substr(0, cut), bytes.substr(cut)};
   const Parts many = cut_often(bytes, data[0] * 256u + data[1]);
@@ -94,8 +97,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(events == decode(two));
     require(events == decode(many));
   }
-  const std::string sent = follow(whole, include_usage);
-  require(sent == follow(two, include_usage));
-  require(sent == follow(many, include_usage));
+  const std::string sent = follow(whole, how);
+  require(sent == follow(two, how));
+  require(sent == follow(many, how));
   return 0;
 }
