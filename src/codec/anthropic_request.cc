@@ -107,9 +107,8 @@ Status BodyWriter::fit_thinking(const AnthropicMessages& messages) {
     thinking_.on = false;
   }
   if (!thinking_.on) return {};
-  // Who thinks samples as the API likes.
-  const ParamSet taken = ParamSet::all().without({Param::Temperature, Param::TopK});
-  return protocol::fit_params(request_, taken, policy_, input_.target.provider->label, input_.target.model);
+  return protocol::fit_params(request_, taken_while_thinking(request_), policy_, input_.target.provider->label,
+                              input_.target.model);
 }
 
 void BodyWriter::write_frame() {

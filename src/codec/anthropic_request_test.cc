@@ -480,9 +480,12 @@ TEST(AnthropicRequest, WhoThinksSamplesAsTheApiLikes) {
   EXPECT_TRUE(
       sent(filled(R"($HI,"reasoning_effort":"low","temperature":0.2)"), thinker).starts_with("400 temperature: "));
   EXPECT_TRUE(sent(filled(R"($HI,"reasoning_effort":"low","top_k":5)"), thinker).starts_with("400 top_k: "));
+  EXPECT_TRUE(sent(filled(R"($HI,"reasoning_effort":"low","top_p":0.9)"), thinker).starts_with("400 top_p: "));
   check({
       {"dropped where the call asks for that", R"($HI,"reasoning_effort":"low","temperature":0.2,"drop_params":true)",
        R"({"max_tokens":5120,$SENT,"thinking":{"type":"enabled","budget_tokens":1024}})", thinker},
+      {"a little of top_p is taken", R"($HI,"reasoning_effort":"low","top_p":0.95)",
+       R"({"max_tokens":5120,$SENT,"thinking":{"type":"enabled","budget_tokens":1024},"top_p":0.95})", thinker},
       {"the default says nothing", R"($HI,"reasoning_effort":"low","temperature":1)",
        R"({"max_tokens":5120,$SENT,"thinking":{"type":"enabled","budget_tokens":1024}})", thinker},
       {"OpenAI's scale ends at 2", R"($HI,"temperature":1.5)", R"({$SENT,"temperature":1})", {.modify = true}},

@@ -1,6 +1,7 @@
 #include "codec/anthropic_thinking.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace turnpike::codec {
 namespace {
@@ -98,6 +99,16 @@ ThinkingPlan plan_anthropic_thinking(const protocol::ChatRequest& request, const
   plan.budget = budget;
   plan.on = true;
   return plan;
+}
+
+protocol::ParamSet taken_while_thinking(const protocol::ChatRequest& request) {
+  using protocol::Param;
+  constexpr double kTopPMin = 0.95;
+  double top_p = 1;
+  std::from_chars(request.top_p.data(), request.top_p.data() + request.top_p.size(), top_p);
+  protocol::ParamSet taken = protocol::ParamSet::all().without({Param::Temperature, Param::TopK});
+  if (top_p < kTopPMin) taken.clear(Param::TopP);
+  return taken;
 }
 
 }  // namespace turnpike::codec

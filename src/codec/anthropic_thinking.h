@@ -25,4 +25,7 @@ struct ThinkingPlan {
 ThinkingPlan plan_anthropic_thinking(const protocol::ChatRequest& request, const domain::ModelTraits& traits,
                                      bool modify = false);
 
+/// The parameters that a model takes while it thinks: it samples as the API likes.
+protocol::ParamSet taken_while_thinking(const protocol::ChatRequest& request);
+
 }  // namespace turnpike::codec

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "codec/anthropic_schema.h"
+#include "codec/anthropic_thinking.h"
 #include "codec/bedrock_error.h"
 #include "codec/bedrock_events.h"
 #include "codec/bedrock_fields.h"
@@ -164,8 +165,7 @@ Status BedrockCodec::encode_chat(ChatRequest& request, const EncodeInput& input,
     thinking = add_thinking(request, input, fields);
   }
   if (thinking.on && bedrock_maker(input.target) == BedrockMaker::Anthropic) {
-    // Who thinks samples as Anthropic likes.
-    const ParamSet taken = ParamSet::all().without({Param::Temperature, Param::TopK});
+    const ParamSet taken = taken_while_thinking(request);
     const Status fit = protocol::fit_params(request, taken, policy, input.target.provider->label, input.target.model);
     if (!fit) return fit;
   }

@@ -66,6 +66,13 @@ std::vector<Case> sent_cases() {
       {"an assistant that said nothing goes", kClaude, "",
        then(R"({"role":"assistant","content":""},{"role":"user","content":"b"})"),
        R"([{"role":"user","content":[{"text":"a"},{"text":"b"}]}])"},
+      {"what the model goes on from ends in a letter", kClaude, "",
+       then(
+           R"({"role":"assistant","content":"b \n"},{"role":"assistant","content":[{"type":"text","text":" c\t "},{"type":"text","text":" "}]})"),
+       R"({"role":"assistant","content":[{"text":"b \n"},{"text":" c"}]}])"},
+      {"a text beside a document, modified", kClaude, "modify",
+       user(R"([{"type":"file","file":{"file_data":"data:text/plain;base64,YQ=="}}])"),
+       R"("source":{"bytes":"YQ=="}}},{"text":"Please continue."}]}])"},
       {"results before a text", kClaude, "",
        called.substr(0, called.size() - 1) + R"(,{"role":"user","content":"b"}],)" + tool,
        R"("content":[{"toolResult":{"toolUseId":"c","content":[{"text":"1"}]}},{"text":"b"}])"},
@@ -231,6 +238,9 @@ TEST(BedrockCodec, RefusesByNameWhatConverseLacks) {
       {"a custom tool", kClaude, "", hi + R"(,"tools":[{"type":"custom","custom":{"name":"f"}}])", "tools[0].type"},
       {"somebody else's tool", kNova, "", hi + R"(,"tools":[{"type":"computer_20250124","name":"computer"}])",
        "tools[0].type"},
+      {"a document without a text", kClaude, "",
+       R"("messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"data:text/plain;base64,YQ=="}},{"type":"text","text":" "}]}])",
+       "messages[0].content"},
       {"somebody else's file", kClaude, "",
        R"("messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1","format":"application/pdf"}}]}])",
        "messages[0].content[0]"},
@@ -263,7 +273,8 @@ TEST(BedrockCodec, FetchesEveryAddressOfTheWeb) {
 
 TEST(BedrockCodec, NamesDocumentsOnceAndForGood) {
   const std::string part = R"({"type":"file","file":{"file_data":"data:application/pdf;base64,AAAA"}})";
-  const auto call = call_of(kClaude, "", R"("messages":[{"role":"user","content":[)" + part + "," + part + "]}]");
+  const auto call = call_of(
+      kClaude, "", R"("messages":[{"role":"user","content":[{"type":"text","text":"x"},)" + part + "," + part + "]}]");
   const auto first = call->encode(), second = call->encode();
   ASSERT_TRUE(first && second);
   EXPECT_EQ(body_of(*first), body_of(*second));

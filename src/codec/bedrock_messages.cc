@@ -20,8 +20,27 @@ using protocol::Role;
 
 constexpr std::string_view kGoOn = "Please continue.";
 
+constexpr std::string_view kBlanks = " \t\r\n\f\v";
+
 bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
+  return text.find_first_not_of(kBlanks) == std::string_view::npos;
+}
+
+bool is_system(const Message& message) {
+  return message.role == Role::System || message.role == Role::Developer;
+}
+
+/// The text that ends a conversation in which the assistant speaks last; null if there is none.
+const Block* prefill_of(const std::vector<Message>& messages) {
+  for (auto message = messages.rbegin(); message != messages.rend(); ++message) {
+    if (is_system(*message)) continue;
+    if (message->role != Role::Assistant) return nullptr;
+    for (auto block = message->blocks.rbegin(); block != message->blocks.rend(); ++block) {
+      if (block->kind != Block::Kind::Text) return nullptr;
+      if (!is_blank(block->text)) return &*block;
+    }
+  }
+  return nullptr;
 }
 
 std::string text_block(std::string_view text) {
@@ -41,10 +60,19 @@ struct Turn {
   std::vector<Piece> pieces;
 };
 
+/// Converse takes no document without a text beside it.
+bool lacks_text(const Turn& turn) {
+  const auto says = [&](std::string_view start) {
+    return std::any_of(turn.pieces.begin(), turn.pieces.end(),
+                       [&](const Piece& piece) { return piece.json.starts_with(start); });
+  };
+  return says("{\"document\"") && !says("{\"text\"");
+}
+
 class Conversation {
  public:
   Conversation(const protocol::ChatRequest& request, const EncodeInput& input, bool modify, ToolNames& names)
-      : request_(request), input_(input), modify_(modify), names_(names) {}
+      : request_(request), input_(input), modify_(modify), names_(names), prefill_(prefill_of(request.messages)) {}
 
   Result<BedrockConversation> write();
 
@@ -66,6 +94,7 @@ class Conversation {
   const EncodeInput& input_;
   bool modify_;
   ToolNames& names_;
+  const Block* prefill_;
   BedrockDocumentNames documents_;
   std::set<std::string, std::less<>> answered_;
   std::vector<Turn> turns_;
@@ -206,7 +235,7 @@ Status Conversation::add_block(const Block& block, Turn& turn, const std::string
 }
 
 Status Conversation::add(const Message& message, std::size_t index) {
-  const bool system = message.role == Role::System || message.role == Role::Developer;
+  const bool system = is_system(message);
   const bool in_place = system && !turns_.empty() && input_.traits.has(domain::Trait::MidConversationSystem);
   if (system && !in_place) {
     add_system(message);
@@ -218,6 +247,8 @@ Status Conversation::add(const Message& message, std::size_t index) {
   for (std::size_t i = 0; i < message.blocks.size(); ++i) {
     Block block = message.blocks[i];
     if (i + 1 == message.blocks.size() && message.cache.set) block.cache = message.cache;
+    // What the model is to go on from may not end in white space.
+    if (&message.blocks[i] == prefill_) block.text = block.text.substr(0, block.text.find_last_not_of(kBlanks) + 1);
     const bool part = block.kind != Block::Kind::ToolResult && block.kind != Block::Kind::ToolUse;
     const std::string at = part ? path + ".content[" + std::to_string(i) + "]" : path;
     if (Status added = add_block(block, said, at); !added) return added;
@@ -244,10 +275,12 @@ Status Conversation::repair() {
     turns_.push_back(Turn{"user", request_.messages.size(), {}});
   }
   for (Turn& turn : turns_) {
-    if (!turn.pieces.empty()) continue;
+    const bool empty = turn.pieces.empty();
+    if (!empty && !lacks_text(turn)) continue;
     if (!modify_) {
       const std::string path = "messages[" + std::to_string(turn.message) + "].content";
-      return refuse_param(input_, path, "takes no empty " + path + "; modify_params puts something in");
+      const std::string why = empty ? "takes no empty " + path : "wants a text beside the document in " + path;
+      return refuse_param(input_, path, why + "; modify_params puts something in");
     }
     turn.pieces.push_back({Piece::Rank::Middle, text_block(kGoOn)});
   }

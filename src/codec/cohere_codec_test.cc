@@ -114,6 +114,9 @@ TEST(CohereCodec, SaysMessagesItsOwnWay) {
        R"([{"role":"assistant","content":[{"type":"thinking","thinking":"t"},{"type":"text","text":"a"}]}])", true},
       {"a model that does not think gets none", R"([{"role":"assistant","content":"a","reasoning_content":"t"}])",
        R"([{"role":"assistant","content":[{"type":"text","text":"a"}]}])"},
+      {"an answer that says nothing is left out",
+       R"([{"role":"user","content":"a"},{"role":"assistant","content":"","reasoning_content":"t"},{"role":"user","content":"b"}])",
+       R"([{"role":"user","content":"a"},{"role":"user","content":"b"}])"},
       {"a refusal is text", R"([{"role":"assistant","content":[{"type":"refusal","refusal":"no"}]}])",
        R"([{"role":"assistant","content":[{"type":"text","text":"no"}]}])"},
   };

@@ -55,7 +55,7 @@ class Messages {
       case Role::User:
         return asked("user", message, position);
       case Role::Assistant:
-        answered(message);
+        if (says_something(message)) answered(message);
         return {};
       case Role::Tool:
         return tool_result(message, position);
@@ -93,6 +93,15 @@ class Messages {
     const std::string_view detail = block.media.detail;
     if (detail == "low" || detail == "high" || detail == "auto") writer_.key("detail").string(detail);
     writer_.end_object().end_object();
+  }
+
+  /// Cohere takes no answer without a text, a call or, from models that think, a thought.
+  bool says_something(const Message& message) const {
+    const bool thinks = input_.traits.has(Trait::Reasoning);
+    return std::any_of(message.blocks.begin(), message.blocks.end(), [&](const Block& block) {
+      if (block.kind == Block::Kind::Thinking) return thinks && !block.text.empty();
+      return block.kind == Block::Kind::ToolUse || is_text(block);
+    });
   }
 
   void answered(const Message& message) {
