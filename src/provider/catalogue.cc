@@ -44,13 +44,14 @@ constexpr ParamSet kMistralTakes = kCommonParams.without({User, Logprobs, TopLog
                                        .with({Metadata, ServiceTier, Prediction, PromptCacheKey});
 constexpr ParamSet kGroqTakes = kCommonParams.without({Logprobs, TopLogprobs, LogitBias}).with({ServiceTier});
 constexpr ParamSet kCerebrasTakes = kCommonParams.with({ServiceTier, Prediction, PromptCacheKey});
-constexpr ParamSet kPerplexityTakes = {Temperature,      TopP,           TopK,            MaxTokens,       PresencePenalty,
-                                       FrequencyPenalty, ResponseFormat, ReasoningEffort, WebSearchOptions};
+constexpr ParamSet kPerplexityTakes = {
+    Temperature,     TopP, TopK, MaxTokens, PresencePenalty, FrequencyPenalty, ResponseFormat, ReasoningEffort,
+    WebSearchOptions};
 constexpr ParamSet kJambaTakes = {Temperature, TopP, MaxTokens, Stop, Choices, Seed, Tools, ToolChoice, ResponseFormat};
 constexpr ParamSet kGlmTakes = {Temperature, TopP, MaxTokens, Stop, Tools, ToolChoice, ResponseFormat, Thinking};
 constexpr ParamSet kNovaTakes = {Temperature, TopP, MaxTokens, Stop, Metadata, Tools, ToolChoice, ReasoningEffort};
-constexpr ParamSet kWatsonxTakes = {Temperature, TopP,       MaxTokens,       Stop,         Choices,
-                                    Seed,        Logprobs,   TopLogprobs,     LogitBias,    PresencePenalty,
+constexpr ParamSet kWatsonxTakes = {Temperature, TopP,       MaxTokens,        Stop,           Choices,
+                                    Seed,        Logprobs,   TopLogprobs,      LogitBias,      PresencePenalty,
                                     Tools,       ToolChoice, FrequencyPenalty, ResponseFormat, ReasoningEffort};
 
 // What several rows want done.
