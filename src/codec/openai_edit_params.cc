@@ -123,6 +123,8 @@ ParamSet refused_by(const EncodeInput& input, const Given& given) {
   const provider::Provider& row = *input.target.provider;
   // OpenAI has no top_k: like every name of a provider's own it passes.
   ParamSet refused = ParamSet::all().without(row.takes).without({Param::TopK});
+  // Behind a server of one's own may stand anything.
+  if (input.target.self_hosted) refused.clear(Param::Thinking);
   if (row.quirks.empty()) return refused;
   const auto has = [&](Quirk quirk) { return row.quirks.has(quirk); };
   if (has(Quirk::ReasoningRules) && thinks_now(input, given)) refused = refused.with(kSampling);

@@ -173,6 +173,14 @@ TEST(EditedParams, OfOpenAisReasoningModels) {
             R"({"model":"wire-model","messages":[],"temperature":0.5,"reasoning_effort":"none"})");
 }
 
+TEST(EditedParams, AServerOfOnesOwnMayKnowThinking) {
+  TestCall call("openai", R"({"model":"g","messages":[],"thinking":{"type":"enabled"}})");
+  call.target.self_hosted = true;
+  const auto encoded = call.encode();
+  ASSERT_TRUE(encoded);
+  EXPECT_EQ(body_of(*encoded), R"({"model":"wire-model","messages":[],"thinking":{"type":"enabled"}})");
+}
+
 TEST(EditedParams, AModelThatAnswersElsewhereSaysSo) {
   TestCall call("openai", R"({"model":"g","messages":[]})");
   call.input->traits.responses_only = true;
@@ -420,6 +428,7 @@ TEST(SuspectsIn, FindsNamesAndNothingElse) {
   EXPECT_TRUE(suspects_in(R"({"tool_call_id":"a__thought__b"})").tool_id);
   EXPECT_TRUE(suspects_in(R"({"tool_call_id" : "0123456789012345678901234567890123456789x"})").tool_id);
   EXPECT_FALSE(suspects_in(R"({"tool_call_id" : "0123456789012345678901234567890123456789"})").tool_id);
+  EXPECT_TRUE(suspects_in(R"({"tool_call_id":"a\"0123456789012345678901234567890123456789"})").tool_id);
   EXPECT_TRUE(suspects_in(R"({"role":"developer"})").developer);
   EXPECT_TRUE(suspects_in(R"({"annotations":[]})").annotations);
   EXPECT_TRUE(suspects_in(R"({"a" : null})").nulls);
