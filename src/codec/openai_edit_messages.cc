@@ -279,8 +279,9 @@ bool is_foreign_id(std::string_view behind_key) {
   const std::size_t quote = behind_key.find('"');
   if (quote == std::string_view::npos) return false;
   const std::string_view id = behind_key.substr(quote + 1, kIdBytesMax + 1);
-  const std::size_t end = id.find('"');
-  return end == std::string_view::npos || id.substr(0, end).find(kSignatureMark) != std::string_view::npos;
+  const std::size_t end = id.find_first_of("\"\\");
+  if (end == std::string_view::npos || id[end] == '\\') return true;  // Long, or to be read with its escapes.
+  return id.substr(0, end).find(kSignatureMark) != std::string_view::npos;
 }
 
 }  // namespace

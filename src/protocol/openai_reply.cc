@@ -57,8 +57,10 @@ void edit_calls(const Value& calls, std::string_view answer_id, std::uint64_t ch
     }
     ++at;
     const Value arguments = function.find("arguments");
-    if (arguments.is(Kind::Object) || arguments.is(Kind::Null)) {
-      edits.replace(arguments.range(), arguments.is(Kind::Null) ? "\"{}\"" : json::quoted(arguments.raw()));
+    if (arguments.is(Kind::Null) || (arguments && arguments.raw() == "\"\"")) {
+      edits.replace(arguments.range(), "\"{}\"");
+    } else if (arguments.is(Kind::Object)) {
+      edits.replace(arguments.range(), json::quoted(arguments.raw()));
     }
   }
 }
