@@ -76,7 +76,7 @@ router::History history_of(const Call& call, const router::RoutePlan& plan, cons
   history.attempts_total = progress.attempts_total;
   history.billed = !call.record.attempts.empty() && call.record.attempts.back().billed;
   history.group_size = group.deployments.size();
-  history.fallback_left = progress.stop + 1 < plan.stops.size();
+  history.fallbacks_left = static_cast<int>(plan.stops.size() - progress.stop) - 1;
   history.caller_gone = call.exchange.caller_gone() || call.cancel->requested();
   history.draining = call.gateway.draining.load(std::memory_order_relaxed);
   for (const router::DeploymentRef& candidate : group.deployments) {

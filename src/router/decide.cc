@@ -83,6 +83,7 @@ bool is_redirect(const Error& error) {
 
 bool may_retry_in_group(const Error& error, const History& history, const RetryPolicy& policy) {
   if (history.billed || history.attempts_in_group > policy.num_retries) return false;
+  if (history.attempts_total + history.fallbacks_left >= policy.attempts_max) return false;
   if (is_redirect(error)) return false;
   Retry retry = retry_class(error.kind);
   if (account_trouble(error)) retry = Retry::Elsewhere;
@@ -92,7 +93,7 @@ bool may_retry_in_group(const Error& error, const History& history, const RetryP
   if (error.retry_after && *error.retry_after > kRetryAfterWaitMax) return false;
   if (history.same_healthy) return true;
   // The deployment rests because it said 429. With nowhere else to go, waiting as it asked beats failing.
-  return error.kind == ErrorKind::UpstreamRateLimited && !history.fallback_left;
+  return error.kind == ErrorKind::UpstreamRateLimited && history.fallbacks_left == 0;
 }
 
 constexpr std::uint32_t kRatioCallsMin = 5;
@@ -148,7 +149,7 @@ Decision decide(const Error& error, const History& history, const RetryPolicy& p
   if (may_retry_in_group(error, history, policy)) {
     return {Next::SameGroup, wait_before_retry(error, history, policy, random)};
   }
-  if (history.fallback_left) return {Next::NextGroup, milliseconds{0}};
+  if (history.fallbacks_left > 0) return {Next::NextGroup, milliseconds{0}};
   return {};
 }
 

@@ -29,7 +29,7 @@ struct History {
   bool other_healthy = false;  // The group has a healthy deployment that was not tried yet.
   bool same_healthy = false;   // The deployment that failed is still healthy.
   std::size_t group_size = 1;
-  bool fallback_left = false;  // A further group may be entered.
+  int fallbacks_left = 0;  // Further groups that may be entered.
   bool caller_gone = false;
   bool draining = false;  // The process is going down: no new attempts.
 };
@@ -49,6 +49,7 @@ struct Decision {
 
 /// Pure. 400, 403, 404, 413, 422, context and content errors are not retried in the group; 401 and an account in
 /// trouble (no credit, disabled) only where another deployment is there; 408, 409, 429, 5xx and connection errors are.
+/// Every group that is left keeps one of the attempts: the last resort is asked however dark those before it are.
 /// A billed attempt is never repeated in its group, but fallbacks may follow it (AC-RETRY-2, AC-FALL-1). What is the
 /// caller's own doing or our own limit ends the call. `random` decides the jitter; the caller's deadline is the loop's
 /// business.

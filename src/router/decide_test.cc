@@ -85,7 +85,8 @@ History crowd() {
   History history;
   history.attempts_in_group = history.attempts_total = 1;
   history.group_size = 3;
-  history.other_healthy = history.same_healthy = history.fallback_left = true;
+  history.other_healthy = history.same_healthy = true;
+  history.fallbacks_left = 1;
   return history;
 }
 
@@ -138,16 +139,29 @@ const Limit kLimits[] = {
     {"no retries, no fallback",
      [](History& h, RetryPolicy& p) {
        p.num_retries = 0;
-       h.fallback_left = false;
+       h.fallbacks_left = 0;
      },
      kGiveUp},
     {"six attempts in all", [](History& h, RetryPolicy&) { h.attempts_total = 6; }, kGiveUp},
+    {"each group left keeps an attempt", [](History& h, RetryPolicy&) { h.attempts_total = 5; }, kNext},
+    {"of two that are left, both do",
+     [](History& h, RetryPolicy&) {
+       h.attempts_total = 4;
+       h.fallbacks_left = 2;
+     },
+     kNext},
+    {"the last group may use what is left",
+     [](History& h, RetryPolicy&) {
+       h.attempts_total = 5;
+       h.fallbacks_left = 0;
+     },
+     kSame},
     {"content has reached the caller", [](History& h, RetryPolicy&) { h.content_sent = true; }, kGiveUp},
     {"may be billed", [](History& h, RetryPolicy&) { h.billed = true; }, kNext},
     {"may be billed, no fallback",
      [](History& h, RetryPolicy&) {
        h.billed = true;
-       h.fallback_left = false;
+       h.fallbacks_left = 0;
      },
      kGiveUp},
     {"caller gone", [](History& h, RetryPolicy&) { h.caller_gone = true; }, kGiveUp},
@@ -155,7 +169,11 @@ const Limit kLimits[] = {
     {"only the failed one is healthy", [](History& h, RetryPolicy&) { h.other_healthy = false; }, kSame},
     {"nobody is healthy", [](History& h, RetryPolicy&) { h.other_healthy = h.same_healthy = false; }, kNext},
     {"nobody is healthy, no fallback",
-     [](History& h, RetryPolicy&) { h.other_healthy = h.same_healthy = h.fallback_left = false; }, kGiveUp},
+     [](History& h, RetryPolicy&) {
+       h.other_healthy = h.same_healthy = false;
+       h.fallbacks_left = 0;
+     },
+     kGiveUp},
 };
 
 TEST(Decide, RespectsEveryLimit) {
@@ -177,7 +195,7 @@ TEST(Decide, WaitsOutA429WhenThereIsNowhereElseToGo) {
   History history = alone();
   history.same_healthy = false;  // It rests for the two seconds.
   EXPECT_EQ(decide(error, history, {}, 0).next, Next::NextGroup) << "a fallback answers now";
-  history.fallback_left = false;
+  history.fallbacks_left = 0;
   EXPECT_EQ(decide(error, history, {}, 0).next, Next::SameGroup);
   EXPECT_EQ(decide(error, history, {}, 0).wait, milliseconds{2'000});
   error.retry_after = milliseconds{61'000};
