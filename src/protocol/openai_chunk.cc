@@ -228,6 +228,17 @@ std::optional<std::string> StreamChoices::split_content(const Value& content, Ch
   return members;
 }
 
+std::string StreamChoices::owed_arguments(Choice& choice, std::size_t count) {
+  std::string calls;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (choice.calls[i].has_arguments) continue;
+    choice.calls[i].has_arguments = true;
+    calls += calls.empty() ? "" : ",";
+    calls += "{\"index\":" + std::to_string(i) + ",\"function\":{\"arguments\":\"{}\"}}";
+  }
+  return calls;
+}
+
 std::string StreamChoices::owed_members(Choice& choice, bool content_here) {
   std::string members;
   if (quirks_.think_tags && !content_here) {
@@ -394,14 +405,10 @@ StreamChoices::Fate StreamChoices::edit_one(const Value& element, std::uint64_t 
     const std::size_t calls_before = choice.calls.size();
     says |= edit_delta(delta, choice, finishing, planned, content);
     if (finishing) {
-      // A call that never got a byte of arguments: callers parse them as JSON.
-      for (std::size_t i = 0; i < calls_before; ++i) {
-        if (choice.calls[i].has_arguments) continue;
-        choice.calls[i].has_arguments = true;
+      if (const std::string owed = owed_arguments(choice, calls_before); !owed.empty()) {
         if (!outcome.before.empty()) outcome.before += ',';
-        outcome.before += "{\"index\":" + std::to_string(choice.index) +
-                          ",\"delta\":{\"tool_calls\":[{\"index\":" + std::to_string(i) +
-                          ",\"function\":{\"arguments\":\"{}\"}}]},\"finish_reason\":null}";
+        outcome.before += "{\"index\":" + std::to_string(choice.index) + ",\"delta\":{\"tool_calls\":[" + owed +
+                          "]},\"finish_reason\":null}";
       }
     }
   } else {
@@ -496,13 +503,7 @@ std::vector<std::string> StreamChoices::finish_rest() {
     const std::string_view reason = choice.calls.empty() ? "stop" : "tool_calls";
     if (finish_reason_.empty()) finish_reason_ = reason;
     const std::string index = "{\"index\":" + std::to_string(choice.index);
-    std::string calls;
-    for (std::size_t i = 0; i < choice.calls.size(); ++i) {
-      if (choice.calls[i].has_arguments) continue;
-      calls += calls.empty() ? "" : ",";
-      calls += "{\"index\":" + std::to_string(i) + ",\"function\":{\"arguments\":\"{}\"}}";
-    }
-    if (!calls.empty()) {
+    if (const std::string calls = owed_arguments(choice, choice.calls.size()); !calls.empty()) {
       elements.push_back(index + ",\"delta\":{\"tool_calls\":[" + calls + "]},\"finish_reason\":null}");
     }
     if (quirks_.any()) {

@@ -80,6 +80,9 @@ class StreamChoices {
   std::optional<std::string> split_content(const json::Value& content, Choice& choice, bool finishing);
   /// Members that a choice still owes when it ends: text held back, the sources it has named.
   std::string owed_members(Choice& choice, bool content_here);
+  /// The delta's `tool_calls` of those among the first `count` calls that never got a byte of arguments: callers parse
+  /// them as JSON. Empty: there are none.
+  static std::string owed_arguments(Choice& choice, std::size_t count);
   /// The content that stands in the arguments of the JSON tool, quoted; nothing when these are calls like any other.
   std::optional<std::string> content_of_tool(const json::Value& list, Choice& choice);
   bool tool_calls_comply(const json::Value& list, Choice& choice, bool finishing);
