@@ -138,6 +138,11 @@ void ContentWriter::open(Open what) {
   // Vertex refuses a turn of pictures alone.
   if (open_ == Open::User && !text_seen_) write_text(" ");
   if (open_ != Open::Nothing) body_.end_array().end_object();
+  // The model calls functions only behind a user's turn.
+  const bool first = open_ == Open::Nothing;
+  if (first && what == Open::Model && call_.input.target.modify_params) {
+    body_.raw(R"({"role":"user","parts":[{"text":"."}]})");
+  }
   open_ = what;
   text_seen_ = false;
   called_ = false;

@@ -161,6 +161,15 @@ TEST(GeminiRequest, SystemTextsGoWhereTheModelTakesThem) {
 }
 
 // Which files the gateway fetches itself.
+TEST(GeminiRequest, AUserSpeaksFirstWhereRequestsAreToBeRepaired) {
+  const std::string body = R"({"model":"group","messages":[{"role":"assistant","content":"a"},{"role":"user","content":"b"}]})";
+  const std::string said = R"({"role":"model","parts":[{"text":"a"}]},{"role":"user","parts":[{"text":"b"}]}]})";
+  ShapeTarget target = target_of("gemini", "gemini-2.5-pro");
+  EXPECT_EQ(body_behind(target, body), R"({"contents":[)" + said);
+  target.modify_params = true;
+  EXPECT_EQ(body_behind(target, body), R"({"contents":[{"role":"user","parts":[{"text":"."}]},)" + said);
+}
+
 TEST(GeminiRequest, AsksForBytesWhereGoogleDoesNotFetch) {
   struct Case { const char* model; std::string_view url; bool fetched; };
   const Case cases[] = {

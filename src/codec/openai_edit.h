@@ -32,6 +32,7 @@ struct Suspects {
   bool names = false;        // "name"
   bool nulls = false;        // A member that is null.
   bool images = false;       // "image_url"
+  bool bare_images = false;  // An "image_url" that is a string.
   bool videos = false;       // "data:video/..."
   bool texts = false;        // "text"
   bool tools = false;        // "tool", "tool_calls"

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "base/text.h"
 #include "codec/openai_edit.h"
 #include "json/write.h"
 #include "protocol/edits.h"
@@ -262,7 +263,8 @@ bool may_change(const EncodeInput& input, const Suspects& found, bool by_words) 
   const Quirks& quirks = input.target.provider->quirks;
   if (by_words || quirks.any(kAlwaysRead) || found.own_fields || found.tool_id || found.thinking) return true;
   if (found.cache_marks && !quirks.has(Quirk::KnowsMarks)) return true;
-  if ((found.nulls && quirks.has(Quirk::NoNulls)) || (found.images && quirks.has(Quirk::ImageObjects))) return true;
+  if ((found.nulls && quirks.has(Quirk::NoNulls)) || (found.bare_images && quirks.has(Quirk::ImageObjects)))
+    return true;
   if (quirks.has(Quirk::KnowsDeveloper)) return false;
   if (found.developer || found.annotations) return true;
   return (found.texts && quirks.has(Quirk::FlatContent)) || (found.names && quirks.has(Quirk::NoNames)) ||
@@ -274,6 +276,12 @@ bool may_change(const EncodeInput& input, const Suspects& found, bool by_words) 
 }  // namespace
 
 namespace {
+
+/// Whether a colon and a string stand behind a key.
+bool is_string_behind(std::string_view behind_key) {
+  const std::string_view colon = base::trim(behind_key.substr(0, 16));
+  return colon.starts_with(':') && base::trim(colon.substr(1)).starts_with('"');
+}
 
 bool is_foreign_id(std::string_view behind_key) {
   const std::size_t quote = behind_key.find('"');
@@ -303,7 +311,10 @@ Suspects suspects_in(std::string_view body) {
         found.videos |= rest.starts_with("data:video/");
         break;
       case 'i':
-        found.images |= rest.starts_with("image_url\"");
+        if (constexpr std::string_view kKey = "image_url\""; rest.starts_with(kKey)) {
+          found.images = true;
+          found.bare_images |= is_string_behind(rest.substr(kKey.size()));
+        }
         break;
       case 'n':
         found.names |= rest.starts_with("name\"");

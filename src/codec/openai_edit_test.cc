@@ -303,6 +303,9 @@ TEST(EditedMessages, ByTheRowsQuirks) {
       {"a video", "hosted_vllm", "",
        R"([{"role":"user","content":[{"type":"file","file":{"file_data":"data:video/mp4;base64,AA"}}]}])",
        R"([{"role":"user","content":[{"type":"video_url","video_url":{"url":"data:video/mp4;base64,AA"}}]}])"},
+      {"an image is an object", "openai", "",
+       R"([{"role":"user","content":[{"type":"image_url","image_url":"https://a/b.png"},{"type":"image_url","image_url":{"url":"u"}}]}])",
+       R"([{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://a/b.png"}},{"type":"image_url","image_url":{"url":"u"}}]}])"},
       {"an image for a model without eyes",
        "fireworks_ai",
        "",
@@ -429,6 +432,8 @@ TEST(SuspectsIn, FindsNamesAndNothingElse) {
   EXPECT_TRUE(suspects_in(R"({"tool_call_id" : "0123456789012345678901234567890123456789x"})").tool_id);
   EXPECT_FALSE(suspects_in(R"({"tool_call_id" : "0123456789012345678901234567890123456789"})").tool_id);
   EXPECT_TRUE(suspects_in(R"({"tool_call_id":"a\"0123456789012345678901234567890123456789"})").tool_id);
+  EXPECT_FALSE(suspects_in(R"({"type":"image_url","image_url":{"url":"u"}})").bare_images);
+  EXPECT_TRUE(suspects_in(R"({"type":"image_url","image_url" : "u"})").bare_images);
   EXPECT_TRUE(suspects_in(R"({"role":"developer"})").developer);
   EXPECT_TRUE(suspects_in(R"({"annotations":[]})").annotations);
   EXPECT_TRUE(suspects_in(R"({"a" : null})").nulls);
