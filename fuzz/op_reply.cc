@@ -1,6 +1,5 @@
 // Feeds answers to the readers of every operation in every dialect, and calls to their encoders: what is read is JSON
 // the caller can read (or the bytes as they came), what is encoded is within its limits.
-#include <array>
 #include <cstdint>
 #include <cstdlib>
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/text.h"
 #include "protocol/openai_error.h"
 
 namespace turnpike::codec {

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <cstdint>
-
 #include "codec/anthropic_betas.h"
 #include "codec/codec.h"
 #include "json/write.h"

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <iterator>
 
-#include "base/text.h"
 #include "codec/anthropic_media.h"
 
 namespace turnpike::codec {

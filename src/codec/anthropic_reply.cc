@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/utf8.h"
 #include "codec/anthropic_error.h"
 #include "codec/anthropic_usage.h"
 #include "json/write.h"
@@ -38,9 +39,9 @@ class ContentReader {
       read.id = text(block.find("id"));
       read.name = text(block.find("name"));
       const Value input = block.find("input");
-      read.text = input.is(Kind::Object) ? reply_.texts.keep(compact_json(input.raw())) : std::string_view("{}");
+      read.text = input.is(Kind::Object) ? reply_.texts.keep(json::compact(input.raw())) : std::string_view("{}");
     } else if (const std::string_view list = native_list_of(type); !list.empty()) {
-      native_.append(list, compact_json(block.raw()));
+      native_.append(list, json::compact(block.raw()));
     }
   }
 
@@ -57,7 +58,7 @@ class ContentReader {
   void read_text(const Value& block) {
     const std::string_view said = text(block.find("text"));
     const std::uint64_t start = characters_;
-    characters_ += count_characters(said);
+    characters_ += base::count_characters(said);
     std::string cited;
     for (const Value citation : block.find("citations").elements()) {
       cited += cited.empty() ? "[" : ",";
@@ -103,23 +104,6 @@ std::string_view anthropic_tier(std::string_view tier) {
   return tier == "standard" ? "default" : tier;
 }
 
-std::string compact_json(std::string_view json) {
-  std::string out;
-  out.reserve(json.size());
-  bool in_string = false;
-  for (std::size_t at = 0; at < json.size(); ++at) {
-    const char c = json[at];
-    if (in_string && c == '\\') {
-      out += json.substr(at, 2);
-      ++at;
-      continue;
-    }
-    if (c == '"') in_string = !in_string;
-    if (in_string || (c != ' ' && c != '\n' && c != '\r' && c != '\t')) out += c;
-  }
-  return out;
-}
-
 std::string_view native_list_of(std::string_view block_type) {
   if (block_type == "server_tool_use" || block_type == "mcp_tool_use") return "server_tool_use";
   if (block_type == "web_search_tool_result") return "web_search_results";
@@ -141,7 +125,7 @@ void NativeFields::append(std::string_view list, std::string_view json) {
 }
 
 void NativeFields::set(std::string_view name, const Value& value) {
-  if (value && !value.is(Kind::Null)) fields_.push_back({std::string(name), compact_json(value.raw()), false});
+  if (value && !value.is(Kind::Null)) fields_.push_back({std::string(name), json::compact(value.raw()), false});
 }
 
 std::string NativeFields::to_json() const {
@@ -161,15 +145,10 @@ std::string citation_with_text(const Value& citation, std::string_view text) {
   json::Writer writer(out);
   writer.begin_object();
   for (const Value::Pair& pair : citation.members()) {
-    writer.key(pair.key.text().value_or("")).raw(compact_json(pair.value.raw()));
+    writer.key(pair.key.text().value_or("")).raw(json::compact(pair.value.raw()));
   }
   writer.key("supported_text").string(text).end_object();
   return out;
-}
-
-std::uint64_t count_characters(std::string_view text) {
-  return static_cast<std::uint64_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
 Result<ChatReply> read_anthropic_reply(const Value& root, std::string_view label) {

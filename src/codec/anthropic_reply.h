@@ -28,9 +28,6 @@ AnthropicStop anthropic_stop(std::string_view reason);
 /// "standard" is OpenAI's "default".
 std::string_view anthropic_tier(std::string_view tier);
 
-/// JSON without the white space between its tokens.
-std::string compact_json(std::string_view json);
-
 /// Under which name of `provider_specific_fields` a content block goes that OpenAI has no place for: server tools and
 /// their results, compaction, files made. Empty: it has a place.
 std::string_view native_list_of(std::string_view block_type);
@@ -54,8 +51,5 @@ class NativeFields {
 
 /// A citation with the text it stands behind, as LiteLLM shows it.
 std::string citation_with_text(const json::Value& citation, std::string_view text);
-
-/// Code points of a UTF-8 text.
-std::uint64_t count_characters(std::string_view text);
 
 }  // namespace turnpike::codec

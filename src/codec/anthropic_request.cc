@@ -1,6 +1,5 @@
 #include "codec/anthropic_request.h"
 
-#include <algorithm>
 #include <charconv>
 
 #include "base/text.h"

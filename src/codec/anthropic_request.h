@@ -1,7 +1,5 @@
 #pragma once
 
-#include <string>
-
 #include "codec/anthropic_betas.h"
 #include "codec/codec.h"
 #include "protocol/chat_request.h"

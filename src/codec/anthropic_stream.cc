@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "codec/anthropic_error.h"
 #include "codec/anthropic_reply.h"
 #include "codec/tell_reply.h"
@@ -40,7 +41,7 @@ AnthropicEvents::OpenBlock* AnthropicEvents::find_block(std::uint32_t index) {
 
 void AnthropicEvents::give_text(std::uint32_t block, std::string_view said, std::vector<ChatEvent>& out) {
   if (said.empty()) return;
-  characters_ += count_characters(said);
+  characters_ += base::count_characters(said);
   add(out, ChatEvent::Kind::Text, block).text = said;
 }
 
@@ -84,7 +85,7 @@ void AnthropicEvents::start_block(const Value& root, std::vector<ChatEvent>& out
   } else if (type == "tool_use") {
     open.is_tool = true;
     open.tool = tools_++;
-    if (has_members(block.find("input"))) open.whole_input = compact_json(block.find("input").raw());
+    if (has_members(block.find("input"))) open.whole_input = json::compact(block.find("input").raw());
     ChatEvent& start = add(out, ChatEvent::Kind::ToolStart, open.index);
     start.tool = open.tool;
     start.id = text(block.find("id"));
@@ -122,7 +123,7 @@ void AnthropicEvents::take_delta(const Value& root, std::vector<ChatEvent>& out)
     arguments.text = part;
   } else if (type == "citations_delta") {
     const Value citation = delta.find("citation");
-    give_native("citation", compact_json(citation.raw()), index, out);
+    give_native("citation", json::compact(citation.raw()), index, out);
     const std::string_view url = text(citation.find("url"));
     if (open != nullptr && !url.empty()) {
       open->cited.push_back({std::string(url), std::string(text(citation.find("title")))});
@@ -154,7 +155,7 @@ std::string AnthropicEvents::whole_block(const OpenBlock& block) const {
     }
   }
   writer.end_object();
-  return compact_json(out);
+  return json::compact(out);
 }
 
 void AnthropicEvents::stop_block(const Value& root, std::vector<ChatEvent>& out) {
@@ -176,7 +177,7 @@ void AnthropicEvents::stop_block(const Value& root, std::vector<ChatEvent>& out)
 void AnthropicEvents::delta_message(const Value& root, std::vector<ChatEvent>& out) {
   const Value delta = root.find("delta");
   const auto give = [&](std::string_view name, const Value& value) {
-    if (value && !value.is(Kind::Null)) give_native(name, compact_json(value.raw()), 0, out);
+    if (value && !value.is(Kind::Null)) give_native(name, json::compact(value.raw()), 0, out);
   };
   give("stop_details", delta.find("stop_details"));
   give("container", delta.find("container"));

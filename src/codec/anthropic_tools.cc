@@ -4,6 +4,7 @@
 
 #include "codec/anthropic_media.h"
 #include "codec/anthropic_schema.h"
+#include "codec/parts.h"
 
 namespace turnpike::codec {
 namespace {
@@ -93,11 +94,6 @@ bool searches_already(const ChatRequest& request) {
                      [](const Tool& tool) { return tool.kind == Tool::Kind::Native && tool.name == "web_search"; });
 }
 
-bool is_allowed(const ToolChoice& choice, const Tool& tool) {
-  return choice.kind != ToolChoice::Kind::Allowed ||
-         std::find(choice.allowed.begin(), choice.allowed.end(), tool.name) != choice.allowed.end();
-}
-
 std::string_view choice_word(const ToolChoice& choice) {
   switch (choice.kind) {
     case ToolChoice::Kind::Unset:
@@ -146,7 +142,7 @@ Status write_anthropic_tools(json::Writer& writer, const ChatRequest& request, c
   writer.key("tools").begin_array();
   for (std::size_t index = 0; index < request.tools.size(); ++index) {
     const Tool& tool = request.tools[index];
-    if (!is_allowed(request.tool_choice, tool)) continue;
+    if (!allows(request.tool_choice, tool)) continue;
     if (tool.kind == Tool::Kind::Custom) return refuse_custom(index);
     if (tool.kind == Tool::Kind::Native) {
       write_native(writer, tool, betas);

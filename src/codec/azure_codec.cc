@@ -4,6 +4,7 @@
 #include "codec/chat_codec.h"
 #include "codec/codecs.h"
 #include "codec/openai_request.h"
+#include "protocol/operation_path.h"
 
 namespace turnpike::codec {
 namespace {
@@ -41,7 +42,7 @@ std::optional<std::chrono::milliseconds> wait_in(std::string_view text) {
 }  // namespace
 
 Result<std::string> azure_path(const provider::Target& target, domain::Operation operation) {
-  const std::string_view own = openai_operation_path(operation);
+  const std::string_view own = protocol::operation_path(operation);
   const std::string_view path = target.base.path;
   if (const std::size_t at = path.find(kV1); at != std::string_view::npos || is_v1(target.api_version)) {
     const std::string root(at != std::string_view::npos ? path.substr(0, at) : without_suffix(path, "/openai"));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "codec/bedrock_error.h"
 #include "codec/bedrock_reply.h"
 #include "codec/tell_reply.h"
@@ -93,7 +94,7 @@ Status BedrockEvents::take_delta(const Value& root, std::vector<ChatEvent>& out)
   if (const Value said = delta.find("text")) {
     ChatEvent& event = add(out, ChatEvent::Kind::Text, block.index);
     event.text = text(said);
-    characters_ += bedrock_characters(event.text);
+    characters_ += base::count_characters(event.text);
   } else if (const Value call = delta.find("toolUse")) {
     if (!block.tool) return protocol::unreadable_stream(label_, "arguments come without their tool call", root.raw());
     ChatEvent& event = add(out, ChatEvent::Kind::ToolArguments, block.index);

@@ -1,8 +1,5 @@
 #include "codec/bedrock_media.h"
 
-#include <array>
-
-#include "base/text.h"
 #include "json/write.h"
 #include "protocol/media.h"
 

@@ -5,7 +5,6 @@
 #include <set>
 #include <vector>
 
-#include "base/text.h"
 #include "codec/bedrock_media.h"
 #include "codec/bedrock_names.h"
 #include "codec/parts.h"

@@ -1,7 +1,6 @@
 #include "codec/bedrock_reply.h"
 
-#include <algorithm>
-
+#include "base/utf8.h"
 #include "codec/bedrock_error.h"
 #include "json/write.h"
 #include "protocol/answer_error.h"
@@ -54,7 +53,7 @@ class ReplyReader {
   }
 
   void add_text(std::string_view said) {
-    characters_ += bedrock_characters(said);
+    characters_ += base::count_characters(said);
     add(Block::Kind::Text).text = said;
   }
 
@@ -115,11 +114,6 @@ class ReplyReader {
 };
 
 }  // namespace
-
-std::uint64_t bedrock_characters(std::string_view text) {
-  return static_cast<std::uint64_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
-}
 
 BedrockStop bedrock_stop(std::string_view reason) {
   struct Row {

@@ -27,9 +27,6 @@ BedrockStop bedrock_stop(std::string_view reason);
 /// Nothing when it says nothing.
 std::optional<domain::Usage> bedrock_usage(const json::Value& usage);
 
-/// Code points of a UTF-8 text: what offsets of citations count.
-std::uint64_t bedrock_characters(std::string_view text);
-
 /// Where a citation's source is to be found on the web; empty when it is a document of the caller's.
 std::string_view bedrock_citation_url(const json::Value& citation, protocol::Texts& texts);
 

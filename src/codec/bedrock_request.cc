@@ -1,8 +1,5 @@
 #include "codec/bedrock_request.h"
 
-#include <algorithm>
-#include <array>
-
 #include "base/text.h"
 #include "codec/chat_codec.h"
 #include "credential/sigv4.h"

@@ -134,10 +134,7 @@ Status ToolWriter::settle_choice(bool history_has_tools, bool thinks) {
     return {};
   }
   if (choice.kind == Kind::Allowed) {
-    const auto is_allowed = [&](const Tool& tool) {
-      return std::find(choice.allowed.begin(), choice.allowed.end(), tool.name) != choice.allowed.end();
-    };
-    std::erase_if(request_.tools, [&](const Tool& tool) { return !is_allowed(tool); });
+    std::erase_if(request_.tools, [&](const Tool& tool) { return !allows(choice, tool); });
     choice.kind = choice.must_call ? Kind::Required : Kind::Auto;
   }
   const bool forced = choice.kind == Kind::Required || choice.kind == Kind::Named;

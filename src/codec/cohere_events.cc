@@ -1,12 +1,12 @@
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "codec/codecs.h"
 #include "codec/cohere_codec.h"
 #include "codec/cohere_reply.h"
 #include "codec/json_events.h"
 #include "codec/tell_reply.h"
 #include "json/write.h"
-#include "protocol/answer_error.h"
 #include "protocol/openai_error.h"
 
 namespace turnpike::codec {
@@ -87,7 +87,7 @@ void CohereEvents::content(const Value& root, const Value& message, std::vector<
   const std::string_view said = text(message.find("text"));
   add_text(ChatEvent::Kind::Text, block, said, out);
   if (characters_.size() <= index) characters_.resize(index + 1);
-  characters_[index] += characters_of(said);
+  characters_[index] += base::count_characters(said);
   if (root.find("logprobs").is(Kind::Object)) logprob(root.find("logprobs"), out);
 }
 

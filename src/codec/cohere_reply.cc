@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "codec/cohere_codec.h"
 #include "json/write.h"
 #include "protocol/answer_error.h"
@@ -52,7 +53,7 @@ void read_content(const Value& message, ChatReply& reply, ReplyChoice& choice) {
     add_text(choice, Block::Kind::Thinking, said(part.find("thinking"), reply.texts));
     const std::string_view text = said(part.find("text"), reply.texts);
     add_text(choice, Block::Kind::Text, text);
-    offset += characters_of(text);
+    offset += base::count_characters(text);
   }
   for (const Value citation : message.find("citations").elements()) {
     const std::uint64_t index = citation.find("content_index").whole().value_or(0);
@@ -151,11 +152,6 @@ void append_citations(const Value& citation, std::uint64_t offset, protocol::Tex
     if (made.title.empty()) made.title = said(source.find("id"), texts);
     out.push_back(made);
   }
-}
-
-std::uint64_t characters_of(std::string_view utf8) {
-  return static_cast<std::uint64_t>(
-      std::count_if(utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
 bool is_cohere_error(const Value& root) {

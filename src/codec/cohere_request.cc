@@ -174,9 +174,7 @@ std::vector<const Tool*> tools_for(const ChatRequest& request) {
   std::vector<const Tool*> tools;
   for (const Tool& tool : request.tools) {
     const bool named = choice.kind != ToolChoice::Kind::Named || tool.name == choice.name;
-    const bool allowed = choice.kind != ToolChoice::Kind::Allowed ||
-                         std::find(choice.allowed.begin(), choice.allowed.end(), tool.name) != choice.allowed.end();
-    if (named && allowed) tools.push_back(&tool);
+    if (named && allows(choice, tool)) tools.push_back(&tool);
   }
   return tools;
 }
@@ -191,12 +189,7 @@ Status write_tools(const ChatRequest& request, const EncodeInput& input, json::W
     if (tool->kind != Tool::Kind::Function)
       return refuse_param(input, "tools", "takes tools of the type function only");
     strict = strict && tool->strict.value_or(false);
-    writer.begin_object().key("type").string("function").key("function").begin_object();
-    writer.key("name").string(tool->name);
-    if (!tool->description.empty()) writer.key("description").string(tool->description);
-    writer.key("parameters");
-    writer.raw(tool->parameters_json.empty() ? R"({"type":"object","properties":{}})" : tool->parameters_json);
-    writer.end_object().end_object();
+    write_function(*tool, writer);
   }
   writer.end_array();
   if (strict) writer.key("strict_tools").boolean(true);

@@ -1,11 +1,9 @@
 #include "codec/gemini_codec.h"
 
-#include <algorithm>
-
-#include "base/text.h"
 #include "codec/codecs.h"
 #include "codec/gemini_reply.h"
 #include "codec/gemini_request.h"
+#include "codec/google_address.h"
 #include "codec/json_events.h"
 #include "codec/tool_names.h"
 #include "http/message.h"
@@ -44,41 +42,6 @@ bool asks_one_of_several(const protocol::CallRequest& call) {
   std::size_t count = 0;
   for (const Value tool : document.root().elements()) count += tool ? 1 : 0;
   return count > 1;
-}
-
-/// "gemini/gemini-2.5-pro" and "models/gemini-2.5-pro" mean the last part.
-std::string_view bare_model(std::string_view model) {
-  for (const std::string_view prefix : {"gemini/", "google/", "models/"}) {
-    if (model.starts_with(prefix)) model.remove_prefix(prefix.size());
-  }
-  return model;
-}
-
-// A version stands behind "@", which Google's own clients leave as it is.
-std::string segment(std::string_view name) {
-  std::string text = base::percent_encode(name);
-  for (std::size_t at = text.find("%40"); at != std::string::npos; at = text.find("%40", at)) text.replace(at, 3, "@");
-  return text;
-}
-
-bool is_number(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-}
-
-std::string path_of(const provider::Target& target, bool vertex, bool stream) {
-  std::string path = target.base.path.empty() ? std::string(target.provider->bare_path) : target.base.path;
-  const std::string_view model = bare_model(target.model);
-  constexpr std::string_view kTuned = "tunedModels/";
-  if (vertex) {
-    path += is_number(model) ? "/endpoints/" : "/publishers/google/models/";
-    path += segment(model);
-  } else if (model.starts_with(kTuned)) {
-    path.append("/").append(kTuned) += segment(model.substr(kTuned.size()));
-  } else {
-    path += "/models/" + segment(model);
-  }
-  // Without alt=sse the stream is one list that ends with the answer.
-  return path + (stream ? ":streamGenerateContent?alt=sse" : ":generateContent");
 }
 
 // Google's names of functions begin with a letter or "_"; what was changed is noted for the way back.
@@ -154,17 +117,9 @@ Status GeminiCodec::encode_chat(ChatRequest& request, const EncodeInput& input, 
   if (Status written = write_gemini_config(call, request, body); !written) return written;
   body.end_object();
   out.set_body(std::move(text));
-  out.path = path_of(input.target, vertex_, request.stream);
-  out.fields = common_fields(input, request.stream);
-  // A key is a key here and in Vertex's express mode; everything else is a token. Rows of the configuration say how
-  // their key travels.
-  const provider::Provider& row = *input.target.provider;
-  const bool by_row = row.shape == provider::Shape::Gemini && row.auth == provider::AuthScheme::Bearer;
-  if (input.credential.kind == credential::Credential::Kind::Key && !by_row) {
-    add_key(out.fields, row.auth_header.empty() ? std::string_view("x-goog-api-key") : row.auth_header, input);
-  } else {
-    add_bearer(out.fields, input);
-  }
+  // Without alt=sse the stream is one list that ends with the answer.
+  const std::string_view method = request.stream ? "streamGenerateContent?alt=sse" : "generateContent";
+  google_address(input, method, out, request.stream);
   if (vertex_ && (request.service_tier == "flex" || request.service_tier == "priority")) {
     http::add_field(out.fields, "X-Vertex-AI-LLM-Shared-Request-Type", request.service_tier);
   }

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 
-#include "base/text.h"
 #include "codec/gemini_request.h"
 #include "codec/json_schema_subset.h"
 

@@ -2,7 +2,6 @@
 
 #include "base/text.h"
 #include "codec/gemini_request.h"
-#include "protocol/media.h"
 
 namespace turnpike::codec {
 namespace {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "json/write.h"
 #include "protocol/openai_error.h"
 
@@ -37,10 +38,6 @@ constexpr std::string_view kBotched[] = {"MALFORMED_FUNCTION_CALL", "UNEXPECTED_
 template <std::size_t N>
 bool one_of(std::string_view word, const std::string_view (&list)[N]) {
   return std::find(std::begin(list), std::end(list), word) != std::end(list);
-}
-
-bool is_continuation(char byte) {
-  return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U;
 }
 
 // Every byte of the token's UTF-8, as OpenAI lists them.
@@ -108,8 +105,7 @@ std::uint64_t GeminiText::characters(std::uint64_t part, std::uint64_t byte) con
   const bool text = part < parts_.size() && parts_[part].kind == Kind::Text;
   const std::size_t begin = text ? parts_[part].begin : 0;
   const std::size_t end = begin + std::min<std::uint64_t>(byte, text_.size() - begin);
-  return static_cast<std::uint64_t>(std::count_if(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(end),
-                                                  [](char c) { return !is_continuation(c); }));
+  return base::count_characters(std::string_view(text_).substr(0, end));
 }
 
 bool GeminiReader::ended() const {

@@ -3,6 +3,7 @@
 
 #include "codec/gemini_request.h"
 #include "codec/json_schema_subset.h"
+#include "codec/parts.h"
 
 namespace turnpike::codec {
 namespace {
@@ -51,9 +52,9 @@ std::optional<OwnTool> own_tool(const Tool& tool) {
   return std::nullopt;
 }
 
-bool allowed(const ToolChoice& choice, const Tool& tool) {
-  return choice.kind != ToolChoice::Kind::Allowed || choice.must_call ||
-         std::find(choice.allowed.begin(), choice.allowed.end(), tool.name) != choice.allowed.end();
+// A list of names that must be called is said in `toolConfig`.
+bool declared(const ToolChoice& choice, const Tool& tool) {
+  return choice.must_call || allows(choice, tool);
 }
 
 Status write_declaration(const GeminiCall& call, const Tool& tool, std::size_t index, Writer& body) {
@@ -119,7 +120,7 @@ Status write_gemini_tools(const GeminiCall& call, const ChatRequest& request, Wr
   for (std::size_t i = 0; i < request.tools.size(); ++i) {
     const Tool& tool = request.tools[i];
     if (tool.kind == Tool::Kind::Function) {
-      if (allowed(request.tool_choice, tool)) functions.emplace_back(i, &tool);
+      if (declared(request.tool_choice, tool)) functions.emplace_back(i, &tool);
       continue;
     }
     if (auto native = tool.kind == Tool::Kind::Native ? own_tool(tool) : std::nullopt) {

@@ -2,7 +2,6 @@
 #include <array>
 #include <initializer_list>
 
-#include "base/text.h"
 #include "codec/gemini_reply.h"
 #include "protocol/openai_error.h"
 

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "base/text.h"
 #include "codec/codecs.h"
 #include "codec/ollama_codec.h"

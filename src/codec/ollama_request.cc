@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <array>
 #include <unordered_map>
 
 #include "codec/ollama_codec.h"
@@ -151,8 +149,7 @@ class Messages {
 bool may_be_called(const Tool& tool, const ToolChoice& choice) {
   if (choice.kind == ToolChoice::Kind::None) return false;
   if (choice.kind == ToolChoice::Kind::Named) return tool.name == choice.name;
-  if (choice.kind != ToolChoice::Kind::Allowed) return true;
-  return std::find(choice.allowed.begin(), choice.allowed.end(), tool.name) != choice.allowed.end();
+  return allows(choice, tool);
 }
 
 Status write_tools(const ChatRequest& request, const EncodeInput& input, json::Writer& writer) {
@@ -161,12 +158,7 @@ Status write_tools(const ChatRequest& request, const EncodeInput& input, json::W
   for (const Tool& tool : request.tools) {
     if (tool.kind != Tool::Kind::Function) return refuse_param(input, "tools", "takes tools of the type function only");
     if (!may_be_called(tool, request.tool_choice)) continue;
-    writer.begin_object().key("type").string("function").key("function").begin_object();
-    writer.key("name").string(tool.name);
-    if (!tool.description.empty()) writer.key("description").string(tool.description);
-    writer.key("parameters");
-    writer.raw(tool.parameters_json.empty() ? R"({"type":"object","properties":{}})" : tool.parameters_json);
-    writer.end_object().end_object();
+    write_function(tool, writer);
   }
   writer.end_array();
   return {};

@@ -1,7 +1,4 @@
-#include "codec/op_google.h"
-
-#include "base/text.h"
-#include "codec/chat_codec.h"
+#include "codec/google_address.h"
 #include "codec/op_codec.h"
 #include "codec/op_request.h"
 
@@ -10,11 +7,6 @@ namespace {
 
 using domain::Unit;
 using json::Value;
-using provider::Shape;
-
-std::string_view bare_name(std::string_view model) {
-  return model.substr(model.rfind('/') + 1);
-}
 
 struct GoogleTexts {
   std::vector<std::string_view> texts;
@@ -43,7 +35,7 @@ Status encode_gemini(const EncodeInput& input, Encoded& out) {
   Params params(input);
   Result<GoogleTexts> read = read_google_texts(input, params);
   if (!read) return base::fail(std::move(read.error()));
-  const std::string model = "models/" + std::string(bare_name(input.target.model));
+  const std::string model = "models/" + std::string(google_model(input.target.model));
   return split_requests(input, read->texts.size(), kTextsMax, out,
                         [&](std::size_t begin, std::size_t end, Encoded& next) {
                           google_address(input, "batchEmbedContents", next);
@@ -156,24 +148,6 @@ Result<protocol::ReplyFacts> decode_vertex(const OperationAnswer& answer, std::s
 }
 
 }  // namespace
-
-bool is_imagen(std::string_view model) {
-  const std::string_view name = bare_name(model);
-  return name.starts_with("imagen") || name.starts_with("imagegeneration");
-}
-
-void google_address(const EncodeInput& input, std::string_view method, Encoded& out) {
-  const provider::Target& target = input.target;
-  out.fields = common_fields(input, false);
-  if (input.credential.kind == credential::Credential::Kind::Key) {
-    add_key(out.fields, "x-goog-api-key", input);
-  } else {
-    add_bearer(out.fields, input);
-  }
-  out.path = target.base.path.empty() ? std::string(target.provider->bare_path) : target.base.path;
-  out.path += target.shape == Shape::Gemini ? "/models/" : "/publishers/google/models/";
-  out.path.append(base::percent_encode(bare_name(target.model))).append(":").append(method);
-}
 
 const OperationDialect kGeminiEmbedding{encode_gemini, decode_gemini};
 const OperationDialect kVertexEmbedding{encode_vertex, decode_vertex};

@@ -1,12 +1,11 @@
-#include <array>
 #include <cmath>
 
 #include "base/base64.h"
 #include "base/text.h"
 #include "codec/gemini_reply.h"
+#include "codec/google_address.h"
 #include "codec/op_bedrock.h"
 #include "codec/op_codec.h"
-#include "codec/op_google.h"
 #include "codec/op_request.h"
 
 namespace turnpike::codec {
@@ -78,6 +77,12 @@ void write_inline_images(const EncodeInput& input, json::Writer& writer) {
     writer.key("mimeType").string(part.content_type.empty() ? "image/png" : part.content_type);
     writer.key("data").string(base::to_base64(part.value.in(input.call.form_bytes))).end_object().end_object();
   }
+}
+
+/// "imagen-4.0-generate-001": the family that is asked by `predict`, on both of Google's APIs.
+bool is_imagen(std::string_view model) {
+  const std::string_view name = google_model(model);
+  return name.starts_with("imagen") || name.starts_with("imagegeneration");
 }
 
 /// A model that writes images among its text. Several images are several requests.

@@ -1,4 +1,3 @@
-#include "codec/codecs.h"
 #include "codec/op_codec.h"
 
 namespace turnpike::codec {

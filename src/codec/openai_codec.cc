@@ -3,7 +3,6 @@
 #include "codec/chat_codec.h"
 #include "codec/op_request.h"
 #include "codec/openai_request.h"
-#include "http/message.h"
 #include "protocol/openai_error.h"
 #include "protocol/openai_stream.h"
 #include "protocol/operation_reply.h"

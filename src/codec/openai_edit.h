@@ -13,7 +13,8 @@ namespace turnpike::codec {
 /// Parameters of one call that its target does not take and that are to be left out.
 /// Errors: InvalidRequest naming the parameter (code unsupported_parameter), where leaving out was not asked for and
 ///         would change the answer.
-Result<std::vector<std::string_view>> params_to_leave_out(const EncodeInput& input);
+Result<std::vector<std::string_view>> params_to_leave_out(const EncodeInput& input,
+                                                          const protocol::ParamPolicy& policy);
 
 /// Whether the model takes `max_completion_tokens` and no `max_tokens`.
 bool wants_newer_token_limit(const EncodeInput& input);

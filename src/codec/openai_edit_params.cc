@@ -8,7 +8,6 @@ namespace turnpike::codec {
 namespace {
 
 using domain::Trait;
-using json::Kind;
 using json::Value;
 using protocol::Param;
 using protocol::ParamSet;
@@ -148,40 +147,19 @@ ParamSet refused_by(const EncodeInput& input, const Given& given) {
   return refused;
 }
 
-/// The policy of the deployment and what the caller says of it.
-struct Policy {
-  bool drop = false;
-  std::vector<std::string> allowed;
-};
-
-Policy policy_of(const EncodeInput& input) {
-  Policy policy{input.target.drop_unsupported, input.target.allowed_params};
-  const protocol::CallRequest& call = input.call;
-  if (const json::Member* member = call.scan.find("drop_params"); member != nullptr && member->kind == Kind::Bool) {
-    policy.drop = member->value.in(call.body) == "true";
-  }
-  if (const json::Member* member = call.scan.find("allowed_openai_params")) {
-    json::Document document;
-    if (document.parse(member->value.in(call.body))) {
-      for (const Value name : document.root().elements()) policy.allowed.push_back(name.text().value_or(""));
-    }
-  }
-  return policy;
-}
-
 }  // namespace
 
 bool wants_newer_token_limit(const EncodeInput& input) {
   return input.target.provider->quirks.has(Quirk::ReasoningRules) && is_reasoning(input);
 }
 
-Result<std::vector<std::string_view>> params_to_leave_out(const EncodeInput& input) {
+Result<std::vector<std::string_view>> params_to_leave_out(const EncodeInput& input,
+                                                          const protocol::ParamPolicy& policy) {
   std::vector<std::string_view> left_out;
   const bool chat = input.call.operation == domain::Operation::Chat;
   const Given given(input);
   const ParamSet refused = refused_by(input, given);
   if (refused.empty()) return left_out;
-  std::optional<Policy> policy;
   std::vector<Param> named;
   for (std::size_t i = 0; i < protocol::kParamCount; ++i) {
     const auto param = static_cast<Param>(i);
@@ -189,10 +167,9 @@ Result<std::vector<std::string_view>> params_to_leave_out(const EncodeInput& inp
     for (const std::string_view name : names_of(param)) {
       const std::string_view value = name.empty() ? std::string_view() : given.find(name);
       if (value.empty()) continue;
-      if (!policy) policy = policy_of(input);
-      if (std::find(policy->allowed.begin(), policy->allowed.end(), name) != policy->allowed.end()) continue;
+      if (std::find(policy.allowed.begin(), policy.allowed.end(), name) != policy.allowed.end()) continue;
       left_out.push_back(name);
-      if (!policy->drop && !protocol::is_hint(param) && !asks_nothing(param, value)) named.push_back(param);
+      if (!policy.drop && !protocol::is_hint(param) && !asks_nothing(param, value)) named.push_back(param);
     }
   }
   if (!named.empty()) {

@@ -1,10 +1,11 @@
 #include <algorithm>
 
-#include "base/text.h"
+#include "codec/chat_codec.h"
 #include "codec/openai_edit.h"
 #include "codec/openai_request.h"
 #include "json/write.h"
 #include "protocol/key_set.h"
+#include "protocol/operation_path.h"
 #include "protocol/own_fields.h"
 #include "protocol/param_path.h"
 
@@ -49,7 +50,7 @@ const FieldRule* find_rule(const Provider& provider, std::string_view field) {
 class BodyEncoder {
  public:
   BodyEncoder(const EncodeInput& input, json::Splice& splice)
-      : call_(input.call), target_(input.target), input_(input), splice_(splice) {}
+      : call_(input.call), target_(input.target), input_(input), splice_(splice), policy_(param_policy(input)) {}
 
   Status encode();
   /// The format of the answer was asked for by a tool.
@@ -72,7 +73,7 @@ class BodyEncoder {
   bool overridden(std::string_view key) const { return std::find(added_.begin(), added_.end(), key) != added_.end(); }
   bool dropped(std::string_view key) const {
     const auto names = [&](const auto& list) { return std::find(list.begin(), list.end(), key) != list.end(); };
-    return names(target_.drop_params) || names(dropped_) || names(left_out_);
+    return names(policy_.additional_drop) || names(left_out_);
   }
   bool superseded(std::string_view key) const;
   /// The name a parameter goes by at this provider; empty: it is not sent.
@@ -87,9 +88,9 @@ class BodyEncoder {
   const Target& target_;
   const EncodeInput& input_;
   json::Splice& splice_;
+  const protocol::ParamPolicy policy_;
   std::vector<std::string> added_;            // Names on the wire that came from elsewhere than the caller's body.
   std::vector<std::string_view> left_out_;    // Parameters that the target does not take.
-  std::vector<std::string> dropped_;          // additional_drop_params of the call.
   std::vector<std::string_view> drop_paths_;  // Such as name a place inside a parameter.
   Suspects suspects_;
   bool chat_ = false;
@@ -100,20 +101,10 @@ class BodyEncoder {
 // What the row, the model and the settings make of this call, before anything is edited.
 Status BodyEncoder::choose() {
   chat_ = call_.operation == domain::Operation::Chat;
-  if (const Member* member = call_.scan.find("additional_drop_params")) {
-    json::Document document;
-    if (document.parse(member->value.in(call_.body))) {
-      for (const Value name : document.root().elements()) dropped_.push_back(name.text().value_or(""));
-    }
+  for (const std::string& name : policy_.additional_drop) {
+    if (protocol::is_param_path(name)) drop_paths_.push_back(name);
   }
-  const auto note_paths = [&](const std::vector<std::string>& names) {
-    for (const std::string& name : names) {
-      if (protocol::is_param_path(name)) drop_paths_.push_back(name);
-    }
-  };
-  note_paths(target_.drop_params);
-  note_paths(dropped_);
-  Result<std::vector<std::string_view>> left_out = params_to_leave_out(input_);
+  Result<std::vector<std::string_view>> left_out = params_to_leave_out(input_, policy_);
   if (!left_out) return base::fail(std::move(left_out.error()));
   left_out_ = std::move(*left_out);
   if (!chat_) return {};
@@ -304,42 +295,6 @@ Status BodyEncoder::encode() {
   return {};
 }
 
-std::string_view operation_path(domain::Operation operation) {
-  switch (operation) {
-    case domain::Operation::Chat:
-      return "/chat/completions";
-    case domain::Operation::Completion:
-      return "/completions";
-    case domain::Operation::Embedding:
-      return "/embeddings";
-    case domain::Operation::Rerank:
-      return "/rerank";
-    case domain::Operation::Moderation:
-      return "/moderations";
-    case domain::Operation::ImageGeneration:
-      return "/images/generations";
-    case domain::Operation::ImageEdit:
-      return "/images/edits";
-    case domain::Operation::Speech:
-      return "/audio/speech";
-    case domain::Operation::Transcription:
-      return "/audio/transcriptions";
-    case domain::Operation::Translation:
-      return "/audio/translations";
-  }
-  return "";
-}
-
-std::string full_path(const Target& target, domain::Operation operation) {
-  const std::string_view own = operation_path(operation);
-  // Some people configure the whole address.
-  if (target.base.path.ends_with(own)) return target.base.path;
-  std::string path = target.base.path;
-  if (path.empty()) path = target.provider->bare_path;
-  path += own;
-  return path;
-}
-
 }  // namespace
 
 Status encode_openai_body(const EncodeInput& input, Encoded& out) {
@@ -353,12 +308,14 @@ Status encode_openai_body(const EncodeInput& input, Encoded& out) {
   return {};
 }
 
-std::string_view openai_operation_path(domain::Operation operation) {
-  return operation_path(operation);
-}
-
 std::string openai_path(const Target& target, domain::Operation operation) {
-  return full_path(target, operation);
+  const std::string_view own = protocol::operation_path(operation);
+  // Some people configure the whole address.
+  if (target.base.path.ends_with(own)) return target.base.path;
+  std::string path = target.base.path;
+  if (path.empty()) path = target.provider->bare_path;
+  path += own;
+  return path;
 }
 
 }  // namespace turnpike::codec

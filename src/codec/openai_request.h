@@ -1,7 +1,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "codec/codec.h"
 
@@ -11,9 +10,7 @@ namespace turnpike::codec {
 /// applied, everything else untouched.
 Status encode_openai_body(const EncodeInput& input, Encoded& out);
 
-/// "/chat/completions" and the like.
-std::string_view openai_operation_path(domain::Operation operation);
-/// The same behind the target's base; a base that already ends with it is taken as it is.
+/// An operation's path behind the target's base; a base that already ends with it is taken as it is.
 std::string openai_path(const provider::Target& target, domain::Operation operation);
 
 }  // namespace turnpike::codec

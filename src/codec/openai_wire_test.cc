@@ -2,13 +2,10 @@
 // expected files anew; the diff is part of the review.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 #include "base/text.h"
-#include "codec/test_call.h"
-#include "json/write.h"
+#include "codec/wire_support.h"
 #include "protocol/error_face.h"
 #include "protocol/openai_reply.h"
 #include "protocol/openai_stream.h"
@@ -21,37 +18,6 @@ using domain::Operation;
 
 constexpr std::string_view kId = "chatcmpl-0199f2c0-0000-7000-8000-000000000001";
 constexpr std::int64_t kCreated = 1763942400;
-
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  EXPECT_TRUE(in) << path;
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-bool updating() {
-  return std::getenv("UPDATE_FIXTURES") != nullptr;
-}
-
-void expect_file(const fs::path& path, const std::string& text) {
-  if (updating()) {
-    std::ofstream(path, std::ios::binary) << text;
-    return;
-  }
-  ASSERT_TRUE(fs::exists(path)) << path << " is missing; UPDATE_FIXTURES=1 writes it";
-  EXPECT_EQ(text, read_file(path)) << path;
-}
-
-std::string usage_text(const std::optional<domain::Usage>& usage) {
-  std::string text = "{";
-  if (usage) {
-    for (const domain::UnitCount& entry : usage->counts) {
-      if (text.size() > 1) text += ", ";
-      text += json::quoted(domain::unit_name(entry.unit)) + ": " + std::to_string(entry.count);
-    }
-    if (usage->provider_cost_nano) text += ", \"provider_cost_nano\": " + std::to_string(*usage->provider_cost_nano);
-  }
-  return text + "}\n";
-}
 
 /// One case and one provider in it.
 class Fixture {
@@ -73,9 +39,7 @@ class Fixture {
     include_usage_ = call.call.include_usage;
     const auto encoded = call.encode();
     ASSERT_TRUE(encoded);
-    std::string request = "POST " + encoded->path + "\r\n" + encoded->fields + "\r\n";
-    request += body_of(*encoded);
-    expect_file(file("request.http"), request);
+    expect_file(file("request.http"), request_text(*encoded));
     for (const auto& entry : fs::directory_iterator(directory_)) {
       const std::string name = entry.path().filename().string();
       if (!name.starts_with(provider_ + ".reply.")) continue;

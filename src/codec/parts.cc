@@ -1,5 +1,7 @@
 #include "codec/parts.h"
 
+#include <algorithm>
+
 namespace turnpike::codec {
 namespace {
 
@@ -37,6 +39,20 @@ std::string media_url(const protocol::Media& media) {
   std::string url = "data:";
   url.append(media.mime.empty() ? "application/octet-stream" : media.mime).append(";base64,").append(media.base64);
   return url;
+}
+
+bool allows(const protocol::ToolChoice& choice, const protocol::Tool& tool) {
+  return choice.kind != protocol::ToolChoice::Kind::Allowed ||
+         std::find(choice.allowed.begin(), choice.allowed.end(), tool.name) != choice.allowed.end();
+}
+
+void write_function(const protocol::Tool& tool, json::Writer& writer) {
+  writer.begin_object().key("type").string("function").key("function").begin_object();
+  writer.key("name").string(tool.name);
+  if (!tool.description.empty()) writer.key("description").string(tool.description);
+  writer.key("parameters");
+  writer.raw(tool.parameters_json.empty() ? R"({"type":"object","properties":{}})" : tool.parameters_json);
+  writer.end_object().end_object();
 }
 
 tl::unexpected<Error> refuse_part(const EncodeInput& input, const protocol::Block& block, std::size_t position) {

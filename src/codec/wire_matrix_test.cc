@@ -10,9 +10,7 @@
 #include "codec/test_call.h"
 #include "codec/wire_support.h"
 #include "json/write.h"
-#include "protocol/error_face.h"
 #include "protocol/openai_stream.h"
-#include "provider/aim.h"
 
 namespace turnpike::codec {
 namespace {

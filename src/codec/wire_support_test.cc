@@ -80,23 +80,6 @@ const std::vector<Row>& rows() {
   return all;
 }
 
-// White space between tokens is no meaning.
-std::string compact(std::string_view json) {
-  std::string text;
-  bool quoted = false;
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    const char c = json[i];
-    if (quoted && c == '\\' && i + 1 < json.size()) {
-      text += c;
-      text += json[++i];
-      continue;
-    }
-    if (c == '"') quoted = !quoted;
-    if (quoted || (c != ' ' && c != '\n' && c != '\t' && c != '\r')) text += c;
-  }
-  return text;
-}
-
 struct Said {
   std::string content, reasoning, refusal, images, annotations, finish;
   std::map<std::uint64_t, std::array<std::string, 3>> calls;  // Id, name, arguments.
@@ -110,8 +93,8 @@ void add_message(Said& said, const Value& message) {
   add_text(said.content, message.find("content"));
   add_text(said.reasoning, message.find("reasoning_content"));
   add_text(said.refusal, message.find("refusal"));
-  for (const Value& image : message.find("images").elements()) said.images += compact(image.raw());
-  for (const Value& entry : message.find("annotations").elements()) said.annotations += compact(entry.raw());
+  for (const Value& image : message.find("images").elements()) said.images += json::compact(image.raw());
+  for (const Value& entry : message.find("annotations").elements()) said.annotations += json::compact(entry.raw());
   std::uint64_t position = 0;
   for (const Value& call : message.find("tool_calls").elements()) {
     auto& entry = said.calls[call.find("index").whole().value_or(position)];
@@ -130,7 +113,7 @@ void add_answer(std::map<std::uint64_t, Said>& choices, std::string& usage, cons
     add_message(said, message);
     add_text(said.finish, choice.find("finish_reason"));
   }
-  if (root.find("usage").is(Kind::Object)) usage = compact(root.find("usage").raw());
+  if (root.find("usage").is(Kind::Object)) usage = json::compact(root.find("usage").raw());
 }
 
 std::string show(const std::map<std::uint64_t, Said>& choices, const std::string& usage) {
@@ -139,7 +122,7 @@ std::string show(const std::map<std::uint64_t, Said>& choices, const std::string
     text += std::to_string(index) + " content " + said.content + "\n  reasoning " + said.reasoning + "\n  refusal " +
             said.refusal + "\n  images " + said.images + "\n  annotations " + said.annotations + "\n";
     for (const auto& [at, call] : said.calls) {
-      text += "  call " + std::to_string(at) + " " + call[0] + " " + call[1] + " " + compact(call[2]) + "\n";
+      text += "  call " + std::to_string(at) + " " + call[0] + " " + call[1] + " " + json::compact(call[2]) + "\n";
     }
     text += "  finish " + said.finish + "\n";
   }

@@ -1,7 +1,5 @@
 #include "credential/google_key.h"
 
-#include <array>
-
 #include "base/text.h"
 #include "http/message.h"
 #include "json/document.h"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "json/write.h"
 #include "protocol/openai_write.h"
 #include "protocol/think_tags.h"
@@ -73,8 +74,8 @@ std::string Sources::annotations(std::string_view text) const {
   std::string list;
   std::size_t points = 0;  // Code points before `at`.
   for (std::size_t at = 0; at < text.size(); ++at) {
-    const auto byte = static_cast<unsigned char>(text[at]);
-    if ((byte & 0xC0U) == 0x80U) continue;
+    const char byte = text[at];
+    if (base::continues_character(byte)) continue;
     const std::size_t start = points++;
     if (byte != '[') continue;
     std::size_t end = at + 1;

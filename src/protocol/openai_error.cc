@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "json/write.h"
 
 namespace turnpike::protocol {
@@ -34,7 +35,7 @@ std::string text_or_raw(const Value& value) {
 std::string cut(std::string_view text, std::size_t bytes_max) {
   if (text.size() <= bytes_max) return std::string(text);
   // Not inside a UTF-8 sequence.
-  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xC0U) == 0x80U) --bytes_max;
+  while (bytes_max > 0 && base::continues_character(text[bytes_max])) --bytes_max;
   return std::string(text.substr(0, bytes_max));
 }
 

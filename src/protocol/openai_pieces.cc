@@ -1,7 +1,5 @@
 #include "protocol/openai_pieces.h"
 
-#include <array>
-
 #include "json/document.h"
 #include "json/write.h"
 

@@ -6,6 +6,7 @@
 #include "credential/exchanged.h"
 #include "credential/google.h"
 #include "credential/shared_source.h"
+#include "provider/aws.h"
 #include "provider/own_aim.h"
 
 // How each provider's credential is found: docs/credentials.md is the same for operators.
@@ -81,11 +82,6 @@ SourceRef vertex(const AimInput& input) {
 
 // AWS.
 
-std::string aws_region(Reading& read) {
-  std::string region = read.setting("aws_region_name", {"AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"});
-  return region.empty() ? "us-west-2" : region;
-}
-
 void read_surroundings(Reading& read, credential::AwsOptions::Surroundings& around) {
   around.access_key_id = read.secret_variable({"AWS_ACCESS_KEY_ID"});
   around.secret_access_key = read.secret_variable({"AWS_SECRET_ACCESS_KEY"});
@@ -110,7 +106,7 @@ SourceRef aws_keys(const AimInput& input) {
   credential::AwsOptions options;
   options.label = read.label();
   options.trust = read.trust();
-  options.region = aws_region(read);
+  options.region = read.note(aws_region(input));  // Where STS is asked.
   options.web_identity_token = read.secret("aws_web_identity_token", {"AWS_WEB_IDENTITY_TOKEN"});
   options.role = read.setting("aws_role_name", {"AWS_ROLE_NAME"});
   options.session_name = read.setting("aws_session_name", {"AWS_SESSION_NAME"});

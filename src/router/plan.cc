@@ -1,36 +1,11 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "protocol/operation_path.h"
 #include "router/router.h"
 
 namespace turnpike::router {
 namespace {
-
-std::string_view route_of(domain::Operation operation) {
-  switch (operation) {
-    case domain::Operation::Chat:
-      return "/chat/completions";
-    case domain::Operation::Completion:
-      return "/completions";
-    case domain::Operation::Embedding:
-      return "/embeddings";
-    case domain::Operation::Rerank:
-      return "/rerank";
-    case domain::Operation::Moderation:
-      return "/moderations";
-    case domain::Operation::ImageGeneration:
-      return "/images/generations";
-    case domain::Operation::ImageEdit:
-      return "/images/edits";
-    case domain::Operation::Speech:
-      return "/audio/speech";
-    case domain::Operation::Transcription:
-      return "/audio/transcriptions";
-    case domain::Operation::Translation:
-      return "/audio/translations";
-  }
-  return "";
-}
 
 constexpr std::size_t kShownBytesMax = 128;  // Of a name that the caller wrote, in an answer.
 constexpr std::size_t kOffersMax = 3;
@@ -47,7 +22,8 @@ tl::unexpected<Error> unknown_model(const RoutingTable& table, const protocol::C
     return base::fail(std::move(error));
   }
   const std::string shown(model.substr(0, kShownBytesMax));
-  error.message = std::string(route_of(call.operation)) + ": Invalid model name passed in model=" + shown +
+  error.message = std::string(protocol::operation_path(call.operation)) +
+                  ": Invalid model name passed in model=" + shown +
                   ". Call `/v1/models` to view available models for your key.";
   std::vector<std::string> candidates;
   for (const std::string& name : table.public_names()) {
