@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/base64.h"
 #include "base/hash.h"
 
 namespace turnpike::api {
@@ -73,14 +74,7 @@ TEST(PagePolicy, NamesTheStyleSheet) {
   const std::string html = page_html(facts());
   const std::size_t begin = html.find("<style>") + 7;
   const base::Sha256 digest = base::sha256(html.substr(begin, html.find("</style>") - begin));
-  constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string base64;
-  for (std::size_t i = 0; i < 33; i += 3) {
-    const auto byte = [&](std::size_t at) { return at < digest.size() ? unsigned{digest[at]} : 0U; };
-    const unsigned group = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
-    for (const unsigned shift : {18U, 12U, 6U, 0U}) base64 += kAlphabet[group >> shift & 63U];
-  }
-  base64.back() = '=';
+  const std::string base64 = base::to_base64({reinterpret_cast<const char*>(digest.data()), digest.size()});
   EXPECT_NE(page_policy().find("style-src 'sha256-" + base64 + "'"), std::string::npos) << page_policy();
   EXPECT_EQ(html.find(" style="), std::string::npos);
   EXPECT_EQ(html.find("<script"), std::string::npos);

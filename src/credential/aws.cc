@@ -40,11 +40,7 @@ class AwsSource final : public RenewedSource {
   Task<Result<Grant>> ask_sts(Context context, Form form, const Credential* own);
 
   TokenRequest request_to(std::string url) const {
-    TokenRequest request;
-    request.label = options_.label;
-    request.url = std::move(url);
-    request.trust = options_.trust;
-    return request;
+    return credential::request_to(options_.label, std::move(url), options_.trust);
   }
   tl::unexpected<Error> refuse_as(const Error& error) const {
     return refuse(options_.label, error.message, error.detail);

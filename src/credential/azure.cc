@@ -14,12 +14,7 @@ class AzureSource final : public RenewedSource {
   Task<Result<Grant>> exchange(Context context, TokenRequest request);
   TokenRequest managed_identity() const;
 
-  TokenRequest request() const {
-    TokenRequest made;
-    made.label = options_.label;
-    made.trust = options_.trust;
-    return made;
-  }
+  TokenRequest request() const { return request_to(options_.label, {}, options_.trust); }
 
   const AzureOptions options_;
 };

@@ -21,11 +21,8 @@ class ExchangedSource final : public RenewedSource {
   const TokenRequest request_;
 };
 
-TokenRequest request_to(std::string label, std::string url, Trust trust, const Form& form) {
-  TokenRequest request;
-  request.label = std::move(label);
-  request.url = std::move(url);
-  request.trust = std::move(trust);
+TokenRequest form_to(std::string label, std::string url, Trust trust, const Form& form) {
+  TokenRequest request = request_to(std::move(label), std::move(url), std::move(trust));
   request.set_form(form);
   return request;
 }
@@ -36,14 +33,14 @@ std::shared_ptr<CredentialSource> ibm_credential(std::string label, std::string 
                                                  Trust trust) {
   Form form;
   form.add("grant_type", "urn:ibm:params:oauth:grant-type:apikey").secret("apikey", api_key.reveal());
-  return std::make_shared<ExchangedSource>(request_to(std::move(label), std::move(url), std::move(trust), form));
+  return std::make_shared<ExchangedSource>(form_to(std::move(label), std::move(url), std::move(trust), form));
 }
 
 std::shared_ptr<CredentialSource> databricks_credential(std::string label, std::string workspace, std::string client_id,
                                                         base::Secret client_secret, Trust trust) {
   Form form;
   form.add("grant_type", "client_credentials").add("scope", "all-apis");
-  TokenRequest request = request_to(std::move(label), workspace + "/oidc/v1/token", std::move(trust), form);
+  TokenRequest request = form_to(std::move(label), workspace + "/oidc/v1/token", std::move(trust), form);
   const std::string basic = base::to_base64(client_id + ":" + client_secret.reveal());
   request.fields = "Authorization: Basic " + basic + "\r\n";
   request.secrets.emplace_back(basic);

@@ -29,11 +29,7 @@ class GoogleSource final : public RenewedSource {
   Task<Result<Grant>> exchange(Context context, TokenRequest request);
 
   TokenRequest request_to(std::string url) const {
-    TokenRequest request;
-    request.label = options_.label;
-    request.url = std::move(url);
-    request.trust = options_.trust;
-    return request;
+    return credential::request_to(options_.label, std::move(url), options_.trust);
   }
   /// What a pure part found wrong, in the words of every message.
   tl::unexpected<Error> refuse_as(const Error& error) const {

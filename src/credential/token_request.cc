@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include "base/text.h"
@@ -17,20 +18,6 @@ constexpr std::size_t kAnswerBytesMax = 1024 * 1024;
 constexpr std::size_t kFileBytesMax = 1024 * 1024;
 constexpr std::size_t kQuotedMax = 300;
 constexpr std::chrono::seconds kConnectLimit{5};
-
-void append_encoded(std::string& out, std::string_view text) {
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '.' || c == '_' || c == '~';
-    if (plain) {
-      out += c;
-    } else {
-      out += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
-    }
-  }
-}
 
 void hide(std::string& text, const std::vector<base::Secret>& secrets) {
   constexpr std::size_t kShortest = 6;
@@ -122,18 +109,25 @@ Result<std::string> file_text(const std::string& label, const std::string& path)
 
 Form& Form::add(std::string_view name, std::string_view value) {
   if (!text_.empty()) text_ += '&';
-  append_encoded(text_, name);
+  text_ += base::percent_encode(name);
   text_ += '=';
-  append_encoded(text_, value);
+  text_ += base::percent_encode(value);
   return *this;
 }
 
 Form& Form::secret(std::string_view name, std::string_view value) {
-  std::string encoded;
-  append_encoded(encoded, value);
+  std::string encoded = base::percent_encode(value);
   if (encoded != value) secrets_.emplace_back(std::move(encoded));
   secrets_.emplace_back(std::string(value));
   return add(name, value);
+}
+
+TokenRequest request_to(std::string label, std::string url, Trust trust) {
+  TokenRequest request;
+  request.label = std::move(label);
+  request.url = std::move(url);
+  request.trust = std::move(trust);
+  return request;
 }
 
 void TokenRequest::set_form(const Form& form) {

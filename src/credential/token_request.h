@@ -1,9 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "credential/renewed.h"
@@ -45,6 +45,7 @@ struct TokenRequest {
 
   void set_form(const Form& form);
 };
+TokenRequest request_to(std::string label, std::string url, Trust trust);
 
 /// An answer below 300.
 struct TokenAnswer {
@@ -52,9 +53,8 @@ struct TokenAnswer {
 };
 
 /// Sends it and reads the answer.
-/// Errors: UpstreamUnauthenticated when the server refuses (4xx), UpstreamUnavailable when it cannot be reached or
-/// fails
-///         (5xx, 429), InvalidRequest never: a broken URL is UpstreamUnauthenticated too, naming `what`.
+/// Errors: UpstreamUnauthenticated when the server refuses (4xx) or the URL is broken, UpstreamUnavailable when it
+///         cannot be reached or fails (5xx, 429).
 Task<Result<TokenAnswer>> ask(Context context, TokenRequest request);
 
 /// What is wrong with a credential that the operator must change; never holds a secret.

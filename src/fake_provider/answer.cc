@@ -2,10 +2,9 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
-#include <array>
 #include <cstring>
 
+#include "base/base64.h"
 #include "fake_provider/words.h"
 #include "json/write.h"
 
@@ -46,20 +45,6 @@ std::string tool_calls_json(const Ask& ask) {
   return calls;
 }
 
-std::string base64(const std::string& bytes) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    const std::size_t have = std::min<std::size_t>(3, bytes.size() - i);
-    for (std::size_t j = 0; j < 3; ++j) {
-      group = (group << 8) | (j < have ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-    }
-    for (std::size_t j = 0; j < 4; ++j) out += j <= have ? kDigits[(group >> (18 - 6 * j)) & 63] : '=';
-  }
-  return out;
-}
-
 std::string embedding_body(const Ask& ask, const Tokens& tokens) {
   std::string body = R"({"object":"list","data":[)";
   for (std::int64_t i = 0; i < ask.inputs; ++i) {
@@ -77,7 +62,7 @@ std::string embedding_body(const Ask& ask, const Tokens& tokens) {
       bytes.append(raw, sizeof raw);
       list += fmt::format("{}{}", d == 0 ? "" : ",", value);
     }
-    body += ask.base64 ? '"' + base64(bytes) + '"' : list + "]";
+    body += ask.base64 ? '"' + base::to_base64(bytes) + '"' : list + "]";
     body += '}';
   }
   body += R"(],"model":)" + json::quoted(ask.model);

@@ -132,6 +132,16 @@ TEST(OwnCredential, IsSharedByDeploymentsThatMeanTheSame) {
   EXPECT_NE(source_of("vertex_ai", one, {{"GCE_METADATA_HOST", "h"}}), first);
 }
 
+// STS is asked in the region that the calls themselves are signed for.
+TEST(OwnCredential, OfAwsKnowsTheRegionAsTheAddressDoes) {
+  const auto role_in = [](std::string name, std::string value) {
+    return source_of("bedrock", {{"aws_role_name", "arn:aws:iam::1:role/r"}, {std::move(name), std::move(value)}}, {});
+  };
+  const std::shared_ptr<CredentialSource> first = role_in("aws_region_name", "eu-west-1");
+  EXPECT_EQ(role_in("model_id", "arn:aws:bedrock:eu-west-1:1:inference-profile/p"), first);
+  EXPECT_NE(role_in("model_id", "arn:aws:bedrock:us-east-1:1:inference-profile/p"), first);
+}
+
 TEST(OwnCredential, ADatabricksWorkspaceIsTheHostOfTheAddress) {
   credential::TokenServer server([](const credential::Asked&) { return std::string(R"({"access_token":"t"})"); });
   const auto source = source_of("databricks", {{"client_id", "c"}, {"client_secret", "s"}}, {}, "",
