@@ -43,7 +43,7 @@ function answerOf(ask) {
 export class ShapeProvider {
   static async start(name) {
     const provider = new ShapeProvider();
-    Object.assign(provider, { name, shape: shapes[name], faults: [], calls: [], tokenRequests: 0 });
+    Object.assign(provider, { name, shape: shapes[name], faults: [], calls: [], tokenRequests: 0, counts: () => true, passes: [] });
     provider.server = http.createServer((request, response) => provider.#serve(request, response));
     provider.server.listen(0, '127.0.0.1');
     await once(provider.server, 'listening');
@@ -78,9 +78,10 @@ export class ShapeProvider {
     if (!authorised(request.headers)) return refuse(401, `wrong credential: ${JSON.stringify(request.headers)}`);
     const body = JSON.parse(text);
     const ask = this.shape.read(body, url);
-    const faults = [...requestFaults(this.shape.vendor, body), ...(ask.faults ?? [])];
+    const known = Object.fromEntries(Object.entries(body).filter(([name]) => !this.passes.includes(name)));
+    const faults = [...requestFaults(this.shape.vendor, known), ...(this.script ? this.shape.rules(body) : ask.faults ?? [])].filter(this.counts);
     if (faults.length > 0) return refuse(400, `${faults.join('; ')} in ${text}`);
-    const answer = answerOf(ask);
+    const answer = this.script?.(ask, body) ?? answerOf(ask);
     this.calls.push({ body, answer });
     const model = this.shape.model(url, body);
     if (!ask.stream) {
@@ -89,11 +90,13 @@ export class ShapeProvider {
       return;
     }
     response.setHeader('content-type', this.shape.streamType ?? 'text/event-stream');
-    for (const piece of this.shape.stream(answer, model, body)) {
+    const events = this.shape.stream(answer, model, body);
+    for (const piece of answer.carry ? answer.carry(events, this.shape) : events) {
       response.write(piece);
       await new Promise(setImmediate);
     }
-    response.end();
+    if (answer.torn) response.destroy();
+    else response.end();
   }
 
   /** Tokens served, over all calls. */

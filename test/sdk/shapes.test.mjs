@@ -1,10 +1,10 @@
 // One program of the OpenAI client, unchanged, against every big shape played by a scripted provider: tools, streams,
 // images, structured output. The provider holds every request to its vendor's own types.
 import assert from 'node:assert/strict';
-import crypto from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import OpenAI from 'openai';
-import { ShapeProvider, providerKey, shapes } from '../harness/shape_provider.mjs';
+import { shapeDeployment } from '../harness/shape_deployment.mjs';
+import { ShapeProvider, shapes } from '../harness/shape_provider.mjs';
 import { Gateway } from '../harness/turnpike.mjs';
 import { nano } from './scene.mjs';
 
@@ -92,34 +92,6 @@ const expected = {
   'place streamed': { city: 'Paris', country: 'France' },
 };
 
-function deploymentOf(name, url) {
-  const { privateKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048, privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } });
-  const own = {
-    openai: { model: 'openai/wire-model', api_base: `${url}/v1` },
-    azure: { model: 'azure/wire-model', api_base: url, api_version: '2024-10-21' },
-    anthropic: { model: 'anthropic/wire-model', api_base: url },
-    gemini: { model: 'gemini/wire-model', api_base: `${url}/v1beta` },
-    vertex: {
-      model: 'vertex_ai/wire-model', api_base: url, api_key: undefined, vertex_project: 'wire-project', vertex_location: 'us-central1',
-      vertex_credentials: JSON.stringify({
-        type: 'service_account', project_id: 'wire-project', private_key_id: 'k1', private_key: privateKey,
-        client_email: 'gateway@wire-project.iam.gserviceaccount.com', token_uri: `${url}/token`,
-      }),
-    },
-    bedrock: {
-      model: 'bedrock/anthropic.wire-model-v1:0', api_key: undefined, aws_bedrock_runtime_endpoint: url, aws_region_name: 'us-east-1',
-      aws_access_key_id: 'AKIDEXAMPLE', aws_secret_access_key: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
-    },
-    cohere: { model: 'cohere_chat/wire-model', api_base: url },
-  };
-  return {
-    model_name: 'group',
-    litellm_params: {
-      api_key: providerKey, input_cost_per_token: 0.000001, cache_read_input_token_cost: 0.00000025, output_cost_per_token: 0.000002, ...own[name],
-    },
-  };
-}
-
 for (const name of Object.keys(shapes)) {
   describe(`the same program, answered by ${name}`, () => {
     let provider;
@@ -127,7 +99,7 @@ for (const name of Object.keys(shapes)) {
     let key;
     before(async () => {
       provider = await ShapeProvider.start(name);
-      gateway = await Gateway.start({ config: { model_list: [deploymentOf(name, provider.url)], router_settings: { num_retries: 0 } } });
+      gateway = await Gateway.start({ config: { model_list: [shapeDeployment(name, provider.url)], router_settings: { num_retries: 0 } } });
       key = await gateway.newKey({ max_budget: 10 });
     });
     after(async () => {

@@ -1,12 +1,37 @@
 // Anthropic Messages.
+import { anthropicRules } from '../vendor_rules.mjs';
+import { blocksOf, countsOf, stopOf } from './answer.mjs';
+
 const event = (value) => `event: ${value.type}\ndata: ${JSON.stringify(value)}\n\n`;
 
-function counts({ input, cached, output }) {
+function counts(answer) {
+  const { input, cached, written, writtenHour, output, reasoning } = countsOf(answer);
   return {
-    input_tokens: input - cached, cache_creation_input_tokens: 0, cache_read_input_tokens: cached, output_tokens: output,
-    cache_creation: null, inference_geo: null, output_tokens_details: null, server_tool_use: null, service_tier: 'standard',
+    input_tokens: input - cached - written - writtenHour, cache_creation_input_tokens: written + writtenHour, cache_read_input_tokens: cached, output_tokens: output,
+    cache_creation: written + writtenHour > 0 ? { ephemeral_5m_input_tokens: written, ephemeral_1h_input_tokens: writtenHour } : null,
+    inference_geo: null, output_tokens_details: reasoning > 0 ? { thinking_tokens: reasoning } : null, server_tool_use: null, service_tier: 'standard',
   };
 }
+
+const stops = { stop: 'end_turn', length: 'max_tokens', tool_calls: 'tool_use', content_filter: 'refusal' };
+const block = {
+  text: ({ text }) => ({ type: 'text', text, citations: null }),
+  thinking: ({ text, signature }) => ({ type: 'thinking', thinking: text, signature }),
+  hidden: ({ data }) => ({ type: 'redacted_thinking', data }),
+  call: ({ id, name, input }) => ({ type: 'tool_use', id, name, input }),
+};
+const opening = {
+  text: () => block.text({ text: '' }),
+  thinking: () => block.thinking({ text: '', signature: '' }),
+  hidden: block.hidden,
+  call: (call) => block.call({ ...call, input: {} }),
+};
+const deltas = {
+  text: ({ pieces }) => pieces.map((text) => ({ type: 'text_delta', text })),
+  thinking: ({ pieces, signature }) => [...pieces.map((thinking) => ({ type: 'thinking_delta', thinking })), { type: 'signature_delta', signature }],
+  hidden: () => [],
+  call: ({ pieces }) => ['', ...pieces].map((partial_json) => ({ type: 'input_json_delta', partial_json })),
+};
 
 function whole(answer, model, content, stop) {
   return {
@@ -17,6 +42,7 @@ function whole(answer, model, content, stop) {
 
 export const anthropic = {
   vendor: 'anthropic',
+  rules: anthropicRules,
   isCall: (url) => url.pathname === '/v1/messages',
   authorised: (headers) => headers['x-api-key'] === 'sk-provider-key-0123456789' && headers['anthropic-version'] === '2023-06-01',
   model: (url, body) => body.model,
@@ -33,26 +59,20 @@ export const anthropic = {
     };
   },
   reply(answer, model) {
-    const content = answer.text === undefined ? [] : [{ type: 'text', text: answer.text, citations: null }];
-    for (const call of answer.calls ?? []) content.push({ type: 'tool_use', id: call.id, name: call.name, input: call.input });
-    return whole(answer, model, content, answer.calls ? 'tool_use' : 'end_turn');
+    return whole(answer, model, blocksOf(answer).map((one) => block[one.kind](one)), stops[stopOf(answer)]);
   },
+  ping: event({ type: 'ping' }),
+  error: event({ type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } }),
   stream(answer, model) {
-    const start = { ...whole({ ...answer, output: 1 }, model, [], null) };
+    const start = { ...whole({ ...answer, output: 1, reasoning: 0 }, model, [], null) };
     const out = [event({ type: 'message_start', message: start }), event({ type: 'ping' })];
-    let index = 0;
-    const block = (content, deltas) => {
-      out.push(event({ type: 'content_block_start', index, content_block: content }));
-      for (const delta of deltas) out.push(event({ type: 'content_block_delta', index, delta }));
+    blocksOf(answer).forEach((one, index) => {
+      out.push(event({ type: 'content_block_start', index, content_block: opening[one.kind](one) }));
+      for (const delta of deltas[one.kind](one)) out.push(event({ type: 'content_block_delta', index, delta }));
       out.push(event({ type: 'content_block_stop', index }));
-      index += 1;
-    };
-    if (answer.pieces.length > 0) block({ type: 'text', text: '', citations: null }, answer.pieces.map((text) => ({ type: 'text_delta', text })));
-    for (const call of answer.calls ?? []) {
-      block({ type: 'tool_use', id: call.id, name: call.name, input: {} }, ['', ...call.pieces].map((partial_json) => ({ type: 'input_json_delta', partial_json })));
-    }
+    });
     out.push(event({
-      type: 'message_delta', delta: { container: null, stop_reason: answer.calls ? 'tool_use' : 'end_turn', stop_sequence: null, stop_details: null }, usage: counts(answer),
+      type: 'message_delta', delta: { container: null, stop_reason: stops[stopOf(answer)], stop_sequence: null, stop_details: null }, usage: counts(answer),
     }));
     return [...out, event({ type: 'message_stop' })];
   },

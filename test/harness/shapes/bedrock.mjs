@@ -1,5 +1,7 @@
 // AWS Bedrock Converse and ConverseStream.
 import zlib from 'node:zlib';
+import { bedrockRules } from '../vendor_rules.mjs';
+import { blocksOf, countsOf, stopOf } from './answer.mjs';
 
 function header(name, value) {
   const head = Buffer.alloc(1 + name.length + 3);
@@ -11,8 +13,8 @@ function header(name, value) {
 }
 
 /** One message of application/vnd.amazon.eventstream. */
-export function frame(eventType, payload) {
-  const headers = Buffer.concat([header(':event-type', eventType), header(':content-type', 'application/json'), header(':message-type', 'event')]);
+export function frame(type, payload, kind = 'event') {
+  const headers = Buffer.concat([header(`:${kind}-type`, type), header(':content-type', 'application/json'), header(':message-type', kind)]);
   const body = Buffer.from(JSON.stringify({ ...payload, p: 'abcdefgh' }));
   const prelude = Buffer.alloc(12);
   prelude.writeUInt32BE(16 + headers.length + body.length, 0);
@@ -24,15 +26,33 @@ export function frame(eventType, payload) {
   return Buffer.concat([message, crc]);
 }
 
-function usage({ input, cached, output }) {
+function usage(answer) {
+  const { input, cached, written, writtenHour, output } = countsOf(answer);
+  const details = [['5m', written], ['1h', writtenHour]].filter(([, tokens]) => tokens > 0).map(([ttl, inputTokens]) => ({ ttl, inputTokens }));
   return {
-    inputTokens: input - cached, outputTokens: output, totalTokens: input + output,
+    inputTokens: input - cached - written - writtenHour, outputTokens: output, totalTokens: input + output,
     ...(cached ? { cacheReadInputTokens: cached } : {}),
+    ...(details.length > 0 ? { cacheWriteInputTokens: written + writtenHour, cacheDetails: details } : {}),
   };
 }
 
+const stops = { stop: 'end_turn', length: 'max_tokens', tool_calls: 'tool_use', content_filter: 'content_filtered' };
+const block = {
+  text: ({ text }) => ({ text }),
+  thinking: ({ text, signature }) => ({ reasoningContent: { reasoningText: { text, signature } } }),
+  hidden: ({ data }) => ({ reasoningContent: { redactedContent: data } }),
+  call: ({ id, name, input }) => ({ toolUse: { toolUseId: id, name, input } }),
+};
+const deltas = {
+  text: ({ pieces }) => pieces.map((text) => ({ text })),
+  thinking: ({ pieces, signature }) => [...pieces.map((text) => ({ reasoningContent: { text } })), { reasoningContent: { signature } }],
+  hidden: ({ data }) => [{ reasoningContent: { redactedContent: data } }],
+  call: ({ pieces }) => pieces.map((input) => ({ toolUse: { input } })),
+};
+
 export const bedrock = {
   vendor: 'bedrock',
+  rules: bedrockRules,
   streamType: 'application/vnd.amazon.eventstream',
   isCall: (url) => /^\/model\/anthropic\.wire-model-v1%3A0\/converse(-stream)?$/.test(url.pathname),
   authorised: (headers) => /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/\d{8}\/us-east-1\/bedrock\/aws4_request, SignedHeaders=\S+, Signature=[0-9a-f]{64}$/.test(headers.authorization ?? ''),
@@ -51,30 +71,20 @@ export const bedrock = {
     };
   },
   reply(answer) {
-    const content = [
-      ...(answer.text === undefined ? [] : [{ text: answer.text }]),
-      ...(answer.calls ?? []).map((call) => ({ toolUse: { toolUseId: call.id, name: call.name, input: call.input } })),
-    ];
     return {
-      output: { message: { role: 'assistant', content } }, stopReason: answer.calls ? 'tool_use' : 'end_turn',
+      output: { message: { role: 'assistant', content: blocksOf(answer).map((one) => block[one.kind](one)) } }, stopReason: stops[stopOf(answer)],
       usage: usage(answer), metrics: { latencyMs: 12 },
     };
   },
+  error: frame('throttlingException', { message: 'Too many tokens' }, 'exception'),
   stream(answer) {
     const out = [frame('messageStart', { role: 'assistant' })];
-    let at = 0;
-    if (answer.pieces.length > 0) {
-      for (const text of answer.pieces) out.push(frame('contentBlockDelta', { contentBlockIndex: at, delta: { text } }));
-      out.push(frame('contentBlockStop', { contentBlockIndex: at }));
-      at += 1;
-    }
-    for (const call of answer.calls ?? []) {
-      out.push(frame('contentBlockStart', { contentBlockIndex: at, start: { toolUse: { toolUseId: call.id, name: call.name } } }));
-      for (const input of call.pieces) out.push(frame('contentBlockDelta', { contentBlockIndex: at, delta: { toolUse: { input } } }));
-      out.push(frame('contentBlockStop', { contentBlockIndex: at }));
-      at += 1;
-    }
-    out.push(frame('messageStop', { stopReason: answer.calls ? 'tool_use' : 'end_turn' }));
+    blocksOf(answer).forEach((one, contentBlockIndex) => {
+      if (one.kind === 'call') out.push(frame('contentBlockStart', { contentBlockIndex, start: { toolUse: { toolUseId: one.id, name: one.name } } }));
+      for (const delta of deltas[one.kind](one)) out.push(frame('contentBlockDelta', { contentBlockIndex, delta }));
+      out.push(frame('contentBlockStop', { contentBlockIndex }));
+    });
+    out.push(frame('messageStop', { stopReason: stops[stopOf(answer)] }));
     return [...out, frame('metadata', { usage: usage(answer), metrics: { latencyMs: 12 } })];
   },
 };

@@ -1,17 +1,23 @@
 // Google's generateContent, on the Gemini API and on Vertex AI.
+import { geminiRules } from '../vendor_rules.mjs';
+import { blocksOf, countsOf, stopOf } from './answer.mjs';
+
 const allParts = (body) => body.contents.flatMap((content) => content.parts);
 
 function fragment(model, parts, answer, finishReason) {
+  const { input, cached, output, reasoning } = countsOf(answer);
   return {
     candidates: [{ content: { role: 'model', parts }, index: 0, ...(finishReason ? { finishReason } : {}) }],
     usageMetadata: {
-      promptTokenCount: answer.input, candidatesTokenCount: answer.output, totalTokenCount: answer.input + answer.output,
-      ...(answer.cached ? { cachedContentTokenCount: answer.cached } : {}),
+      promptTokenCount: input, candidatesTokenCount: output - reasoning, totalTokenCount: input + output,
+      ...(cached ? { cachedContentTokenCount: cached } : {}), ...(reasoning ? { thoughtsTokenCount: reasoning } : {}),
     },
     modelVersion: model,
     responseId: 'shape-response',
   };
 }
+
+const stops = { stop: 'STOP', tool_calls: 'STOP', length: 'MAX_TOKENS', content_filter: 'SAFETY' };
 
 function callPart(call, index) {
   // A signature on the first call of a turn, as thinking models give it; it must come back with the next request.
@@ -20,6 +26,7 @@ function callPart(call, index) {
 
 export const gemini = {
   vendor: 'gemini',
+  rules: geminiRules,
   isCall: (url) => /^\/v1beta\/models\/wire-model:(generateContent|streamGenerateContent)$/.test(url.pathname),
   authorised: (headers) => headers['x-goog-api-key'] === 'sk-provider-key-0123456789',
   model: () => 'wire-model',
@@ -37,16 +44,23 @@ export const gemini = {
     };
   },
   reply(answer, model) {
-    const parts = [...(answer.text === undefined ? [] : [{ text: answer.text }]), ...(answer.calls ?? []).map(callPart)];
-    return fragment(model, parts, answer, 'STOP');
+    return fragment(model, partsOf(answer, (one) => [one.text]), answer, stops[stopOf(answer)]);
   },
+  error: `data: ${JSON.stringify({ error: { code: 503, message: 'The model is overloaded.', status: 'UNAVAILABLE' } })}\r\n\r\n`,
   stream(answer, model) {
-    const out = answer.pieces.map((text) => fragment(model, [{ text }], answer));
-    (answer.calls ?? []).forEach((call, index) => out.push(fragment(model, [callPart(call, index)], answer)));
-    out.push(fragment(model, [{ text: '' }], answer, 'STOP'));
+    const out = partsOf(answer, (one) => one.pieces).map((part) => fragment(model, [part], answer));
+    out.push(fragment(model, [{ text: '' }], answer, stops[stopOf(answer)]));
     return out.map((value) => `data: ${JSON.stringify(value)}\r\n\r\n`);
   },
 };
+
+function partsOf(answer, textsOf) {
+  let calls = 0;
+  return blocksOf(answer).flatMap((one) => {
+    if (one.kind === 'call') return [callPart(one, calls++)];
+    return textsOf(one).map((text) => ({ text, ...(one.kind === 'thinking' ? { thought: true } : {}) }));
+  });
+}
 
 export const vertex = {
   ...gemini,

@@ -1,8 +1,12 @@
 // OpenAI chat completions; Azure's addresses carry the same bodies.
+import { openaiRules } from '../vendor_rules.mjs';
+import { blocksOf, countsOf, of, stopOf, textOf } from './answer.mjs';
+
 const parts = (message) => (Array.isArray(message.content) ? message.content : []);
 
 export const openai = {
   vendor: 'openai',
+  rules: openaiRules,
   isCall: (url) => url.pathname === '/v1/chat/completions',
   model: (url, body) => body.model,
   read(body) {
@@ -16,37 +20,41 @@ export const openai = {
     };
   },
   reply(answer, model) {
-    const message = { role: 'assistant', content: answer.text ?? null, refusal: null };
-    if (answer.calls) {
-      message.tool_calls = answer.calls.map((call) => ({
-        id: call.id, type: 'function', function: { name: call.name, arguments: JSON.stringify(call.input) },
-      }));
-    }
+    const refused = of(answer, 'refusal').length > 0;
+    const message = { role: 'assistant', content: of(answer, 'text').length > 0 ? textOf(answer, 'text') : null, refusal: refused ? textOf(answer, 'refusal') : null };
+    const calls = of(answer, 'call');
+    if (calls.length > 0) message.tool_calls = calls.map((call) => ({ id: call.id, type: 'function', function: { name: call.name, arguments: call.pieces.join('') } }));
     return {
       id: 'chatcmpl-shape', object: 'chat.completion', created: 1763942400, model,
-      choices: [{ index: 0, message, logprobs: null, finish_reason: answer.calls ? 'tool_calls' : 'stop' }],
+      choices: [{ index: 0, message, logprobs: null, finish_reason: stopOf(answer) }],
       usage: usage(answer),
     };
   },
+  error: `data: ${JSON.stringify({ error: { message: 'The server had an error', type: 'server_error', param: null, code: null } })}\n\n`,
   stream(answer, model, body) {
     const chunk = (choices, more = {}) => `data: ${JSON.stringify({ id: 'chatcmpl-shape', object: 'chat.completion.chunk', created: 1763942400, model, choices, ...more })}\n\n`;
     const delta = (value, finish = null) => chunk([{ index: 0, delta: value, finish_reason: finish }]);
     const out = [delta({ role: 'assistant', content: '' })];
-    for (const piece of answer.pieces) out.push(delta({ content: piece }));
-    (answer.calls ?? []).forEach((call, index) => {
-      out.push(delta({ tool_calls: [{ index, id: call.id, type: 'function', function: { name: call.name, arguments: '' } }] }));
-      for (const piece of call.pieces) out.push(delta({ tool_calls: [{ index, function: { arguments: piece } }] }));
-    });
-    out.push(delta({}, answer.calls ? 'tool_calls' : 'stop'));
+    let index = 0;
+    for (const one of blocksOf(answer)) {
+      if (one.kind === 'text') for (const piece of one.pieces) out.push(delta({ content: piece }));
+      if (one.kind === 'refusal') for (const piece of one.pieces) out.push(delta({ refusal: piece }));
+      if (one.kind !== 'call') continue;
+      out.push(delta({ tool_calls: [{ index, id: one.id, type: 'function', function: { name: one.name, arguments: '' } }] }));
+      for (const piece of one.pieces) out.push(delta({ tool_calls: [{ index, function: { arguments: piece } }] }));
+      index += 1;
+    }
+    out.push(delta({}, stopOf(answer)));
     if (body.stream_options?.include_usage) out.push(chunk([], { usage: usage(answer) }));
     return [...out, 'data: [DONE]\n\n'];
   },
 };
 
-function usage({ input, cached, output }) {
+function usage(answer) {
+  const { input, cached, output, reasoning } = countsOf(answer);
   return {
     prompt_tokens: input, completion_tokens: output, total_tokens: input + output,
-    prompt_tokens_details: { cached_tokens: cached },
+    prompt_tokens_details: { cached_tokens: cached }, completion_tokens_details: { reasoning_tokens: reasoning },
   };
 }
 
