@@ -400,6 +400,10 @@ TEST(BedrockCodec, FollowsWhateverCameForAStream) {
        frames_of(begin + text + R"(metadata {"usage":{"inputTokens":3,"outputTokens":1}})" + "\n" + stop), "[DONE]"},
       {"something behind the end", frames_of(begin + text + stop + "metadata {}\n") + "garbage garbage",
        R"("finish_reason":"stop")"},
+      {"zeros that are said",
+       frames_of(begin + text + R"(metadata {"usage":{"inputTokens":0,"outputTokens":0,"totalTokens":0}})" + "\n" +
+                 R"(messageStop {"stopReason":"guardrail_intervened"})" + "\n"),
+       R"("usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0)"},
       {"an error of the frame",
        frames_of(begin) + frames_of("!validationException {\"message\":\"Input is too long\"}"),
        "upstream_context_window"},

@@ -157,9 +157,10 @@ std::optional<domain::Usage> bedrock_usage(const Value& usage) {
   read.set(Unit::CacheWriteTokens, written - hour);
   read.set(Unit::CacheWrite1hTokens, hour);
   read.set(Unit::OutputTokens, count(usage.find("outputTokens")));
-  if (!believed || read.empty()) return std::nullopt;
   read.input_unsaid = !usage.find("inputTokens");
   read.output_unsaid = !usage.find("outputTokens");
+  // A guardrail that stops a prompt says 0 and 0, and means it: no model was asked.
+  if (!believed || (read.empty() && (read.input_unsaid || read.output_unsaid))) return std::nullopt;
   return read;
 }
 

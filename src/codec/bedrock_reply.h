@@ -24,7 +24,7 @@ struct BedrockStop {
 BedrockStop bedrock_stop(std::string_view reason);
 
 /// A `usage` object: `inputTokens` leaves out what was read from and written to a cache; `totalTokens` is not believed.
-/// Nothing when it says nothing.
+/// Nothing when it says nothing; zeros on both sides are said, and come back as a usage of nothing.
 std::optional<domain::Usage> bedrock_usage(const json::Value& usage);
 
 /// Where a citation's source is to be found on the web; empty when it is a document of the caller's.

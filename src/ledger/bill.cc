@@ -31,7 +31,7 @@ std::span<const PriceField> fields_of(Unit unit) {
   static constexpr PriceField kSeconds[] = {SecondInput, SecondOutput, AudioSecond};
   static constexpr PriceField kCharacters[] = {CharacterInput, CharacterOutput};
   static constexpr PriceField kPages[] = {Page};
-  static constexpr PriceField kQueries[] = {Query, SearchMedium};
+  static constexpr PriceField kQueries[] = {Query, SearchMedium, SearchLow, SearchHigh};
   static constexpr PriceField kRequests[] = {Request};
   switch (unit) {
     case Unit::InputTokens:
@@ -83,6 +83,10 @@ bool is_unbilled(Unit unit) {
 
 Price price_of(const Prices& prices, Unit unit, std::uint64_t prompt_tokens, const BillTerms& terms) {
   if (unit == Unit::Images && terms.image.known()) return terms.image;
+  if (unit == Unit::Queries) {
+    const Price search = prices.find(terms.search, prompt_tokens, terms.service);
+    if (search.known() && !prices.find(PriceField::Query).known()) return search;
+  }
   for (const PriceField field : fields_of(unit)) {
     const Price price = prices.find(field, prompt_tokens, terms.service);
     if (!price.known()) continue;
@@ -96,6 +100,7 @@ Price price_of(const Prices& prices, Unit unit, std::uint64_t prompt_tokens, con
 struct Sum {
   Grains grains = 0;
   bool unknown = false;
+  bool partial = false;
   bool absurd = false;
 };
 
@@ -114,6 +119,7 @@ Sum add_up(const Prices& prices, const domain::Usage& usage, const BillTerms& te
     const Price price = price_of(prices, entry.unit, prompt_tokens, terms);
     if (!price.known()) {
       token_without_price |= is_token(entry.unit);
+      sum.partial |= entry.unit == Unit::Queries && !prices.free();
       continue;
     }
     anything_priced = true;
@@ -178,7 +184,7 @@ bool rounds_up(std::uint64_t quotient, std::uint64_t rest, bool tail, Rounding r
 Bill rounded(Bill out, Grains grains, Rounding rounding) {
   const Grains quotient = grains / kGrainsPerNano;
   if (quotient >= std::numeric_limits<std::int64_t>::max()) {
-    return {.cost = {}, .unknown = true, .free = false, .absurd = true};
+    return {.cost = {}, .unknown = true, .partial = false, .free = false, .absurd = true};
   }
   const auto nano = static_cast<std::uint64_t>(quotient);
   const auto rest = static_cast<std::uint64_t>(grains - quotient * kGrainsPerNano);
@@ -192,6 +198,7 @@ Bill make_bill(const Prices& prices, const domain::Usage& usage, const BillTerms
   out.unknown = sum.unknown;
   out.absurd = sum.absurd;
   if (out.unknown) return out;
+  out.partial = sum.partial;
   out.free = prices.free();
   if (sum.grains == 0) return out;
   if (terms.factors_ppb.empty() && prices.host_factor_ppb == 0) return rounded(out, sum.grains, rounding);
@@ -205,7 +212,8 @@ Bill make_bill(const Prices& prices, const domain::Usage& usage, const BillTerms
     for (std::size_t i = 0; i < divisions; ++i) tail |= value.divide(kFactorOne) != 0;
   }
   const std::uint64_t rest = value.divide(static_cast<std::uint64_t>(kGrainsPerNano));
-  if (too_many || !value.fits_money()) return {.cost = {}, .unknown = true, .free = false, .absurd = true};
+  if (too_many || !value.fits_money())
+    return {.cost = {}, .unknown = true, .partial = false, .free = false, .absurd = true};
   const bool up = rounds_up(value.low(), rest, tail, rounding);
   out.cost = Money::from_nano(static_cast<std::int64_t>(value.low()) + (up ? 1 : 0));
   return out;
@@ -219,6 +227,11 @@ Bill bill(const Prices& prices, const domain::Usage& usage, const BillTerms& ter
 
 Bill bill_rounded_up(const Prices& prices, const domain::Usage& usage, const BillTerms& terms) {
   return make_bill(prices, usage, terms, Rounding::Up);
+}
+
+PriceField parse_search_size(std::string_view size) {
+  if (size == "low") return PriceField::SearchLow;
+  return size == "high" ? PriceField::SearchHigh : PriceField::SearchMedium;
 }
 
 void add_own_units(domain::Usage& usage, const Prices& prices, std::uint64_t milliseconds) {

@@ -83,6 +83,8 @@ BillTerms terms_of(std::string_view text, Prices& prices) {
     terms.service = ServiceTier::Batch;
   } else if (text.starts_with("host ")) {
     prices.apply_host(text.substr(5));
+  } else if (text.starts_with("search ")) {
+    terms.search = parse_search_size(text.substr(7));
   } else if (!text.empty()) {
     terms.service = parse_service_tier(text);
     EXPECT_NE(terms.service, ServiceTier::Standard) << text;

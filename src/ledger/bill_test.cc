@@ -234,6 +234,17 @@ TEST(Bill, UnknownIsAStateNotAZero) {
   EXPECT_EQ(bill(by_time, used({{Unit::InputTokens, 9}, {Unit::Milliseconds, 1000}})).cost.nano(), 1'000'000);
 }
 
+TEST(Bill, SearchesWithoutAPriceLeaveTheRestOfTheBillAndAreNotSilent) {
+  const Bill made = bill(prices_of(kAnthropic), used({{Unit::InputTokens, 1000}, {Unit::Queries, 2}}));
+  EXPECT_TRUE(made.partial);
+  EXPECT_FALSE(made.unknown);
+  EXPECT_EQ(made.cost, bill(prices_of(kAnthropic), used({{Unit::InputTokens, 1000}})).cost);
+  EXPECT_FALSE(bill(prices_of(kAnthropic), used({{Unit::InputTokens, 1000}})).partial);
+  const char* free = R"({"input_cost_per_token": 0, "output_cost_per_token": 0})";
+  EXPECT_FALSE(bill(prices_of(free), used({{Unit::InputTokens, 1000}, {Unit::Queries, 2}})).partial);
+  EXPECT_FALSE(bill(prices_of(kSearchesByQuery), used({{Unit::InputTokens, 1}, {Unit::Queries, 2}})).partial);
+}
+
 TEST(Bill, ExplicitZeroIsFree) {
   const Bill out = bill(prices_of(R"({"input_cost_per_token": 0, "output_cost_per_token": 0.0})"),
                         used({{Unit::InputTokens, 1}, {Unit::OutputTokens, 1}}));

@@ -111,11 +111,13 @@ std::vector<Equation> equations() {
        "SELECT 'replica ' || replica_no || ' entry ' || entry_no, cost_nano, (SELECT sum(json_extract(value,"
        " '$.cost_nano')) FROM json_each(attempts)) AS nano FROM entry WHERE attempts IS NOT NULL AND cost_nano <>"
        " (SELECT sum(json_extract(value, '$.cost_nano')) FROM json_each(attempts))"},
-      {"V8", "no call costs less than nothing, and a single attempt without a price costs nothing",
+      {"V8", "no call costs less than nothing, and a single attempt without a price costs nothing, but beside a search",
+
        "SELECT count(*) FROM entry WHERE kind = 0",
        fmt::format(
            "SELECT 'replica ' || replica_no || ' entry ' || entry_no, cost_nano, 0 FROM entry WHERE kind = 0 AND"
-           " (cost_nano < 0 OR (cost_nano <> 0 AND (marks & {}) <> 0 AND attempts IS NULL))",
+           " (cost_nano < 0 OR (cost_nano <> 0 AND (marks & {}) <> 0 AND attempts IS NULL AND"
+           " coalesce(json_extract(usage, '$.queries'), 0) = 0))",
            std::uint64_t{domain::kCostUnknown})},
   };
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "json/document.h"
 #include "ledger/bill.h"
 #include "pipeline/call.h"
 #include "pipeline/counting.h"
@@ -52,6 +53,13 @@ Task<void> complete_usage(Call& call, const router::Deployment& deployment, doma
   }
 }
 
+/// The size of the context that searches of the web were asked to have.
+ledger::PriceField asked_search(const Call& call) {
+  json::Document document;
+  if (!document.parse(call.request.body)) return ledger::parse_search_size({});
+  return ledger::parse_search_size(document.root().find("web_search_options").find("search_context_size").inner());
+}
+
 /// Providers whose own figure is believed before ours.
 bool is_trusted(std::string_view provider) {
   return provider == "openrouter" || provider == "perplexity" || provider == "deepinfra";
@@ -63,7 +71,10 @@ Task<void> bill_attempt(AdmittedCall& admitted, const router::Deployment& deploy
                         std::optional<domain::Usage> reported, std::string_view service_tier,
                         std::string_view output_text, std::uint64_t output_bytes) {
   Call& call = admitted.call;
-  const bool said = reported.has_value() && !reported->empty();
+  // Zeros count where a dialect gave them out: it has looked whether they were meant.
+  const bool zeros =
+      reported && domain::writes_text(call.request.operation) && !reported->input_unsaid && !reported->output_unsaid;
+  const bool said = reported && (!reported->empty() || zeros);
   domain::Usage usage;
   if (said) {
     usage = std::move(*reported);
@@ -74,7 +85,8 @@ Task<void> bill_attempt(AdmittedCall& admitted, const router::Deployment& deploy
   }
   const ledger::Prices& prices = prices_of(deployment);
   domain::Attempt& entry = call.record.attempts.back();
-  const ledger::BillTerms terms = bill_terms(call, prices, service_tier);
+  ledger::BillTerms terms = bill_terms(call, prices, service_tier);
+  if (usage.of(domain::Unit::Queries) > 0) terms.search = asked_search(call);
   const std::int64_t ended_us = entry.ended_us != 0 ? entry.ended_us : base::unix_now_us();
   ledger::add_own_units(usage, prices,
                         static_cast<std::uint64_t>(std::max<std::int64_t>(ended_us - entry.started_us, 0)) / 1000);
@@ -85,13 +97,13 @@ Task<void> bill_attempt(AdmittedCall& admitted, const router::Deployment& deploy
     call.record.marks |= domain::kProviderCost;
   }
   if (usage.estimated) call.record.marks |= domain::kEstimated;
-  if (bill.unknown) call.record.marks |= domain::kCostUnknown;
+  if (bill.unknown || bill.partial) call.record.marks |= domain::kCostUnknown;
   if (bill.unknown && deployment.target.self_hosted) call.record.marks |= domain::kSelfHosted;
   if (bill.free) call.record.marks |= domain::kFree;
   entry.billed = true;
   entry.cost = bill.cost;
   entry.usage = std::move(usage);
-  const bool whole = said && !entry.usage.estimated;
+  const bool whole = said && !entry.usage.estimated && !entry.usage.empty();
   if (whole && entry.status >= 200 && entry.status < 300) learn(admitted, deployment, entry.usage, entry.cost);
 }
 
