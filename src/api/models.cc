@@ -57,13 +57,15 @@ bool asked(const Context& context, std::string_view name) {
 
 /// The fallbacks `include_metadata` shows; the type was checked before.
 std::vector<std::string> fallbacks_shown(const Context& context, std::string_view type, const std::string& model) {
-  if (type.empty() || type == "general") return context.snapshot->routing->fallbacks_of(model);
-  const config::RouterSettings& router = context.settings().router;
-  const auto& lists = type == "context_window" ? router.context_window_fallbacks : router.content_policy_fallbacks;
-  for (const config::Fallback& fallback : lists) {
-    if (fallback.model_group == model) return fallback.targets;
+  using router::FallbackList;
+  const FallbackList list = type == "context_window"   ? FallbackList::ContextWindow
+                            : type == "content_policy" ? FallbackList::ContentPolicy
+                                                       : FallbackList::General;
+  std::vector<std::string> names;
+  if (const auto* targets = context.snapshot->routing->fallbacks_of(model, list)) {
+    for (const config::FallbackTarget& target : *targets) names.push_back(target.model);
   }
-  return {};
+  return names;
 }
 
 void write_model(json::Writer& writer, const std::string& id) {

@@ -28,9 +28,29 @@ std::string json_fallbacks(const std::vector<Fallback>& fallbacks) {
   std::string out = "[";
   for (const Fallback& fallback : fallbacks) {
     if (out.size() > 1) out += ", ";
-    out += fmt::format("{{{}: {}}}", json_text(fallback.model_group), json_list(fallback.targets));
+    std::string targets = "[";
+    for (const FallbackTarget& target : fallback.targets) {
+      if (targets.size() > 1) targets += ", ";
+      const std::string name = json_text(target.model);
+      targets += target.overrides_json.empty() ? name : "{\"model\": " + name + ", " + target.overrides_json.substr(1);
+    }
+    out += fmt::format("{{{}: {}]}}", json_text(fallback.model_group), targets);
   }
   return out + "]";
+}
+
+std::string json_counts(const ErrorCounts& counts) {
+  std::string out = "{";
+  const auto add = [&out](const char* name, const std::optional<std::int64_t>& count) {
+    if (count) out += fmt::format("{}\"{}\": {}", out.size() > 1 ? ", " : "", name, *count);
+  };
+  add("BadRequestError", counts.bad_request);
+  add("AuthenticationError", counts.authentication);
+  add("TimeoutError", counts.timeout);
+  add("RateLimitError", counts.rate_limit);
+  add("ContentPolicyViolationError", counts.content_policy);
+  add("InternalServerError", counts.internal);
+  return out + "}";
 }
 
 class Writer {
@@ -133,10 +153,18 @@ EffectiveValues effective(const RouterSettings& settings) {
   Writer out;
   out.text("routing_strategy", settings.routing_strategy);
   out.number("num_retries", settings.num_retries);
+  out.json("retry_policy", json_counts(settings.retry_policy));
+  std::string groups = "{";
+  for (const GroupRetryPolicy& group : settings.model_group_retry_policy) {
+    if (groups.size() > 1) groups += ", ";
+    groups += json_text(group.model_group) + ": " + json_counts(group.retries);
+  }
+  out.json("model_group_retry_policy", groups + "}");
   out.time("retry_after", settings.retry_after);
   out.time("timeout", settings.timeout);
   out.time("stream_timeout", settings.stream_timeout);
   out.number("allowed_fails", settings.allowed_fails);
+  out.json("allowed_fails_policy", json_counts(settings.allowed_fails_policy));
   out.time("cooldown_time", settings.cooldown_time);
   out.flag("disable_cooldowns", settings.disable_cooldowns);
   out.json("fallbacks", json_fallbacks(settings.fallbacks));

@@ -32,24 +32,53 @@ std::optional<T> take_variable(Reading& reading, const char* name, Read<T> (Node
   return std::nullopt;
 }
 
+/// `name`, or `{model: name, temperature: 0}`: with parameters that replace the request's.
+std::optional<FallbackTarget> read_target(Reading& reading, const Node& node) {
+  constexpr std::array<std::string_view, 3> kOfDeployments = {"api_base", "base_url", "api_key"};
+  if (!node.is_map()) {
+    auto name = node.as_text();
+    if (name) return FallbackTarget(std::move(*name));
+    reading.diagnostics.push_back(name.error());
+    return std::nullopt;
+  }
+  FallbackTarget target("");
+  for (const Node::Item& item : node.items()) {
+    if (item.key == "model") {
+      target.model = item.value.as_text().value_or("");
+      continue;
+    }
+    if (std::find(kOfDeployments.begin(), kOfDeployments.end(), item.key) != kOfDeployments.end()) {
+      reading.diagnostics.push_back(
+          item.value.error("belongs to a deployment; write a model_list entry and name its group here"));
+      return std::nullopt;
+    }
+    target.overrides_json += target.overrides_json.empty() ? "{" : ",";
+    append_json_string(target.overrides_json, item.key);
+    target.overrides_json += ":" + item.value.to_json(false);
+  }
+  if (!target.overrides_json.empty()) target.overrides_json += "}";
+  if (!target.model.empty()) return target;
+  reading.diagnostics.push_back(node.error("names no model; write for example {model: gpt-4o, temperature: 0}"));
+  return std::nullopt;
+}
+
 std::vector<Fallback> read_fallbacks(Reading& reading, const Node& map, std::string_view key) {
   std::vector<Fallback> fallbacks;
   const Node* list = map.find(key);
   if (list == nullptr) return fallbacks;
   for (const Node& element : list->elements()) {
-    if (!element.is_map()) {
+    if (!element.is_map() || element.items().size() != 1) {
       reading.diagnostics.push_back(
-          element.error("expected a group and its fallbacks; write for example - gpt-4o: [\"claude-sonnet\"]"));
+          element.error("expected one group and its fallbacks; write for example - gpt-4o: [\"claude-sonnet\"]"));
       continue;
     }
-    for (const Node::Item& item : element.items()) {
-      auto targets = item.value.as_text_list();
-      if (!targets) {
-        reading.diagnostics.push_back(targets.error());
-        continue;
-      }
-      fallbacks.push_back({item.key, std::move(*targets)});
-    }
+    const Node::Item& item = element.items().front();
+    Fallback& fallback = fallbacks.emplace_back(Fallback{item.key, {}});
+    const auto add = [&](const Node& node) {
+      if (auto target = read_target(reading, node)) fallback.targets.push_back(std::move(*target));
+    };
+    if (!item.value.is_list()) add(item.value);
+    for (const Node& target : item.value.elements()) add(target);
   }
   return fallbacks;
 }
@@ -59,6 +88,46 @@ std::vector<Fallback> fallbacks_of(Reading& reading, std::string_view key) {
   const Node& router = reading.section("router_settings");
   if (router.find(key) != nullptr) return read_fallbacks(reading, router, key);
   return read_fallbacks(reading, reading.section("litellm_settings"), key);
+}
+
+/// `{RateLimitErrorRetries: 3}`: a number for each class of error; `suffix` ends its keys.
+ErrorCounts read_counts(Reading& reading, const Node* map, std::string_view suffix) {
+  struct Row {
+    std::string_view name;
+    std::optional<std::int64_t> ErrorCounts::* count;
+  };
+  static constexpr std::array<Row, 6> kRows = {{{"BadRequestError", &ErrorCounts::bad_request},
+                                                {"AuthenticationError", &ErrorCounts::authentication},
+                                                {"TimeoutError", &ErrorCounts::timeout},
+                                                {"RateLimitError", &ErrorCounts::rate_limit},
+                                                {"ContentPolicyViolationError", &ErrorCounts::content_policy},
+                                                {"InternalServerError", &ErrorCounts::internal}}};
+  ErrorCounts counts;
+  if (map == nullptr) return counts;
+  std::vector<std::string> known;
+  for (const Row& row : kRows) known.push_back(std::string(row.name) + std::string(suffix));
+  for (const Node::Item& item : map->items()) {
+    const auto at = static_cast<std::size_t>(std::find(known.begin(), known.end(), item.key) - known.begin());
+    if (at < kRows.size()) {
+      counts.*kRows[at].count = take_count(reading, *map, item.key);
+      continue;
+    }
+    const auto near = base::nearest(item.key, known, 1);
+    reading.diagnostics.push_back(item.value.error(
+        fmt::format("no class of error is called so; {}", near.empty() ? fmt::format("use {}", fmt::join(known, ", "))
+                                                                       : "did you mean " + near.front() + "?")));
+  }
+  return counts;
+}
+
+std::vector<GroupRetryPolicy> read_group_policies(Reading& reading) {
+  std::vector<GroupRetryPolicy> policies;
+  const Node* map = reading.section("router_settings").find("model_group_retry_policy");
+  if (map == nullptr) return policies;
+  for (const Node::Item& item : map->items()) {
+    policies.push_back({item.key, read_counts(reading, &item.value, "Retries")});
+  }
+  return policies;
 }
 
 std::vector<GroupAlias> read_aliases(Reading& reading) {
@@ -140,6 +209,9 @@ RouterSettings read_router(Reading& reading) {
   take_into(settings.timeout, router, "request_timeout", &Node::as_time);
   take_into(settings.timeout, router, "timeout", &Node::as_time);
   settings.stream_timeout = take(router, "stream_timeout", &Node::as_time);
+  settings.retry_policy = read_counts(reading, router.find("retry_policy"), "Retries");
+  settings.model_group_retry_policy = read_group_policies(reading);
+  settings.allowed_fails_policy = read_counts(reading, router.find("allowed_fails_policy"), "AllowedFails");
   take_into(settings.retry_after, router, "retry_after", &Node::as_time);
   if (auto value = take_variable(reading, "DEFAULT_COOLDOWN_TIME_SECONDS", &Node::as_time)) {
     settings.cooldown_time = *value;

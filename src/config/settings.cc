@@ -204,7 +204,7 @@ void check_references(Reading& reading, const Settings& settings) {
   const auto check_all = [&](const std::vector<Fallback>& fallbacks, std::string_view key) {
     for (const Fallback& fallback : fallbacks) {
       check(fallback.model_group, key);
-      for (const std::string& target : fallback.targets) check(target, key);
+      for (const FallbackTarget& target : fallback.targets) check(target.model, key);
     }
   };
   check_all(settings.router.fallbacks, "fallbacks");

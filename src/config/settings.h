@@ -97,10 +97,33 @@ struct ModelEntry {
   bool operator==(const ModelEntry& other) const;
 };
 
+/// A group to go to, and the request's parameters it is asked with instead.
+struct FallbackTarget {
+  std::string model;
+  std::string overrides_json;  // An object; empty: none.
+  FallbackTarget(std::string model_in, std::string overrides_in = {})
+      : model(std::move(model_in)), overrides_json(std::move(overrides_in)) {}
+  FallbackTarget(const char* model_in) : model(model_in) {}
+  bool operator==(const FallbackTarget&) const = default;
+};
+
 struct Fallback {
   std::string model_group;  // "*" for every group.
-  std::vector<std::string> targets;
+  std::vector<FallbackTarget> targets;
   bool operator==(const Fallback&) const = default;
+};
+
+/// A number for each class of error that retry_policy and allowed_fails_policy know; absent: the general one holds.
+struct ErrorCounts {
+  std::optional<std::int64_t> bad_request = {}, authentication = {}, timeout = {};
+  std::optional<std::int64_t> rate_limit = {}, content_policy = {}, internal = {};
+  bool operator==(const ErrorCounts&) const = default;
+};
+
+struct GroupRetryPolicy {
+  std::string model_group;
+  ErrorCounts retries;
+  bool operator==(const GroupRetryPolicy&) const = default;
 };
 
 struct GroupAlias {
@@ -114,11 +137,14 @@ struct GroupAlias {
 struct RouterSettings {
   std::string routing_strategy = "simple-shuffle";  // As written; every strategy is served as simple-shuffle today.
   std::int64_t num_retries = 2;
+  ErrorCounts retry_policy;  // By class of error; what it leaves out is num_retries.
+  std::vector<GroupRetryPolicy> model_group_retry_policy;
   Milliseconds retry_after{0};  // Least wait before a retry.
   Milliseconds timeout{6'000'000};
   std::optional<Milliseconds> stream_timeout;
   std::int64_t allowed_fails = 3;
   bool allowed_fails_written = false;  // A written 3 counts too, unlike in LiteLLM (routing.md 6.4).
+  ErrorCounts allowed_fails_policy;
   Milliseconds cooldown_time{5'000};
   bool disable_cooldowns = false;
   std::vector<Fallback> fallbacks;

@@ -61,6 +61,16 @@ TEST(Settings, SaysWhatIsWrongWithPlaceAndRemedy) {
       {"missing include", "include: [x.yaml]\n", Severity::Error, "cannot include \"x.yaml\""},
       {"unknown fallback", one + "router_settings:\n  fallbacks: [{a: [bb]}]\n", Severity::Warning,
        "no deployment serves \"bb\""},
+      {"two groups in one entry of the fallbacks", one + "router_settings:\n  fallbacks: [{a: [b], b: [a]}]\n",
+       Severity::Error, "expected one group and its fallbacks"},
+      {"a fallback without a model", one + "router_settings:\n  fallbacks: [{a: [{temperature: 0}]}]\n",
+       Severity::Error, "names no model"},
+      {"a fallback with an address", one + "router_settings:\n  fallbacks: [{a: [{model: a, api_base: x}]}]\n",
+       Severity::Error, "belongs to a deployment"},
+      {"unknown class of error", one + "router_settings: {retry_policy: {RateLimitRetries: 1}}\n", Severity::Error,
+       "did you mean RateLimitErrorRetries?"},
+      {"below zero", one + "router_settings: {allowed_fails_policy: {TimeoutErrorAllowedFails: -1}}\n", Severity::Error,
+       "must not be below zero"},
       {"no model", "model_list:\n  - model_name: a\n    litellm_params: {}\n", Severity::Warning,
        "litellm_params needs model"},
       {"unset variable",
@@ -85,6 +95,33 @@ TEST(Settings, SaysWhatIsWrongWithPlaceAndRemedy) {
     EXPECT_NE(all_lines(loaded).find(test.line), std::string::npos) << test.name << "\n" << all_lines(loaded);
     EXPECT_EQ(loaded.settings == nullptr, test.worst == Severity::Error) << test.name;
   }
+}
+
+TEST(Settings, ReadsPoliciesByClassOfErrorAndFallbacksByKind) {
+  const Loaded loaded = load_text(std::string(kOneModel) + R"(
+router_settings:
+  retry_policy: {BadRequestErrorRetries: 0, AuthenticationErrorRetries: 1, TimeoutErrorRetries: 2, RateLimitErrorRetries: 3, ContentPolicyViolationErrorRetries: 4, InternalServerErrorRetries: 5}
+  model_group_retry_policy: {g: {TimeoutErrorRetries: 9}}
+  allowed_fails_policy: {InternalServerErrorAllowedFails: 0}
+  fallbacks: [{g: [{model: h, temperature: 0.5, stop: ["x"]}, i]}, {h: i}]
+  context_window_fallbacks: [{g: [i]}]
+litellm_settings:
+  content_policy_fallbacks: [{"*": [i]}]
+)",
+                                  options_with());
+  ASSERT_NE(loaded.settings, nullptr) << all_lines(loaded);
+  const RouterSettings& router = loaded.settings->router;
+  EXPECT_EQ(router.retry_policy, (ErrorCounts{0, 1, 2, 3, 4, 5}));
+  ASSERT_EQ(router.model_group_retry_policy.size(), 1U);
+  EXPECT_EQ(router.model_group_retry_policy[0].model_group, "g");
+  EXPECT_EQ(router.model_group_retry_policy[0].retries, (ErrorCounts{.timeout = 9}));
+  EXPECT_EQ(router.allowed_fails_policy, (ErrorCounts{.internal = 0}));
+  const std::vector<Fallback> fallbacks = {{"g", {{"h", R"({"temperature":0.5,"stop":["x"]})"}, "i"}}, {"h", {"i"}}};
+  ASSERT_EQ(router.fallbacks.size(), 2U);
+  EXPECT_EQ(router.fallbacks[0].targets[0].overrides_json, fallbacks[0].targets[0].overrides_json);
+  EXPECT_EQ(router.fallbacks, fallbacks);
+  EXPECT_EQ(router.context_window_fallbacks, (std::vector<Fallback>{{"g", {"i"}}}));
+  EXPECT_EQ(router.content_policy_fallbacks, (std::vector<Fallback>{{"*", {"i"}}}));
 }
 
 TEST(Settings, AGuardrailStopsTheStartUnlessItIsNamed) {

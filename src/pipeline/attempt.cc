@@ -265,7 +265,11 @@ Task<Result<std::unique_ptr<http::Incoming>>> send_request(AdmittedCall& admitte
   if (call.refusal_fields.empty()) call.refusal_fields = shown_fields(*incoming, deployment, answer.credential);
   Result<std::string_view> body = co_await incoming->read_all(kErrorBytesMax);
   const std::string_view text = body ? *body : std::string_view();
-  Error refused = codec_for(call, deployment).read_error(refusal_of(*incoming, text, deployment));
+  codec::Refusal refusal = refusal_of(*incoming, text, deployment);
+  const std::string finer(incoming->find("retry-after-ms"));  // Of OpenAI and Azure.
+  const std::string finer_wait = finer + "ms";
+  if (!finer.empty()) refusal.retry_after = finer_wait;
+  Error refused = codec_for(call, deployment).read_error(refusal);
   co_return base::fail(without_secrets(std::move(refused), deployment, answer.credential));
 }
 
@@ -310,6 +314,24 @@ std::string foreign_type(std::string_view type) {
 bool flows(const Call& call, const http::Incoming& incoming) {
   if (call.request.operation != domain::Operation::Speech) return call.request.stream;
   return !incoming.find("content-type").starts_with("application/json");
+}
+
+/// Nothing but the word that it was filtered has come, or the whole answer says so.
+bool was_filtered(const Answer& answer) {
+  constexpr std::string_view kFiltered = "content_filter";
+  if (answer.stream == nullptr) return answer.facts.finish_reason == kFiltered;
+  return answer.stream->finish_reason() == kFiltered && answer.stream->text_bytes() == 0;
+}
+
+/// The error a filtered answer is taken for.
+Error filtered(const router::Deployment& deployment) {
+  Error error;
+  error.kind = ErrorKind::UpstreamContentPolicy;
+  error.status = 400;
+  error.code = "content_filter";
+  error.message = "litellm.ContentPolicyViolationError: litellm.BadRequestError: " +
+                  std::string(deployment.target.provider->label) + "Exception - the answer was filtered";
+  return error;
 }
 
 /// One request to one deployment: how it is made, and what its end says of the next.
@@ -375,6 +397,7 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
   } else {
     read = co_await read_whole(admitted, *answer, limits);
   }
+  if (read && limits.catch_filtered && was_filtered(*answer)) read = base::fail(filtered(*deployment));
   // What writes text is answered in OpenAI's forms, whatever frames it came in.
   if (!domain::writes_text(call.request.operation)) {
     answer->content_type = foreign_type(answer->incoming->find("content-type"));

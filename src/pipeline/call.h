@@ -124,13 +124,18 @@ struct AttemptLimits {
   base::Monotonic deadline;
   std::chrono::milliseconds total;
   base::Monotonic streaming_deadline;  // Once content has left: no fallback can follow, so none needs time.
+  bool catch_filtered = false;         // An answer that was filtered is a refusal: a fallback waits for it.
 };
 Task<Result<AnswerRef>> attempt(AdmittedCall& admitted, const router::Pick& pick, const router::RoutePlan::Stop& stop,
                                 AttemptLimits limits);
 
 /// The attempt loop: retries, next deployments, fallbacks, until an answer may go out or the plan ends. The error that
 /// comes back is the first one of the first group, as callers of LiteLLM know it.
-Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, const router::RoutePlan& plan);
+/// The plan is bent on the way: where a failure leads depends on its kind.
+Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, router::RoutePlan& plan);
+
+/// What the call's plan is made from; borrows the call.
+router::Planning planning_of(Call& call);
 
 /// The attempt is answered from the request or the config and no provider is asked.
 bool is_mocked(const Call& call, const router::Deployment& deployment);

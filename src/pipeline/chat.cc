@@ -138,12 +138,7 @@ Result<router::RoutePlan> read_call(Call& call, std::string_view path_model) {
 
   const std::string model = routed_model(call);
   if (Status allowed = check_allowed(call, model); !allowed) return base::fail(std::move(allowed.error()));
-  const bool no_fallbacks = call.request.disable_fallbacks || call.caller->disable_fallbacks;
-  const auto may_call = [&call](std::string_view group) {
-    return account::model_allowed(*call.caller, group, call.snapshot->access_groups);
-  };
-  Result<router::RoutePlan> plan = router::plan(*call.snapshot->routing, call.settings(), call.request, model,
-                                                no_fallbacks, may_call, call.worker.groups);
+  Result<router::RoutePlan> plan = router::plan(planning_of(call), model);
   if (!plan) return plan;
   call.shown_model = call.request.model;
   call.record.model_group = plan->stops.front().group->name;
@@ -226,6 +221,17 @@ void close(Call& call) {
 }
 
 }  // namespace
+
+router::Planning planning_of(Call& call) {
+  return {*call.snapshot->routing,
+          call.settings(),
+          call.request,
+          call.worker.groups,
+          [&call](std::string_view group) {
+            return account::model_allowed(*call.caller, group, call.snapshot->access_groups);
+          },
+          call.caller->disable_fallbacks};
+}
 
 Task<void> serve_call(Gateway& gateway, http::Exchange& exchange, domain::Operation operation, std::string_view route,
                       std::string path_model) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "base/log.h"
 #include "pipeline/call.h"
@@ -10,7 +11,9 @@ using std::chrono::milliseconds;
 
 router::CooldownPolicy cooldown_policy(const config::Settings& settings, const router::Deployment& deployment) {
   router::CooldownPolicy policy;
-  if (settings.router.allowed_fails_written) policy.allowed_fails = static_cast<int>(settings.router.allowed_fails);
+  policy.allowed_by_error = settings.router.allowed_fails_policy;
+  if (settings.router.allowed_fails_written || policy.allowed_by_error != config::ErrorCounts{})
+    policy.allowed_fails = static_cast<int>(settings.router.allowed_fails);
   policy.cooldown_time = deployment.cooldown_time.value_or(settings.router.cooldown_time);
   policy.disabled = settings.router.disable_cooldowns;
   return policy;
@@ -52,6 +55,10 @@ void explain(Error& error, const Call& call, const router::RoutePlan& plan, cons
   }
 }
 
+int level_of(const router::Deployment& deployment) {
+  return deployment.order.value_or(std::numeric_limits<int>::max());
+}
+
 /// Where the loop stands.
 struct Progress {
   std::size_t stop = 0;
@@ -83,10 +90,19 @@ router::History history_of(const Call& call, const router::RoutePlan& plan, cons
     const bool healthy = candidate->health->cooling_until_us.load(std::memory_order_relaxed) <= now_us;
     if (!healthy) continue;
     if (deployment != nullptr && candidate->id == deployment->id) history.same_healthy = true;
-    if (std::find(progress.tried.begin(), progress.tried.end(), candidate->id) == progress.tried.end())
-      history.other_healthy = true;
+    if (std::find(progress.tried.begin(), progress.tried.end(), candidate->id) != progress.tried.end()) continue;
+    history.other_healthy = true;
+    if (deployment != nullptr && level_of(*candidate) > level_of(*deployment)) history.level_left = true;
   }
   return history;
+}
+
+/// The deployments up to this one's `order` have had their turn; those above begin anew.
+void enter_next_level(const router::ModelGroup& group, const router::Deployment& deployment, Progress& progress) {
+  for (const router::DeploymentRef& member : group.deployments) {
+    if (level_of(*member) <= level_of(deployment)) progress.tried.push_back(member->id);
+  }
+  progress.attempts_in_group = 0;
 }
 
 /// Moves to the next group of the plan; false when there is none.
@@ -120,8 +136,9 @@ void note_broken_stream(const Call& call, const Answer& answer, const Error& err
   }
 }
 
-Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, const router::RoutePlan& plan) {
+Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, router::RoutePlan& plan) {
   Call& call = admitted.call;
+  const router::Planning planning = planning_of(call);
   Progress progress;
   for (;;) {
     if (call.cancel->requested()) co_return base::fail(call.cancelled());
@@ -131,6 +148,7 @@ Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, const router::RoutePlan
       pick = router::pick(*stop.group, progress.tried, base::unix_now_us(), call.worker.thread->random().next());
     if (!pick) {
       progress.note(pick.error());
+      router::lead_on(plan, progress.stop, pick.error().kind, planning);
       if (!enter_next_group(call, plan, progress)) break;
       continue;
     }
@@ -141,7 +159,8 @@ Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, const router::RoutePlan
       break;
     }
     const bool fallback_left = progress.stop + 1 < plan.stops.size();
-    const AttemptLimits limits = limits_of(call, *deployment, fallback_left);
+    AttemptLimits limits = limits_of(call, *deployment, fallback_left);
+    limits.catch_filtered = router::catches_filtered(plan, progress.stop, planning);
     const bool mocked = is_mocked(call, *deployment);  // Says nothing of the provider, whatever it says.
     Result<AnswerRef> answer = co_await attempt(admitted, *pick, stop, limits);
     const std::int64_t now_us = base::unix_now_us();
@@ -167,9 +186,11 @@ Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, const router::RoutePlan
       base::log(base::LogLevel::Warning, "deployment {} of group {} is cooling: {}", deployment->id, stop.group->name,
                 domain::kind_name(error.kind));
     }
+    router::lead_on(plan, progress.stop, error.kind, planning);
     const router::Decision decision =
         router::decide(error, history_of(call, plan, progress, deployment.get()),
-                       router::policy_for(plan.policy, *deployment), call.worker.thread->random().next());
+                       router::policy_for(plan, progress.stop, *deployment, call.settings().router),
+                       call.worker.thread->random().next());
     router::Next next = decision.next;
     // A provider that used up its share of the deadline will not answer a second time: the fallback gets the rest.
     const bool out_of_time = base::monotonic_now() >= limits.deadline;
@@ -182,6 +203,7 @@ Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, const router::RoutePlan
       if (!enter_next_group(call, plan, progress)) break;
       continue;
     }
+    if (next == router::Next::NextLevel) enter_next_level(*plan.stops[progress.stop].group, *deployment, progress);
     if (!co_await wait_to_retry(call, decision.wait)) {
       if (call.cancel->requested() || !enter_next_group(call, plan, progress)) break;
       continue;

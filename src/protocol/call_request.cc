@@ -33,6 +33,8 @@ constexpr std::string_view kActedKeys[] = {
     "litellm_metadata",
     "tags",
     "fallbacks",
+    "context_window_fallbacks",
+    "content_policy_fallbacks",
     "max_fallbacks",
     "disable_fallbacks",
     "num_retries",
@@ -45,6 +47,7 @@ constexpr std::string_view kActedKeys[] = {
     "mock_delay",
     "mock_testing_fallbacks",
     "mock_testing_context_fallbacks",
+    "mock_testing_context_window_fallbacks",
     "mock_testing_content_policy_fallbacks",
     "mock_testing_rate_limit_error",
     "extra_body",
@@ -164,7 +167,9 @@ class Reader {
   Status read_tags(const Value& value, std::string_view param);
   Status read_metadata(const Value& value, std::string_view param);
   Status read_metadata_object(const Value& object, std::string_view param);
-  Status read_fallbacks(const Value& value);
+  Status read_fallback(const Value& value, std::string_view param, std::string_view group,
+                       std::vector<RequestFallback>& fallbacks);
+  Status read_fallbacks(const Value& value, std::string_view param, std::optional<std::vector<RequestFallback>>& out);
   Status read_stream_options(const Value& value);
   Status read_flag(const Value& value, std::string_view param, bool& out);
   Status read_text(const Value& value, std::string_view param, std::string& out);
@@ -259,35 +264,59 @@ Status Reader::read_metadata(const Value& value, std::string_view param) {
   return read_metadata_object(value, param);
 }
 
-Status Reader::read_fallbacks(const Value& value) {
+Status Reader::read_fallback(const Value& value, std::string_view param, std::string_view group,
+                             std::vector<RequestFallback>& fallbacks) {
+  const std::string name(param);
+  if (fallbacks.size() == kFallbacksMax) {
+    return refuse(param, "'" + name + "' holds more than " + std::to_string(kFallbacksMax) + " entries");
+  }
+  RequestFallback fallback;
+  fallback.group = group;
+  if (auto model = value.text()) {
+    fallback.model = std::move(*model);
+  } else if (const auto named = value.find("model").text()) {
+    if (auto checked = check_redirects(value); !checked) return checked;
+    fallback.model = *named;
+    json::Writer writer(fallback.overrides_json);
+    writer.begin_object();
+    bool any = false;
+    for (const Value::Pair& pair : value.members()) {
+      const auto key = pair.key.text();
+      if (!key || *key == "model") continue;
+      writer.key(*key).raw(pair.value.raw());
+      any = true;
+    }
+    writer.end_object();
+    if (!any) fallback.overrides_json.clear();
+  } else {
+    return refuse(param, "each entry of '" + name + "' must be a model name or an object with 'model'");
+  }
+  fallbacks.push_back(std::move(fallback));
+  return {};
+}
+
+Status Reader::read_fallbacks(const Value& value, std::string_view param,
+                              std::optional<std::vector<RequestFallback>>& out) {
   if (value.is(Kind::Null)) return {};
-  if (!value.is(Kind::Array)) return refuse("fallbacks", "'fallbacks' must be a list");
-  auto& fallbacks = call_.fallbacks.emplace();
+  if (!value.is(Kind::Array)) return refuse(param, "'" + std::string(param) + "' must be a list");
+  auto& fallbacks = out.emplace();
   for (const Value element : value.elements()) {
-    if (fallbacks.size() == kFallbacksMax) {
-      return refuse("fallbacks", "'fallbacks' holds more than " + std::to_string(kFallbacksMax) + " entries");
+    // {"gpt-4o": ["claude"]}: for one group, as a configuration writes it.
+    const bool by_group = element.is(Kind::Object) && !element.find("model");
+    if (!by_group) {
+      if (auto read = read_fallback(element, param, "", fallbacks); !read) return read;
+      continue;
     }
-    RequestFallback fallback;
-    if (auto name = element.text()) {
-      fallback.model = std::move(*name);
-    } else if (const auto model = element.find("model").text()) {
-      if (auto checked = check_redirects(element); !checked) return checked;
-      fallback.model = *model;
-      json::Writer writer(fallback.overrides_json);
-      writer.begin_object();
-      bool any = false;
-      for (const Value::Pair& pair : element.members()) {
-        const auto key = pair.key.text();
-        if (!key || *key == "model") continue;
-        writer.key(*key).raw(pair.value.raw());
-        any = true;
+    for (const Value::Pair& pair : element.members()) {
+      const auto group = pair.key.text();
+      if (!group || !pair.value.is(Kind::Array)) {
+        return refuse(param,
+                      "each entry of '" + std::string(param) + "' must be a model name or an object with 'model'");
       }
-      writer.end_object();
-      if (!any) fallback.overrides_json.clear();
-    } else {
-      return refuse("fallbacks", "each entry of 'fallbacks' must be a model name or an object with 'model'");
+      for (const Value target : pair.value.elements()) {
+        if (auto read = read_fallback(target, param, *group, fallbacks); !read) return read;
+      }
     }
-    fallbacks.push_back(std::move(fallback));
   }
   return {};
 }
@@ -305,6 +334,10 @@ Status Reader::read_field(std::string_view key, const Value& value) {
   constexpr std::uint64_t kTokensMax = 1'000'000'000;
   // Ordered by first letter: most keys of a body are none of ours and leave after one comparison of a character.
   switch (key.empty() ? '\0' : key[0]) {
+    case 'c':
+      if (key == "context_window_fallbacks") return read_fallbacks(value, key, call_.context_window_fallbacks);
+      if (key == "content_policy_fallbacks") return read_fallbacks(value, key, call_.content_policy_fallbacks);
+      break;
     case 'd':
       if (key == "disable_fallbacks") return read_flag(value, key, call_.disable_fallbacks);
       break;
@@ -316,7 +349,7 @@ Status Reader::read_field(std::string_view key, const Value& value) {
       }
       break;
     case 'f':
-      if (key == "fallbacks") return read_fallbacks(value);
+      if (key == "fallbacks") return read_fallbacks(value, key, call_.fallbacks);
       break;
     case 'l':
       if (key == "litellm_metadata") return read_metadata(value, key);
@@ -331,7 +364,9 @@ Status Reader::read_field(std::string_view key, const Value& value) {
       if (key == "mock_timeout") return read_flag(value, key, call_.mock_timeout);
       if (key == "mock_delay") return read_seconds(value, key, call_.mock_delay_seconds);
       if (key == "mock_testing_fallbacks") return read_flag(value, key, call_.mock_testing_fallbacks);
-      if (key == "mock_testing_context_fallbacks") return read_flag(value, key, call_.mock_testing_context_fallbacks);
+      if (key == "mock_testing_context_fallbacks" || key == "mock_testing_context_window_fallbacks") {
+        return read_flag(value, key, call_.mock_testing_context_fallbacks);
+      }
       if (key == "mock_testing_content_policy_fallbacks") {
         return read_flag(value, key, call_.mock_testing_content_policy_fallbacks);
       }

@@ -15,10 +15,12 @@
 
 namespace turnpike::protocol {
 
-/// One entry of a request's own `fallbacks`: a group and the parameters that replace the request's.
+/// One entry of a request's own `fallbacks`: a group and the parameters that replace the request's. Written as in a
+/// configuration, `{"gpt-4o": ["claude"]}`, it names the group it is for.
 struct RequestFallback {
   std::string model;
-  std::string overrides_json;  // An object without `model`; empty: none.
+  std::string overrides_json = {};  // An object without `model`; empty: none.
+  std::string group = {};           // Empty: whichever the call asks for.
 };
 
 /// What the caller's bytes say that we act on: the ranges of those fields and their values. The body itself is never
@@ -49,7 +51,7 @@ struct CallRequest {
   std::optional<std::uint64_t> num_retries;
   std::optional<double> timeout_seconds;
   std::optional<double> stream_timeout_seconds;
-  std::optional<std::vector<RequestFallback>> fallbacks;
+  std::optional<std::vector<RequestFallback>> fallbacks, context_window_fallbacks, content_policy_fallbacks;
   std::optional<std::uint64_t> max_fallbacks;
   bool disable_fallbacks = false;
   std::string mock_response_json;  // String or object as JSON text; empty: none.

@@ -33,6 +33,7 @@ constexpr std::string_view kOwnFields[] = {
     "mock_response",
     "mock_testing_content_policy_fallbacks",
     "mock_testing_context_fallbacks",
+    "mock_testing_context_window_fallbacks",
     "mock_testing_fallbacks",
     "mock_testing_rate_limit_error",
     "mock_timeout",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -81,11 +82,17 @@ bool is_redirect(const Error& error) {
   return error.status >= 300 && error.status < 400;
 }
 
+/// Every group that is left keeps one of the attempts.
+bool attempts_left(const History& history, const RetryPolicy& policy) {
+  return history.attempts_total + history.fallbacks_left < policy.attempts_max;
+}
+
 bool may_retry_in_group(const Error& error, const History& history, const RetryPolicy& policy) {
-  if (history.billed || history.attempts_in_group > policy.num_retries) return false;
-  if (history.attempts_total + history.fallbacks_left >= policy.attempts_max) return false;
-  if (is_redirect(error)) return false;
+  if (history.billed || policy.own_fallbacks || is_redirect(error) || !attempts_left(history, policy)) return false;
+  const std::optional<int> by_error = count_of(policy.by_error, error.kind);
+  if (history.attempts_in_group > by_error.value_or(policy.num_retries)) return false;
   Retry retry = retry_class(error.kind);
+  if (retry == Retry::LeaveGroup && by_error) retry = Retry::Anywhere;
   if (account_trouble(error)) retry = Retry::Elsewhere;
   if (retry == Retry::Elsewhere) return history.other_healthy;
   if (retry != Retry::Anywhere) return false;
@@ -96,11 +103,16 @@ bool may_retry_in_group(const Error& error, const History& history, const RetryP
   return error.kind == ErrorKind::UpstreamRateLimited && history.fallbacks_left == 0;
 }
 
+bool may_enter_level(const Error& error, const History& history, const RetryPolicy& policy) {
+  if (!history.level_left || history.billed || is_redirect(error) || !attempts_left(history, policy)) return false;
+  const Retry retry = retry_class(error.kind);
+  return retry == Retry::Anywhere || retry == Retry::Elsewhere || account_trouble(error);
+}
+
 constexpr std::uint32_t kRatioCallsMin = 5;
 constexpr std::uint32_t kLoneCallsMin = 1'000;
 
 bool cools_at_once(const CooldownInput& input) {
-  if (input.account_trouble) return true;
   switch (input.kind) {
     case ErrorKind::UpstreamUnauthenticated:
     case ErrorKind::UpstreamForbidden:
@@ -113,26 +125,78 @@ bool cools_at_once(const CooldownInput& input) {
 }
 
 bool cools_by_count(const CooldownInput& input, const CooldownPolicy& policy) {
-  if (!counts_as_failure(input.kind)) return false;
   if (policy.allowed_fails) return static_cast<std::int64_t>(input.fails_this_minute) > *policy.allowed_fails;
   if (input.calls_this_minute >= kLoneCallsMin && input.fails_this_minute >= input.calls_this_minute) return true;
   return input.group_size > 1 && input.calls_this_minute >= kRatioCallsMin &&
          input.fails_this_minute * 2ull > input.calls_this_minute;
 }
 
+bool cools(const CooldownInput& input, const CooldownPolicy& policy) {
+  if (input.account_trouble) return true;
+  if (!counts_as_failure(input.kind)) return false;
+  if (const std::optional<int> allowed = count_of(policy.allowed_by_error, input.kind)) {
+    return static_cast<std::int64_t>(input.fails_this_minute) > *allowed;
+  }
+  return cools_at_once(input) || cools_by_count(input, policy);
+}
+
 }  // namespace
+
+std::optional<int> count_of(const config::ErrorCounts& counts, ErrorKind kind) {
+  const auto first_of = [](const std::optional<std::int64_t>& special,
+                           const std::optional<std::int64_t>& general = {}) -> std::optional<int> {
+    const std::optional<std::int64_t>& count = special ? special : general;
+    if (!count) return std::nullopt;
+    return static_cast<int>(std::min<std::int64_t>(*count, std::numeric_limits<int>::max()));
+  };
+  switch (kind) {
+    case ErrorKind::UpstreamContentPolicy:
+      return first_of(counts.content_policy, counts.bad_request);
+    case ErrorKind::UpstreamBadRequest:
+    case ErrorKind::UpstreamContextWindow:
+    case ErrorKind::UpstreamTooLarge:
+    case ErrorKind::UpstreamUnprocessable:
+      return first_of(counts.bad_request);
+    case ErrorKind::UpstreamUnauthenticated:
+      return first_of(counts.authentication);
+    case ErrorKind::Timeout:
+    case ErrorKind::UpstreamTimeout:
+      return first_of(counts.timeout);
+    case ErrorKind::UpstreamRateLimited:
+      return first_of(counts.rate_limit);
+    case ErrorKind::UpstreamInternal:
+    case ErrorKind::UpstreamBadGateway:
+    case ErrorKind::UpstreamUnavailable:
+    case ErrorKind::UpstreamConnection:
+    case ErrorKind::UpstreamMalformed:
+    case ErrorKind::UpstreamTruncated:
+      return first_of(counts.internal);
+    default:
+      return std::nullopt;
+  }
+}
 
 bool account_trouble(const Error& error) {
   if (!base::is_upstream(error.kind)) return false;
   if (error.status == 402) return true;
-  static constexpr std::array<std::string_view, 7> kCodes = {
-      "insufficient_quota",   "billing_hard_limit_reached", "billing_not_active",     "account_deactivated",
-      "insufficient_balance", "credits_exhausted",          "organization_restricted"};
+  static constexpr std::array<std::string_view, 8> kCodes = {
+      "insufficient_quota",   "billing_hard_limit_reached", "billing_not_active",      "account_deactivated",
+      "insufficient_balance", "credits_exhausted",          "organization_restricted", "access_terminated"};
   if (std::find(kCodes.begin(), kCodes.end(), error.code) != kCodes.end()) return true;
   if (std::find(kCodes.begin(), kCodes.end(), error.type) != kCodes.end()) return true;
-  // Anthropic says it in words only.
-  return error.kind == ErrorKind::UpstreamBadRequest &&
-         error.message.find("credit balance is too low") != std::string::npos;
+  // Said in words only, in a 400: Anthropic's credit, ceiling and closed organization; Gemini's free tier and place;
+  // Bedrock's account.
+  static constexpr std::array<std::string_view, 8> kWords = {"credit balance is too low",
+                                                             "reached your specified API usage limits",
+                                                             "organization has been disabled",
+                                                             "free tier is not available in your country",
+                                                             "User location is not supported for the API use",
+                                                             "account is not authorized to invoke this API",
+                                                             "account is currently suspended",
+                                                             "INVALID_PAYMENT_INSTRUMENT"};
+  if (error.kind != ErrorKind::UpstreamBadRequest) return false;
+  return std::any_of(kWords.begin(), kWords.end(),
+                     [&](std::string_view words) { return error.message.find(words) != std::string::npos; });
 }
 
 bool missing_model(const Error& error) {
@@ -149,6 +213,7 @@ Decision decide(const Error& error, const History& history, const RetryPolicy& p
   if (may_retry_in_group(error, history, policy)) {
     return {Next::SameGroup, wait_before_retry(error, history, policy, random)};
   }
+  if (may_enter_level(error, history, policy)) return {Next::NextLevel, milliseconds{0}};
   if (history.fallbacks_left > 0) return {Next::NextGroup, milliseconds{0}};
   return {};
 }
@@ -175,12 +240,14 @@ bool counts_as_failure(ErrorKind kind) {
 
 milliseconds cooldown(const CooldownInput& input, const CooldownPolicy& policy) {
   if (policy.disabled || input.wildcard) return milliseconds{0};
-  if (!cools_at_once(input) && !cools_by_count(input, policy)) return milliseconds{0};
-  milliseconds time = policy.cooldown_time;
+  if (input.deployment_cooldown_time && *input.deployment_cooldown_time <= milliseconds{0}) return milliseconds{0};
+  if (!cools(input, policy)) return milliseconds{0};
+  std::optional<milliseconds> said;
   if (input.retry_after && *input.retry_after > milliseconds{0})
-    time = std::min(*input.retry_after, policy.retry_after_max);
-  if (input.deployment_cooldown_time) time = *input.deployment_cooldown_time;
-  return std::max(time, milliseconds{0});
+    said = std::min(*input.retry_after, policy.retry_after_max);
+  if (said && input.kind == ErrorKind::UpstreamRateLimited) return *said;
+  if (input.deployment_cooldown_time) return *input.deployment_cooldown_time;
+  return std::max(said.value_or(policy.cooldown_time), milliseconds{0});
 }
 
 }  // namespace turnpike::router

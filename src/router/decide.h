@@ -10,12 +10,14 @@
 #include <cstdint>
 #include <optional>
 #include "base/result.h"
+#include "config/settings.h"
 
 namespace turnpike::router {
 
 /// What the attempt loop does after an attempt that failed.
 enum class Next : std::uint8_t {
   SameGroup,  // Another attempt in this group (a deployment not yet tried if there is one).
+  NextLevel,  // On to the deployments of a higher `order`, as if they were a group of their own.
   NextGroup,  // On to the fallbacks.
   GiveUp,     // The error goes to the caller.
 };
@@ -28,6 +30,7 @@ struct History {
   bool billed = false;         // The failed attempt may be billed: bytes of a 2xx came (AC-RETRY-2).
   bool other_healthy = false;  // The group has a healthy deployment that was not tried yet.
   bool same_healthy = false;   // The deployment that failed is still healthy.
+  bool level_left = false;     // A healthy one that was not tried stands on a higher `order` than the one that failed.
   std::size_t group_size = 1;
   int fallbacks_left = 0;  // Further groups that may be entered.
   bool caller_gone = false;
@@ -38,8 +41,8 @@ struct RetryPolicy {
   int num_retries = 2;                       // After the first attempt, in each group.
   int attempts_max = 6;                      // AC-RETRY-1
   std::chrono::milliseconds retry_after{0};  // Least wait.
-  bool context_window_fallbacks = false;
-  bool content_policy_fallbacks = false;
+  config::ErrorCounts by_error = {};         // Retries of single classes of error: they come before num_retries.
+  bool own_fallbacks = false;  // A list for just this kind of error is set: it is gone to without a retry.
 };
 
 struct Decision {
@@ -54,6 +57,10 @@ struct Decision {
 /// caller's own doing or our own limit ends the call. `random` decides the jitter; the caller's deadline is the loop's
 /// business.
 ///
+/// `by_error` sets the number for its class, the most specific first (content policy before bad request), and lets a
+/// request that was refused be repeated. A level of a higher `order` is entered when trouble that passes has used up
+/// the retries.
+///
 /// Waits: none while the group has a choice; else the provider's Retry-After up to `kRetryAfterWaitMax` (a longer one
 /// is not waited for: the group is left), else 0.5 s doubling up to 8 s; plus up to 0.75 s of jitter.
 inline constexpr std::chrono::milliseconds kRetryAfterWaitMax{60'000};
@@ -67,15 +74,20 @@ bool account_trouble(const Error& error);
 /// anything else (a file, an earlier answer) is about the request.
 bool missing_model(const Error& error);
 
+/// The number of this kind's class; nothing when the kind has none or it is not set.
+std::optional<int> count_of(const config::ErrorCounts& counts, ErrorKind kind);
+
 /// Whether and how the failure cools its deployment (AC-COOL-1, -2).
 ///
 /// At once: 401, 403, 404 (the model is not there), 429, an account in trouble. By counting in the current minute:
 /// `allowed_fails` absent, more than half of at least five calls failed and the group has somebody else, or all of a
-/// thousand; given, more than `allowed_fails` failed. Never: what the request itself is to blame for, and wildcard
-/// deployments (one model of many is no sign). How long: the deployment's own time, else Retry-After (capped), else the
-/// router's time.
+/// thousand; given, more than `allowed_fails` failed. `allowed_by_error` puts a number for a class in the place of
+/// either, for 401 and 429 too. Never: what the request itself is to blame for, and wildcard
+/// deployments (one model of many is no sign). How long: of a 429 what Retry-After says (capped); else the deployment's
+/// own time (0: it never rests), else Retry-After, else the router's time.
 struct CooldownPolicy {
   std::optional<int> allowed_fails = {};  // As written in the config; absent: the ratio rule.
+  config::ErrorCounts allowed_by_error = {};
   std::chrono::milliseconds cooldown_time{5'000};
   std::chrono::milliseconds retry_after_max{300'000};
   bool disabled = false;

@@ -10,10 +10,12 @@ namespace {
 using std::chrono::milliseconds;
 using Kind = ErrorKind;
 
-constexpr int kGiveUp = 0, kSame = 1, kNext = 2;
+constexpr int kGiveUp = 0, kSame = 1, kNext = 2, kLevel = 3;
 
 int shown(Next next) {
   switch (next) {
+    case Next::NextLevel:
+      return kLevel;
     case Next::GiveUp:
       return kGiveUp;
     case Next::SameGroup:
@@ -44,6 +46,8 @@ const Row kRows[] = {
     {"content policy", Kind::UpstreamContentPolicy, 400, "content_policy_violation", kNext, kNext, false, false, false},
     {"401 invalid key", Kind::UpstreamUnauthenticated, 401, "invalid_api_key", kSame, kNext, true, true, true},
     {"402 no credit", Kind::UpstreamBadRequest, 402, "", kSame, kNext, true, true, false},
+    {"400 an account that is terminated", Kind::UpstreamBadRequest, 400, "access_terminated", kSame, kNext, true, true,
+     false},
     {"400 account without quota", Kind::UpstreamBadRequest, 400, "billing_hard_limit_reached", kSame, kNext, true, true,
      false},
     {"403", Kind::UpstreamForbidden, 403, "", kNext, kNext, true, true, true},
@@ -188,6 +192,98 @@ TEST(Decide, RespectsEveryLimit) {
   }
 }
 
+struct ByError {
+  const char* name;
+  Kind kind;
+  config::ErrorCounts retries;
+  int num_retries;
+  int attempts;  // So far.
+  int next;
+};
+
+const ByError kByError[] = {
+    {"timeouts get their own number", Kind::UpstreamTimeout, {.timeout = 4}, 0, 4, kSame},
+    {"and no more", Kind::Timeout, {.timeout = 4}, 9, 5, kNext},
+    {"none at all", Kind::UpstreamRateLimited, {.rate_limit = 0}, 2, 1, kNext},
+    {"other classes keep num_retries", Kind::UpstreamInternal, {.rate_limit = 0}, 2, 1, kSame},
+    {"internal: 500", Kind::UpstreamInternal, {.internal = 0}, 2, 1, kNext},
+    {"internal: 502", Kind::UpstreamBadGateway, {.internal = 0}, 2, 1, kNext},
+    {"internal: 503", Kind::UpstreamUnavailable, {.internal = 0}, 2, 1, kNext},
+    {"internal: no connection", Kind::UpstreamConnection, {.internal = 0}, 2, 1, kNext},
+    {"internal: cut", Kind::UpstreamTruncated, {.internal = 0}, 2, 1, kNext},
+    {"internal: unreadable", Kind::UpstreamMalformed, {.internal = 0}, 2, 1, kNext},
+    {"401", Kind::UpstreamUnauthenticated, {.authentication = 0}, 2, 1, kNext},
+    {"a bad request, where the policy says so", Kind::UpstreamBadRequest, {.bad_request = 1}, 0, 1, kSame},
+    {"as often as it says", Kind::UpstreamBadRequest, {.bad_request = 1}, 5, 2, kNext},
+    {"422 is a bad request", Kind::UpstreamUnprocessable, {.bad_request = 1}, 0, 1, kSame},
+    {"413 is a bad request", Kind::UpstreamTooLarge, {.bad_request = 1}, 0, 1, kSame},
+    {"a context too long is a bad request", Kind::UpstreamContextWindow, {.bad_request = 1}, 0, 1, kSame},
+    {"content policy, the more special",
+     Kind::UpstreamContentPolicy,
+     {.bad_request = 3, .content_policy = 0},
+     2,
+     1,
+     kNext},
+    {"content policy, its own", Kind::UpstreamContentPolicy, {.bad_request = 0, .content_policy = 1}, 0, 1, kSame},
+    {"content policy is a bad request else", Kind::UpstreamContentPolicy, {.bad_request = 1}, 0, 1, kSame},
+    {"403 has no class", Kind::UpstreamForbidden, {.bad_request = 3, .authentication = 3}, 2, 1, kNext},
+    {"404 has no class", Kind::UpstreamNotFound, {.bad_request = 3}, 2, 1, kNext},
+};
+
+TEST(Decide, RetriesByClassOfError) {
+  for (const ByError& row : kByError) {
+    SCOPED_TRACE(row.name);
+    Error error;
+    error.kind = row.kind;
+    History history = crowd();
+    history.attempts_in_group = row.attempts;
+    history.fallbacks_left = 1;
+    RetryPolicy policy;
+    policy.num_retries = row.num_retries;
+    policy.by_error = row.retries;
+    policy.attempts_max = 30;
+    EXPECT_EQ(shown(decide(error, history, policy, 0).next), row.next);
+  }
+}
+
+TEST(Decide, GoesToTheListForJustThisErrorWithoutARetry) {
+  Error error;
+  error.kind = Kind::UpstreamContextWindow;
+  RetryPolicy policy;
+  policy.by_error.bad_request = 3;
+  EXPECT_EQ(decide(error, crowd(), policy, 0).next, Next::SameGroup);
+  policy.own_fallbacks = true;
+  EXPECT_EQ(decide(error, crowd(), policy, 0).next, Next::NextGroup);
+}
+
+TEST(Decide, EntersAHigherOrderBeforeTheFallbacks) {
+  struct Case {
+    const char* name;
+    Kind kind;
+    void (*change)(History&);
+    Next next;
+  };
+  const Case cases[] = {
+      {"trouble that passes", Kind::UpstreamInternal, [](History&) {}, Next::NextLevel},
+      {"an account", Kind::UpstreamUnauthenticated, [](History&) {}, Next::NextLevel},
+      {"no higher order", Kind::UpstreamInternal, [](History& h) { h.level_left = false; }, Next::NextGroup},
+      {"a bad request is bad there too", Kind::UpstreamBadRequest, [](History&) {}, Next::NextGroup},
+      {"may be billed", Kind::UpstreamTruncated, [](History& h) { h.billed = true; }, Next::NextGroup},
+      {"the last attempt is the fallback's", Kind::UpstreamInternal, [](History& h) { h.attempts_total = 5; },
+       Next::NextGroup},
+  };
+  for (const Case& row : cases) {
+    SCOPED_TRACE(row.name);
+    Error error;
+    error.kind = row.kind;
+    History history = crowd();
+    history.level_left = true;
+    history.attempts_in_group = 3;
+    row.change(history);
+    EXPECT_EQ(decide(error, history, {}, 0).next, row.next);
+  }
+}
+
 TEST(Decide, WaitsOutA429WhenThereIsNowhereElseToGo) {
   Error error;
   error.kind = Kind::UpstreamRateLimited;
@@ -276,7 +372,7 @@ TEST(Cooldown, CountsInTheMinute) {
 }
 
 TEST(Cooldown, TakesTheTimeOfTheDeploymentThenTheProviderThenTheRouter) {
-  CooldownInput input{.kind = Kind::UpstreamRateLimited, .group_size = 2};
+  CooldownInput input{.kind = Kind::UpstreamForbidden, .group_size = 2};
   EXPECT_EQ(cooldown(input, {}), milliseconds{5'000});
   input.retry_after = milliseconds{17'000};
   EXPECT_EQ(cooldown(input, {}), milliseconds{17'000});
@@ -290,6 +386,85 @@ TEST(Cooldown, TakesTheTimeOfTheDeploymentThenTheProviderThenTheRouter) {
   input.group_size = 1;
   input.retry_after = milliseconds{1'000};
   EXPECT_EQ(cooldown(input, {}), milliseconds{1'000}) << "a time named by the provider holds alone as well";
+}
+
+// AC-COOL-2: what the provider says when it is asked too often is the best clock there is.
+TEST(Cooldown, A429RestsAsLongAsItSays) {
+  CooldownInput input{.kind = Kind::UpstreamRateLimited, .group_size = 2};
+  input.deployment_cooldown_time = milliseconds{60'000};
+  EXPECT_EQ(cooldown(input, {}), milliseconds{60'000}) << "nothing said";
+  input.retry_after = milliseconds{7'000};
+  EXPECT_EQ(cooldown(input, {}), milliseconds{7'000});
+  input.retry_after = milliseconds{86'400'000};
+  EXPECT_EQ(cooldown(input, {}), milliseconds{300'000});
+  input.deployment_cooldown_time = milliseconds{0};
+  EXPECT_EQ(cooldown(input, {}), milliseconds{0}) << "0 switches it off";
+}
+
+struct Allowed {
+  const char* name;
+  Kind kind;
+  config::ErrorCounts by_error;
+  std::optional<int> general;
+  bool account;
+  std::uint32_t fails;
+  bool cools;
+};
+
+TEST(Cooldown, AllowsFailsByClassOfError) {
+  const Allowed rows[] = {
+      {"a number for timeouts", Kind::UpstreamTimeout, {.timeout = 2}, 9, false, 2, false},
+      {"one more", Kind::UpstreamTimeout, {.timeout = 2}, 9, false, 3, true},
+      {"0 is a number", Kind::UpstreamInternal, {.internal = 0}, 9, false, 1, true},
+      {"a connection is internal", Kind::UpstreamConnection, {.internal = 0}, 9, false, 1, true},
+      {"other classes: the general one", Kind::UpstreamInternal, {.timeout = 0}, 3, false, 3, false},
+      {"and one more", Kind::UpstreamInternal, {.timeout = 0}, 3, false, 4, true},
+      {"429 is counted when it has a number", Kind::UpstreamRateLimited, {.rate_limit = 5}, 3, false, 5, false},
+      {"429 above it", Kind::UpstreamRateLimited, {.rate_limit = 5}, 3, false, 6, true},
+      {"401 is counted when it has a number", Kind::UpstreamUnauthenticated, {.authentication = 1}, 3, false, 1, false},
+      {"401 without one", Kind::UpstreamUnauthenticated, {.timeout = 1}, 3, false, 1, true},
+      {"a quota that is gone, whatever is allowed", Kind::UpstreamRateLimited, {.rate_limit = 5}, 3, true, 1, true},
+      {"a caller's mistake never", Kind::UpstreamBadRequest, {.bad_request = 0}, 0, false, 99, false},
+      {"nor a policy's", Kind::UpstreamContentPolicy, {.content_policy = 0}, 0, false, 99, false},
+  };
+  for (const Allowed& row : rows) {
+    SCOPED_TRACE(row.name);
+    const CooldownInput input{.kind = row.kind,
+                              .group_size = 2,
+                              .account_trouble = row.account,
+                              .calls_this_minute = 100,
+                              .fails_this_minute = row.fails};
+    const CooldownPolicy policy{.allowed_fails = row.general, .allowed_by_error = row.by_error};
+    EXPECT_EQ(cooldown(input, policy) > milliseconds{0}, row.cools);
+  }
+}
+
+// AC-COOL-2: some say it in words only.
+TEST(AccountTrouble, IsKnownByItsWords) {
+  struct Case {
+    const char* said;
+    bool trouble;
+  };
+  const Case rows[] = {
+      {"Your credit balance is too low to access the Anthropic API.", true},
+      {"You have reached your specified API usage limits. You will regain access on 2026-12-01.", true},
+      {"This organization has been disabled.", true},
+      {"Gemini API free tier is not available in your country. Please enable billing.", true},
+      {"User location is not supported for the API use.", true},
+      {"Your account is not authorized to invoke this API operation.", true},
+      {"messages: text content blocks must be non-empty", false},
+      {"max_tokens: the limit of this model is 8192", false},
+  };
+  for (const Case& row : rows) {
+    SCOPED_TRACE(row.said);
+    Error error;
+    error.kind = Kind::UpstreamBadRequest;
+    error.status = 400;
+    error.message = row.said;
+    EXPECT_EQ(account_trouble(error), row.trouble);
+    error.kind = Kind::InvalidRequest;
+    EXPECT_FALSE(account_trouble(error)) << "only a provider's word counts";
+  }
 }
 
 struct NotFound {

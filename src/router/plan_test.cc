@@ -80,7 +80,8 @@ TEST(Plan, OrdersTheGroups) {
     const auto table = table_of({"a", "b", "c", "d"}, settings);
     GroupCache cache;
     const auto allowed = [&](std::string_view name) { return name != row.forbidden; };
-    EXPECT_EQ(shown(plan(*table, settings, {}, row.model, false, allowed, cache)), row.stops);
+    const protocol::CallRequest call;
+    EXPECT_EQ(shown(plan({*table, settings, call, cache, allowed}, row.model)), row.stops);
   }
 }
 
@@ -110,7 +111,7 @@ TEST(Plan, TheRequestsOwnFallbacksReplaceTheConfigured) {
     protocol::CallRequest call;
     call.fallbacks = row.fallbacks;
     const auto allowed = [](std::string_view name) { return name != "x"; };
-    const Result<RoutePlan> made = plan(*table, settings, call, "a", row.disable, allowed, cache);
+    const Result<RoutePlan> made = plan({*table, settings, call, cache, allowed, row.disable}, "a");
     EXPECT_EQ(shown(made), row.stops);
     if (made && made->stops.size() == 3) {
       EXPECT_EQ(made->stops[2].overrides_json, R"({"temperature":0})");
@@ -122,7 +123,9 @@ TEST(Plan, OffersTheNearestNamesTheCallerMayUse) {
   const auto table = table_of({"gpt-4o", "gpt-4o-large", "gpt-4x", "other/*"}, {});
   GroupCache cache;
   const auto allowed = [](std::string_view name) { return name != "gpt-4x"; };
-  const Result<RoutePlan> made = plan(*table, {}, {}, "gpt-4", false, allowed, cache);
+  const config::Settings settings;
+  const protocol::CallRequest call;
+  const Result<RoutePlan> made = plan({*table, settings, call, cache, allowed}, "gpt-4");
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().kind, ErrorKind::InvalidRequest);
   EXPECT_EQ(made.error().param, "model");
@@ -135,20 +138,127 @@ TEST(Plan, OffersTheNearestNamesTheCallerMayUse) {
   EXPECT_EQ(made.error().message.find("gpt-4x"), std::string::npos);
 }
 
-TEST(Plan, TheRequestsRetriesComeBeforeTheRoutersAndTheDeploymentsBeforeBoth) {
+TEST(Plan, TheMostSpecialNumberOfRetriesCounts) {
   config::Settings settings;
   settings.router.num_retries = 4;
-  const auto table = table_of({"a"}, settings);
+  const auto table = table_of({"a", "b"}, settings);
   GroupCache cache;
   protocol::CallRequest call;
-  EXPECT_EQ(plan(*table, settings, call, "a", false, nullptr, cache)->policy.num_retries, 4);
+  const Planning planning{*table, settings, call, cache, nullptr};
+  EXPECT_EQ(plan(planning, "a")->policy.num_retries, 4);
   call.num_retries = 1;
-  const RoutePlan made = *plan(*table, settings, call, "a", false, nullptr, cache);
+  const RoutePlan made = *plan(planning, "a");
   EXPECT_EQ(made.policy.num_retries, 1);
   Deployment deployment;
-  EXPECT_EQ(policy_for(made.policy, deployment).num_retries, 1);
+  EXPECT_EQ(policy_for(made, 0, deployment, settings.router).num_retries, 1);
   deployment.num_retries = 0;
-  EXPECT_EQ(policy_for(made.policy, deployment).num_retries, 0);
+  EXPECT_EQ(policy_for(made, 0, deployment, settings.router).num_retries, 0);
+
+  settings.router.retry_policy = {.timeout = 5, .rate_limit = 6};
+  settings.router.model_group_retry_policy = {{"a", {.timeout = 7}}};
+  const config::ErrorCounts of_a = policy_for(made, 0, deployment, settings.router).by_error;
+  EXPECT_EQ(of_a.timeout, 7);
+  EXPECT_EQ(of_a.rate_limit, 6);
+  EXPECT_FALSE(of_a.internal);
+  EXPECT_EQ(policy_for(*plan(planning, "b"), 0, deployment, settings.router).by_error.timeout, 5);
+}
+
+struct Turn {
+  const char* name;
+  ErrorKind kind;
+  std::size_t at;
+  const char* model;
+  const char* stops;
+};
+
+TEST(Plan, AFailureLeadsAlongTheListOfItsKind) {
+  constexpr auto kContext = ErrorKind::UpstreamContextWindow, kPolicy = ErrorKind::UpstreamContentPolicy;
+  constexpr auto kOther = ErrorKind::UpstreamInternal;
+  const Turn turns[] = {
+      {"general", kOther, 0, "a", "a > b > e > c"},
+      {"context", kContext, 0, "a", "a > d > e"},
+      {"policy has none for it", kPolicy, 0, "a", "a"},
+      {"policy, by the name without provider", kPolicy, 0, "openai/b", "openai/b > c"},
+      {"in a fallback: its neighbours stay, the depth counts on", kContext, 1, "a", "a > b > d > c"},
+      {"one that comes earlier now does not come again", kPolicy, 1, "a", "a > b > c"},
+      {"context of one that has no list", kContext, 0, "e", "e"},
+      {"general of the same", kOther, 0, "e", "e > c"},
+  };
+  config::Settings settings;
+  settings.router.fallbacks = {{"a", {"b", "c"}}, {"b", {"e"}}, {"d", {"e"}}, {"e", {"c"}}};
+  settings.router.fallbacks.back().targets = {"c"};
+  settings.router.context_window_fallbacks = {{"a", {"a", "d"}}, {"b", {"d"}}};
+  settings.router.content_policy_fallbacks = {{"b", {"c"}}};
+  settings.router.max_fallbacks = 2;
+  const auto table = table_of({"a", "b", "c", "d", "e", "openai/b"}, settings);
+  GroupCache cache;
+  const protocol::CallRequest call;
+  const Planning planning{*table, settings, call, cache, nullptr};
+  for (const Turn& turn : turns) {
+    SCOPED_TRACE(turn.name);
+    Result<RoutePlan> made = plan(planning, turn.model);
+    ASSERT_TRUE(made);
+    lead_on(*made, turn.at, turn.kind, planning);
+    EXPECT_EQ(shown(made), turn.stops);
+    lead_on(*made, turn.at, turn.kind, planning);
+    EXPECT_EQ(shown(made), turn.stops) << "the same turn again changes nothing";
+  }
+  Result<RoutePlan> off = plan({*table, settings, call, cache, nullptr, true}, "a");
+  lead_on(*off, 0, kContext, {*table, settings, call, cache, nullptr, true});
+  EXPECT_EQ(shown(off), "a") << "disable_fallbacks";
+}
+
+TEST(Plan, TheRequestsOwnSpecialListsCome) {
+  config::Settings settings;
+  settings.router.fallbacks = {{"a", {"b"}}};
+  settings.router.context_window_fallbacks = {{"a", {"c"}}};
+  const auto table = table_of({"a", "b", "c", "d", "x"}, settings);
+  GroupCache cache;
+  protocol::CallRequest call;
+  call.context_window_fallbacks = {{"d", R"({"top_p":1})"}, {"c", "", "b"}};
+  const Planning planning{*table, settings, call, cache, [](std::string_view name) { return name != "x"; }};
+  Result<RoutePlan> made = plan(planning, "a");
+  EXPECT_EQ(shown(made), "a > b");
+  lead_on(*made, 0, ErrorKind::UpstreamContextWindow, planning);
+  EXPECT_EQ(shown(made), "a > d") << "what it says for b is not for a";
+  EXPECT_EQ(made->stops[1].overrides_json, R"({"top_p":1})");
+
+  call.content_policy_fallbacks = {{"x"}};
+  made = plan(planning, "a");
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().param, "content_policy_fallbacks");
+  EXPECT_EQ(made.error().kind, ErrorKind::PermissionDenied);
+}
+
+TEST(Plan, AConfiguredFallbackMayChangeParameters) {
+  config::Settings settings;
+  settings.router.fallbacks = {{"a", {{"b", R"({"temperature":0})"}}}};
+  const auto table = table_of({"a", "b"}, settings);
+  GroupCache cache;
+  const protocol::CallRequest call;
+  const Result<RoutePlan> made = plan({*table, settings, call, cache, nullptr}, "a");
+  EXPECT_EQ(shown(made), "a > b");
+  EXPECT_EQ(made->stops[1].overrides_json, R"({"temperature":0})");
+}
+
+TEST(Plan, AFilteredAnswerIsARefusalWhereAFallbackWaitsForIt) {
+  const protocol::CallRequest call;
+  GroupCache cache;
+  const auto caught = [&](const config::Settings& settings, bool disabled = false) {
+    const auto table = table_of({"a", "b"}, settings);
+    const Planning planning{*table, settings, call, cache, nullptr, disabled};
+    return catches_filtered(*plan(planning, "a"), 0, planning);
+  };
+  config::Settings settings;
+  settings.router.fallbacks = {{"a", {"b"}}};
+  EXPECT_FALSE(caught(settings)) << "general fallbacks are for errors";
+  settings.router.default_fallbacks = {"b"};
+  EXPECT_TRUE(caught(settings));
+  settings.router.content_policy_fallbacks = {{"b", {"a"}}};
+  EXPECT_FALSE(caught(settings)) << "a list that says nothing of this group";
+  settings.router.content_policy_fallbacks = {{"a", {"b"}}};
+  EXPECT_TRUE(caught(settings));
+  EXPECT_FALSE(caught(settings, true));
 }
 
 }  // namespace

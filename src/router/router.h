@@ -26,6 +26,10 @@ struct ModelGroup {
 };
 using ModelGroupRef = std::shared_ptr<const ModelGroup>;
 
+/// Which of the configured lists a failure leads along.
+enum class FallbackList : std::uint8_t { General, ContextWindow, ContentPolicy };
+inline constexpr std::size_t kFallbackLists = 3;
+
 /// Groups made from wildcards, kept by an I/O thread for its own table; bounded, emptied when the table is swapped.
 struct GroupCache {
   static constexpr std::size_t kGroupsMax = 4096;
@@ -53,8 +57,11 @@ class RoutingTable {
   /// Names for GET /v1/models and for "did you mean"; wildcards as written, hidden aliases left out.
   const std::vector<std::string>& public_names() const;
   const std::vector<ModelGroupRef>& groups() const;
-  /// Configured fallbacks of a group (exact, without provider prefix, then "*"), in order.
-  std::vector<std::string> fallbacks_of(std::string_view group) const;
+  /// Configured fallbacks of a group (exact, without provider prefix, then "*"), in order; null: none.
+  const std::vector<config::FallbackTarget>* fallbacks_of(std::string_view group,
+                                                          FallbackList list = FallbackList::General) const;
+  /// Any group has such a list.
+  bool has(FallbackList list) const;
   const std::vector<std::string>& default_fallbacks() const;
 
   struct Impl;
@@ -86,25 +93,43 @@ struct RoutePlan {
   struct Stop {
     std::string requested;  // The group's name as asked or configured.
     ModelGroupRef group;
-    std::string overrides_json;  // Of a request's own fallback.
+    std::string overrides_json;                 // Parameters that replace the request's.
+    std::size_t depth = 0;                      // Fallbacks of this stop follow it, one deeper.
+    FallbackList list = FallbackList::General;  // Which of its lists they are.
   };
   std::vector<Stop, base::PooledAllocator<Stop>> stops;
   RetryPolicy policy;
   DeploymentRef pinned;  // A plan may be pinned to one deployment (responses, sessions); null: free.
 };
 
+/// What plans are made from.
+struct Planning {
+  const RoutingTable& table;
+  const config::Settings& settings;
+  const protocol::CallRequest& call;
+  GroupCache& cache;
+  std::function<bool(std::string_view)> allowed;  // The caller may use a group; none: all. (AC-FALL-3)
+  bool disable_fallbacks = false;                 // Beside what the request says.
+};
+
 /// Errors: InvalidRequest (unknown model, nearest names offered, param "model"; unknown fallback of the request, param
 ///         "fallbacks"), PermissionDenied (a fallback of the request that the caller may not use).
 /// Limits: fallbacks of fallbacks down to `max_fallbacks`, each group once, at most `kStopsMax` stops.
-/// `allowed` says whether the caller may use a group (fallback targets outside are skipped, AC-FALL-3).
-Result<RoutePlan> plan(const RoutingTable& table, const config::Settings& settings, const protocol::CallRequest& call,
-                       std::string_view model, bool disable_fallbacks,
-                       const std::function<bool(std::string_view)>& allowed, GroupCache& cache);
+Result<RoutePlan> plan(const Planning& planning, std::string_view model);
+
+/// The stops behind `at` are those that a failure of this kind leads to: context_window_fallbacks and
+/// content_policy_fallbacks where such a list is set, else the general one.
+void lead_on(RoutePlan& plan, std::size_t at, ErrorKind kind, const Planning& planning);
+
+/// An answer that was filtered is to be treated as a refusal: a fallback for just that waits, or a default one.
+bool catches_filtered(const RoutePlan& plan, std::size_t at, const Planning& planning);
 
 inline constexpr std::size_t kStopsMax = 32;
 
-/// The policy for a failure of this deployment: its own num_retries comes before everything else.
-RetryPolicy policy_for(const RetryPolicy& policy, const Deployment& deployment);
+/// The policy for a failure of this deployment at this stop: retry policies of its group and of the router, its own
+/// num_retries, what the call or the router says.
+RetryPolicy policy_for(const RoutePlan& plan, std::size_t at, const Deployment& deployment,
+                       const config::RouterSettings& settings);
 
 /// Picks the deployment of the next attempt: healthy, not yet tried in this call if one is left, smallest order, then
 /// simple-shuffle (weight, else rpm, else tpm, else uniform). `tried` holds ids. When all are cooling the least bad one

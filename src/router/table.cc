@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "router/deployments.h"
 #include "router/router.h"
@@ -40,7 +41,7 @@ struct RoutingTable::Impl {
   std::vector<Pattern> patterns;  // The first that matches wins.
   ByName<std::shared_ptr<Health>> health;
   std::vector<std::string> public_names;
-  ByName<std::vector<std::string>> fallbacks;
+  std::array<ByName<std::vector<config::FallbackTarget>>, kFallbackLists> fallbacks;
   std::vector<std::string> default_fallbacks;
   CommonParts common;
   Pricer pricer;
@@ -83,11 +84,16 @@ void RoutingTable::Impl::list_names(const config::Settings& settings) {
     aliases[alias.alias] = alias.target;
     if (!alias.hidden && !exact.contains(alias.alias)) public_names.push_back(alias.alias);
   }
-  for (const config::Fallback& fallback : settings.router.fallbacks) {
-    fallbacks.try_emplace(fallback.model_group, fallback.targets);
+  const std::vector<config::Fallback>* lists[kFallbackLists] = {
+      &settings.router.fallbacks, &settings.router.context_window_fallbacks, &settings.router.content_policy_fallbacks};
+  for (std::size_t list = 0; list < kFallbackLists; ++list) {
+    for (const config::Fallback& fallback : *lists[list])
+      fallbacks[list].try_emplace(fallback.model_group, fallback.targets);
   }
   default_fallbacks = settings.router.default_fallbacks;
-  if (!default_fallbacks.empty()) fallbacks.try_emplace("*", default_fallbacks);
+  if (default_fallbacks.empty()) return;
+  auto& general = fallbacks[static_cast<std::size_t>(FallbackList::General)];
+  general.try_emplace("*", default_fallbacks.begin(), default_fallbacks.end());
 }
 
 /// A group for one name that matched: every deployment of the pattern with the captured parts in its model. Null when
@@ -205,12 +211,16 @@ const std::vector<std::string>& RoutingTable::default_fallbacks() const {
   return impl_->default_fallbacks;
 }
 
-std::vector<std::string> RoutingTable::fallbacks_of(std::string_view group) const {
-  if (impl_->fallbacks.empty()) return {};
-  if (const auto* targets = find_in(impl_->fallbacks, group)) return *targets;
-  if (const auto* targets = find_in(impl_->fallbacks, without_provider(group))) return *targets;
-  if (const auto* targets = find_in(impl_->fallbacks, "*")) return *targets;
-  return {};
+const std::vector<config::FallbackTarget>* RoutingTable::fallbacks_of(std::string_view group, FallbackList list) const {
+  const auto& map = impl_->fallbacks[static_cast<std::size_t>(list)];
+  if (map.empty()) return nullptr;
+  if (const auto* targets = find_in(map, group)) return targets;
+  if (const auto* targets = find_in(map, without_provider(group))) return targets;
+  return find_in(map, "*");
+}
+
+bool RoutingTable::has(FallbackList list) const {
+  return !impl_->fallbacks[static_cast<std::size_t>(list)].empty();
 }
 
 }  // namespace turnpike::router

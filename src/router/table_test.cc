@@ -142,10 +142,13 @@ TEST(RoutingTable, FallbacksAreLookedUpByNameThenWithoutProviderThenForAll) {
   with.router.fallbacks = {{"large", {"small"}}, {"gpt-4o", {"b", "c"}}};
   with.router.default_fallbacks = {"last"};
   const auto table = RoutingTable::build(sources(), with, nullptr, nullptr);
-  EXPECT_EQ(table->fallbacks_of("large"), std::vector<std::string>({"small"}));
-  EXPECT_EQ(table->fallbacks_of("openai/gpt-4o"), std::vector<std::string>({"b", "c"}));
-  EXPECT_EQ(table->fallbacks_of("small"), std::vector<std::string>({"last"}));
-  EXPECT_TRUE(RoutingTable::build(sources(), {}, nullptr, nullptr)->fallbacks_of("large").empty());
+  using Targets = std::vector<config::FallbackTarget>;
+  EXPECT_EQ(*table->fallbacks_of("large"), Targets({"small"}));
+  EXPECT_EQ(*table->fallbacks_of("openai/gpt-4o"), Targets({"b", "c"}));
+  EXPECT_EQ(*table->fallbacks_of("small"), Targets({"last"}));
+  EXPECT_EQ(table->fallbacks_of("large", FallbackList::ContextWindow), nullptr);
+  EXPECT_FALSE(table->has(FallbackList::ContextWindow));
+  EXPECT_EQ(RoutingTable::build(sources(), {}, nullptr, nullptr)->fallbacks_of("large"), nullptr);
 }
 
 }  // namespace
