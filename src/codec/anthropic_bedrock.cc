@@ -30,7 +30,7 @@ Status AnthropicBedrockEvents::take(const StreamMessage& message) {
 }
 
 Status AnthropicBedrockEvents::feed(std::string_view bytes, std::vector<protocol::ChatEvent>& out) {
-  if (bytes.empty()) return {};
+  if (bytes.empty() || events_.ended()) return {};  // Nothing behind the end matters.
   // A frame begins with the high byte of a length below 24 MiB.
   if (form_ == Form::Unknown) form_ = bytes[0] == '{' || bytes[0] == '<' ? Form::Whole : Form::Frames;
   if (form_ == Form::Whole) return events_.feed(bytes, out);
@@ -45,7 +45,7 @@ Status AnthropicBedrockEvents::feed(std::string_view bytes, std::vector<protocol
   }
   // Events before the fault are good.
   if (Status read = events_.feed(plain_, out); !read) return read;
-  return status;
+  return events_.ended() ? Status() : status;
 }
 
 }  // namespace turnpike::codec

@@ -19,11 +19,11 @@ namespace turnpike::codec {
 class AnthropicEvents final : public JsonEventDecoder {
  public:
   explicit AnthropicEvents(std::string_view label) : JsonEventDecoder(label) {}
+  bool ended() const override { return ended_; }
 
  protected:
   Status take(std::string_view event_name, const json::Value& root, std::vector<protocol::ChatEvent>& out) override;
   Status take_whole(const json::Value& root, std::vector<protocol::ChatEvent>& out) override;
-  bool ended() const override { return ended_; }
 
  private:
   static constexpr std::size_t kInputMax = 1 << 20;  // Of a server tool; a longer one is shown without.

@@ -196,7 +196,9 @@ Status BedrockCodec::encode_chat(ChatRequest& request, const EncodeInput& input,
   // A model that cannot stream answers in one piece, which the decoder of streams takes as well.
   const bool stream = request.stream && !input.traits.lacks(Trait::NativeStreaming);
   out.path = bedrock_path(input.target, stream ? "converse-stream" : "converse");
-  out.fields = common_fields(input, stream, stream ? "application/vnd.amazon.eventstream" : "");
+  EncodeInput unforwarded = input;
+  unforwarded.forward_fields = {};  // Betas of the caller's: they stand in the body.
+  out.fields = common_fields(unforwarded, stream, stream ? "application/vnd.amazon.eventstream" : "");
   sign_bedrock(input, out);
   return {};
 }

@@ -334,6 +334,47 @@ Error filtered(const router::Deployment& deployment) {
   return error;
 }
 
+/// A provider without a model that writes text is not asked for one.
+Status check_served(const Call& call, const router::Deployment& deployment) {
+  if (!domain::writes_text(call.request.operation)) return {};
+  const provider::Provider& provider = *deployment.target.provider;
+  const bool chat = provider.serves.find("chat") != std::string_view::npos;
+  const bool completions = provider.serves.find("completions") != std::string_view::npos;
+  if (chat || completions) return {};
+  Error error;
+  error.kind = ErrorKind::InvalidRequest;
+  error.param = "model";
+  error.message = std::string(provider.label) + " serves no chat or completions here; it serves " +
+                  std::string(provider.serves) + " (model " + deployment.target.model + ").";
+  return base::fail(std::move(error));
+}
+
+/// The caller's own `anthropic-beta`, as a header line, for those who know it. Words that could not be one are left
+/// out.
+std::string forwarded_betas(const Call& call, const router::Deployment& deployment) {
+  using provider::Shape;
+  constexpr std::size_t kBetasBytesMax = 1024;
+  const Shape shape = deployment.target.shape;
+  const bool knows = shape == Shape::Anthropic || shape == Shape::AnthropicVertex || shape == Shape::AnthropicBedrock ||
+                     shape == Shape::BedrockConverse;
+  if (!knows || !domain::writes_text(call.request.operation)) return {};
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+  std::string line;
+  for (const http::Field& field : call.exchange.request().fields) {
+    if (!base::equals_ignoring_case(field.name, "anthropic-beta")) continue;
+    for (const std::string_view item : base::split(field.value, ',')) {
+      const std::string_view beta = base::trim(item);
+      if (beta.empty() || line.size() + beta.size() > kBetasBytesMax ||
+          beta.find_first_not_of(kPlain) != std::string_view::npos) {
+        continue;
+      }
+      line.append(line.empty() ? "anthropic-beta: " : ",").append(beta);
+    }
+  }
+  if (!line.empty()) line += "\r\n";
+  return line;
+}
+
 /// One request to one deployment: how it is made, and what its end says of the next.
 struct Try {
   bool ask_usage = true;
@@ -344,6 +385,7 @@ struct Try {
 Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::DeploymentRef& deployment,
                                       const router::RoutePlan::Stop& stop, const AttemptLimits& limits, Try& now) {
   Call& call = admitted.call;
+  if (Status served = check_served(call, *deployment); !served) co_return failed(admitted, std::move(served.error()));
   const codec::Codec& codec = codec_for(call, *deployment);
   Result<credential::CredentialRef> credential = co_await deployment->target.credential->get(
       {*call.worker.thread, *call.worker.client, *call.cancel, limits.deadline, base::unix_now_us() / 1'000'000});
@@ -357,6 +399,8 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
   input.overrides_json = stop.overrides_json;
   input.ask_usage = now.ask_usage;
   input.traceparent = traceparent;
+  const std::string betas = forwarded_betas(call, *deployment);
+  input.forward_fields = betas;
   input.now_s = base::unix_now_us() / 1'000'000;
   if (std::vector<std::string> urls = codec.urls_to_fetch(input); !urls.empty()) {
     if (Status fetched = co_await fetch_media(call, std::move(urls), limits); !fetched) {
