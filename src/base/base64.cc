@@ -20,4 +20,30 @@ std::string to_base64(std::string_view bytes) {
   return text;
 }
 
+std::optional<std::string> from_base64(std::string_view text) {
+  constexpr std::size_t kGroup = 4;
+  if (text.size() % kGroup == 0 && text.ends_with('=')) text.remove_suffix(text.ends_with("==") ? 2 : 1);
+  if (text.size() % kGroup == 1) return std::nullopt;
+  const auto digit = [](char c) {
+    if (c >= 'A' && c <= 'Z') return c - 'A';
+    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+    if (c >= '0' && c <= '9') return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+  };
+  std::string bytes;
+  bytes.reserve(text.size() / kGroup * 3 + 2);
+  std::uint32_t word = 0;
+  int bits = 0;
+  for (const char c : text) {
+    const int value = digit(c);
+    if (value < 0) return std::nullopt;
+    word = (word << 6) | static_cast<std::uint32_t>(value);
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes.push_back(static_cast<char>((word >> bits) & 0xFF));
+  }
+  return bytes;
+}
+
 }  // namespace turnpike::base

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "base/text.h"
-
 namespace turnpike::base {
 namespace {
 
@@ -21,6 +19,18 @@ TEST(Base64, WritesEveryLength) {
                         {"foobar", "Zm9vYmFy"},
                         {"\xff\xfe\0"sv, "//4A"}};
   for (const Case& c : cases) EXPECT_EQ(to_base64(c.bytes), c.text);
+}
+
+TEST(Base64, IsReadWithPaddingAndWithout) {
+  EXPECT_EQ(from_base64(""), "");
+  EXPECT_EQ(from_base64("Zg=="), "f");
+  EXPECT_EQ(from_base64("Zm8="), "fo");
+  EXPECT_EQ(from_base64("Zm9v"), "foo");
+  EXPECT_EQ(from_base64("Zm9vYg"), "foob");
+  EXPECT_EQ(from_base64("+/+/"), "\xFB\xFF\xBF");
+  for (const char* broken : {"Z", "Zm9vY", "Zm=v", "Zm9 ", "====", "-_-_", "Zg==Zg=="}) {
+    EXPECT_FALSE(from_base64(broken)) << broken;
+  }
 }
 
 TEST(Base64, LongTextsComeBackAsTheyWere) {

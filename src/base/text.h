@@ -27,8 +27,6 @@ std::optional<std::vector<std::uint8_t>> from_hex(std::string_view text);
 
 /// URL-safe base64 without padding.
 std::string to_base64url(std::span<const std::uint8_t> bytes);
-/// What standard base64 says, with padding or without; nothing when it is none.
-std::optional<std::string> from_base64(std::string_view text);
 
 /// Decimal digits only, no sign; nothing on overflow or any other character.
 std::optional<std::uint64_t> parse_unsigned(std::string_view text);

@@ -41,18 +41,6 @@ TEST(Text, HexAndPercent) {
   EXPECT_EQ(parse_unsigned("18446744073709551615"), UINT64_MAX);
 }
 
-TEST(Text, Base64IsReadWithPaddingAndWithout) {
-  EXPECT_EQ(from_base64(""), "");
-  EXPECT_EQ(from_base64("Zg=="), "f");
-  EXPECT_EQ(from_base64("Zm8="), "fo");
-  EXPECT_EQ(from_base64("Zm9v"), "foo");
-  EXPECT_EQ(from_base64("Zm9vYg"), "foob");
-  EXPECT_EQ(from_base64("+/+/"), "\xFB\xFF\xBF");
-  for (const char* broken : {"Z", "Zm9vY", "Zm=v", "Zm9 ", "====", "-_-_", "Zg==Zg=="}) {
-    EXPECT_FALSE(from_base64(broken)) << broken;
-  }
-}
-
 TEST(Text, ControlBytesAreFoundWhereverTheyStand) {
   EXPECT_FALSE(has_control(""));
   EXPECT_FALSE(has_control("plain text of some length, \x7f and \xc3\xa9 too"));

@@ -1,6 +1,6 @@
 #include "codec/anthropic_bedrock.h"
 
-#include "base/text.h"
+#include "base/base64.h"
 #include "codec/bedrock_error.h"
 #include "json/write.h"
 #include "protocol/answer_error.h"

@@ -1,5 +1,6 @@
 #include "codec/anthropic_media.h"
 
+#include "base/base64.h"
 #include "base/text.h"
 #include "protocol/media.h"
 

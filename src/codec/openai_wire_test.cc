@@ -16,9 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 using domain::Operation;
 
-constexpr std::string_view kId = "chatcmpl-0199f2c0-0000-7000-8000-000000000001";
-constexpr std::int64_t kCreated = 1763942400;
-
 /// One case and one provider in it.
 class Fixture {
  public:
@@ -59,47 +56,24 @@ class Fixture {
  private:
   fs::path file(std::string_view what) const { return directory_ / (provider_ + "." + std::string(what)); }
 
-  std::pair<std::string, std::optional<domain::Usage>> stream(const std::vector<std::string_view>& parts) const {
+  Followed follow_parts(const Parts& parts) const {
     protocol::StreamOptions options;
     options.operation = operation_;
     options.shown_model = shown_model_;
     options.include_usage = include_usage_;
-    options.fallback_id = kId;
-    options.created_s = kCreated;
+    options.fallback_id = kFixtureId;
+    options.created_s = kFixtureTime;
     options.provider_label = target_.provider->label;
-    protocol::OpenAiStream decoder(options);
-    std::string out;
-    std::vector<std::string_view> pieces;
-    Status status;
-    for (const std::string_view part : parts) {
-      // From memory that dies at once: nothing may point into an earlier read.
-      const auto copy = std::make_unique<std::string>(part);
-      status = decoder.feed(*copy, pieces);
-      for (const std::string_view piece : pieces) out += piece;
-      pieces.clear();
-      if (!status) break;
-    }
-    if (status && !decoder.done()) {
-      status = decoder.finish(pieces);
-      for (const std::string_view piece : pieces) out += piece;
-    }
-    if (!status) out += protocol::broken_stream_events(status.error());
-    if (status && decoder.owes_usage()) out += decoder.last_events({});
-    return {out, decoder.usage()};
+    protocol::OpenAiStream stream(options);
+    return codec::follow(stream, parts);
   }
 
   void follow(const std::string& reply) {
-    const auto [whole, usage] = stream({reply});
-    expect_file(file("caller.sse"), whole);
-    expect_file(file("usage.json"), usage_text(usage));
-    const std::string_view bytes = reply;
-    for (std::size_t cut = 1; cut < reply.size(); ++cut) {
-      ASSERT_EQ(stream({bytes.substr(0, cut), bytes.substr(cut)}).first, whole) << "cut at " << cut;
-    }
-    std::vector<std::string_view> single;
-    for (std::size_t at = 0; at < reply.size(); ++at) single.push_back(bytes.substr(at, 1));
-    ASSERT_EQ(stream(single).first, whole) << "byte by byte";
-    const std::string event = whole.substr(0, whole.find("\n\n"));
+    const Followed whole = follow_parts({reply});
+    expect_file(file("caller.sse"), whole.events);
+    expect_file(file("usage.json"), usage_text(whole.usage));
+    expect_same_however_cut(reply, whole, [this](const Parts& parts) { return follow_parts(parts); });
+    const std::string event = whole.events.substr(0, whole.events.find("\n\n"));
     EXPECT_TRUE(event.starts_with("data: ") && event.find('\n') == std::string::npos) << event;
   }
 
@@ -108,7 +82,7 @@ class Fixture {
     options.operation = operation_;
     options.shown_model = shown_model_;
     options.provider_label = target_.provider->label;
-    options.fallback_id = kId;
+    options.fallback_id = kFixtureId;
     std::string scratch;
     std::vector<std::string_view> pieces;
     const auto facts = protocol::read_reply(options, reply, scratch, pieces);

@@ -10,15 +10,12 @@
 #include "codec/test_call.h"
 #include "codec/wire_support.h"
 #include "json/write.h"
-#include "protocol/openai_stream.h"
 
 namespace turnpike::codec {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kId = "chatcmpl-0199f2c0-0000-7000-8000-000000000001";
-constexpr std::int64_t kCreated = 1763942400;
 constexpr std::string_view kMatrix[] = {"openai", "azure", "anthropic", "gemini", "vertex", "bedrock", "cohere"};
 constexpr std::string_view kCases[] = {"plain",        "system",       "multi_turn",        "image_url",
                                        "image_base64", "document",     "tool_call",         "parallel_tool_calls",
@@ -92,39 +89,10 @@ class WireMatrix : public testing::TestWithParam<Cell> {
     protocol::StreamOptions options;
     options.shown_model = call.call.model;
     options.include_usage = true;
-    options.fallback_id = kId;
-    options.created_s = kCreated;
+    options.fallback_id = kFixtureId;
+    options.created_s = kFixtureTime;
     options.provider_label = call.target.provider->label;
     return options;
-  }
-
-  struct Followed {
-    std::string events;
-    std::optional<domain::Usage> usage;
-  };
-  static Followed follow(const TestCall& call, const Encoded& request, const std::vector<std::string_view>& parts) {
-    const std::unique_ptr<protocol::ReplyStream> stream = codec_of(call.target).follow(stream_options(call), request);
-    Followed followed;
-    std::vector<std::string_view> pieces;
-    const auto take = [&] {
-      for (const std::string_view piece : pieces) followed.events += piece;
-      pieces.clear();
-    };
-    Status status;
-    for (const std::string_view part : parts) {
-      const auto copy = std::make_unique<std::string>(part);  // From memory that dies at once.
-      status = stream->feed(*copy, pieces);
-      take();
-      if (!status) break;
-    }
-    if (status && !stream->done()) {
-      status = stream->finish(pieces);
-      take();
-    }
-    if (!status) followed.events += protocol::broken_stream_events(status.error());
-    if (status && stream->owes_usage()) followed.events += stream->last_events({});
-    followed.usage = stream->usage();
-    return followed;
   }
 
   void check_request() const {
@@ -145,8 +113,8 @@ class WireMatrix : public testing::TestWithParam<Cell> {
     protocol::ReplyOptions options;
     options.shown_model = call->call.model;
     options.provider_label = call->target.provider->label;
-    options.fallback_id = kId;
-    options.created_s = kCreated;
+    options.fallback_id = kFixtureId;
+    options.created_s = kFixtureTime;
     std::string scratch;
     std::vector<std::string_view> pieces;
     const auto facts = codec_of(call->target).read_reply(options, *encoded, reply, scratch, pieces);
@@ -169,19 +137,15 @@ class WireMatrix : public testing::TestWithParam<Cell> {
     if (!encoded) return {};
     std::string bytes = read_file(cell().file(name));
     if (name.ends_with(".frames")) bytes = frames_of(bytes);
-    const Followed whole = follow(*call, *encoded, {bytes});
+    const auto follow_parts = [&](const Parts& parts) {
+      const auto made = codec_of(call->target).follow(stream_options(*call), *encoded);
+      return follow(*made, parts);
+    };
+    const Followed whole = follow_parts({bytes});
     expect_file(cell().file("caller.sse"), whole.events);
     expect_file(cell().file("usage.json"), usage_text(whole.usage));
-    const std::string_view view = bytes;
-    for (std::size_t cut = 1; cut < view.size(); ++cut) {
-      const Followed cut_in_two = follow(*call, *encoded, {view.substr(0, cut), view.substr(cut)});
-      EXPECT_EQ(cut_in_two.events, whole.events) << "cut at " << cut;
-      EXPECT_EQ(usage_text(cut_in_two.usage), usage_text(whole.usage)) << "cut at " << cut;
-      if (HasFailure()) return {};
-    }
-    std::vector<std::string_view> single;
-    for (std::size_t at = 0; at < view.size(); ++at) single.push_back(view.substr(at, 1));
-    EXPECT_EQ(follow(*call, *encoded, single).events, whole.events) << "byte by byte";
+    expect_same_however_cut(bytes, whole, follow_parts);
+    if (HasFatalFailure()) return {};
     return whole.events;
   }
 
@@ -198,7 +162,7 @@ class WireMatrix : public testing::TestWithParam<Cell> {
     refusal.label = call->target.provider->label;
     refusal.retry_after = retry_after;
     refusal.error_type = error_type;
-    refusal.now_s = kCreated;
+    refusal.now_s = kFixtureTime;
     expect_file(cell().file("caller." + status + ".txt"), error_text(codec_of(call->target).read_error(refusal)));
   }
 

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "codec/codec.h"
 #include "codec/test_call.h"
@@ -15,6 +17,9 @@ namespace turnpike::codec {
 std::string read_file(const std::filesystem::path& path);
 /// With UPDATE_FIXTURES set: writes the file.
 void expect_file(const std::filesystem::path& path, const std::string& text);
+
+inline constexpr std::string_view kFixtureId = "chatcmpl-0199f2c0-0000-7000-8000-000000000001";
+inline constexpr std::int64_t kFixtureTime = 1763942400;  // Unix seconds.
 
 /// Whom a shape's fixtures speak to; `overrides` is a `<shape>.target.json`, which need not exist.
 struct ShapeTarget {
@@ -42,6 +47,18 @@ std::string field_of(std::string_view fields, std::string_view name);
 
 /// Lines "eventType {json}" and "!exceptionType {json}" as event-stream frames.
 std::string frames_of(std::string_view lines);
+
+/// What a caller gets of a stream, and the usage read on the way.
+struct Followed {
+  std::string events;
+  std::optional<domain::Usage> usage;
+};
+using Parts = std::vector<std::string_view>;
+/// Each part is fed from memory that dies at once: nothing may point into an earlier read.
+Followed follow(protocol::ReplyStream& stream, const Parts& parts);
+/// `whole` is what comes of `bytes` in one part: cut in two anywhere, and byte by byte, they must give the same.
+void expect_same_however_cut(std::string_view bytes, const Followed& whole,
+                             const std::function<Followed(const Parts&)>& follow_parts);
 
 /// What a chat completion, or its chunks, say: texts, tool calls, finish reasons, usage; one line each.
 std::string meaning_of_reply(std::string_view reply);

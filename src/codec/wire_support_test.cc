@@ -11,6 +11,7 @@
 #include "json/document.h"
 #include "json/write.h"
 #include "protocol/error_face.h"
+#include "protocol/openai_stream.h"
 #include "provider/aim.h"
 
 namespace turnpike::codec {
@@ -294,6 +295,42 @@ std::string frames_of(std::string_view lines) {
     out += frame(line.substr(exception ? 1 : 0, space - (exception ? 1 : 0)), exception, line.substr(space + 1));
   }
   return out;
+}
+
+Followed follow(protocol::ReplyStream& stream, const Parts& parts) {
+  Followed followed;
+  std::vector<std::string_view> pieces;
+  const auto take = [&] {
+    for (const std::string_view piece : pieces) followed.events += piece;
+    pieces.clear();
+  };
+  Status status;
+  for (const std::string_view part : parts) {
+    const auto copy = std::make_unique<std::string>(part);
+    status = stream.feed(*copy, pieces);
+    take();
+    if (!status) break;
+  }
+  if (status && !stream.done()) {
+    status = stream.finish(pieces);
+    take();
+  }
+  if (!status) followed.events += protocol::broken_stream_events(status.error());
+  if (status && stream.owes_usage()) followed.events += stream.last_events({});
+  followed.usage = stream.usage();
+  return followed;
+}
+
+void expect_same_however_cut(std::string_view bytes, const Followed& whole,
+                             const std::function<Followed(const Parts&)>& follow_parts) {
+  for (std::size_t cut = 1; cut < bytes.size(); ++cut) {
+    const Followed cut_in_two = follow_parts({bytes.substr(0, cut), bytes.substr(cut)});
+    ASSERT_EQ(cut_in_two.events, whole.events) << "cut at " << cut;
+    ASSERT_EQ(usage_text(cut_in_two.usage), usage_text(whole.usage)) << "cut at " << cut;
+  }
+  Parts single;
+  for (std::size_t at = 0; at < bytes.size(); ++at) single.push_back(bytes.substr(at, 1));
+  EXPECT_EQ(follow_parts(single).events, whole.events) << "byte by byte";
 }
 
 std::string meaning_of_reply(std::string_view reply) {

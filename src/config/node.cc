@@ -97,15 +97,6 @@ Node* Node::find_mutable(std::string_view key) {
   return nullptr;
 }
 
-const Node* Node::find_path(std::string_view dotted) const {
-  const Node* node = this;
-  for (std::string_view key : base::split(dotted, '.')) {
-    node = node->find(key);
-    if (node == nullptr) return nullptr;
-  }
-  return node;
-}
-
 const std::string& Node::file() const {
   static const std::string kNoFile;
   return file_ ? *file_ : kNoFile;

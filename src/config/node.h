@@ -43,8 +43,6 @@ class Node {
 
   /// The member, or null when this is no map, has no such key, or its value is null.
   const Node* find(std::string_view key) const;
-  /// A dotted way down: find_path("litellm_params.rpm").
-  const Node* find_path(std::string_view dotted) const;
   const std::vector<Item>& items() const;     // Of a map, in file order; empty otherwise.
   const std::vector<Node>& elements() const;  // Of a list; empty otherwise.
 

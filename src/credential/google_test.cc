@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
+#include "base/base64.h"
 #include "credential/google_key.h"
 #include "credential/jwt.h"
 #include "credential/test_source.h"

@@ -33,7 +33,8 @@ class Counter {
     if (const Value messages = root.find("messages"); messages.is(Kind::Array)) chat(root, messages);
     if (const Value prompt = root.find("prompt")) input(prompt);
     if (const Value given = root.find("input")) input(given);
-    if (const Value documents = root.find("documents"); documents.is(Kind::Array)) ranked(root.find("query"), documents);
+    if (const Value documents = root.find("documents"); documents.is(Kind::Array))
+      ranked(root.find("query"), documents);
     return count_;
   }
 
@@ -130,10 +131,6 @@ PromptCount count_prompt(Encoding encoding, std::string_view body) {
   constexpr std::size_t kBytesPerToken = 4;
   const Result<PromptCount> count = count_prompt_tokens(encoding, body);
   return count ? *count : PromptCount{body.size() / kBytesPerToken, 1};
-}
-
-std::uint64_t count_request(Encoding encoding, std::string_view body) {
-  return count_prompt(encoding, body).tokens;
 }
 
 }  // namespace turnpike::ledger

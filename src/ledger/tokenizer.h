@@ -22,10 +22,6 @@ Encoding encoding_of(std::string_view model);
 /// Threading: any thread; scratch memory is kept per thread.
 std::uint64_t count_tokens(Encoding encoding, std::string_view text);
 
-/// The prompt of an OpenAI-shaped body by the rule of `prompt_tokens.h`, which also gives the messages and the error; a
-/// body that cannot be read counts one token for each four bytes.
-std::uint64_t count_request(Encoding encoding, std::string_view body);
-
 /// The tokens themselves.
 std::vector<std::uint32_t> encode(Encoding encoding, std::string_view text);
 

@@ -202,10 +202,10 @@ TEST(PromptTokens, CountsByThePublishedRule) {
     ASSERT_TRUE(count) << count.error().message;
     EXPECT_EQ(count->tokens, c.tokens);
     EXPECT_EQ(count->messages, c.messages);
-    EXPECT_EQ(count_request(Encoding::Cl100kBase, c.body), c.tokens);
+    EXPECT_EQ(count_prompt(Encoding::Cl100kBase, c.body).tokens, c.tokens);
   }
   EXPECT_FALSE(count_prompt_tokens(Encoding::Cl100kBase, "{\"messages\":["));
-  EXPECT_EQ(count_request(Encoding::Cl100kBase, "{\"messages\":["), 3);
+  EXPECT_EQ(count_prompt(Encoding::Cl100kBase, "{\"messages\":[").tokens, 3);
 }
 
 }  // namespace

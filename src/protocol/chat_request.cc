@@ -1,58 +1,9 @@
 #include "protocol/chat_request.h"
 
 #include <algorithm>
-#include <array>
 
 namespace turnpike::protocol {
 namespace {
-
-constexpr std::array<std::string_view, kParamCount> kParamNames = {
-    "temperature",
-    "top_p",
-    "top_k",
-    "n",
-    "max_tokens",
-    "stop",
-    "presence_penalty",
-    "frequency_penalty",
-    "logit_bias",
-    "logprobs",
-    "top_logprobs",
-    "seed",
-    "user",
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
-    "response_format",
-    "reasoning_effort",
-    "thinking",
-    "verbosity",
-    "modalities",
-    "audio",
-    "prediction",
-    "service_tier",
-    "store",
-    "metadata",
-    "web_search_options",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "prompt_cache_options",
-    "safety_identifier",
-    "moderation",
-};
-
-// They change nothing in an answer: whoever does not know them loses nothing.
-constexpr ParamSet kHints = {
-    Param::User,
-    Param::ServiceTier,
-    Param::Store,
-    Param::Metadata,
-    Param::PromptCacheKey,
-    Param::PromptCacheRetention,
-    Param::PromptCacheOptions,
-    Param::SafetyIdentifier,
-    Param::Moderation,
-};
 
 bool is_zero(std::string_view number) {
   return number.substr(0, number.find_first_of("eE")).find_first_of("123456789") == std::string_view::npos;
@@ -96,15 +47,6 @@ bool asks_nothing(const ChatRequest& request, Param param) {
   }
 }
 
-std::optional<Param> find_param(std::string_view name) {
-  if (name == "max_completion_tokens") return Param::MaxTokens;
-  if (name == "functions") return Param::Tools;
-  if (name == "function_call") return Param::ToolChoice;
-  const auto found = std::find(kParamNames.begin(), kParamNames.end(), name);
-  if (found == kParamNames.end()) return std::nullopt;
-  return static_cast<Param>(found - kParamNames.begin());
-}
-
 void drop_named(ChatRequest& request, const std::string& name) {
   if (const auto param = find_param(name)) {
     drop_param(request, *param);
@@ -114,10 +56,6 @@ void drop_named(ChatRequest& request, const std::string& name) {
 }
 
 }  // namespace
-
-bool is_hint(Param param) {
-  return kHints.has(param);
-}
 
 Error unsupported_params(const std::vector<Param>& params, std::string_view label, std::string_view model) {
   Error error;
@@ -133,10 +71,6 @@ Error unsupported_params(const std::vector<Param>& params, std::string_view labe
   message.append(" for the model ").append(model);
   message += ". Set drop_params to leave out what is not supported, or list it in allowed_openai_params to send it.";
   return error;
-}
-
-std::string_view param_name(Param param) {
-  return kParamNames[static_cast<std::size_t>(param)];
 }
 
 void drop_param(ChatRequest& request, Param param) {
@@ -254,7 +188,7 @@ Status fit_params(ChatRequest& request, ParamSet supported, const ParamPolicy& p
   for (std::size_t i = 0; i < kParamCount; ++i) {
     const auto param = static_cast<Param>(i);
     if (!request.given.has(param) || supported.has(param)) continue;
-    if (!policy.drop && !kHints.has(param) && !asks_nothing(request, param)) {
+    if (!policy.drop && !is_hint(param) && !asks_nothing(request, param)) {
       refused.push_back(param);
     } else {
       drop_param(request, param);

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "protocol/block.h"
+#include "protocol/params.h"
 #include "protocol/texts.h"
 
 namespace turnpike::protocol {
@@ -56,76 +57,6 @@ struct Thinking {
   Kind kind = Kind::Unset;
   std::optional<std::uint64_t> budget_tokens;
   std::string_view json;  // As written.
-};
-
-/// The parameters of a chat call that a provider may not know. A set of them is one word.
-enum class Param : std::uint8_t {
-  Temperature,
-  TopP,
-  TopK,
-  Choices,    // n
-  MaxTokens,  // max_tokens and max_completion_tokens
-  Stop,
-  PresencePenalty,
-  FrequencyPenalty,
-  LogitBias,
-  Logprobs,
-  TopLogprobs,
-  Seed,
-  User,
-  Tools,  // also `functions`
-  ToolChoice,
-  ParallelToolCalls,
-  ResponseFormat,
-  ReasoningEffort,
-  Thinking,
-  Verbosity,
-  Modalities,
-  Audio,
-  Prediction,
-  ServiceTier,
-  Store,
-  Metadata,
-  WebSearchOptions,
-  PromptCacheKey,
-  PromptCacheRetention,
-  PromptCacheOptions,
-  SafetyIdentifier,
-  Moderation,
-};
-constexpr std::size_t kParamCount = static_cast<std::size_t>(Param::Moderation) + 1;
-std::string_view param_name(Param param);  // "max_tokens", "n", ...
-
-class ParamSet {
- public:
-  constexpr ParamSet() = default;
-  constexpr ParamSet(std::initializer_list<Param> params) {
-    for (const Param param : params) set(param);
-  }
-  constexpr bool has(Param param) const { return (bits_ >> static_cast<unsigned>(param) & 1U) != 0; }
-  constexpr void set(Param param) { bits_ |= std::uint64_t{1} << static_cast<unsigned>(param); }
-  constexpr void clear(Param param) { bits_ &= ~(std::uint64_t{1} << static_cast<unsigned>(param)); }
-  constexpr bool empty() const { return bits_ == 0; }
-  constexpr bool operator==(const ParamSet&) const = default;
-
-  static constexpr ParamSet all() {
-    ParamSet set;
-    set.bits_ = (std::uint64_t{1} << kParamCount) - 1;
-    return set;
-  }
-  constexpr ParamSet without(ParamSet others) const {
-    ParamSet set = *this;
-    set.bits_ &= ~others.bits_;
-    return set;
-  }
-  constexpr ParamSet with(ParamSet others) const {
-    ParamSet set = *this;
-    set.bits_ |= others.bits_;
-    return set;
-  }
-
- private:
-  std::uint64_t bits_ = 0;
 };
 
 /// One chat call, whatever dialect it came in: what the dialects can say together. Numbers are the JSON text as
@@ -192,13 +123,11 @@ struct ParamPolicy {
 
 /// Takes out of `request` what `supported` lacks. Errors: InvalidRequest, param and message naming the parameter, code
 /// "unsupported_parameter", when dropping was not asked for. Dropped in silence are parameters that mean nothing to the
-/// answer (`user`, `store`, `metadata`, cache hints, `service_tier`: `kHints`), and values that ask for what comes
+/// answer (`is_hint`: `user`, `store`, cache hints, ...), and values that ask for what comes
 /// anyway (`n` 1, a penalty of 0, `thinking` disabled).
 Status fit_params(ChatRequest& request, ParamSet supported, const ParamPolicy& policy, std::string_view provider_label,
                   std::string_view model);
 
-/// Whether a parameter changes nothing in an answer: who does not know it may leave it out in silence.
-bool is_hint(Param param);
 /// The refusal of parameters that a model does not take; never empty. The road that splices bodies gives the same.
 Error unsupported_params(const std::vector<Param>& params, std::string_view label, std::string_view model);
 

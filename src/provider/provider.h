@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "domain/call_record.h"
-#include "protocol/chat_request.h"
+#include "protocol/params.h"
 
 namespace turnpike::provider {
 
