@@ -1,5 +1,6 @@
 #include "app/snapshot.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <future>
@@ -14,6 +15,10 @@ namespace {
 
 constexpr std::size_t kCatalogueBytesMax = 64 * 1024 * 1024;
 constexpr std::chrono::seconds kFetchTimeout{10};
+
+double dollars(const ledger::Price& price) {
+  return static_cast<double>(price.grains()) / static_cast<double>(ledger::kGrainsPerDollar);
+}
 
 provider::Listing find_listing(std::string_view name) {
   const std::optional<ledger::Prices> prices = ledger::Catalogue::built_in()->find(name);
@@ -99,7 +104,7 @@ pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_pt
   snapshot->generation = previous == nullptr ? 1 : previous->generation + 1;
   if (settings->turnpike.litellm_compat.starts_with("1.81")) snapshot->compat = protocol::Compat::V1_81;
 
-  const router::Pricer pricer = [prices](const router::Deployment& deployment) -> std::shared_ptr<const void> {
+  const router::Pricer pricer = [prices](router::Deployment& deployment) -> std::shared_ptr<const void> {
     std::vector<ledger::PriceOverride> overrides;
     for (auto it = deployment.price_overrides.rbegin(); it != deployment.price_overrides.rend(); ++it) {
       overrides.push_back({it->first, it->second});  // The first of a name wins here, the last one in the catalogue.
@@ -112,6 +117,13 @@ pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_pt
     Result<ledger::Prices> resolved = prices->resolve(query);
     ledger::Prices own = resolved ? std::move(*resolved) : ledger::Prices();
     own.apply_host(deployment.target.base.origin.host);
+    deployment.input_tokens_max = own.max_input_tokens;
+    if (deployment.entry && deployment.entry->max_input_tokens)
+      deployment.input_tokens_max =
+          static_cast<std::uint64_t>(std::max<std::int64_t>(*deployment.entry->max_input_tokens, 0));
+    const ledger::Price input = own.find(ledger::PriceField::Input);
+    const ledger::Price output = own.find(ledger::PriceField::Output);
+    if (input.known() && output.known()) deployment.token_cost = dollars(input) + dollars(output);
     return std::make_shared<const ledger::Prices>(std::move(own));
   };
   std::vector<router::Problem> problems;

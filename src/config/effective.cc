@@ -124,6 +124,7 @@ EffectiveValues effective(const ModelEntry& entry) {
   out.number("tpm", entry.tpm);
   out.number("weight", entry.weight);
   out.number("order", entry.order);
+  out.number("max_parallel_requests", entry.max_parallel_requests);
   out.texts("tags", entry.tags);
   out.text("region_name", entry.region_name);
   out.time("timeout", entry.timeout);
@@ -152,6 +153,21 @@ EffectiveValues effective(const ModelEntry& entry) {
 EffectiveValues effective(const RouterSettings& settings) {
   Writer out;
   out.text("routing_strategy", settings.routing_strategy);
+  std::string strategies = "{";
+  for (const GroupStrategy& own : settings.model_group_routing_strategy) {
+    strategies +=
+        fmt::format("{}{}: {}", strategies.size() > 1 ? ", " : "", json_text(own.model_group), json_text(own.strategy));
+  }
+  out.json("model_group_routing_strategy", strategies + "}");
+  out.json("routing_strategy_args",
+           fmt::format("{{\"ttl\": {}, \"lowest_latency_buffer\": {}, \"max_latency_list_size\": {}}}",
+                       static_cast<double>(settings.latency_ttl.count()) / 1000, settings.lowest_latency_buffer,
+                       settings.max_latency_list_size));
+  out.flag("enable_pre_call_checks", settings.enable_pre_call_checks);
+  out.json("optional_pre_call_checks", settings.enforce_model_rate_limits ? "[\"enforce_model_rate_limits\"]" : "[]");
+  out.number("default_max_parallel_requests", settings.default_max_parallel_requests);
+  out.flag("enable_tag_filtering", settings.enable_tag_filtering);
+  out.flag("tag_filtering_match_any", settings.tag_filtering_match_any);
   out.number("num_retries", settings.num_retries);
   out.json("retry_policy", json_counts(settings.retry_policy));
   std::string groups = "{";

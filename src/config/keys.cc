@@ -469,12 +469,12 @@ class Checker {
   void pre_call_checks(const Node& value) {
     const auto one = [&](const Node& element) {
       const std::string name = entry_name(element);
-      if (name == "enforce_model_rate_limits" || name == "router_budget_limiting") {
+      if (name == "enforce_model_rate_limits") return;
+      if (name == "router_budget_limiting") {
         protects_entry(element, "router_settings.optional_pre_call_checks", name,
-                       "rpm and tpm of a deployment only weigh, they do not limit");
+                       "the budget of a provider is not looked at when a deployment is chosen");
       } else {
-        add(element, Severity::Warning,
-            fmt::format("{} is not honoured yet: groups are served by simple-shuffle", name));
+        add(element, Severity::Warning, fmt::format("{} is not honoured yet", name));
       }
     };
     if (!value.is_list()) one(value);

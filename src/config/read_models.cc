@@ -244,6 +244,7 @@ void read_choosing(Reading& reading, const Node& element, const Node& params, co
     reading.diagnostics.push_back(params.find("weight")->error("must not be below zero; write 0 or more"));
   }
   entry.order = take_count(reading, params, "order");
+  entry.max_parallel_requests = take_count(reading, params, "max_parallel_requests");
   take_into(entry.tags, params, "tags", &Node::as_text_list);
   take_into(entry.region_name, params, "region_name", &Node::as_text);
   entry.timeout = take(params, "request_timeout", &Node::as_time);

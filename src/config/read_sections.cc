@@ -154,21 +154,51 @@ std::vector<GroupAlias> read_aliases(Reading& reading) {
   return aliases;
 }
 
-std::string read_strategy(Reading& reading) {
-  const Node* node = reading.section("router_settings").find("routing_strategy");
-  if (node == nullptr) return std::string(kStrategies.front());
-  const std::string strategy = node->as_text().value_or("");
+std::string strategy_from(Reading& reading, const Node& node) {
+  const std::string strategy = node.as_text().value_or("");
   if (std::find(kStrategies.begin(), kStrategies.end(), strategy) == kStrategies.end()) {
     const std::vector<std::string> known(kStrategies.begin(), kStrategies.end());
     const auto near = base::nearest(strategy, known, 1);
-    reading.diagnostics.push_back(node->error(fmt::format("unknown routing strategy; {}use one of {}",
-                                                          near.empty() ? "" : "did you mean " + near.front() + "? ",
-                                                          fmt::join(kStrategies, ", "))));
-  } else if (strategy != kStrategies.front()) {
-    reading.diagnostics.push_back(
-        node->warning(fmt::format("{} is not honoured yet: groups are served by simple-shuffle", strategy)));
+    reading.diagnostics.push_back(node.error(fmt::format("unknown routing strategy; {}use one of {}",
+                                                         near.empty() ? "" : "did you mean " + near.front() + "? ",
+                                                         fmt::join(kStrategies, ", "))));
   }
   return strategy;
+}
+
+void read_strategies(Reading& reading, RouterSettings& settings) {
+  const Node& router = reading.section("router_settings");
+  if (const Node* node = router.find("routing_strategy")) settings.routing_strategy = strategy_from(reading, *node);
+  if (const Node* groups = router.find("model_group_routing_strategy")) {
+    for (const Node::Item& item : groups->items()) {
+      settings.model_group_routing_strategy.push_back({item.key, strategy_from(reading, item.value)});
+    }
+  }
+  const Node* args = router.find("routing_strategy_args");
+  if (args == nullptr) return;
+  take_into(settings.latency_ttl, *args, "ttl", &Node::as_time);
+  take_into(settings.lowest_latency_buffer, *args, "lowest_latency_buffer", &Node::as_double);
+  if (settings.lowest_latency_buffer < 0) {
+    reading.diagnostics.push_back(
+        args->find("lowest_latency_buffer")->error("must not be below zero; 0.5 takes all within half above the best"));
+  }
+  if (const auto size = take_count(reading, *args, "max_latency_list_size")) {
+    settings.max_latency_list_size = std::clamp<std::int64_t>(*size, 1, 32);
+  }
+}
+
+/// What is looked at before a deployment is chosen.
+void read_checks(Reading& reading, RouterSettings& settings) {
+  const Node& router = reading.section("router_settings");
+  take_into(settings.enable_pre_call_checks, router, "enable_pre_call_check", &Node::as_bool);
+  take_into(settings.enable_pre_call_checks, router, "enable_pre_call_checks", &Node::as_bool);
+  for (const std::string& name :
+       take(router, "optional_pre_call_checks", &Node::as_text_list).value_or(std::vector<std::string>())) {
+    if (name == "enforce_model_rate_limits") settings.enforce_model_rate_limits = true;
+  }
+  settings.default_max_parallel_requests = take_count(reading, router, "default_max_parallel_requests");
+  take_into(settings.enable_tag_filtering, router, "enable_tag_filtering", &Node::as_bool);
+  take_into(settings.tag_filtering_match_any, router, "tag_filtering_match_any", &Node::as_bool);
 }
 
 }  // namespace
@@ -192,7 +222,8 @@ RouterSettings read_router(Reading& reading) {
   const Node& router = reading.section("router_settings");
   const Node& litellm = reading.section("litellm_settings");
   RouterSettings settings;
-  settings.routing_strategy = read_strategy(reading);
+  read_strategies(reading, settings);
+  read_checks(reading, settings);
 
   const auto count = [&](std::int64_t& target, std::string_view key, const char* name) {
     if (auto value = take_variable(reading, name, &Node::as_integer); value && *value >= 0) target = *value;

@@ -61,6 +61,7 @@ struct ModelEntry {
   std::optional<std::int64_t> order;  // 1 is tried first.
   std::vector<std::string> tags;
   std::string region_name;
+  std::optional<std::int64_t> max_parallel_requests;
 
   // Time and tries. Absent: the router's.
   std::optional<Milliseconds> timeout;
@@ -133,9 +134,24 @@ struct GroupAlias {
   bool operator==(const GroupAlias&) const = default;
 };
 
+struct GroupStrategy {
+  std::string model_group;
+  std::string strategy;
+  bool operator==(const GroupStrategy&) const = default;
+};
+
 /// `router_settings`, with what `litellm_settings` says where the router says nothing, and the defaults.
 struct RouterSettings {
-  std::string routing_strategy = "simple-shuffle";  // As written; every strategy is served as simple-shuffle today.
+  std::string routing_strategy = "simple-shuffle";
+  std::vector<GroupStrategy> model_group_routing_strategy;  // Groups that have another one.
+  Milliseconds latency_ttl{3'600'000};                      // routing_strategy_args: ttl,
+  double lowest_latency_buffer = 0;                         // lowest_latency_buffer
+  std::int64_t max_latency_list_size = 10;                  // and max_latency_list_size.
+  bool enable_pre_call_checks = false;
+  bool enforce_model_rate_limits = false;  // Of optional_pre_call_checks.
+  std::optional<std::int64_t> default_max_parallel_requests;
+  bool enable_tag_filtering = false;
+  bool tag_filtering_match_any = true;
   std::int64_t num_retries = 2;
   ErrorCounts retry_policy;  // By class of error; what it leaves out is num_retries.
   std::vector<GroupRetryPolicy> model_group_retry_policy;

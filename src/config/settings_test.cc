@@ -56,8 +56,10 @@ TEST(Settings, SaysWhatIsWrongWithPlaceAndRemedy) {
        "error: config.yaml:5: router_settings.num_retries: expected a whole number"},
       {"negative", one + "router_settings:\n  num_retries: -1\n", Severity::Error, "must not be below zero"},
       {"strategy", one + "router_settings:\n  routing_strategy: best\n", Severity::Error, "unknown routing strategy"},
-      {"other strategy", one + "router_settings:\n  routing_strategy: least-busy\n", Severity::Warning,
-       "least-busy is not honoured yet"},
+      {"strategy of a group", one + "router_settings:\n  model_group_routing_strategy: {a: least-bussy}\n",
+       Severity::Error, "did you mean least-busy?"},
+      {"latency buffer", one + "router_settings:\n  routing_strategy_args: {lowest_latency_buffer: -1}\n",
+       Severity::Error, "must not be below zero"},
       {"missing include", "include: [x.yaml]\n", Severity::Error, "cannot include \"x.yaml\""},
       {"unknown fallback", one + "router_settings:\n  fallbacks: [{a: [bb]}]\n", Severity::Warning,
        "no deployment serves \"bb\""},
@@ -177,6 +179,30 @@ TEST(Settings, ReadsADeployment) {
   EXPECT_EQ(entry.prices[0].decimal, "2.5e-06");
   EXPECT_EQ(entry.model_info_json.find("hidden-text"), std::string::npos);
   EXPECT_EQ(to_yaml(*loaded.settings).find("hidden-text"), std::string::npos);
+}
+
+TEST(Settings, ReadsHowDeploymentsAreChosen) {
+  const Loaded loaded = load_text(
+      "model_list:\n  - model_name: a\n    litellm_params: {model: openai/a, max_parallel_requests: 3}\n"
+      "router_settings:\n  routing_strategy: cost-based-routing\n"
+      "  model_group_routing_strategy: {a: latency-based-routing}\n"
+      "  routing_strategy_args: {ttl: 60, lowest_latency_buffer: 0.5, max_latency_list_size: 100}\n"
+      "  enable_pre_call_check: true\n  optional_pre_call_checks: [enforce_model_rate_limits]\n"
+      "  default_max_parallel_requests: 8\n  enable_tag_filtering: true\n  tag_filtering_match_any: false\n",
+      options_with());
+  ASSERT_NE(loaded.settings, nullptr) << all_lines(loaded);
+  EXPECT_EQ(all_lines(loaded), "");
+  EXPECT_EQ(loaded.settings->models.at(0).max_parallel_requests, 3);
+  const RouterSettings& router = loaded.settings->router;
+  EXPECT_EQ(router.routing_strategy, "cost-based-routing");
+  ASSERT_EQ(router.model_group_routing_strategy.size(), 1U);
+  EXPECT_EQ(router.model_group_routing_strategy[0].strategy, "latency-based-routing");
+  EXPECT_EQ(router.latency_ttl, Milliseconds(60'000));
+  EXPECT_EQ(router.lowest_latency_buffer, 0.5);
+  EXPECT_EQ(router.max_latency_list_size, 32) << "as many as are kept";
+  EXPECT_TRUE(router.enable_pre_call_checks && router.enforce_model_rate_limits && router.enable_tag_filtering);
+  EXPECT_EQ(router.default_max_parallel_requests, 8);
+  EXPECT_FALSE(router.tag_filtering_match_any);
 }
 
 TEST(Settings, ADeploymentThatCannotBeBuiltIsSkippedAtStartAndRefusedOnReload) {

@@ -316,24 +316,6 @@ bool flows(const Call& call, const http::Incoming& incoming) {
   return !incoming.find("content-type").starts_with("application/json");
 }
 
-/// Nothing but the word that it was filtered has come, or the whole answer says so.
-bool was_filtered(const Answer& answer) {
-  constexpr std::string_view kFiltered = "content_filter";
-  if (answer.stream == nullptr) return answer.facts.finish_reason == kFiltered;
-  return answer.stream->finish_reason() == kFiltered && answer.stream->text_bytes() == 0;
-}
-
-/// The error a filtered answer is taken for.
-Error filtered(const router::Deployment& deployment) {
-  Error error;
-  error.kind = ErrorKind::UpstreamContentPolicy;
-  error.status = 400;
-  error.code = "content_filter";
-  error.message = "litellm.ContentPolicyViolationError: litellm.BadRequestError: " +
-                  std::string(deployment.target.provider->label) + "Exception - the answer was filtered";
-  return error;
-}
-
 /// A provider without a model that writes text is not asked for one.
 Status check_served(const Call& call, const router::Deployment& deployment) {
   if (!domain::writes_text(call.request.operation)) return {};
@@ -373,6 +355,24 @@ std::string forwarded_betas(const Call& call, const router::Deployment& deployme
   }
   if (!line.empty()) line += "\r\n";
   return line;
+}
+
+/// Nothing but the word that it was filtered has come, or the whole answer says so.
+bool was_filtered(const Answer& answer) {
+  constexpr std::string_view kFiltered = "content_filter";
+  if (answer.stream == nullptr) return answer.facts.finish_reason == kFiltered;
+  return answer.stream->finish_reason() == kFiltered && answer.stream->text_bytes() == 0;
+}
+
+/// The error a filtered answer is taken for.
+Error filtered(const router::Deployment& deployment) {
+  Error error;
+  error.kind = ErrorKind::UpstreamContentPolicy;
+  error.status = 400;
+  error.code = "content_filter";
+  error.message = "litellm.ContentPolicyViolationError: litellm.BadRequestError: " +
+                  std::string(deployment.target.provider->label) + "Exception - the answer was filtered";
+  return error;
 }
 
 /// One request to one deployment: how it is made, and what its end says of the next.
@@ -510,7 +510,6 @@ Task<Result<AnswerRef>> attempt(AdmittedCall& admitted, const router::Pick& pick
 
   router::Health& health = *deployment->health;
   Try now{!health.refuses_stream_options.load(std::memory_order_relaxed)};
-  health.in_flight.fetch_add(1, std::memory_order_relaxed);
   Result<AnswerRef> answer = co_await exchange_once(admitted, deployment, stop, limits, now);
   if (!answer && now.ask_usage && call.request.stream && rejects_stream_options(answer.error()) && may_repeat(call)) {
     // AC-OAI-2: the field was ours, so the refusal is not the caller's; once without it, and remembered.
@@ -526,7 +525,6 @@ Task<Result<AnswerRef>> attempt(AdmittedCall& admitted, const router::Pick& pick
     begin_attempt(admitted, *deployment, stop);
     answer = co_await exchange_once(admitted, deployment, stop, limits, now);
   }
-  health.in_flight.fetch_sub(1, std::memory_order_relaxed);
   co_return answer;
 }
 

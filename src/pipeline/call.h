@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -114,6 +115,7 @@ struct Answer : base::PooledObject {
   bool upstream_ended = false;                    // The stream has been read to its end.
   bool mocked = false;
   std::size_t group_size = 1;  // Of the group that answers.
+  router::Slot slot;           // The call counts as under way until the provider's part is over.
   std::string extra_fields;    // Provider headers passed on, rendered.
   std::string content_type;    // Of an answer that is neither JSON nor server-sent events: the provider's.
 };
@@ -139,6 +141,15 @@ router::Planning planning_of(Call& call);
 
 /// The attempt is answered from the request or the config and no provider is asked.
 bool is_mocked(const Call& call, const router::Deployment& deployment);
+
+/// The deployment of the next attempt, by what this call is. Waits, while time is left, where all that could answer
+/// have as many calls as they may. Errors: see router::pick; Timeout, CallerGone.
+Task<Result<router::Pick>> choose(AdmittedCall& admitted, const router::ModelGroup& group,
+                                  std::span<const std::string> tried);
+
+/// What the strategies learn: when a stream begins, and when an answer has ended and its usage is known.
+void note_first_content(const Call& call, const Answer& answer);
+void note_answer(const Call& call, const Answer& answer);
 
 /// Tells the deployment's health that the stream it had begun broke.
 void note_broken_stream(const Call& call, const Answer& answer, const Error& error);

@@ -102,6 +102,15 @@ struct PipelineTest : testing::Test {
     EXPECT_EQ(records.size(), 1U);
     return records.empty() ? domain::CallRecord() : records.front();
   }
+  /// How the deployment with this id is doing.
+  router::Load& load(std::string_view id) {
+    for (const router::ModelGroupRef& group : pipeline->gateway.workers[0]->snapshot->routing->groups()) {
+      for (const router::DeploymentRef& deployment : group->deployments) {
+        if (deployment->id == id) return deployment->health->load;
+      }
+    }
+    throw std::invalid_argument("no deployment of this id");
+  }
   /// Waits until `count` is what is expected: the other side learns of a close a moment later.
   static bool soon(const std::function<bool()>& holds) {
     for (int i = 0; i < 500 && !holds(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -247,11 +256,13 @@ TEST_F(PipelineTest, NothingIsLeftOfACallThatIsLeft) {
     exchange->on_write = [&](FakeExchange&) { content = true; };
     thread.post([&] { base::spawn(Runner::run(*pipeline, *exchange, done)); });
     ASSERT_TRUE(soon([&] { return (mocked || provider.asked == asked + 1) && content; }));
+    ASSERT_TRUE(soon([&] { return load(c.model).in_flight == 1; }));
     thread.post([&] { c.interrupted ? exchange->interrupt() : exchange->hang_up(); });
     ASSERT_EQ(done.get_future().wait_for(std::chrono::seconds(5)), std::future_status::ready);
     if (!mocked) ++let_go;
     EXPECT_TRUE(soon([&] { return provider.let_go == let_go; })) << "the provider is let go";
     EXPECT_EQ(provider.asked, asked + (mocked ? 0 : 1)) << "nothing is tried again";
+    EXPECT_EQ(load(c.model).in_flight, 0);
     const domain::CallRecord record = only_record();
     EXPECT_EQ(record.status, c.entry);
     EXPECT_EQ(record.cost.nano() > 0, c.costs);
@@ -263,6 +274,72 @@ TEST_F(PipelineTest, NothingIsLeftOfACallThatIsLeft) {
     spent += record.cost.nano();
     pipeline->expect_spent(spent);
   }
+}
+
+TEST_F(PipelineTest, TheStrategiesLearnFromEveryAnswer) {
+  constexpr std::int64_t kTtl = 3'600'000'000;
+  start();
+  for (const char* name : {"good", "broken", "cutting"}) pipeline->add(name, name);
+  pipeline->settings->router.num_retries = 0;
+  pipeline->use_settings();
+  const auto now = [] { return base::unix_now_us(); };
+  const std::int64_t begun = base::unix_now_us();
+  pipeline->call(request("good"));
+  router::Load& good = load("good");
+  EXPECT_GT(good.per_token.middle(now(), kTtl), 0);
+  EXPECT_LT(good.first_content.middle(now(), kTtl), 0) << "no stream yet";
+  pipeline->call(request("good", R"(,"stream":true)"));
+  EXPECT_GT(good.first_content.middle(now(), kTtl), 0);
+  // Of this minute, or of the next when that has just begun: what both calls used in all.
+  const std::int64_t second = base::unix_now_us();
+  if (second / 60'000'000 == begun / 60'000'000) {
+    EXPECT_EQ(good.tokens.get(second), 36U);
+    EXPECT_EQ(good.answered.get(second), 2U);
+  }
+  for (const char* name : {"broken", "cutting"}) {
+    pipeline->call(request(name, R"(,"stream":true)"));
+    EXPECT_LT(load(name).per_token.middle(now(), kTtl), 0) << name << ": a failure is no sample";
+    EXPECT_EQ(load(name).in_flight, 0) << name;
+  }
+}
+
+// A place is waited for; nobody is refused and never do more than may ask at a time.
+TEST_F(PipelineTest, CallsWaitForAPlace) {
+  start();
+  pipeline->add("holding", "holding").max_parallel_requests = 1;
+  pipeline->use_settings();
+  struct Runner {
+    static Task<void> run(TestPipeline& pipeline, FakeExchange& exchange, std::promise<void>& done) {
+      co_await pipeline.serve(exchange);
+      done.set_value();
+    }
+  };
+  std::promise<void> first_done, second_done;
+  const auto first = pipeline->make_exchange(request("holding", R"(,"stream":true)"));
+  const auto second = pipeline->make_exchange(request("holding", R"(,"stream":true)"));
+  net::IoThread& thread = first->thread();
+  thread.post([&] { base::spawn(Runner::run(*pipeline, *first, first_done)); });
+  ASSERT_TRUE(soon([&] { return provider.asked == 1; }));
+  thread.post([&] { base::spawn(Runner::run(*pipeline, *second, second_done)); });
+  std::future<void> second_ended = second_done.get_future();
+  ASSERT_EQ(second_ended.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  EXPECT_EQ(provider.asked, 1) << "the second waits";
+  thread.post([&] { first->hang_up(); });
+  ASSERT_EQ(first_done.get_future().wait_for(std::chrono::seconds(5)), std::future_status::ready);
+  ASSERT_TRUE(soon([&] { return provider.asked == 2; }));
+  thread.post([&] { second->hang_up(); });
+  ASSERT_EQ(second_ended.wait_for(std::chrono::seconds(5)), std::future_status::ready);
+  EXPECT_EQ(load("holding").in_flight, 0);
+}
+
+TEST_F(PipelineTest, AWaitForAPlaceEndsWithTheCall) {
+  start();
+  pipeline->add("good", "good").max_parallel_requests = 0;
+  pipeline->use_settings();
+  const auto exchange = pipeline->call(request("good", R"(,"timeout":0.05)"));
+  EXPECT_EQ(exchange->status, 408);
+  EXPECT_NE(exchange->body.find("max_parallel_requests"), std::string::npos) << exchange->body;
+  EXPECT_EQ(provider.asked, 0);
 }
 
 // Two I/O threads share ledger, health, key and prices: what a race detector has to look at.

@@ -144,8 +144,7 @@ Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, router::RoutePlan& plan
     if (call.cancel->requested()) co_return base::fail(call.cancelled());
     const router::RoutePlan::Stop& stop = plan.stops[progress.stop];
     Result<router::Pick> pick = router::Pick{plan.pinned, false};
-    if (!plan.pinned)
-      pick = router::pick(*stop.group, progress.tried, base::unix_now_us(), call.worker.thread->random().next());
+    if (!plan.pinned) pick = co_await choose(admitted, *stop.group, progress.tried);
     if (!pick) {
       progress.note(pick.error());
       router::lead_on(plan, progress.stop, pick.error().kind, planning);
@@ -164,12 +163,14 @@ Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, router::RoutePlan& plan
     const bool mocked = is_mocked(call, *deployment);  // Says nothing of the provider, whatever it says.
     Result<AnswerRef> answer = co_await attempt(admitted, *pick, stop, limits);
     const std::int64_t now_us = base::unix_now_us();
+    if (!answer) pick->slot.end();
     ++progress.attempts_in_group;
     progress.attempts_total = static_cast<int>(call.record.attempts.size());
     if (mocked) router::note_unasked(*deployment, pick->probe);
     if (answer) {
       if (!mocked) router::note_success(*deployment, now_us, pick->probe);
       (*answer)->group_size = stop.group->deployments.size();
+      (*answer)->slot = std::move(pick->slot);
       if (call.record.retries > 0) call.record.marks |= domain::kRetried;
       co_return std::move(*answer);
     }

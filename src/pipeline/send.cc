@@ -74,10 +74,12 @@ http::ReplyHead stream_head(std::string fields, std::string_view type = {}) {
 Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer) {
   Call& call = admitted.call;
   end_attempt(call);
+  answer->slot.end();
   note_success_facts(call, answer->facts);
   if (!answer->mocked) {
     co_await bill_attempt(admitted, *answer->deployment, answer->facts.usage, answer->facts.service_tier,
                           answer->facts.text_for_count, answer->facts.text_for_count.size());
+    note_answer(call, *answer);
   } else {
     call.record.attempts.back().usage = answer->facts.usage.value_or(domain::Usage{});
   }
@@ -116,6 +118,7 @@ Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer) {
 Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
   Call& call = admitted.call;
   protocol::ReplyStream& stream = *answer->stream;
+  note_first_content(call, *answer);
   call.exchange.begin_stream(stream_head(reply_fields(call, answer->extra_fields, false), answer->content_type));
   call.record.http_status = 200;
   call.record.first_byte_us = base::unix_now_us();
@@ -167,8 +170,10 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
   call.record.end_reason = stream.finish_reason();
   call.record.attempts.back().billed = true;
   if (stream.sound_milliseconds() > 0) call.request.measures.audio_ms = stream.sound_milliseconds();
+  answer->slot.end();
   co_await bill_attempt(admitted, *answer->deployment, stream.usage(), stream.service_tier(), stream.text_for_count(),
                         stream.text_bytes());
+  if (broken && !caller_gone) note_answer(call, *answer);
 
   if (caller_gone || call.exchange.caller_gone()) {
     mark_gone(call);

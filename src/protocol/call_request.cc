@@ -32,6 +32,7 @@ constexpr std::string_view kActedKeys[] = {
     "metadata",
     "litellm_metadata",
     "tags",
+    "allowed_model_region",
     "fallbacks",
     "context_window_fallbacks",
     "content_policy_fallbacks",
@@ -334,6 +335,9 @@ Status Reader::read_field(std::string_view key, const Value& value) {
   constexpr std::uint64_t kTokensMax = 1'000'000'000;
   // Ordered by first letter: most keys of a body are none of ours and leave after one comparison of a character.
   switch (key.empty() ? '\0' : key[0]) {
+    case 'a':
+      if (key == "allowed_model_region") return read_text(value, key, call_.allowed_model_region);
+      break;
     case 'c':
       if (key == "context_window_fallbacks") return read_fallbacks(value, key, call_.context_window_fallbacks);
       if (key == "content_policy_fallbacks") return read_fallbacks(value, key, call_.content_policy_fallbacks);

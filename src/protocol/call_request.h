@@ -42,9 +42,10 @@ struct CallRequest {
   std::uint64_t choices = 1;                       // n
   std::string service_tier;                        // As asked; the answer says which it was.
   std::string user;
-  std::vector<std::string> tags;  // body `tags` and metadata.tags.
-  std::string metadata_json;      // As written; empty: none.
-  domain::Measures measures;      // Of operations that write no text.
+  std::vector<std::string> tags;     // body `tags` and metadata.tags.
+  std::string allowed_model_region;  // Only deployments there may answer; empty: any.
+  std::string metadata_json;         // As written; empty: none.
+  domain::Measures measures;         // Of operations that write no text.
   std::string spend_logs_metadata_json;
 
   // Fields that are ours and never leave: read here, cut from what goes upstream.

@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::string_view kOwnFields[] = {
     "additional_drop_params",
+    "allowed_model_region",
     "allowed_openai_params",
     "cache",
     "caching",

@@ -13,6 +13,7 @@
 
 #include "config/settings.h"
 #include "provider/target.h"
+#include "router/load.h"
 
 namespace turnpike::router {
 
@@ -25,9 +26,9 @@ struct Health {
   std::atomic<std::uint32_t> fails{0};
   std::atomic<bool> probing{false};               // One call is out to see whether it is back (AC-COOL-3).
   std::atomic<std::int64_t> probing_since_us{0};  // A probe nobody reports on is given up after `kProbeMax`.
-  std::atomic<std::int32_t> in_flight{0};
   std::atomic<std::uint64_t> cooldowns{0};
   std::atomic<bool> refuses_stream_options{false};  // AC-OAI-2: remembered.
+  Load load;
 };
 
 /// Provider + model + credentials + limits: one `model_list` entry.
@@ -42,6 +43,10 @@ struct Deployment {
   std::optional<double> weight;
   std::optional<double> rpm, tpm;
   std::optional<int> order;
+  std::optional<int> parallel_max;     // Calls at a time.
+  std::string region;                  // As configured; empty: unknown.
+  std::optional<double> token_cost;    // Dollars for a token of input and one of output; absent: unknown.
+  std::uint64_t input_tokens_max = 0;  // 0: unknown.
   std::optional<std::chrono::milliseconds> timeout, stream_timeout;
   std::optional<int> num_retries;
   std::optional<std::chrono::milliseconds> cooldown_time;
@@ -55,8 +60,9 @@ struct Deployment {
   std::shared_ptr<const config::ModelEntry> entry;  // What the configuration says of it; null in tests.
   std::shared_ptr<const void> prices;               // ledger::Prices, made by the Pricer; router never looks inside.
 };
-/// Asks the ledger for the prices of a deployment whose model is final (a wildcard's after the captures are put in).
-using Pricer = std::function<std::shared_ptr<const void>(const Deployment&)>;
+/// Asks the ledger for the prices of a deployment whose model is final (a wildcard's after the captures are put in);
+/// sets what `pick` needs of them (`token_cost`, `input_tokens_max`).
+using Pricer = std::function<std::shared_ptr<const void>(Deployment&)>;
 using DeploymentRef = std::shared_ptr<const Deployment>;
 
 }  // namespace turnpike::router

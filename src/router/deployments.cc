@@ -1,6 +1,7 @@
 #include "router/deployments.h"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 
 #include "base/text.h"
@@ -84,6 +85,10 @@ Result<http::BaseUrl> base_of(const provider::AimInput& aim, const config::Model
   return http::parse_base_url(url);
 }
 
+int parallel(std::int64_t calls) {
+  return static_cast<int>(std::min<std::int64_t>(calls, std::numeric_limits<int>::max()));
+}
+
 Deployment deployment_of(const config::ModelEntry& entry) {
   Deployment deployment;
   deployment.id = entry.id;
@@ -95,6 +100,8 @@ Deployment deployment_of(const config::ModelEntry& entry) {
   if (entry.rpm) deployment.rpm = static_cast<double>(*entry.rpm);
   if (entry.tpm) deployment.tpm = static_cast<double>(*entry.tpm);
   if (entry.order) deployment.order = static_cast<int>(*entry.order);
+  deployment.region = entry.region_name;
+  if (entry.max_parallel_requests) deployment.parallel_max = parallel(*entry.max_parallel_requests);
   deployment.timeout = entry.timeout;
   deployment.stream_timeout = entry.stream_timeout;
   if (entry.num_retries) deployment.num_retries = static_cast<int>(*entry.num_retries);
@@ -260,6 +267,8 @@ std::vector<Deployment> deployments_of(const config::Settings& settings, std::ve
   deployments.reserve(settings.models.size());
   for (const config::ModelEntry& entry : settings.models) {
     Deployment deployment = deployment_of(entry);
+    if (const auto calls = settings.router.default_max_parallel_requests; calls && !deployment.parallel_max)
+      deployment.parallel_max = parallel(*calls);
     // "*" served by "*": the requested name says which provider is meant, when it comes.
     const bool decided_later = deployment.wildcard && entry.model == "*" && entry.custom_llm_provider.empty();
     std::string missing_key;

@@ -10,7 +10,8 @@ namespace {
 constexpr std::int64_t kMinuteUs = 60'000'000;
 constexpr int kNoOrder = std::numeric_limits<int>::max();
 
-enum class Standing : std::uint8_t { Fresh, Tried, Cooling };  // Best first.
+/// Whether a deployment may be asked, best first. Between full and resting, a call waits for who is well.
+enum class Standing : std::uint8_t { Fresh, Tried, Full, Cooling, Spent, TooLong, Elsewhere, Untagged };
 
 std::int64_t cooling_until(const Deployment& deployment) {
   return deployment.health->cooling_until_us.load(std::memory_order_relaxed);
@@ -20,29 +21,91 @@ bool is_in(std::span<const std::string> ids, const std::string& id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
 
-/// The standing of each member; on the stack for all but huge groups.
+/// One value for each member; on the stack for all but huge groups. Not initialized.
+template <class T>
+class PerMember {
+ public:
+  explicit PerMember(std::size_t count) {
+    if (count > kFew) many_.resize(count);
+    data_ = many_.empty() ? few_.data() : many_.data();
+  }
+  PerMember(const PerMember&) = delete;
+  PerMember& operator=(const PerMember&) = delete;
+  T& operator[](std::size_t i) { return data_[i]; }
+  const T& operator[](std::size_t i) const { return data_[i]; }
+
+ private:
+  static constexpr std::size_t kFew = 32;
+  std::array<T, kFew> few_;
+  std::vector<T> many_;
+  T* data_;
+};
+
+/// Which deployments the tags of a call leave. Health plays no part: a call does not slip past its tags because those
+/// that have them rest.
+enum class TagRule : std::uint8_t { Any, Matching, Default, None };
+
+bool has_tags(const Deployment& deployment, std::span<const std::string> tags, bool any) {
+  const auto has = [&](const std::string& tag) { return is_in(deployment.tags, tag); };
+  return any ? std::any_of(tags.begin(), tags.end(), has) : std::all_of(tags.begin(), tags.end(), has);
+}
+
+bool is_default(const Deployment& deployment) {
+  static const std::string kDefault = "default";
+  return is_in(deployment.tags, kDefault);
+}
+
+TagRule tag_rule(const ModelGroup& group, const PickInput& input) {
+  if (!group.routing.tags) return TagRule::Any;
+  bool defaults = false;
+  for (const DeploymentRef& member : group.deployments) {
+    if (!input.tags.empty() && has_tags(*member, input.tags, group.routing.tags_any)) return TagRule::Matching;
+    defaults = defaults || is_default(*member);
+  }
+  if (defaults) return TagRule::Default;
+  return input.tags.empty() ? TagRule::Any : TagRule::None;
+}
+
+bool passes(const Deployment& deployment, TagRule rule, const Routing& routing, const PickInput& input) {
+  if (rule == TagRule::Any) return true;
+  if (rule == TagRule::None) return false;
+  return rule == TagRule::Default ? is_default(deployment) : has_tags(deployment, input.tags, routing.tags_any);
+}
+
+/// The minute's rpm or tpm would be exceeded by this call.
+bool is_spent(const Deployment& deployment, const Routing& routing, const PickInput& input) {
+  const Load& load = deployment.health->load;
+  const MinuteCount& requests = routing.strategy == Strategy::UsageBased ? load.answered : load.requests;
+  if (deployment.rpm && requests.get(input.now_us) + 1.0 > *deployment.rpm) return true;
+  return deployment.tpm && static_cast<double>(load.tokens.get(input.now_us) + input.prompt_tokens) > *deployment.tpm;
+}
+
+Standing standing_of(const Deployment& member, TagRule rule, const Routing& routing, const PickInput& input) {
+  if (!passes(member, rule, routing, input)) return Standing::Untagged;
+  if (!input.region.empty() && member.region != input.region) return Standing::Elsewhere;
+  if (routing.context && member.input_tokens_max != 0 && input.prompt_tokens > member.input_tokens_max)
+    return Standing::TooLong;
+  if (routing.limits && is_spent(member, routing, input)) return Standing::Spent;
+  if (cooling_until(member) > input.now_us) return Standing::Cooling;
+  if (member.parallel_max && member.health->load.in_flight.load(std::memory_order_relaxed) >= *member.parallel_max)
+    return Standing::Full;
+  return !input.tried.empty() && is_in(input.tried, member.id) ? Standing::Tried : Standing::Fresh;
+}
+
 class Standings {
  public:
-  Standings(const ModelGroup& group, std::span<const std::string> tried, std::int64_t now_us) {
-    const std::size_t count = group.deployments.size();
-    if (count > few_.size()) many_.resize(count);
-    Standing* const out = data();
-    for (std::size_t i = 0; i < count; ++i) {
-      const Deployment& member = *group.deployments[i];
-      out[i] = cooling_until(member) > now_us              ? Standing::Cooling
-               : !tried.empty() && is_in(tried, member.id) ? Standing::Tried
-                                                           : Standing::Fresh;
-      best_ = std::min(best_, out[i]);
+  Standings(const ModelGroup& group, TagRule rule, const PickInput& input) : of_(group.deployments.size()) {
+    for (std::size_t i = 0; i < group.deployments.size(); ++i) {
+      of_[i] = standing_of(*group.deployments[i], rule, group.routing, input);
+      best_ = std::min(best_, of_[i]);
     }
   }
   Standing best() const { return best_; }
-  Standing of(std::size_t i) const { return many_.empty() ? few_[i] : many_[i]; }
+  Standing of(std::size_t i) const { return of_[i]; }
 
  private:
-  Standing* data() { return many_.empty() ? few_.data() : many_.data(); }
-  std::array<Standing, 32> few_;  // Filled as far as it is read.
-  std::vector<Standing> many_;
-  Standing best_ = Standing::Cooling;
+  PerMember<Standing> of_;
+  Standing best_ = Standing::Untagged;
 };
 
 using Weight = std::optional<double> Deployment::*;
@@ -88,6 +151,34 @@ const DeploymentRef* shuffle(const ModelGroup& group, IsCandidate is_candidate, 
   return nullptr;
 }
 
+/// The least score, or for latency all that are close to it; one of them at random.
+template <class IsCandidate>
+const DeploymentRef* least(const ModelGroup& group, IsCandidate is_candidate, const PickInput& input) {
+  const std::size_t count = group.deployments.size();
+  bool by_share = false;
+  for (std::size_t i = 0; i < count; ++i) {
+    by_share = by_share || (is_candidate(i) && (group.deployments[i]->rpm || group.deployments[i]->tpm));
+  }
+  PerMember<double> scores(count);
+  double lowest = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!is_candidate(i)) continue;
+    scores[i] = score(*group.deployments[i], group.routing, input, by_share);
+    lowest = std::min(lowest, scores[i]);
+  }
+  if (group.routing.strategy == Strategy::LatencyBased) lowest *= 1 + group.routing.buffer;
+  const DeploymentRef* chosen = nullptr;
+  std::uint64_t found = 0;
+  std::uint64_t random = input.random;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!is_candidate(i) || scores[i] > lowest) continue;
+    // The n-th takes the place of those before it once in n times: in the end all are equally likely.
+    random = random * 6364136223846793005U + 1442695040888963407U;
+    if ((random >> 32) * ++found >> 32 == 0) chosen = &group.deployments[i];
+  }
+  return chosen;
+}
+
 tl::unexpected<Error> nobody(const ModelGroup& group, const Deployment* soonest, std::int64_t now_us) {
   Error error;
   error.kind = ErrorKind::NoDeployment;
@@ -106,17 +197,66 @@ tl::unexpected<Error> nobody(const ModelGroup& group, const Deployment* soonest,
   return base::fail(std::move(error));
 }
 
+/// Why nobody can be asked, where that is not because all rest.
+tl::unexpected<Error> refusal(const ModelGroup& group, Standing best, const PickInput& input) {
+  Error error;
+  switch (best) {
+    case Standing::Spent: {
+      constexpr std::int64_t kSecondUs = 1'000'000;
+      const std::int64_t seconds = (kMinuteUs - input.now_us % kMinuteUs + kSecondUs - 1) / kSecondUs;
+      error.kind = ErrorKind::NoDeployment;
+      error.retry_after = std::chrono::seconds(seconds);
+      error.message = "No deployments available for selected model, Try again in " + std::to_string(seconds) +
+                      " seconds. Passed model=" + group.name +
+                      ". pre-call-checks=True: the rpm or tpm of every deployment is used up for this minute";
+      break;
+    }
+    case Standing::TooLong:
+      error.kind = ErrorKind::UpstreamContextWindow;
+      error.status = 400;
+      error.message = "litellm.ContextWindowExceededError: the prompt (" + std::to_string(input.prompt_tokens) +
+                      " tokens) is longer than any deployment of model=" + group.name + " takes.";
+      break;
+    case Standing::Elsewhere:
+      error.kind = ErrorKind::InvalidRequest;
+      error.param = "allowed_model_region";
+      error.message = "No deployment of model=" + group.name + " is in region " + std::string(input.region) + ".";
+      break;
+    default: {
+      error.kind = ErrorKind::Unauthenticated;
+      error.message =
+          "Not allowed to access model due to tags configuration. Passed model=" + group.name + " and tags=[";
+      for (const std::string& tag : input.tags) {
+        if (error.message.back() != '[') error.message += ", ";
+        error.message += "'" + tag + "'";
+      }
+      error.message += "]";
+    }
+  }
+  return base::fail(std::move(error));
+}
+
 bool is_probing(const Health& health, std::int64_t now_us) {
   return health.probing.load(std::memory_order_acquire) &&
          now_us - health.probing_since_us.load(std::memory_order_relaxed) <=
              std::chrono::microseconds(kProbeMax).count();
 }
 
+/// A call that begins whatever rpm and tpm say.
+Pick begun(const DeploymentRef& deployment, bool probe, std::int64_t now_us, std::optional<int> parallel_max = {}) {
+  std::optional<Slot> slot = Slot::take(deployment->health, parallel_max);
+  if (!slot) return Pick{};
+  deployment->health->load.requests.add(1, now_us);
+  return Pick{deployment, probe, std::move(*slot)};
+}
+
 /// One call of the group may look whether the provider is back, on the deployment that would be healthy again first.
-Result<Pick> probe(const ModelGroup& group, std::int64_t now_us) {
+Result<Pick> probe(const ModelGroup& group, const Standings& standings, std::int64_t now_us) {
   const DeploymentRef* soonest = nullptr;
   bool probing = false;
-  for (const DeploymentRef& member : group.deployments) {
+  for (std::size_t i = 0; i < group.deployments.size(); ++i) {
+    const DeploymentRef& member = group.deployments[i];
+    if (standings.of(i) != Standing::Cooling) continue;
     probing = probing || is_probing(*member->health, now_us);
     if (soonest == nullptr || cooling_until(*member) < cooling_until(**soonest)) soonest = &member;
   }
@@ -126,13 +266,34 @@ Result<Pick> probe(const ModelGroup& group, std::int64_t now_us) {
     std::int64_t since = health.probing_since_us.load();
     if (!health.probing.load()) {
       health.probing_since_us.store(now_us);  // Before the flag, so that nobody takes a new probe for a lost one.
-      if (!health.probing.exchange(true)) return Pick{*soonest, true};
+      if (!health.probing.exchange(true)) return begun(*soonest, true, now_us);
     } else if (now_us - since > std::chrono::microseconds(kProbeMax).count() &&
                health.probing_since_us.compare_exchange_strong(since, now_us)) {
-      return Pick{*soonest, true};
+      return begun(*soonest, true, now_us);
     }
   }
   return nobody(group, soonest->get(), now_us);
+}
+
+/// Counts the call in the minute; false when its limit has just been reached.
+bool take_request(const Deployment& deployment, const Routing& routing, std::int64_t now_us) {
+  MinuteCount& requests = deployment.health->load.requests;
+  const bool strict = routing.limits && routing.strategy != Strategy::UsageBased && deployment.rpm.has_value();
+  if (strict) return requests.take(*deployment.rpm, now_us);
+  requests.add(1, now_us);
+  return true;
+}
+
+const DeploymentRef* choose(const ModelGroup& group, const Standings& standings, const PickInput& input) {
+  int order = kNoOrder;
+  for (std::size_t i = 0; i < group.deployments.size(); ++i) {
+    if (standings.of(i) == standings.best()) order = std::min(order, group.deployments[i]->order.value_or(kNoOrder));
+  }
+  const auto is_candidate = [&](std::size_t i) {
+    return standings.of(i) == standings.best() && group.deployments[i]->order.value_or(kNoOrder) == order;
+  };
+  if (group.routing.strategy == Strategy::SimpleShuffle) return shuffle(group, is_candidate, input.random);
+  return least(group, is_candidate, input);
 }
 
 struct Count {
@@ -190,22 +351,55 @@ CooldownInput input_of(const Deployment& deployment, const Error& error, std::si
 
 }  // namespace
 
-Result<Pick> pick(const ModelGroup& group, std::span<const std::string> tried, std::int64_t now_us,
-                  std::uint64_t random) {
-  const std::size_t count = group.deployments.size();
-  if (count == 0) return nobody(group, nullptr, now_us);
-  if (group.precise) return Pick{group.deployments.front(), false};
-
-  const Standings standings(group, tried, now_us);
-  if (standings.best() == Standing::Cooling) return probe(group, now_us);
-  int order = kNoOrder;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (standings.of(i) == standings.best()) order = std::min(order, group.deployments[i]->order.value_or(kNoOrder));
+std::optional<Slot> Slot::take(std::shared_ptr<Health> health, std::optional<int> limit) {
+  std::atomic<std::int32_t>& count = health->load.in_flight;
+  if (!limit) {
+    count.fetch_add(1, std::memory_order_relaxed);
+    return Slot(std::move(health));
   }
-  const auto is_candidate = [&](std::size_t i) {
-    return standings.of(i) == standings.best() && group.deployments[i]->order.value_or(kNoOrder) == order;
-  };
-  return Pick{*shuffle(group, is_candidate, random), false};
+  std::int32_t seen = count.load(std::memory_order_relaxed);
+  do {
+    if (seen >= *limit) return std::nullopt;
+  } while (!count.compare_exchange_weak(seen, seen + 1, std::memory_order_relaxed));
+  return Slot(std::move(health));
+}
+
+void Slot::end() {
+  if (health_) health_->load.in_flight.fetch_sub(1, std::memory_order_relaxed);
+  health_.reset();
+}
+
+Result<Pick> pick(const ModelGroup& group, const PickInput& input) {
+  if (group.deployments.empty()) return nobody(group, nullptr, input.now_us);
+  if (group.precise) {
+    const DeploymentRef& named = group.deployments.front();
+    return begun(named, false, input.now_us, named->parallel_max);
+  }
+  const TagRule rule = tag_rule(group, input);
+  // A place that another thread has just taken is missing at the next look.
+  for (;;) {
+    const Standings standings(group, rule, input);
+    if (standings.best() == Standing::Full) return Pick{};
+    if (standings.best() == Standing::Cooling) return probe(group, standings, input.now_us);
+    if (standings.best() > Standing::Cooling) return refusal(group, standings.best(), input);
+    const DeploymentRef& chosen = *choose(group, standings, input);
+    std::optional<Slot> slot = Slot::take(chosen->health, chosen->parallel_max);
+    if (slot && take_request(*chosen, group.routing, input.now_us)) return Pick{chosen, false, std::move(*slot)};
+  }
+}
+
+void note_answer(const Deployment& deployment, const AnswerFigures& figures, std::int64_t now_us) {
+  Load& load = deployment.health->load;
+  load.answered.add(1, now_us);
+  load.tokens.add(figures.tokens, now_us);
+  const double seconds = static_cast<double>(figures.duration_us) / 1e6;
+  const double per = figures.tokens_written > 0 ? static_cast<double>(figures.tokens_written) : 1.0;
+  load.per_token.add(seconds / per, figures.window, now_us, figures.ttl_us);
+}
+
+void note_first_content(const Deployment& deployment, std::int64_t after_us, std::size_t window, std::int64_t ttl_us,
+                        std::int64_t now_us) {
+  deployment.health->load.first_content.add(static_cast<double>(after_us) / 1e6, window, now_us, ttl_us);
 }
 
 void note_success(const Deployment& deployment, std::int64_t now_us, bool probe) {
@@ -221,6 +415,8 @@ bool note_failure(const Deployment& deployment, const Error& error, std::size_t 
   using std::chrono::milliseconds;
   Health& health = *deployment.health;
   const bool at_fault = is_at_fault(error);
+  if (error.kind == ErrorKind::Timeout || error.kind == ErrorKind::UpstreamTimeout)
+    health.load.timed_out_us.store(now_us, std::memory_order_relaxed);
   // What says nothing of the provider (the caller went, a limit of ours) is no call in the ratio either.
   if (at_fault || base::is_upstream(error.kind)) count(health, now_us, {.calls = 1, .fails = at_fault ? 1U : 0U});
 
@@ -245,6 +441,7 @@ bool note_broken(const Deployment& deployment, const Error& error, std::size_t g
 }
 
 void note_unasked(const Deployment& deployment, bool probe) {
+  deployment.health->load.requests.give_back();
   if (probe) deployment.health->probing.store(false);
 }
 

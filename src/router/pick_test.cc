@@ -47,7 +47,8 @@ std::map<std::string, double> shares(const ModelGroup& group, const std::vector<
   constexpr int kDraws = 40'000;
   base::Random random(42);
   std::map<std::string, double> drawn;
-  for (int i = 0; i < kDraws; ++i) drawn[pick(group, tried, kNow, random.next())->deployment->id] += 100.0 / kDraws;
+  for (int i = 0; i < kDraws; ++i)
+    drawn[pick(group, {.tried = tried, .now_us = kNow, .random = random.next()})->deployment->id] += 100.0 / kDraws;
   return drawn;
 }
 
@@ -92,28 +93,28 @@ TEST(Pick, ShufflesByTheSharesOfTheTable) {
 TEST(Pick, NeverFallsOffTheEnd) {
   const ModelGroup group = group_of({{"a", 1e-300, {}}, {"b", 1e300, {}}, {"c", 0, {}}});
   for (const std::uint64_t random : {0ULL, 1ULL, ~0ULL, ~0ULL >> 1}) {
-    EXPECT_NE(pick(group, {}, kNow, random)->deployment->id, "c");
+    EXPECT_NE(pick(group, {.now_us = kNow, .random = random})->deployment->id, "c");
   }
   std::vector<Member> many(100, Member{"x", {}, {}});
-  EXPECT_TRUE(pick(group_of(many), {}, kNow, ~0ULL)) << "more members than fit the stack";
+  EXPECT_TRUE(pick(group_of(many), {.now_us = kNow, .random = ~0ULL})) << "more members than fit the stack";
 }
 
 TEST(Pick, ADeploymentNamedByItsIdIsTakenAsItIs) {
   ModelGroup group = group_of({{"a", {}, {}, 9 * kSecond}});
   group.precise = true;
-  EXPECT_EQ(pick(group, {}, kNow, 0)->deployment->id, "a");
-  EXPECT_FALSE(pick(group, {}, kNow, 0)->probe);
+  EXPECT_EQ(pick(group, {.now_us = kNow, .random = 0})->deployment->id, "a");
+  EXPECT_FALSE(pick(group, {.now_us = kNow, .random = 0})->probe);
 }
 
 TEST(Pick, OneProbeGoesOutWhenAllAreCooling) {
   const ModelGroup group = group_of({{"a", {}, {}, 9 * kSecond}, {"b", {}, {}, 4 * kSecond + 1}});
   group.deployments[1]->health->cooling_status = 503;
-  const Result<Pick> first = pick(group, {}, kNow, 0);
+  const Result<Pick> first = pick(group, {.now_us = kNow, .random = 0});
   ASSERT_TRUE(first);
   EXPECT_EQ(first->deployment->id, "b") << "the one that is back first";
   EXPECT_TRUE(first->probe);
 
-  const Result<Pick> second = pick(group, {}, kNow, 0);
+  const Result<Pick> second = pick(group, {.now_us = kNow, .random = 0});
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().kind, ErrorKind::NoDeployment);
   EXPECT_EQ(second.error().retry_after, std::chrono::milliseconds(4'001));
@@ -122,15 +123,15 @@ TEST(Pick, OneProbeGoesOutWhenAllAreCooling) {
             "pre-call-checks=False, cooldown_list=[2 cooling]. The provider last answered with status 503");
 
   note_success(*first->deployment, kNow, true);
-  EXPECT_FALSE(pick(group, {}, kNow, 0)->probe) << "it is back for everybody";
-  EXPECT_EQ(pick(group, {}, kNow, 0)->deployment->id, "b");
+  EXPECT_FALSE(pick(group, {.now_us = kNow, .random = 0})->probe) << "it is back for everybody";
+  EXPECT_EQ(pick(group, {.now_us = kNow, .random = 0})->deployment->id, "b");
 }
 
 TEST(Pick, AProbeNobodyReportsOnIsGivenUpAfterAMinute) {
   const ModelGroup group = group_of({{"a", {}, {}, 900 * kSecond}});
-  EXPECT_TRUE(pick(group, {}, kNow, 0)->probe);
-  EXPECT_FALSE(pick(group, {}, kNow + 60 * kSecond, 0));
-  EXPECT_TRUE(pick(group, {}, kNow + 61 * kSecond, 0)->probe);
+  EXPECT_TRUE(pick(group, {.now_us = kNow, .random = 0})->probe);
+  EXPECT_FALSE(pick(group, {.now_us = kNow + 60 * kSecond, .random = 0}));
+  EXPECT_TRUE(pick(group, {.now_us = kNow + 61 * kSecond, .random = 0})->probe);
 }
 
 TEST(Pick, ManyThreadsSendOneProbe) {
@@ -140,7 +141,7 @@ TEST(Pick, ManyThreadsSendOneProbe) {
     std::vector<std::thread> threads;
     for (int i = 0; i < 4; ++i) {
       threads.emplace_back([&] {
-        const Result<Pick> picked = pick(group, {}, kNow, 0);
+        const Result<Pick> picked = pick(group, {.now_us = kNow, .random = 0});
         if (picked && picked->probe) ++probes;
       });
     }
@@ -153,7 +154,7 @@ TEST(Pick, ManyThreadsSendOneProbe) {
 }
 
 TEST(Pick, AnEmptyGroupIsAnError) {
-  EXPECT_FALSE(pick(ModelGroup{"g", {}}, {}, kNow, 0));
+  EXPECT_FALSE(pick(ModelGroup{"g", {}}, {.now_us = kNow}));
 }
 
 Error failure(ErrorKind kind, int status = 0) {
@@ -165,24 +166,24 @@ Error failure(ErrorKind kind, int status = 0) {
 
 TEST(NoteFailure, AFailedProbeExtendsTheRest) {
   const ModelGroup group = group_of({{"a", {}, {}, kSecond}});
-  const Pick probe = *pick(group, {}, kNow, 0);
+  const Pick probe = *pick(group, {.now_us = kNow, .random = 0});
   EXPECT_TRUE(note_failure(*probe.deployment, failure(ErrorKind::UpstreamInternal, 500), 1, {}, kNow, true));
   EXPECT_EQ(probe.deployment->health->cooling_until_us, kNow + 5 * kSecond);
-  EXPECT_TRUE(pick(group, {}, kNow, 0)->probe) << "the next probe may go";
+  EXPECT_TRUE(pick(group, {.now_us = kNow, .random = 0})->probe) << "the next probe may go";
 }
 
 TEST(NoteFailure, AProbeThatBlamesTheRequestBringsTheDeploymentBack) {
   const ModelGroup group = group_of({{"a", {}, {}, kSecond}});
-  const Pick probe = *pick(group, {}, kNow, 0);
+  const Pick probe = *pick(group, {.now_us = kNow, .random = 0});
   EXPECT_FALSE(note_failure(*probe.deployment, failure(ErrorKind::UpstreamBadRequest, 400), 1, {}, kNow, true));
-  EXPECT_FALSE(pick(group, {}, kNow, 0)->probe);
+  EXPECT_FALSE(pick(group, {.now_us = kNow, .random = 0})->probe);
 }
 
 TEST(NoteFailure, AProbeWhoseCallerWentSaysNothing) {
   const ModelGroup group = group_of({{"a", {}, {}, kSecond}});
-  const Pick probe = *pick(group, {}, kNow, 0);
+  const Pick probe = *pick(group, {.now_us = kNow, .random = 0});
   EXPECT_FALSE(note_failure(*probe.deployment, failure(ErrorKind::CallerGone), 1, {}, kNow, true));
-  EXPECT_TRUE(pick(group, {}, kNow, 0)->probe);
+  EXPECT_TRUE(pick(group, {.now_us = kNow, .random = 0})->probe);
 }
 
 TEST(NoteFailure, KeepsTheLaterOfTwoDeadlines) {
@@ -229,8 +230,8 @@ TEST(NoteBroken, StreamsThatBreakLaterCountAsFailuresOfTheirCalls) {
 
 TEST(NoteUnasked, FreesTheProbe) {
   const ModelGroup group = group_of({{"a", {}, {}, kSecond}});
-  note_unasked(*pick(group, {}, kNow, 0)->deployment, true);
-  EXPECT_TRUE(pick(group, {}, kNow, 0)->probe);
+  note_unasked(*pick(group, {.now_us = kNow, .random = 0})->deployment, true);
+  EXPECT_TRUE(pick(group, {.now_us = kNow, .random = 0})->probe);
 }
 
 TEST(NoteFailure, AFourOhFourAboutTheRequestTouchesNobody) {

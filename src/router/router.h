@@ -16,6 +16,7 @@
 #include "protocol/call_request.h"
 #include "router/decide.h"
 #include "router/deployment.h"
+#include "router/strategy.h"
 
 namespace turnpike::router {
 
@@ -23,6 +24,7 @@ struct ModelGroup {
   std::string name;
   std::vector<DeploymentRef> deployments;
   bool precise = false;  // Named by a deployment's id: taken as it is, cooling or not (spec config 2.3).
+  Routing routing = {};
 };
 using ModelGroupRef = std::shared_ptr<const ModelGroup>;
 
@@ -131,17 +133,39 @@ inline constexpr std::size_t kStopsMax = 32;
 RetryPolicy policy_for(const RoutePlan& plan, std::size_t at, const Deployment& deployment,
                        const config::RouterSettings& settings);
 
-/// Picks the deployment of the next attempt: healthy, not yet tried in this call if one is left, smallest order, then
-/// simple-shuffle (weight, else rpm, else tpm, else uniform). `tried` holds ids. When all are cooling the least bad one
-/// gets a probe if none is out (AC-COOL-3). Errors: NoDeployment with retry_after = shortest remaining cooldown and the
-/// text of spec routing 2.2.
+/// A call under way on a deployment, counted until this ends: for streams, until their end.
+class Slot {
+ public:
+  Slot() = default;
+  /// Nothing when `limit` calls are under way already.
+  static std::optional<Slot> take(std::shared_ptr<Health> health, std::optional<int> limit);
+  Slot(Slot&& other) noexcept = default;
+  Slot& operator=(Slot&& other) noexcept {
+    std::swap(health_, other.health_);
+    return *this;
+  }
+  ~Slot() { end(); }
+  void end();
+
+ private:
+  explicit Slot(std::shared_ptr<Health> health) : health_(std::move(health)) {}
+  std::shared_ptr<Health> health_;
+};
+
 inline constexpr std::chrono::seconds kProbeMax{60};
 struct Pick {
-  DeploymentRef deployment;
+  DeploymentRef deployment;  // Null: those who could answer have all calls they may have; ask again soon.
   bool probe = false;
+  Slot slot = {};
 };
-Result<Pick> pick(const ModelGroup& group, std::span<const std::string> tried, std::int64_t now_us,
-                  std::uint64_t random);
+/// Picks the deployment of the next attempt and counts the call on it. In order: tags, region, the length of the
+/// prompt, rpm and tpm of the minute, health, calls at a time; those not tried in this call if one is left; the
+/// smallest `order`; then the strategy of the group. When all are cooling the least bad one gets a probe if none is out
+/// (AC-COOL-3).
+/// Errors: NoDeployment with retry_after = shortest remaining cooldown, or what is left of the minute, and the text of
+/// spec routing 2.2; UpstreamContextWindow (no deployment takes so long a prompt); InvalidRequest (none in the region);
+/// Unauthenticated (none with the tags).
+Result<Pick> pick(const ModelGroup& group, const PickInput& input);
 
 /// What an attempt did to its deployment: counts, cools, ends a probe. Every pick is followed by exactly one of
 /// note_success, note_failure and note_unasked, also when the caller hung up (a failure of kind CallerGone counts
@@ -153,6 +177,18 @@ bool note_failure(const Deployment& deployment, const Error& error, std::size_t 
 /// A stream that had begun well (`note_success`) has broken: a failure of the same call. True when it cooled.
 bool note_broken(const Deployment& deployment, const Error& error, std::size_t group_size, const CooldownPolicy& policy,
                  std::int64_t now_us);
+/// What the strategies learn from an answer, when its usage is known; `window` and `ttl_us`: see Recent.
+struct AnswerFigures {
+  std::int64_t duration_us = 0;
+  std::uint64_t tokens = 0;  // Of prompt and answer.
+  std::uint64_t tokens_written = 0;
+  std::size_t window = 10;
+  std::int64_t ttl_us = 3'600'000'000;
+};
+void note_answer(const Deployment& deployment, const AnswerFigures& figures, std::int64_t now_us);
+/// The first content of a stream has come.
+void note_first_content(const Deployment& deployment, std::int64_t after_us, std::size_t window, std::int64_t ttl_us,
+                        std::int64_t now_us);
 /// The provider was not asked after all (a mocked answer, no money for the attempt).
 void note_unasked(const Deployment& deployment, bool probe);
 

@@ -46,7 +46,7 @@ struct RoutingTable::Impl {
   CommonParts common;
   Pricer pricer;
 
-  void add(Deployment deployment, const RoutingTable* previous);
+  void add(Deployment deployment, const RoutingTable* previous, const config::RouterSettings& router);
   void list_names(const config::Settings& settings);
   ModelGroupRef match(std::string_view model) const;
   ModelGroupRef made_for(const Pattern& pattern, const std::vector<std::string_view>& captures,
@@ -54,7 +54,8 @@ struct RoutingTable::Impl {
   ModelGroupRef find_wildcard(std::string_view model, GroupCache& cache) const;
 };
 
-void RoutingTable::Impl::add(Deployment deployment, const RoutingTable* previous) {
+void RoutingTable::Impl::add(Deployment deployment, const RoutingTable* previous,
+                             const config::RouterSettings& router) {
   if (by_id.contains(deployment.id)) return;  // Two sources say the same.
   const std::string& identity = deployment.identity.empty() ? deployment.id : deployment.identity;
   const std::shared_ptr<Health>* known = previous == nullptr ? nullptr : find_in(previous->impl_->health, identity);
@@ -69,7 +70,8 @@ void RoutingTable::Impl::add(Deployment deployment, const RoutingTable* previous
   const auto append = [&](ByName<ModelGroupRef>& map, const std::string& key, const std::string& group_name,
                           bool precise) {
     ModelGroupRef& group = map[key];
-    if (!group) group = std::make_shared<ModelGroup>(ModelGroup{group_name, {}, precise});
+    if (!group)
+      group = std::make_shared<ModelGroup>(ModelGroup{group_name, {}, precise, routing_of(router, group_name)});
     // Nobody else has seen the group yet: the table is still being built.
     std::const_pointer_cast<ModelGroup>(group)->deployments.push_back(shared);
   };
@@ -102,6 +104,7 @@ ModelGroupRef RoutingTable::Impl::made_for(const Pattern& pattern, const std::ve
                                            std::string_view model) const {
   auto group = std::make_shared<ModelGroup>();
   group->name = model;
+  group->routing = pattern.group->routing;
   for (const DeploymentRef& original : pattern.group->deployments) {
     Deployment made = *original;
     if (made.target.provider == nullptr) {
@@ -159,7 +162,7 @@ std::shared_ptr<const RoutingTable> RoutingTable::build(std::vector<Source> sour
   for (Source& source : sources) {
     for (Deployment& deployment : source.deployments) {
       if (std::string name = deployment.model_group; !impl->exact.contains(name)) order.push_back(std::move(name));
-      impl->add(std::move(deployment), previous);
+      impl->add(std::move(deployment), previous, settings.router);
     }
   }
   for (const std::string& name : order) {
