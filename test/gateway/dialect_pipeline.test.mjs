@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Books, priceOf } from '../harness/books.mjs';
-import { dialects } from '../harness/raw_dialects.mjs';
+import { dialects, honest } from '../harness/raw_dialects.mjs';
 import { RawProvider } from '../harness/raw_provider.mjs';
+import { frame } from '../harness/shapes/bedrock.mjs';
 import { Gateway, deployment, scene } from '../harness/turnpike.mjs';
 
 test('betas go on, who serves no chat is not asked, zeros that are meant stay, searches without a price are marked', async () => {
@@ -53,6 +54,32 @@ test('betas go on, who serves no chat is not asked, zeros that are meant stay, s
       const searched = await books.row();
       assert.match(searched.turnpike.marks, /cost_unknown/, 'searches without a price are not silent');
       await books.close(3 * priceOf(11, 7));
+    },
+  );
+});
+
+test('what follows the end of Claude\'s stream on Bedrock in the same read does not break it', async () => {
+  await scene(
+    async (own) => {
+      const provider = await RawProvider.start();
+      own({ ended: false, kill: () => provider.stop() });
+      const chunks = honest(dialects.anthropic).map((event) => frame('chunk', { bytes: Buffer.from(/^data: (.*)$/m.exec(event)[1]).toString('base64') }));
+      provider.on('invoke', async (turn) => {
+        await turn.sseHead({ 'content-type': 'application/vnd.amazon.eventstream' });
+        await turn.chunk(Buffer.concat([...chunks, Buffer.from('garbage garbage garbage')]));
+        await turn.last();
+      });
+      const params = { ...dialects.bedrock.params(`http://127.0.0.1:${provider.port}/invoke`), model: 'bedrock/invoke/anthropic.raw-v1:0' };
+      return own(await Gateway.start({ config: { model_list: [deployment('invoke', undefined, { params })] } }));
+    },
+    async (gateway) => {
+      const books = await Books.open(gateway);
+      const reply = await books.stream({ model: 'invoke' });
+      assert.equal(reply.status, 200, reply.text);
+      assert.equal(reply.events.at(-1), '[DONE]');
+      assert.ok(!reply.text.includes('"error"'), reply.text);
+      assert.equal((await books.row()).status, 'success');
+      await books.close(priceOf(11, 7));
     },
   );
 });
