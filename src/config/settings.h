@@ -102,9 +102,9 @@ struct ModelEntry {
 struct FallbackTarget {
   std::string model;
   std::string overrides_json;  // An object; empty: none.
-  FallbackTarget(std::string model_in, std::string overrides_in = {})  // NOLINT(google-explicit-constructor): a name will do.
+  FallbackTarget(std::string model_in, std::string overrides_in = {})  // NOLINT(google-explicit-constructor)
       : model(std::move(model_in)), overrides_json(std::move(overrides_in)) {}
-  FallbackTarget(const char* model_in) : model(model_in) {}  // NOLINT(google-explicit-constructor)
+  FallbackTarget(const char* model_in) : model(model_in) {}  // NOLINT(google-explicit-constructor): a name will do.
   bool operator==(const FallbackTarget&) const = default;
 };
 
