@@ -23,7 +23,7 @@ TEST(Examples, AreCleanWhenTheirVariablesAreSet) {
     for (const Diagnostic& diagnostic : loaded.diagnostics) ADD_FAILURE() << format(diagnostic);
     EXPECT_FALSE(loaded.settings->models.empty());
   }
-  EXPECT_GE(files, 4);
+  EXPECT_GE(files, 5);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { FakeProvider, Gateway, deployment, masterKey, runBinary, scene, sleep, temporaryDirectory, until } from '../harness/turnpike.mjs';
+import { FakeProvider, Gateway, deployment, masterKey, root, runBinary, scene, sleep, temporaryDirectory, until } from '../harness/turnpike.mjs';
 
 let fake;
 before(async () => {
@@ -57,6 +57,17 @@ test('check-config: 0 clean, 1 starts with warnings, 2 does not start', async ()
     assert.equal(missing.code, 2);
     assert.match(missing.stdout, /no such file/);
   });
+});
+
+test('every example is clean when its variables are set', async () => {
+  const folder = path.join(root, 'examples');
+  for (const name of fs.readdirSync(folder).filter((file) => file.endsWith('.yaml'))) {
+    const text = fs.readFileSync(path.join(folder, name), 'utf8');
+    const env = Object.fromEntries([...text.matchAll(/os\.environ\/(\w+)/g)].map(([, variable]) => [variable, 'sk-example-0123456789']));
+    const ended = await runBinary(['check-config', path.join(folder, name)], { env });
+    assert.equal(ended.code, 0, `${name}: ${ended.stdout}`);
+    assert.match(ended.stdout, /would start: \d+ deployment\(s\), 0 warning\(s\)/, name);
+  }
 });
 
 test('include: paths from the file, lists extend, other values replace, findings name the included file; it is watched', async () => {
@@ -164,7 +175,8 @@ test('reload by request, signal and file change: whole, with a diff; a broken fi
       config.router_settings.num_retries = 3;
       rewrite(gateway, config);
       await until(async () => (await generation(gateway)) >= 2, 'the file watch');
-      assert.equal((await gateway.chat({ model: 'two' }, { key })).status, 200);
+      // Each I/O thread takes the new one over for itself.
+      await until(async () => (await gateway.chat({ model: 'two' }, { key })).status === 200, 'every thread to serve it');
       assert.match(gateway.stderr, /router_settings\.num_retries: 0 -> 3/);
       assert.match(gateway.stderr, /deployment two .*added/);
       assert.ok(!gateway.stderr.includes('marker'));
