@@ -16,7 +16,8 @@ constexpr std::int64_t kGroupsMax = 200'000;  // Of one summary: (day, user, mod
 constexpr std::string_view kColumns =
     "SELECT record_id, call_id, provider_request_id, trace_id, started_us, first_byte_us, ended_us, status, "
     "http_status, "
-    "marks, cost_nano, prompt_tokens, completion_tokens, cache_read_tokens, reasoning_tokens, usage, attempts, "
+    "marks, cost_nano, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, "
+    "usage, attempts, "
     "operation, "
     "stream, retries, fallbacks, key_hash, key_alias, team_id, user_id, organization_id, end_user, tags, route, "
     "requested_model, model_group, model, provider, deployment_id, api_base, client_ip, error_kind, error_text, "
@@ -37,6 +38,7 @@ enum Column : std::size_t {
   kPromptTokens,
   kCompletionTokens,
   kCacheReadTokens,
+  kCacheWriteTokens,
   kReasoningTokens,
   kUsage,
   kAttempts,
@@ -146,6 +148,10 @@ void write_metadata(json::Writer& writer, const Reader& row, bool success) {
   text_or_null(writer, "requester_ip_address", row.text(kClientIp));
   writer.key("status").string(success ? "success" : "failure");
   raw_or(writer, "usage_object", row.text(kUsage), "null");
+  writer.key("additional_usage_values").begin_object();
+  writer.key("cache_creation_input_tokens").number(row.number(kCacheWriteTokens));
+  writer.key("cache_read_input_tokens").number(row.number(kCacheReadTokens));
+  writer.end_object();
   writer.key("error_information");
   if (success) {
     writer.null();
