@@ -52,9 +52,10 @@ constexpr std::string_view kMasterKeyMissing =
 std::string config_text(const std::vector<config::FoundKey>& found, bool master_key_set) {
   std::string text(kHead);
   for (const config::FoundKey& key : found) {
-    text += fmt::format(
-        "  - model_name: \"{0}/*\"\n    litellm_params:\n      model: \"{0}/*\"\n      api_key: os.environ/{1}\n",
-        key.provider, key.variable);
+    text += fmt::format("  - model_name: \"{0}/*\"\n    litellm_params:\n      model: \"{0}/*\"\n", key.provider);
+    text += key.api_key.empty()
+                ? fmt::format("      # credentials: found by way of {}, see docs/credentials.md\n", key.variable)
+                : fmt::format("      api_key: {}\n", key.api_key);
   }
   if (found.empty()) text += kExampleProvider;
   text += kOneModel;
@@ -73,7 +74,7 @@ int init_config(const Options& options) {
     return 1;
   }
   const config::Environment environment = config::process_environment();
-  const std::vector<config::FoundKey> found = config::found_keys(provider_keys(), environment);
+  const std::vector<config::FoundKey> found = config::found_keys(provider_keys(environment), environment);
   const std::string text = config_text(found, !environment("LITELLM_MASTER_KEY").value_or("").empty());
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << text;

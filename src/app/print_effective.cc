@@ -16,9 +16,9 @@ int print_effective(const Options& options) {
   load.allow_unenforced = options.allow_unenforced;
   load.refusal = &deployment_refusal;
   load.built_in_provider = [](std::string_view name) { return provider::find_provider(name) != nullptr; };
-  const config::Loaded loaded = options.config.empty()
-                                    ? config::settings_from_environment(provider_keys(), load.environment)
-                                    : config::load(load);
+  const config::Loaded loaded =
+      options.config.empty() ? config::settings_from_environment(provider_keys(load.environment), load.environment)
+                             : config::load(load);
   for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
     if (diagnostic.severity != config::Severity::Notice) fmt::print(stderr, "{}\n", config::format(diagnostic));
   }

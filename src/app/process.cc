@@ -143,7 +143,8 @@ Result<config::SettingsRef> Process::load_settings(bool reload) {
     load.built_in_provider = [](std::string_view name) { return provider::find_provider(name) != nullptr; };
     loaded = config::load_text(config_text(options_.single), load);
   } else {
-    loaded = config::settings_from_environment(provider_keys(), config::process_environment());
+    const config::Environment environment = config::process_environment();
+    loaded = config::settings_from_environment(provider_keys(environment), environment);
     if (loaded.settings && loaded.settings->models.empty()) {
       loaded.diagnostics.assign(
           1,

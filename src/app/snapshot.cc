@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "http/client.h"
+#include "provider/aim.h"
 #include "provider/provider.h"
 
 namespace turnpike::app {
@@ -84,13 +85,21 @@ std::optional<config::Refusal> deployment_refusal(const config::ModelEntry& entr
   return router::refusal_of(entry, environment, rows, &find_listing);
 }
 
-std::vector<config::ProviderKey> provider_keys() {
+std::vector<config::ProviderKey> provider_keys(const config::Environment& environment) {
   std::vector<config::ProviderKey> keys;
-  for (const provider::Provider& row : provider::catalogue()) {
-    if (row.shape != provider::Shape::OpenAi || row.key_variables.empty() || row.base_url.empty()) continue;
-    config::ProviderKey key{std::string(row.name), {}};
+  const auto add = [&](const provider::Provider& row) {
+    config::ModelEntry every;
+    every.model = std::string(row.name) + "/*";
+    if (row.key_variables.empty() || router::refusal_of(every, environment, {}, &find_listing)) return;
+    // Google's variable names a file, AWS's the half of a key: the provider's credential finds the rest itself.
+    config::ProviderKey key{std::string(row.name), {}, !provider::takes_plain_key(row)};
     for (const std::string_view variable : row.key_variables) key.variables.emplace_back(variable);
     keys.push_back(std::move(key));
+  };
+  for (const bool self_hosted : {false, true}) {
+    for (const provider::Provider& row : provider::catalogue()) {
+      if (row.self_hosted == self_hosted) add(row);
+    }
   }
   return keys;
 }

@@ -15,8 +15,9 @@ std::optional<config::Refusal> deployment_refusal(const config::ModelEntry& entr
                                                   const config::Environment& environment,
                                                   const std::vector<config::ProviderRow>& rows);
 
-/// The providers whose keys the environment may hold.
-std::vector<config::ProviderKey> provider_keys();
+/// The providers that a variable of `environment` is enough for, beside others that say whose address it is. Rows that
+/// share a variable stand in the order in which they are meant: a company's API before a server of one's own.
+std::vector<config::ProviderKey> provider_keys(const config::Environment& environment);
 
 /// Makes one configuration ready to serve: deployments with their prices, groups, fallbacks. Health of deployments that
 /// were in `previous` is kept.

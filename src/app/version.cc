@@ -68,8 +68,10 @@ int print_providers() {
 }
 
 int print_found_providers() {
-  const std::vector<config::FoundKey> found = config::found_keys(provider_keys(), config::process_environment());
-  for (const config::FoundKey& key : found) fmt::print("{} {}\n", key.provider, key.variable);
+  const config::Environment environment = config::process_environment();
+  for (const config::FoundKey& key : config::found_keys(provider_keys(environment), environment)) {
+    fmt::print("{} {} {}\n", key.provider, key.variable, key.api_key);
+  }
   return 0;
 }
 

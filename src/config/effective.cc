@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/hash.h"
 #include "config/node.h"
 
@@ -108,6 +111,12 @@ bool in_model_info(std::string_view name) {
 
 }  // namespace
 
+bool is_secret_param(std::string_view name) {
+  constexpr std::string_view kWords[] = {"key", "token", "secret", "password", "credentials"};
+  return std::any_of(std::begin(kWords), std::end(kWords),
+                     [name](std::string_view word) { return name.find(word) != std::string_view::npos; });
+}
+
 EffectiveValues effective(const ModelEntry& entry) {
   Writer out;
   out.text("id", entry.id);
@@ -119,7 +128,13 @@ EffectiveValues effective(const ModelEntry& entry) {
   out.text("organization", entry.organization);
   out.text("litellm_credential_name", entry.litellm_credential_name);
   for (const auto& [name, value] : entry.extra_headers) out.secret("extra_headers." + name, value);
-  for (const auto& [name, value] : entry.provider_params) out.secret(name, value);
+  for (const auto& [name, value] : entry.provider_params) {
+    if (is_secret_param(name)) {
+      out.secret(name, value);
+    } else {
+      out.text(name.c_str(), value.reveal());
+    }
+  }
   out.number("rpm", entry.rpm);
   out.number("tpm", entry.tpm);
   out.number("weight", entry.weight);

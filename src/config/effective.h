@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/settings.h"
@@ -22,6 +23,9 @@ EffectiveValues effective(const RouterSettings& settings);
 EffectiveValues effective(const LitellmSettings& settings);
 EffectiveValues effective(const GeneralSettings& settings);
 EffectiveValues effective(const TurnpikeSettings& settings);
+
+/// Whether a provider parameter of this name may never be shown ("aws_secret_access_key", "vertex_credentials").
+bool is_secret_param(std::string_view name);
 
 /// SHA-256 hex over all of it.
 std::string fingerprint_of(const Settings& settings);

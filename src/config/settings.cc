@@ -277,7 +277,8 @@ std::vector<FoundKey> found_keys(const std::vector<ProviderKey>& providers, cons
   for (const ProviderKey& provider : providers) {
     for (const std::string& variable : provider.variables) {
       if (environment(variable).value_or("").empty()) continue;
-      if (used.insert(variable).second) found.push_back({provider.provider, variable});
+      const std::string api_key = provider.found_by_provider ? "" : "os.environ/" + variable;
+      if (used.insert(variable).second) found.push_back({provider.provider, variable, api_key});
       break;
     }
   }
@@ -290,9 +291,8 @@ Loaded settings_from_environment(const std::vector<ProviderKey>& providers, cons
   std::string text = "model_list:\n";
   std::vector<Diagnostic> found;
   for (const FoundKey& key : found_keys(providers, environment)) {
-    text +=
-        fmt::format("  - model_name: \"{0}/*\"\n    litellm_params: {{model: \"{0}/*\", api_key: os.environ/{1}}}\n",
-                    key.provider, key.variable);
+    text += fmt::format("  - model_name: \"{0}/*\"\n    litellm_params: {{model: \"{0}/*\"{1}{2}}}\n", key.provider,
+                        key.api_key.empty() ? "" : ", api_key: ", key.api_key);
     found.push_back({Severity::Notice, {}, 0, key.variable, fmt::format("is set: serving {}/*", key.provider)});
   }
   if (found.empty()) text += "  []\n";

@@ -349,12 +349,14 @@ Loaded load_text(std::string_view text, const LoadOptions& options);
 struct ProviderKey {
   std::string provider;
   std::vector<std::string> variables;
+  bool found_by_provider = false;  // Not to be written as `api_key`.
 };
 
 /// A provider whose key is in the environment, and the variable that holds it.
 struct FoundKey {
   std::string provider;
   std::string variable;
+  std::string api_key;  // What stands in the file: "os.environ/<variable>", or nothing.
 };
 
 /// Rows of one company share a key; only the first of them is found: it is the one people mean.

@@ -329,9 +329,25 @@ TEST(Settings, WithoutAFileProvidersWithKeysAreServed) {
   const Loaded once = settings_from_environment(shared, environment_of({{"OPENAI_API_KEY", "x"}}));
   ASSERT_NE(once.settings, nullptr);
   EXPECT_EQ(once.settings->models.size(), 1U);
+  const std::vector<ProviderKey> own = {{"bedrock", {"AWS_ACCESS_KEY_ID"}, true}};
+  const Loaded halves = settings_from_environment(own, environment_of({{"AWS_ACCESS_KEY_ID", "x"}}));
+  ASSERT_NE(halves.settings, nullptr);
+  ASSERT_EQ(halves.settings->models.size(), 1U);
+  EXPECT_TRUE(halves.settings->models[0].api_key.empty()) << "half of a pair is no api_key";
   const Loaded none = settings_from_environment(providers, environment_of({}));
   ASSERT_NE(none.settings, nullptr);
   EXPECT_TRUE(none.settings->models.empty());
+}
+
+TEST(Settings, WhatIsNoSecretOfAProviderIsPrinted) {
+  const Loaded loaded = load_text(
+      "model_list:\n  - model_name: a\n    litellm_params: {model: bedrock/a, aws_region_name: eu-central-1, "
+      "aws_secret_access_key: hidden-text, vertex_credentials: hidden-text, azure_ad_token: hidden-text}\n",
+      options_with());
+  ASSERT_NE(loaded.settings, nullptr);
+  const std::string printed = to_yaml(*loaded.settings);
+  EXPECT_NE(printed.find("aws_region_name: \"eu-central-1\""), std::string::npos) << printed;
+  EXPECT_EQ(printed.find("hidden-text"), std::string::npos) << printed;
 }
 
 TEST(Settings, WhatIsPrintedLoadsAgain) {

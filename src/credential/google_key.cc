@@ -55,7 +55,8 @@ Result<GoogleKey> external_account(const json::Value& root, GoogleKey key) {
 
 Result<GoogleKey> parse_google_key(std::string_view json) {
   json::Document document;
-  if (!document.parse(json) || !document.root().is(json::Kind::Object)) return broken("is no JSON object");
+  if (!document.parse(json) || !document.root().is(json::Kind::Object))
+    return broken("is no JSON object: vertex_credentials takes a credential file's JSON, or its path");
   const json::Value root = document.root();
   const std::string type = text_of(root, "type");
   GoogleKey key;

@@ -93,7 +93,7 @@ TEST(GoogleKey, NamesWhatIsMissingAndNoValue) {
     const char* why;
   };
   const Case cases[] = {
-      {"nonsense", "is no JSON object"},
+      {"nonsense", "is no JSON object: vertex_credentials takes a credential file's JSON, or its path"},
       {R"({"type":"service_account","client_email":"a@b"})", "lacks private_key"},
       {R"({"type":"service_account","private_key":"SECRET"})", "lacks client_email"},
       {R"({"type":"authorized_user","client_id":"a","client_secret":"SECRET"})", "lacks refresh_token"},
@@ -228,7 +228,8 @@ TEST(Google, ErrorsSayWhatToDoAndQuoteNoSecret) {
       "litellm.ServiceUnavailableError: VertexAIException - the token server cannot be reached; the gateway's log "
       "says why");
   EXPECT_EQ(token_of(google_credential(with("/nonexistent/key.json"))),
-            "litellm.AuthenticationError: VertexAIException - a file of the credential cannot be read");
+            "litellm.AuthenticationError: VertexAIException - a file of the credential cannot be read; the gateway's "
+            "log names it");
   EXPECT_EQ(
       token_of(google_credential(with(""))),
       "litellm.AuthenticationError: VertexAIException - the gateway has no Google credential: set "

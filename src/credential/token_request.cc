@@ -96,12 +96,16 @@ std::optional<std::int64_t> seconds_of(const json::Value& value) {
 
 Result<std::string> file_text(const std::string& label, const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) return refuse(label, "a file of the credential cannot be read", path + ": " + std::strerror(errno));
+  if (!file)
+    return refuse(label, "a file of the credential cannot be read; the gateway's log names it",
+                  path + ": " + std::strerror(errno));
   std::string text(kFileBytesMax + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(file.gcount()));
-  if (file.bad() || text.empty()) return refuse(label, "a file of the credential is empty or cannot be read", path);
-  if (text.size() > kFileBytesMax) return refuse(label, "a file of the credential is longer than a mebibyte", path);
+  if (file.bad() || text.empty())
+    return refuse(label, "a file of the credential is empty or cannot be read; the gateway's log names it", path);
+  if (text.size() > kFileBytesMax)
+    return refuse(label, "a file of the credential is longer than a mebibyte; the gateway's log names it", path);
   return text;
 }
 

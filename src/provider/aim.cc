@@ -36,10 +36,9 @@ void complete_target(const AimInput& input, Target& target) {
   complete_other(input, target);
 }
 
-bool is_secret_param(std::string_view name) {
-  return name.find("key") != std::string_view::npos || name.find("token") != std::string_view::npos ||
-         name.find("secret") != std::string_view::npos || name.find("password") != std::string_view::npos ||
-         name.find("credentials") != std::string_view::npos;
+bool takes_plain_key(const Provider& provider) {
+  return provider.shape != Shape::VertexGemini && provider.shape != Shape::BedrockConverse &&
+         provider.name != "snowflake";
 }
 
 }  // namespace turnpike::provider

@@ -49,7 +49,8 @@ void complete_target(const AimInput& input, Target& target);
 /// Errors: InvalidRequest saying what to set.
 Result<std::shared_ptr<credential::CredentialSource>> own_credential(const AimInput& input);
 
-/// Whether a provider parameter of this name may never be shown ("aws_secret_access_key", "vertex_credentials").
-bool is_secret_param(std::string_view name);
+/// Whether the row's key variables hold what may stand as `api_key`; false where they name a file (Google) or half of a
+/// pair (AWS), or want a prefix in the line (Snowflake).
+bool takes_plain_key(const Provider& provider);
 
 }  // namespace turnpike::provider

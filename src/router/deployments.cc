@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "config/effective.h"
 #include "provider/aim.h"
 #include "router/router.h"
 
@@ -119,7 +120,7 @@ Deployment deployment_of(const config::ModelEntry& entry) {
   deployment.target.api_version = entry.api_version;
   deployment.target.params = entry.provider_params;
   for (const auto& [name, value] : entry.provider_params) {
-    if (provider::is_secret_param(name)) deployment.target.hidden.push_back(value);
+    if (config::is_secret_param(name)) deployment.target.hidden.push_back(value);
   }
   if (entry.default_params_json != "{}") deployment.target.default_params_json = entry.default_params_json;
   for (const auto& [name, value] : entry.extra_headers)
@@ -182,9 +183,11 @@ Status aim(Deployment& deployment, std::string_view model, const config::ModelEn
   const bool own_credential = *own_source != nullptr;
   base::Secret key = entry.api_key;
   if (key.empty()) key = base::Secret(first_set(common.environment, provider.key_variables));
-  // A server of one's own (api_base) may do without a key, unless the file names a variable for it.
-  const bool needed = !own_credential && provider.auth != provider::AuthScheme::None && !provider.self_hosted &&
-                      (entry.api_base.empty() || !entry.missing_variable.empty());
+  // A server of one's own (api_base) may do without a key, unless the file names a variable for it. Azure's customers
+  // have addresses of their own, which are no such servers.
+  const bool needed =
+      !own_credential && provider.auth != provider::AuthScheme::None && !provider.self_hosted &&
+      (entry.api_base.empty() || !entry.missing_variable.empty() || provider.shape == provider::Shape::AzureOpenAi);
   std::string variable;
   if (key.empty() && needed) {
     variable = entry.missing_variable.empty() ? joined(provider.key_variables) : entry.missing_variable;
@@ -252,12 +255,13 @@ std::optional<config::Refusal> refusal_of(const config::ModelEntry& entry, const
                                                          : entry.model.substr(0, slash);
   const std::vector<std::string> near = meant.empty() ? std::vector<std::string>() : base::nearest(meant, names, 1);
   const std::string hint = near.empty() ? "" : "did you mean " + near.front() + "? ";
+  const std::string example = near.empty() ? "openai" : near.front();
   if (custom) {
     return config::Refusal{"no provider is called \"" + meant + "\" (custom_llm_provider); " + hint +
                            "`turnpike providers` lists them"};
   }
   return config::Refusal{"no provider is known for model \"" + entry.model + "\"; " + hint +
-                         "write provider/model, for example openai/" + entry.model.substr(slash + 1)};
+                         "write provider/model, for example " + example + "/" + entry.model.substr(slash + 1)};
 }
 
 std::vector<Deployment> deployments_of(const config::Settings& settings, std::vector<Problem>& problems,
