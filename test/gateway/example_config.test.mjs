@@ -1,21 +1,26 @@
 // data/example-config.yaml, started as an estate would start it: its first provider goes dark, refusing connections or
-// taking them and never answering, and callers are served by the last resort within their deadline.
+// taking them and never answering, and the second, which speaks another dialect, serves the callers within their deadline;
+// when both are dark the last resort does.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
+import { ShapeProvider, providerKey } from '../harness/shape_provider.mjs';
 import { FakeProvider, Gateway, deployment, freePort, masterKey, root, runBinary, scene, temporaryDirectory } from '../harness/turnpike.mjs';
 
 const file = path.join(root, 'data/example-config.yaml');
 const guardrail = 'pii-mask-presidio';
 let fake;
+let claude;
 before(async () => {
   fake = await FakeProvider.start();
+  claude = await ShapeProvider.start('anthropic');
 });
 after(async () => {
   await fake?.stop();
+  await claude?.close();
 });
 
 /** The file with the one address that stands in it moved to the scripted provider; nothing else is changed. */
@@ -26,12 +31,13 @@ function config() {
   return pieces.join(fake.base());
 }
 
-/** What such an estate has in its environment; `openai` is where its first provider is. */
-const environment = (openai) => ({
+/** What such an estate has in its environment; `openai` is where its first provider is, `anthropic` the second. */
+const environment = (openai, anthropic = claude.url) => ({
   LITELLM_MASTER_KEY: masterKey,
   OPENAI_API_KEY: 'sk-openai-0123456789',
   OPENAI_BASE_URL: openai,
-  ANTHROPIC_API_KEY: 'sk-ant-0123456789',
+  ANTHROPIC_API_KEY: providerKey,
+  ANTHROPIC_BASE_URL: anthropic,
   VLLM_API_KEY: 'vllm-key-0123456789',
   REDIS_HOST: '127.0.0.1',
   LANGFUSE_PUBLIC_KEY: 'pk-lf-0123456789',
@@ -39,7 +45,7 @@ const environment = (openai) => ({
   SLACK_WEBHOOK_URL: 'http://127.0.0.1:9/hook',
 });
 
-const start = (own, openai) => Gateway.start({ config: config(), env: environment(openai), flags: ['--allow_unenforced', guardrail] }).then(own);
+const start = (own, openai, anthropic) => Gateway.start({ config: config(), env: environment(openai, anthropic), flags: ['--allow_unenforced', guardrail] }).then(own);
 
 /** Takes connections and what is sent, and says nothing. */
 async function blackHole(own) {
@@ -72,13 +78,15 @@ const headersOf = (reply) => ({
   most: reply.headers.get('x-litellm-max-retries'),
 });
 
-/** The row of an answered call, and its attempts group by group. */
-async function rowOf(gateway, reply) {
+const groups = { 'claude-opus-prod': 'claude-opus-4-7', 'llama-70b-internal': 'llama-3.1-70b-prod' };
+
+/** The row of a call that `group` answered, and its attempts group by group. */
+async function rowOf(gateway, reply, group) {
   const [row] = await gateway.rows(`request_id=${reply.headers.get('x-litellm-call-id')}`, 1);
   assert.equal(row.status, 'success');
-  assert.equal(row.model_group, 'llama-70b-internal');
+  assert.equal(row.model_group, group);
   assert.equal(row.turnpike.requested_model, 'gpt-4-prod');
-  assert.equal(row.model, 'llama-3.1-70b-prod');
+  assert.equal(row.model, groups[group]);
   assert.match(row.turnpike.marks, /fell_back/);
   return { row, attempts: row.turnpike.attempts.map((attempt) => [attempt.model_group, attempt.status, attempt.error]) };
 }
@@ -113,7 +121,7 @@ test('its guardrail is not enforced, so it starts only when that is said, and re
   );
 });
 
-test('the first provider refuses connections: three tries there, then the last resort', async () => {
+test('the first provider refuses connections: three tries there, then the second', async () => {
   await scene(
     async (own) => start(own, `http://127.0.0.1:${await freePort()}/v1`),
     async (gateway) => {
@@ -122,18 +130,21 @@ test('the first provider refuses connections: three tries there, then the last r
       const [plain, streamed] = await Promise.all([gateway.chat({ model: 'gpt-4-prod', timeout: 15 }, { key }), gateway.stream({ model: 'gpt-4-prod', num_retries: 0 }, { key })]);
       assert.ok(performance.now() - begun < 15_000, 'within the deadline');
       assert.equal(plain.status, 200, plain.text);
-      assert.equal(plain.json.model, 'llama-70b-internal');
-      assert.deepEqual(headersOf(plain), { group: 'llama-70b-internal', requested: 'gpt-4-prod', retries: '2', fallbacks: '1', most: '2' });
+      assert.equal(plain.json.model, 'claude-opus-prod');
+      assert.deepEqual(headersOf(plain), { group: 'claude-opus-prod', requested: 'gpt-4-prod', retries: '2', fallbacks: '1', most: '2' });
       const dark = ['gpt-4-prod', 0, 'upstream_connection'];
-      const { row, attempts } = await rowOf(gateway, plain);
-      assert.deepEqual(attempts, [dark, dark, dark, ['llama-70b-internal', 200, undefined]]);
+      const { row, attempts } = await rowOf(gateway, plain, 'claude-opus-prod');
+      assert.deepEqual(attempts, [dark, dark, dark, ['claude-opus-prod', 200, undefined]]);
       assert.deepEqual([row.turnpike.retries, row.turnpike.fallbacks], [2, 1]);
+      assert.deepEqual([row.custom_llm_provider, row.api_base], ['anthropic', claude.url]);
+      assert.deepEqual([row.prompt_tokens, row.completion_tokens], [40, 20]);
+      assert.deepEqual(row.metadata.additional_usage_values, { cache_creation_input_tokens: 0, cache_read_input_tokens: 8 });
 
       assert.equal(streamed.status, 200, streamed.text);
       assert.equal(streamed.events.at(-1), '[DONE]');
-      assert.deepEqual([...new Set(streamed.events.slice(0, -1).map((event) => event.model))], ['llama-70b-internal']);
-      assert.deepEqual(headersOf(streamed), { group: 'llama-70b-internal', requested: 'gpt-4-prod', retries: '0', fallbacks: '1', most: '0' });
-      assert.deepEqual((await rowOf(gateway, streamed)).attempts, [dark, ['llama-70b-internal', 200, undefined]]);
+      assert.deepEqual([...new Set(streamed.events.slice(0, -1).map((event) => event.model))], ['claude-opus-prod']);
+      assert.deepEqual(headersOf(streamed), { group: 'claude-opus-prod', requested: 'gpt-4-prod', retries: '0', fallbacks: '1', most: '0' });
+      assert.deepEqual((await rowOf(gateway, streamed, 'claude-opus-prod')).attempts, [dark, ['claude-opus-prod', 200, undefined]]);
 
       // allowed_fails is 3: with the fourth failure of a minute the provider rests, and callers lose no time on it. Three
       // more calls fail four times within one minute, wherever it turns.
@@ -146,12 +157,31 @@ test('the first provider refuses connections: three tries there, then the last r
         assert.equal(headersOf(reply).fallbacks, '1');
       }
       assert.ok(took < 400, `a resting provider is passed over, not asked for ${took} ms`);
+      assert.deepEqual(claude.faults, []);
       await gateway.stop();
     },
   );
 });
 
-test('the first provider takes connections and never answers: the last resort answers before the deadline', async () => {
+test('both are dark: the last resort keeps one of the six tries', async () => {
+  await scene(
+    async (own) => start(own, `http://127.0.0.1:${await freePort()}/v1`, `http://127.0.0.1:${await freePort()}`),
+    async (gateway) => {
+      const key = await gateway.newKey({ max_budget: 1 });
+      const reply = await gateway.chat({ model: 'gpt-4-prod' }, { key });
+      assert.equal(reply.status, 200, reply.text);
+      assert.deepEqual(headersOf(reply), { group: 'llama-70b-internal', requested: 'gpt-4-prod', retries: '3', fallbacks: '2', most: '2' });
+      const dark = (group) => [group, 0, 'upstream_connection'];
+      const { attempts } = await rowOf(gateway, reply, 'llama-70b-internal');
+      assert.deepEqual(attempts, [
+        ...Array(3).fill(dark('gpt-4-prod')), ...Array(2).fill(dark('claude-opus-prod')), ['llama-70b-internal', 200, undefined],
+      ]);
+      await gateway.stop();
+    },
+  );
+});
+
+test('the first provider takes connections and never answers: the second answers before the deadline', async () => {
   await scene(
     async (own) => {
       const hole = await blackHole(own);
@@ -168,11 +198,11 @@ test('the first provider takes connections and never answers: the last resort an
       assert.ok(took > 1000 && took < 3000, `answered after ${took} ms`);
       for (const reply of calls) {
         assert.equal(reply.status, 200, reply.text);
-        assert.deepEqual(headersOf(reply), { group: 'llama-70b-internal', requested: 'gpt-4-prod', retries: '0', fallbacks: '1', most: '2' });
-        const { attempts } = await rowOf(gateway, reply);
-        assert.deepEqual(attempts, [['gpt-4-prod', 0, 'timeout'], ['llama-70b-internal', 200, undefined]]);
+        assert.deepEqual(headersOf(reply), { group: 'claude-opus-prod', requested: 'gpt-4-prod', retries: '0', fallbacks: '1', most: '2' });
+        const { attempts } = await rowOf(gateway, reply, 'claude-opus-prod');
+        assert.deepEqual(attempts, [['gpt-4-prod', 0, 'timeout'], ['claude-opus-prod', 200, undefined]]);
       }
-      assert.equal(calls[0].json.model, 'llama-70b-internal');
+      assert.equal(calls[0].json.model, 'claude-opus-prod');
       assert.equal(calls[1].events.at(-1), '[DONE]');
       assert.equal(hole.taken(), 2);
       assert.equal(hole.open(), 0, 'nothing is left waiting at the dark provider');

@@ -90,7 +90,7 @@ test('no provider key', async () => {
       const reply = await gateway.chat({ model: 'gpt-4o' });
       assert.match(reply.text, /OPENAI_API_KEY/);
       check('no_provider_key', face(reply));
-      assert.match(gateway.stderr, /config\.yaml:\d+: gpt-4o: no API key: set OPENAI_API_KEY/, 'told at the start, too');
+      await until(() => /config\.yaml:\d+: gpt-4o: no API key: set OPENAI_API_KEY/.test(gateway.stderr), 'the start to tell it, too');
       // However often it is asked: the remedy does not hide behind a deployment that rests.
       const again = await gateway.chat({ model: 'gpt-4o' });
       assert.match(again.text, /OPENAI_API_KEY/);
@@ -249,6 +249,32 @@ test('wrong flag and --help', async () => {
   assert.match(help.stdout, /--config/);
   const version = await runBinary(['version']);
   assert.equal(version.code, 0);
+});
+
+test('the environment says which providers are served without a config file', async () => {
+  const found = async (env) => (await runBinary(['providers', '--found'], { env })).stdout.trim().split('\n').filter(Boolean);
+  const cases = [
+    [{ ANTHROPIC_API_KEY: 'k' }, ['anthropic ANTHROPIC_API_KEY os.environ/ANTHROPIC_API_KEY']],
+    [{ GEMINI_API_KEY: 'k', CO_API_KEY: 'k' }, ['cohere CO_API_KEY os.environ/CO_API_KEY', 'gemini GEMINI_API_KEY os.environ/GEMINI_API_KEY']],
+    [{ OLLAMA_API_KEY: 'k' }, ['ollama_cloud OLLAMA_API_KEY os.environ/OLLAMA_API_KEY']], // A key is for the company, not for one's own.
+    [{ AWS_ACCESS_KEY_ID: 'k', AWS_SECRET_ACCESS_KEY: 'k' }, ['bedrock AWS_ACCESS_KEY_ID']],
+    [{ AZURE_API_KEY: 'k' }, []], // Whose address?
+    [{ AZURE_API_KEY: 'k', AZURE_API_BASE: 'https://mine.openai.azure.com' }, ['azure AZURE_API_KEY os.environ/AZURE_API_KEY']],
+    [{ CLOUDFLARE_API_KEY: 'k' }, []],
+    [{ GOOGLE_APPLICATION_CREDENTIALS: '/nowhere/key.json' }, []],
+    [{ GOOGLE_APPLICATION_CREDENTIALS: '/nowhere/key.json', VERTEXAI_PROJECT: 'p' }, ['vertex_ai GOOGLE_APPLICATION_CREDENTIALS']],
+    [{ REPLICATE_API_KEY: 'k' }, []], // Not served.
+  ];
+  for (const [env, providers] of cases) assert.deepEqual(await found(env), providers, JSON.stringify(env));
+  const directory = temporaryDirectory();
+  const env = { AWS_ACCESS_KEY_ID: 'k', ANTHROPIC_API_KEY: 'k' };
+  assert.equal((await runBinary(['init', 'c.yaml'], { env, cwd: directory })).code, 0);
+  const written = fs.readFileSync(path.join(directory, 'c.yaml'), 'utf8');
+  assert.match(written, /model: "bedrock\/\*"\n +# credentials: .*AWS_ACCESS_KEY_ID/);
+  assert.match(written, /model: "anthropic\/\*"\n +api_key: os\.environ\/ANTHROPIC_API_KEY/);
+  const checked = await runBinary(['check-config', 'c.yaml'], { env: { ...env, LITELLM_MASTER_KEY: masterKey }, cwd: directory });
+  assert.equal(checked.code, 0, checked.stdout);
+  fs.rmSync(directory, { recursive: true });
 });
 
 test('without a config file the keys found in the environment become wildcard groups, named and never shown', async () => {
