@@ -101,7 +101,7 @@ struct ModelEntry {
 /// A group to go to, and the request's parameters it is asked with instead.
 struct FallbackTarget {
   std::string model;
-  std::string overrides_json;  // An object; empty: none.
+  std::string overrides_json;                                          // An object; empty: none.
   FallbackTarget(std::string model_in, std::string overrides_in = {})  // NOLINT(google-explicit-constructor)
       : model(std::move(model_in)), overrides_json(std::move(overrides_in)) {}
   FallbackTarget(const char* model_in) : model(model_in) {}  // NOLINT(google-explicit-constructor): a name will do.
