@@ -57,7 +57,7 @@ struct Encoded {
   std::unique_ptr<std::string> text;
   std::vector<std::string_view> body;
   protocol::AnswerTerms terms;
-  protocol::AnswerQuirks quirks;  // Of an answer in OpenAI's own shape.
+  protocol::AnswerQuirks quirks;       // Of an answer in OpenAI's own shape.
   std::optional<http::Origin> origin;  // Where it goes, when not to the target's own.
   // What the answer is read by, of operations that write no text.
   bool base64_vectors = false;              // What the caller wants embeddings in.
