@@ -112,7 +112,7 @@ bool in_model_info(std::string_view name) {
 }  // namespace
 
 bool is_secret_param(std::string_view name) {
-  constexpr std::string_view kWords[] = {"key", "token", "secret", "password", "credentials"};
+  constexpr std::string_view kWords[] = {"key", "token", "secret", "password", "credentials", "external_id"};
   return std::any_of(std::begin(kWords), std::end(kWords),
                      [name](std::string_view word) { return name.find(word) != std::string_view::npos; });
 }
