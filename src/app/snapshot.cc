@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <future>
+#include <limits>
 #include <sstream>
 
 #include "base/text.h"
@@ -17,8 +18,11 @@ namespace {
 constexpr std::size_t kCatalogueBytesMax = 64 * 1024 * 1024;
 constexpr std::chrono::seconds kFetchTimeout{10};
 
-double dollars(const ledger::Price& price) {
-  return static_cast<double>(price.grains()) / static_cast<double>(ledger::kGrainsPerDollar);
+/// In 1e-15 $: fine enough to tell models apart, and no bill is made of it.
+std::int64_t femto(ledger::Grains grains) {
+  constexpr ledger::Grains kGrainsPerFemto = ledger::kGrainsPerNano / 1'000'000;
+  return static_cast<std::int64_t>(
+      std::min<ledger::Grains>(grains / kGrainsPerFemto, std::numeric_limits<std::int64_t>::max()));
 }
 
 provider::Listing find_listing(std::string_view name) {
@@ -132,7 +136,7 @@ pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_pt
           static_cast<std::uint64_t>(std::max<std::int64_t>(*deployment.entry->max_input_tokens, 0));
     const ledger::Price input = own.find(ledger::PriceField::Input);
     const ledger::Price output = own.find(ledger::PriceField::Output);
-    if (input.known() && output.known()) deployment.token_cost = dollars(input) + dollars(output);
+    if (input.known() && output.known()) deployment.token_cost_femto = femto(input.grains() + output.grains());
     return std::make_shared<const ledger::Prices>(std::move(own));
   };
   std::vector<router::Problem> problems;

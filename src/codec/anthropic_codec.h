@@ -15,6 +15,7 @@ class AnthropicCodec final : public ChatCodec {
   explicit AnthropicCodec(AnthropicFrame frame) : frame_(frame) {}
 
   Error read_error(const Refusal& refusal) const override;
+  std::string_view caller_field() const override { return "anthropic-beta"; }
 
  protected:
   protocol::ParamSet supported(const EncodeInput& input) const override { return anthropic_params(input, frame_); }

@@ -78,12 +78,8 @@ class ContentReader {
 
 }  // namespace
 
-AnthropicStop anthropic_stop(std::string_view reason) {
-  struct Row {
-    std::string_view reason;
-    AnthropicStop stop;
-  };
-  static constexpr Row kRows[] = {
+StopReason anthropic_stop(std::string_view reason) {
+  static constexpr StopRow kRows[] = {
       {"end_turn", {Finish::Stop, false}},
       {"stop_sequence", {Finish::Stop, false}},
       {"tool_use", {Finish::ToolCalls, false}},
@@ -94,10 +90,7 @@ AnthropicStop anthropic_stop(std::string_view reason) {
       {"pause_turn", {Finish::Stop, true}},
   };
   if (reason.empty()) return {};
-  for (const Row& row : kRows) {
-    if (row.reason == reason) return row.stop;
-  }
-  return {Finish::Stop, true};
+  return stop_reason(reason, kRows);
 }
 
 std::string_view anthropic_tier(std::string_view tier) {
@@ -170,7 +163,7 @@ Result<ChatReply> read_anthropic_reply(const Value& root, std::string_view label
   for (const Value block : said[kContent].elements()) reader.read(block);
 
   const std::string_view reason = text(said[kStopReason]);
-  const AnthropicStop stop = anthropic_stop(reason);
+  const StopReason stop = anthropic_stop(reason);
   choice.finish = stop.finish;
   if (stop.native) choice.native_finish = reason;
   for (const std::size_t field : {kStopDetails, kContainer, kContext}) reader.native().set(kNames[field], said[field]);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "codec/stop_reason.h"
 #include "json/document.h"
 #include "protocol/chat_reply.h"
 
@@ -18,12 +19,8 @@ Result<protocol::ChatReply> read_anthropic_reply(std::string_view body, std::str
 /// The same of a parsed one. Views point into the document's text and the reply's own texts.
 Result<protocol::ChatReply> read_anthropic_reply(const json::Value& root, std::string_view label);
 
-/// What a `stop_reason` is called by OpenAI, and whether OpenAI has no word of its own for it.
-struct AnthropicStop {
-  protocol::Finish finish = protocol::Finish::None;
-  bool native = false;
-};
-AnthropicStop anthropic_stop(std::string_view reason);
+/// Of a `stop_reason`; an empty one has not ended anything.
+StopReason anthropic_stop(std::string_view reason);
 
 /// "standard" is OpenAI's "default".
 std::string_view anthropic_tier(std::string_view tier);

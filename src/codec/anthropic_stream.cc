@@ -183,7 +183,7 @@ void AnthropicEvents::delta_message(const Value& root, std::vector<ChatEvent>& o
   give("container", delta.find("container"));
   give("context_management", root.find("context_management"));
   const std::string_view reason = text(delta.find("stop_reason"));
-  const AnthropicStop stop = anthropic_stop(reason);
+  const StopReason stop = anthropic_stop(reason);
   if (stop.finish != protocol::Finish::None && !finished_) {
     finished_ = true;
     ChatEvent& finish = add(out, ChatEvent::Kind::Finish);

@@ -8,10 +8,8 @@ namespace {
 using domain::Unit;
 using json::Value;
 
-constexpr std::uint64_t kBelievedMax = 1'000'000'000;
-
 void take_count(const Value& value, std::optional<std::uint64_t>& count) {
-  if (const auto said = value.whole(); said && *said <= kBelievedMax) count = said;
+  if (const auto said = value.whole(); said && *said <= domain::kUnitCountMax) count = said;
 }
 
 }  // namespace
@@ -58,7 +56,7 @@ std::optional<domain::Usage> AnthropicUsage::said() const {
   const std::uint64_t thinking = std::min(total(kThinking), output);
   domain::Usage usage;
   const auto set = [&](Unit unit, std::uint64_t count) {
-    if (count > 0) usage.set(unit, std::min(count, kBelievedMax));
+    if (count > 0) usage.set(unit, std::min(count, domain::kUnitCountMax));
   };
   set(Unit::InputTokens, total(kInput));
   set(Unit::CachedInputTokens, total(kCacheRead));

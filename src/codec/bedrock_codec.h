@@ -10,6 +10,7 @@ namespace turnpike::codec {
 class BedrockCodec final : public ChatCodec {
  public:
   Error read_error(const Refusal& refusal) const override;
+  std::string_view caller_field() const override { return "anthropic-beta"; }
 
  protected:
   protocol::ParamSet supported(const EncodeInput& input) const override;

@@ -130,7 +130,7 @@ void BedrockEvents::take_metadata(const Value& root, std::vector<ChatEvent>& out
 void BedrockEvents::end(std::vector<ChatEvent>& out) {
   if (ended_) return;
   ended_ = true;
-  const BedrockStop stop = bedrock_stop(*stop_reason_);
+  const StopReason stop = bedrock_stop(*stop_reason_);
   ChatEvent& event = add(out, ChatEvent::Kind::Finish, 0);
   event.finish = stop.finish;
   if (stop.native) event.native_finish = *stop_reason_;

@@ -16,8 +16,6 @@ using protocol::ChatReply;
 using protocol::Finish;
 using protocol::ReplyChoice;
 
-constexpr std::uint64_t kBelievedMax = 1'000'000'000;
-
 class ReplyReader {
  public:
   explicit ReplyReader(ChatReply& reply) : reply_(reply), choice_(reply.choices.emplace_back()) {}
@@ -25,7 +23,7 @@ class ReplyReader {
   void read(const Value& root) {
     for (const Value block : root.find("output").find("message").find("content").elements()) read_block(block);
     const std::string_view reason = text(root.find("stopReason"));
-    const BedrockStop stop = bedrock_stop(reason);
+    const StopReason stop = bedrock_stop(reason);
     choice_.finish = stop.finish;
     if (stop.native) choice_.native_finish = reason;
     std::string native;
@@ -115,12 +113,8 @@ class ReplyReader {
 
 }  // namespace
 
-BedrockStop bedrock_stop(std::string_view reason) {
-  struct Row {
-    std::string_view reason;
-    BedrockStop stop;
-  };
-  static constexpr Row kRows[] = {
+StopReason bedrock_stop(std::string_view reason) {
+  static constexpr StopRow kRows[] = {
       {"end_turn", {Finish::Stop, false}},
       {"stop_sequence", {Finish::Stop, false}},
       {"tool_use", {Finish::ToolCalls, false}},
@@ -129,10 +123,7 @@ BedrockStop bedrock_stop(std::string_view reason) {
       {"guardrail_intervened", {Finish::ContentFilter, true}},
       {"content_filtered", {Finish::ContentFilter, true}},
   };
-  for (const Row& row : kRows) {
-    if (row.reason == reason) return row.stop;
-  }
-  return {Finish::Stop, true};
+  return stop_reason(reason, kRows);
 }
 
 std::optional<domain::Usage> bedrock_usage(const Value& usage) {
@@ -141,7 +132,7 @@ std::optional<domain::Usage> bedrock_usage(const Value& usage) {
   const auto count = [&](const Value& value) -> std::uint64_t {
     if (!value || value.is(Kind::Null)) return 0;
     const auto said = value.whole();
-    if (said && *said <= kBelievedMax) return *said;
+    if (said && *said <= domain::kUnitCountMax) return *said;
     believed = false;
     return 0;
   };

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "codec/stop_reason.h"
 #include "json/document.h"
 #include "protocol/chat_reply.h"
 
@@ -16,12 +17,8 @@ Result<protocol::ChatReply> read_bedrock_reply(std::string_view body, std::strin
 /// The same of a parsed one; views point into the document's text and the reply's own texts.
 Result<protocol::ChatReply> read_bedrock_reply(const json::Value& root, std::string_view label);
 
-/// What a `stopReason` is called by OpenAI, and whether OpenAI has no word of its own for it.
-struct BedrockStop {
-  protocol::Finish finish = protocol::Finish::Stop;
-  bool native = false;
-};
-BedrockStop bedrock_stop(std::string_view reason);
+/// Of a `stopReason`.
+StopReason bedrock_stop(std::string_view reason);
 
 /// A `usage` object: `inputTokens` leaves out what was read from and written to a cache; `totalTokens` is not believed.
 /// Nothing when it says nothing; zeros on both sides are said, and come back as a usage of nothing.

@@ -111,6 +111,10 @@ class Codec {
   virtual std::optional<domain::Usage> usage_of_part(std::string_view body) const = 0;
   virtual std::string text_of_part(std::string_view body) const = 0;
 
+  /// The header field of the caller's that this dialect knows and wants in `forward_fields`, a list of words; empty:
+  /// none.
+  virtual std::string_view caller_field() const { return {}; }
+
   /// The http(s) URLs in the call that this target cannot fetch itself.
   virtual std::vector<std::string> urls_to_fetch(const EncodeInput& input) const {
     static_cast<void>(input);

@@ -22,11 +22,9 @@ using protocol::ReplyChoice;
 
 namespace {
 
-constexpr std::uint64_t kBelievedMax = 1'000'000'000;
-
 std::optional<std::uint64_t> count(const Value& object, std::string_view name) {
   const auto read = object.find(name).whole();
-  if (!read || *read > kBelievedMax) return std::nullopt;
+  if (!read || *read > domain::kUnitCountMax) return std::nullopt;
   return read;
 }
 

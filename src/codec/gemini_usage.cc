@@ -13,8 +13,6 @@ using domain::Usage;
 using json::Kind;
 using json::Value;
 
-constexpr std::uint64_t kBelievedMax = 1'000'000'000;
-
 enum Said : std::size_t {
   kPrompt,
   kCandidates,
@@ -72,7 +70,7 @@ std::optional<Usage> read_gemini_usage(const Value& usage_metadata) {
   for (std::size_t i = 0; i < counts.size(); ++i) {
     if (!said[i] || said[i].is(Kind::Null)) continue;
     const auto count = said[i].whole();
-    if (!count || *count > kBelievedMax) return std::nullopt;
+    if (!count || *count > domain::kUnitCountMax) return std::nullopt;
     counts[i] = *count;
   }
   std::uint64_t prompt = counts[kPrompt] + counts[kToolUse];

@@ -19,7 +19,6 @@ using protocol::Finish;
 using protocol::ReplyChoice;
 using protocol::Texts;
 
-constexpr std::uint64_t kBelievedMax = 1'000'000'000;
 constexpr std::size_t kLineBytesMax = 4 << 20;
 
 std::string_view said(const Value& value, Texts& texts) {
@@ -30,7 +29,7 @@ std::string_view said(const Value& value, Texts& texts) {
 std::optional<domain::Usage> usage_of(const Value& root) {
   const auto count = [&root](std::string_view name) {
     const auto read = root.find(name).whole();
-    return read && *read <= kBelievedMax ? *read : 0;
+    return read && *read <= domain::kUnitCountMax ? *read : 0;
   };
   domain::Usage usage;
   usage.set(Unit::InputTokens, count("prompt_eval_count"));

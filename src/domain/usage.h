@@ -33,9 +33,12 @@ enum class Unit : std::uint8_t {
 constexpr std::size_t kUnitCount = static_cast<std::size_t>(Unit::UnbilledOutputTokens) + 1;
 std::string_view unit_name(Unit unit);
 
+/// More of anything in one call is not believed, whoever says it.
+constexpr std::uint64_t kUnitCountMax = 1'000'000'000;
+
 struct UnitCount {
   Unit unit = Unit::InputTokens;
-  std::uint64_t count = 0;  // At most 1e9; a provider that says more is not believed.
+  std::uint64_t count = 0;  // At most kUnitCountMax.
   bool operator==(const UnitCount&) const = default;
 };
 

@@ -112,7 +112,7 @@ Sum add_up(const Prices& prices, const domain::Usage& usage, const BillTerms& te
   bool anything_priced = false;
   for (const domain::UnitCount& entry : usage.counts) {
     if (entry.count == 0 || is_unbilled(entry.unit)) continue;
-    if (entry.count > kUnitCountMax) {
+    if (entry.count > domain::kUnitCountMax) {
       sum.absurd = true;
       continue;
     }

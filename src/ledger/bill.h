@@ -11,7 +11,6 @@
 namespace turnpike::ledger {
 
 constexpr std::uint64_t kFactorOne = 1'000'000'000;  // Factors are in parts per 1e9.
-constexpr std::uint64_t kUnitCountMax = 1'000'000'000;
 
 /// Circumstances of a bill beside what was used.
 struct BillTerms {

@@ -154,7 +154,7 @@ Money hold_amount_strict(const Prices& prices, const WorstCase& worst, const Bil
         if (!worst.media && (is_media(input) || is_media(output))) continue;
         domain::Usage usage;
         usage.set(input, counted);
-        usage.set(output, std::min(worst.output_cap, kUnitCountMax + 1));
+        usage.set(output, std::min(worst.output_cap, domain::kUnitCountMax + 1));
         add_own_units(usage, prices, worst.milliseconds);
         dearest = std::max(dearest, held_for(prices, usage, {service, terms.factors_ppb, {}}));
       }

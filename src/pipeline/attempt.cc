@@ -4,7 +4,7 @@
 #include "pipeline/call.h"
 #include "pipeline/counting.h"
 #include "pipeline/fetch_media.h"
-#include "protocol/openai_stream.h"
+#include "pipeline/mock.h"
 
 namespace turnpike::pipeline {
 namespace {
@@ -155,58 +155,6 @@ Task<Status> read_whole(AdmittedCall& admitted, Answer& answer, const AttemptLim
   co_return Status{};
 }
 
-Result<AnswerRef> mocked_answer(AdmittedCall& admitted, const router::DeploymentRef& deployment,
-                                std::string_view mock_json) {
-  Call& call = admitted.call;
-  if (std::optional<Error> error = protocol::mock_error(mock_json)) return failed(admitted, std::move(*error));
-  auto answer = std::make_unique<Answer>();
-  answer->deployment = deployment;
-  answer->mocked = true;
-  domain::Usage usage;
-  const protocol::StreamOptions options = stream_options(call, *deployment);
-  if (call.request.stream && domain::writes_text(call.request.operation)) {
-    answer->scratch = protocol::mock_stream(mock_json, call.shown_model, options.fallback_id, options.created_s,
-                                            call.request.include_usage, usage, call.request.operation);
-  } else {
-    answer->scratch = protocol::mock_reply(call.request.operation, mock_json, call.shown_model, options.fallback_id,
-                                           options.created_s, usage);
-    if (call.request.operation == domain::Operation::Speech) answer->content_type = "audio/mpeg";
-  }
-  answer->facts.id = options.fallback_id;
-  answer->facts.usage = usage;
-  answer->facts.finish_reason = "stop";
-  domain::Attempt& entry = current(admitted);
-  entry.status = 200;
-  entry.ended_us = base::unix_now_us();
-  call.record.marks |= domain::kMocked;
-  return answer;
-}
-
-/// The failure tests of LiteLLM's clients: they fail the first group of the plan without a provider.
-std::optional<Error> tested_failure(const protocol::CallRequest& request) {
-  Error error;
-  if (request.mock_testing_rate_limit_error) {
-    error.kind = ErrorKind::UpstreamRateLimited;
-    error.message = "litellm.RateLimitError: this is a mock rate limit error (mock_testing_rate_limit_error)";
-  } else if (request.mock_testing_context_fallbacks) {
-    error.kind = ErrorKind::UpstreamContextWindow;
-    error.message =
-        "litellm.ContextWindowExceededError: this is a mock context window error (mock_testing_context_fallbacks)";
-  } else if (request.mock_testing_content_policy_fallbacks) {
-    error.kind = ErrorKind::UpstreamContentPolicy;
-    error.message =
-        "litellm.ContentPolicyViolationError: this is a mock content policy error "
-        "(mock_testing_content_policy_fallbacks)";
-  } else if (request.mock_testing_fallbacks) {
-    error.kind = ErrorKind::UpstreamInternal;
-    error.message =
-        "litellm.InternalServerError: this is a mock failure of the first model group (mock_testing_fallbacks)";
-  } else {
-    return std::nullopt;
-  }
-  return error;
-}
-
 bool rejects_stream_options(const Error& error) {
   const bool refused = error.kind == ErrorKind::UpstreamBadRequest || error.kind == ErrorKind::UpstreamUnprocessable;
   return refused && error.message.find("stream_options") != std::string::npos;
@@ -331,30 +279,23 @@ Status check_served(const Call& call, const router::Deployment& deployment) {
   return base::fail(std::move(error));
 }
 
-/// The caller's own `anthropic-beta`, as a header line, for those who know it. Words that could not be one are left
+/// The caller's header field that the dialect asks for, as a line. Items of the list that could not be words are left
 /// out.
-std::string forwarded_betas(const Call& call, const router::Deployment& deployment) {
-  using provider::Shape;
-  constexpr std::size_t kBetasBytesMax = 1024;
-  const Shape shape = deployment.target.shape;
-  const bool knows = shape == Shape::Anthropic || shape == Shape::AnthropicVertex || shape == Shape::AnthropicBedrock ||
-                     shape == Shape::BedrockConverse;
-  if (!knows || !domain::writes_text(call.request.operation)) return {};
+std::string forwarded_field(const Call& call, std::string_view name) {
+  constexpr std::size_t kBytesMax = 1024;
   constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-  std::string line;
+  if (name.empty() || !domain::writes_text(call.request.operation)) return {};
+  std::string items;
   for (const http::Field& field : call.exchange.request().fields) {
-    if (!base::equals_ignoring_case(field.name, "anthropic-beta")) continue;
-    for (const std::string_view item : base::split(field.value, ',')) {
-      const std::string_view beta = base::trim(item);
-      if (beta.empty() || line.size() + beta.size() > kBetasBytesMax ||
-          beta.find_first_not_of(kPlain) != std::string_view::npos) {
-        continue;
-      }
-      line.append(line.empty() ? "anthropic-beta: " : ",").append(beta);
+    if (!base::equals_ignoring_case(field.name, name)) continue;
+    for (const std::string_view part : base::split(field.value, ',')) {
+      const std::string_view item = base::trim(part);
+      const bool plain = item.find_first_not_of(kPlain) == std::string_view::npos;
+      if (item.empty() || !plain || items.size() + item.size() > kBytesMax) continue;
+      items.append(items.empty() ? "" : ",").append(item);
     }
   }
-  if (!line.empty()) line += "\r\n";
-  return line;
+  return items.empty() ? items : std::string(name) + ": " + items + "\r\n";
 }
 
 /// Nothing but the word that it was filtered has come, or the whole answer says so.
@@ -399,8 +340,8 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
   input.overrides_json = stop.overrides_json;
   input.ask_usage = now.ask_usage;
   input.traceparent = traceparent;
-  const std::string betas = forwarded_betas(call, *deployment);
-  input.forward_fields = betas;
+  const std::string forwarded = forwarded_field(call, codec.caller_field());
+  input.forward_fields = forwarded;
   input.now_s = base::unix_now_us() / 1'000'000;
   if (std::vector<std::string> urls = codec.urls_to_fetch(input); !urls.empty()) {
     if (Status fetched = co_await fetch_media(call, std::move(urls), limits); !fetched) {
@@ -470,43 +411,23 @@ bool may_repeat(const Call& call) {
          !call.cancel->requested();
 }
 
-bool mocks_timeout(const Call& call, const router::Deployment& deployment) {
-  return call.request.mock_timeout || (deployment.entry && deployment.entry->mock_timeout);
-}
-
 }  // namespace
-
-bool is_mocked(const Call& call, const router::Deployment& deployment) {
-  const protocol::CallRequest& request = call.request;
-  return mocks_timeout(call, deployment) || request.mock_delay_seconds || !request.mock_response_json.empty() ||
-         !deployment.mock_response_json.empty() || (call.record.fallbacks == 0 && tested_failure(request));
-}
 
 Task<Result<AnswerRef>> attempt(AdmittedCall& admitted, const router::Pick& pick, const router::RoutePlan::Stop& stop,
                                 AttemptLimits limits) {
   Call& call = admitted.call;
   const router::DeploymentRef deployment = pick.deployment;
   begin_attempt(admitted, *deployment, stop);
-  if (call.record.fallbacks == 0) {
-    if (std::optional<Error> tested = tested_failure(call.request)) co_return failed(admitted, std::move(*tested));
-  }
-  const std::string& mock =
-      call.request.mock_response_json.empty() ? deployment->mock_response_json : call.request.mock_response_json;
-  if (call.request.mock_delay_seconds || mocks_timeout(call, *deployment)) {
-    using std::chrono::milliseconds;
-    const auto left =
-        std::max(milliseconds(0), std::chrono::duration_cast<milliseconds>(limits.deadline - base::monotonic_now()));
-    const milliseconds delay(static_cast<std::int64_t>(call.request.mock_delay_seconds.value_or(0) * 1000));
-    const bool expires = mocks_timeout(call, *deployment) || delay >= left;
-    if (!co_await call.sleep(expires ? left : delay)) co_return failed(admitted, call.cancelled());
-    if (expires) {
-      Error error;
-      error.kind = ErrorKind::Timeout;
-      error.message = "litellm.Timeout: timeout expired while the request's mock_timeout or mock_delay waited.";
-      co_return failed(admitted, std::move(error));
+  if (is_mocked(call, *deployment)) {
+    Result<AnswerRef> mocked = co_await mock_attempt(call, deployment, stream_options(call, *deployment), limits);
+    if (!mocked) co_return failed(admitted, std::move(mocked.error()));
+    if (*mocked != nullptr) {
+      domain::Attempt& entry = current(admitted);
+      entry.status = 200;
+      entry.ended_us = base::unix_now_us();
+      co_return mocked;
     }
   }
-  if (!mock.empty()) co_return mocked_answer(admitted, deployment, mock);
 
   router::Health& health = *deployment->health;
   Try now{!health.refuses_stream_options.load(std::memory_order_relaxed)};

@@ -139,9 +139,6 @@ Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, router::RoutePlan& plan
 /// What the call's plan is made from; borrows the call.
 router::Planning planning_of(Call& call);
 
-/// The attempt is answered from the request or the config and no provider is asked.
-bool is_mocked(const Call& call, const router::Deployment& deployment);
-
 /// The deployment of the next attempt, by what this call is. Waits, while time is left, where all that could answer
 /// have as many calls as they may. Errors: see router::pick; Timeout, CallerGone.
 Task<Result<router::Pick>> choose(AdmittedCall& admitted, const router::ModelGroup& group,

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "pipeline/call.h"
+#include "pipeline/mock.h"
 
 namespace turnpike::pipeline {
 namespace {

@@ -13,8 +13,6 @@ using domain::Usage;
 using json::Kind;
 using json::Value;
 
-constexpr std::uint64_t kBelievedMax = 1'000'000'000;
-
 /// Reads counts and remembers whether one was beyond belief.
 class Counts {
  public:
@@ -23,7 +21,7 @@ class Counts {
     for (const Value& value : values) {
       if (!value || value.is(Kind::Null)) continue;
       const auto count = value.whole();
-      if (!count || *count > kBelievedMax) {
+      if (!count || *count > domain::kUnitCountMax) {
         believed_ = false;
         return 0;
       }

@@ -43,10 +43,10 @@ struct Deployment {
   std::optional<double> weight;
   std::optional<double> rpm, tpm;
   std::optional<int> order;
-  std::optional<int> parallel_max;     // Calls at a time.
-  std::string region;                  // As configured; empty: unknown.
-  std::optional<double> token_cost;    // Dollars for a token of input and one of output; absent: unknown.
-  std::uint64_t input_tokens_max = 0;  // 0: unknown.
+  std::optional<int> parallel_max;               // Calls at a time.
+  std::string region;                            // As configured; empty: unknown.
+  std::optional<std::int64_t> token_cost_femto;  // 1e-15 $ for a token of input and one of output; absent: unknown.
+  std::uint64_t input_tokens_max = 0;            // 0: unknown.
   std::optional<std::chrono::milliseconds> timeout, stream_timeout;
   std::optional<int> num_retries;
   std::optional<std::chrono::milliseconds> cooldown_time;
@@ -61,7 +61,7 @@ struct Deployment {
   std::shared_ptr<const void> prices;               // ledger::Prices, made by the Pricer; router never looks inside.
 };
 /// Asks the ledger for the prices of a deployment whose model is final (a wildcard's after the captures are put in);
-/// sets what `pick` needs of them (`token_cost`, `input_tokens_max`).
+/// sets what `pick` needs of them (`token_cost_femto`, `input_tokens_max`).
 using Pricer = std::function<std::shared_ptr<const void>(Deployment&)>;
 using DeploymentRef = std::shared_ptr<const Deployment>;
 

@@ -10,7 +10,8 @@ namespace {
 constexpr double kPenaltySeconds = 1000;
 constexpr double kPenaltyHalvesUs = 10e6;
 constexpr double kPenaltyForgottenUs = 600e6;  // Less than any clock tells.
-constexpr double kUnknownCost = 10;            // 5 for each token of input and output: dearer than anything known.
+// Five dollars for each token of input and output: dearer than anything known.
+constexpr std::int64_t kUnknownCostFemto = 10'000'000'000'000'000;
 
 /// What a time-out adds: no choice while others answer, then less and less.
 double penalty(const Load& load, std::int64_t now_us) {
@@ -79,7 +80,7 @@ double score(const Deployment& deployment, const Routing& routing, const PickInp
     case Strategy::UsageBasedV2:
       return usage(deployment, load.requests, input.now_us, by_share);
     case Strategy::CostBased:
-      return deployment.token_cost.value_or(kUnknownCost);
+      return static_cast<double>(deployment.token_cost_femto.value_or(kUnknownCostFemto));
   }
   return 0;
 }

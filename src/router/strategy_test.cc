@@ -280,9 +280,9 @@ TEST(UsageBased, RpmOfVersionTwoHoldsExactlyBetweenThreads) {
 TEST(CostBased, TakesTheCheapestAndTheUnknownLast) {
   std::vector<Deployment> members;
   for (const char* id : {"a", "b", "c", "d"}) members.push_back(named(id));
-  members[1].token_cost = 3e-6;
-  members[2].token_cost = 2e-6;
-  members[3].token_cost = 2e-6;
+  members[1].token_cost_femto = 3'000'000'000;
+  members[2].token_cost_femto = 2'000'000'000;
+  members[3].token_cost_femto = 2'000'000'000;
   const ModelGroup group = group_of(std::move(members), {.strategy = Strategy::CostBased, .limits = true});
   expect_even(shares(group, {.now_us = kNow}), {"c", "d"});
   group.deployments[2]->health->cooling_until_us = kNow + kSecond;
