@@ -167,6 +167,16 @@ struct Pick {
 /// Unauthenticated (none with the tags).
 Result<Pick> pick(const ModelGroup& group, const PickInput& input);
 
+/// The group after a failure, to the same call: only whom its tags, region, length and the limits leave is looked at.
+struct Outlook {
+  std::size_t members = 0;     // Who may answer such a call, resting or not.
+  bool other_healthy = false;  // One of them is well and not tried yet;
+  bool level_left = false;     // one of those stands on a higher `order` than the one that failed.
+  bool same_healthy = false;   // The one that failed is still well.
+};
+/// `failed`: null when nobody could be picked.
+Outlook outlook(const ModelGroup& group, const PickInput& input, const Deployment* failed);
+
 /// What an attempt did to its deployment: counts, cools, ends a probe. Every pick is followed by exactly one of
 /// note_success, note_failure and note_unasked, also when the caller hung up (a failure of kind CallerGone counts
 /// nowhere).

@@ -184,6 +184,18 @@ TEST(LatencyBased, ATimeOutIsForgivenInTime) {
   expect_even(shares(group, {.now_us = kNow + 180 * kSecond}), {"a"});
 }
 
+TEST(LatencyBased, AStreamThatTimesOutInItsMiddleIsATimeOut) {
+  const ModelGroup group = plain(2, {.strategy = Strategy::LatencyBased});
+  for (std::size_t i = 0; i < 2; ++i)
+    note_first_content(*group.deployments[i], (i + 1) * 100 * kMillisecond, 10, kMinute, kNow);
+  const PickInput stream{.now_us = kNow, .stream = true};
+  expect_even(shares(group, stream), {"a"});
+  Error error;
+  error.kind = ErrorKind::Timeout;
+  note_broken(*group.deployments[0], error, 2, {}, kNow);
+  expect_even(shares(group, stream), {"b"});
+}
+
 TEST(LatencyBased, WhoOnlyEverTimesOutIsNotUnseen) {
   const ModelGroup group = plain(2, {.strategy = Strategy::LatencyBased});
   answered(group, 1, 100'000, kNow);
