@@ -19,43 +19,76 @@ enum class Served : std::uint8_t {
   Aborted,  // The other side hung up first.
 };
 
+struct TokenSums {
+  std::uint64_t calls = 0;
+  std::uint64_t prompt = 0, cached = 0, completion = 0, reasoning = 0;  // Cached and reasoning are parts.
+
+  void add(const Tokens& tokens);
+  void add(const TokenSums& other);
+};
+
+/// What calls came to: all of them, or those of one label.
+struct Statement {
+  std::uint64_t calls = 0;
+  std::uint64_t whole = 0, errors = 0, broken = 0, aborted = 0;
+  std::map<int, std::uint64_t> by_status;
+  TokenSums served;  // Of whole answers.
+  /// Of answers that broke or were hung up on: the prompt, and what of the completion had been sent. An answer of which
+  /// nothing had left is not among them.
+  TokenSums unfinished;
+
+  std::uint64_t open() const { return calls - whole - errors - broken - aborted; }
+  void add(const Statement& other);
+};
+
+/// One whole answer.
+struct ServedAnswer {
+  std::string id;
+  std::string model;
+  std::string label;
+  Tokens tokens;
+};
+
+/// The account of everything since the start or the last reset.
+struct FullStatement : Statement {
+  std::map<std::string, TokenSums, std::less<>> by_model;
+  std::map<std::string, TokenSums, std::less<>> by_key;
+  std::map<std::string, Statement, std::less<>> by_label;  // Calls without a label are not in it.
+  std::vector<ServedAnswer> answers;                       // Per I/O thread, in the order of their ends.
+
+  std::string to_json() const;
+};
+
+/// A call that has ended, as it is booked.
+struct EndedCall {
+  Served how = Served::Whole;
+  int status = 200;
+  std::string_view label;
+  std::string_view key_label;
+  std::string_view model;
+  std::string_view id;
+  Tokens tokens;
+  bool begun_answer = false;  // Something of an answer had left.
+};
+
 /// What was served, so that a ledger can be compared with it (`GET /account`).
 ///
-/// Units:     tokens of whole answers only; what broken and aborted answers had sent is not counted.
 /// Limits:    `answers_max` answers are listed one by one; 0 lists none.
-/// Threading: one shard per I/O thread, each with a lock that only `render` and `reset` contend for.
+/// Threading: one shard per I/O thread, each with a lock that only `state` and `reset` contend for.
 class Account {
  public:
   Account(std::size_t threads, std::size_t answers_max);
 
-  void began(std::size_t thread);
-  void ended(std::size_t thread, Served how, int status, std::string_view key_label, std::string_view model,
-             std::string_view id, const Tokens& tokens);
+  void began(std::size_t thread, std::string_view label);
+  void ended(std::size_t thread, const EndedCall& call);
 
-  std::string render() const;
+  FullStatement state() const;
   void reset();
 
  private:
-  struct Sums {
-    std::uint64_t calls = 0;
-    std::uint64_t prompt = 0, cached = 0, completion = 0, reasoning = 0;
-    void add(const Tokens& tokens);
-    void add(const Sums& other);
-  };
-  struct Answer {
-    std::string id;
-    std::string model;
-    Tokens tokens;
-  };
   struct alignas(64) Shard {
     mutable std::mutex mutex;
-    std::uint64_t begun = 0;
-    std::uint64_t by_end[4] = {};
-    std::map<int, std::uint64_t> by_status;
-    std::map<std::string, Sums, std::less<>> by_model;
-    std::map<std::string, Sums, std::less<>> by_key;
-    Sums all;
-    std::vector<Answer> answers;
+    FullStatement booked;
   };
   std::vector<Shard> shards_;
   std::size_t answers_max_;

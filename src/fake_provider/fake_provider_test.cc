@@ -137,17 +137,28 @@ TEST(Embeddings, AnswersEachInputInBothEncodings) {
 TEST(Account, SumsWholeAnswersOnly) {
   Account account(2, 10);
   const Tokens tokens{.prompt = 10, .cached = 4, .completion = 3, .reasoning = 1, .cut_by_limit = false};
-  for (const std::size_t thread : {0U, 1U, 1U}) account.began(thread);
-  account.ended(0, Served::Whole, 200, "k1", "m", "a", tokens);
-  account.ended(1, Served::Aborted, 499, "k1", "m", "b", tokens);
-  const std::string text = account.render();
-  EXPECT_NE(text.find(R"("calls":3,"open":1,"whole":1,"errors":0,"broken":0,"aborted":1)"), std::string::npos) << text;
+  for (const std::size_t thread : {0U, 1U, 1U, 1U}) account.began(thread, thread == 1 ? "east" : "");
+  account.ended(0, {Served::Whole, 200, "", "k1", "m", "a", tokens, true});
+  account.ended(1, {Served::Aborted, 499, "east", "k1", "m", "b", tokens, true});
+  account.ended(1, {Served::Broken, 200, "east", "k1", "m", "c", tokens, false});
+  const FullStatement state = account.state();
+  EXPECT_EQ(state.served.prompt, 10U);
+  EXPECT_EQ(state.unfinished.calls, 1U) << "of c nothing had left";
+  ASSERT_TRUE(state.by_label.contains("east"));
+  EXPECT_EQ(state.by_label.size(), 1U);
+  EXPECT_EQ(state.by_label.at("east").open(), 1U);
+  EXPECT_EQ(state.by_label.at("east").served.calls, 0U);
+  const std::string text = state.to_json();
+  EXPECT_NE(text.find(R"("calls":4,"open":1,"whole":1,"errors":0,"broken":1,"aborted":1)"), std::string::npos) << text;
   EXPECT_NE(text.find(R"("served":{"calls":1,"prompt_tokens":10,"cached_tokens":4,"completion_tokens":3)"),
             std::string::npos)
       << text;
   EXPECT_NE(text.find(R"("answers":[{"id":"a")"), std::string::npos) << text;
   account.reset();
-  EXPECT_NE(account.render().find(R"("calls":1,"open":1,"whole":0)"), std::string::npos);
+  EXPECT_EQ(account.state().calls, 1U);
+  EXPECT_EQ(account.state().open(), 1U);
+  EXPECT_EQ(account.state().by_label.at("east").open(), 1U);
+  EXPECT_EQ(account.state().whole, 0U);
 }
 
 TEST(Messages, SayInAnthropicsDialectWhatTheScriptAsks) {

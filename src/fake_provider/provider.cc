@@ -42,12 +42,13 @@ std::chrono::milliseconds ms(std::int64_t count) {
 
 /// One call being answered; makes sure that it is accounted for once, whatever way it ends.
 struct Provider::Call {
-  Call(Provider& provider, http::Exchange& exchange)
+  Call(Provider& provider, http::Exchange& exchange, std::string label_in)
       : provider_(provider),
         exchange_(exchange),
         thread(exchange.thread().index()),
+        label(std::move(label_in)),
         key(key_label(exchange.request())) {
-    provider_.account_.began(thread);
+    provider_.account_.began(thread, label);
     exchange_.on_gone([this] {
       end(Served::Aborted, 499);
       gone.fire();
@@ -63,7 +64,10 @@ struct Provider::Call {
   void end(Served how, int with_status) {
     if (ended_) return;
     ended_ = true;
-    provider_.account_.ended(thread, how, with_status, key, ask.model, id, tokens);
+    EndedCall ended{how, with_status, label, key, ask.model, id, tokens, sent_tokens >= 0};
+    if (how != Served::Whole) ended.tokens.completion = std::max<std::int64_t>(sent_tokens, 0);
+    ended.tokens.reasoning = std::min(ended.tokens.reasoning, ended.tokens.completion);
+    provider_.account_.ended(thread, ended);
   }
 
  private:
@@ -73,10 +77,12 @@ struct Provider::Call {
 
  public:
   std::size_t thread;
+  std::string label;
   std::string key;
   Ask ask;
   Tokens tokens;
   std::string id;
+  std::int64_t sent_tokens = -1;  // Of the completion; below 0: nothing of an answer has left.
   int status = 200;
   base::Signal gone;
 };
@@ -86,6 +92,28 @@ Provider::Provider(std::size_t threads, std::size_t answers_max, Script defaults
       start_script_(std::move(defaults)),
       defaults_(std::make_shared<const Script>(start_script_)),
       numbers_(threads * 8) {}
+
+void Provider::set_script(std::string_view label, Script script) {
+  const std::lock_guard lock(mutex_);
+  if (label.empty()) {
+    defaults_ = std::make_shared<const Script>(std::move(script));
+  } else {
+    scripts_.insert_or_assign(std::string(label), std::move(script));
+  }
+}
+
+void Provider::reset() {
+  account_.reset();
+  const std::lock_guard lock(mutex_);
+  failed_.clear();
+  requests_.clear();
+}
+
+Script Provider::script_of(std::string_view label) {
+  const std::lock_guard lock(mutex_);
+  const auto found = scripts_.find(label);
+  return found != scripts_.end() ? found->second : *defaults_;
+}
 
 bool Provider::fails_this_time(const Ask& ask) {
   if (ask.script.status == 0) return false;
@@ -124,12 +152,10 @@ Task<void> Provider::send_error(http::Exchange& exchange, Call& call, int status
 }
 
 Task<void> Provider::answer(http::Exchange& exchange, AskKind kind, std::string_view path_directives) {
-  Call call(*this, exchange);
-  Script script;
-  {
-    const std::lock_guard lock(mutex_);
-    script = *defaults_;
-  }
+  Script in_path;
+  static_cast<void>(apply_list(in_path, path_directives));  // What is wrong with it is said below.
+  Call call(*this, exchange, in_path.label);
+  Script script = script_of(in_path.label);
   std::string wrong;
   if (auto applied = apply_list(script, path_directives); !applied) wrong = applied.error().message;
   auto ask = parse_ask(kind, exchange.request().body, script);
@@ -258,12 +284,9 @@ Task<void> Provider::admin(http::Exchange& exchange, std::string_view path) {
   http::ReplyHead head;
   std::string body = R"({"status":"ok"})";
   if (path == "/account") {
-    body = account_.render();
+    body = account().to_json();
   } else if (path == "/account/reset" && request.method == http::Method::Post) {
-    account_.reset();
-    const std::lock_guard lock(mutex_);
-    failed_.clear();
-    requests_.clear();
+    reset();
   } else if (path == "/script" && request.method == http::Method::Post) {
     auto script = std::make_shared<Script>(start_script_);
     if (auto applied = apply_object(*script, request.body); !applied) {

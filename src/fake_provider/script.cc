@@ -51,10 +51,8 @@ struct TextDirective {
   std::string Script::* field;
 };
 constexpr TextDirective kTexts[] = {
-    {"error_code", &Script::error_code},
-    {"error_message", &Script::error_message},
-    {"id", &Script::id},
-    {"require_key", &Script::require_key},
+    {"error_code", &Script::error_code}, {"error_message", &Script::error_message}, {"id", &Script::id},
+    {"label", &Script::label},           {"require_key", &Script::require_key},
 };
 
 std::vector<std::string> words_of(std::string_view text) {

@@ -46,6 +46,7 @@ struct Script {
   bool reset = false;           // Closes without a byte.
   bool record = false;          // Keeps the request for `GET /requests`.
   std::string require_key;      // 401 for any other bearer.
+  std::string label;            // Whose script and account the call is of; in a path.
   std::string id;               // The answer's id; empty: by content and counter.
   std::vector<std::string> odd;
 
