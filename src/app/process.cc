@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "net/blocking.h"
+#include "pipeline/own_call.h"
 #include "provider/provider.h"
 
 namespace turnpike::app {
@@ -351,10 +352,12 @@ void Process::begin_drain() {
 
 void Process::stop_listening() {
   server_->stop_listening();
+  pipeline::end_own_calls(gateway_);
 }
 
 void Process::abort_calls() {
   server_->interrupt_all();
+  pipeline::end_own_calls(gateway_);
 }
 
 void Process::finish() {

@@ -31,6 +31,8 @@ inline std::chrono::milliseconds to_milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(std::min(seconds, kSecondsMax) * 1000.0));
 }
 
+struct OwnCall;
+
 /// What is known of a call before anybody has admitted it: who asks, for what, in which configuration. Lives in the
 /// frame of `serve_call`; everything below borrows it.
 struct Call {
@@ -58,9 +60,10 @@ struct Call {
   Error cancelled() const;
   /// The name the caller gets back as `model`: the one asked for, or after a fallback the group that served.
   std::string shown_model;
-  std::string region;           // Of the latest attempt's deployment, as configured.
-  codec::FetchedByUrl fetched;  // Files that the request names by URL, for targets that take bytes only.
-  std::string refusal_fields;   // Of the first provider that refused: its headers as callers see them.
+  std::string region;            // Of the latest attempt's deployment, as configured.
+  codec::FetchedByUrl fetched;   // Files that the request names by URL, for targets that take bytes only.
+  std::string refusal_fields;    // Of the first provider that refused: its headers as callers see them.
+  const OwnCall* own = nullptr;  // The gateway makes this call for itself.
 };
 
 /// What one call is expected to use, the basis of its hold.
@@ -78,6 +81,9 @@ struct AdmittedCall {
   Expectation expected;
   std::vector<ledger::AccountRef> accounts;
 };
+
+/// The whole of one call: identified, admitted, answered, recorded; whatever happens it ends with one record.
+Task<void> carry_out(Call& call, std::string_view path_model);
 
 /// Takes the hold for a plan, priced at the dearest deployment of its first group.
 /// Errors: BudgetSpent, BudgetHeld, Unavailable, InvalidRequest (no price and a budget applies).
@@ -139,10 +145,14 @@ Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, router::RoutePlan& plan
 /// What the call's plan is made from; borrows the call.
 router::Planning planning_of(Call& call);
 
-/// The deployment of the next attempt, by what this call is. Waits, while time is left, where all that could answer
-/// have as many calls as they may. Errors: see router::pick; Timeout, CallerGone.
+/// What this call is to the router: what `router::pick` and `router::outlook` go by.
+router::PickInput pick_input(const AdmittedCall& admitted, std::span<const std::string> tried);
+
+/// The deployment of the next attempt, by what this call is. Waits where all that could answer have as many calls as
+/// they may: while time is left, of which two thirds are spent while there is a fallback. Errors: see router::pick;
+/// Timeout, CallerGone.
 Task<Result<router::Pick>> choose(AdmittedCall& admitted, const router::ModelGroup& group,
-                                  std::span<const std::string> tried);
+                                  std::span<const std::string> tried, bool fallback_left = false);
 
 /// What the strategies learn: when a stream begins, and when an answer has ended and its usage is known.
 void note_first_content(const Call& call, const Answer& answer);

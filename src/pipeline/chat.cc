@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "pipeline/call.h"
+#include "pipeline/own_call.h"
 
 namespace turnpike::pipeline {
 namespace {
@@ -107,6 +108,7 @@ std::string routed_model(const Call& call) {
 }
 
 Status check_allowed(const Call& call, const std::string& model) {
+  if (call.own != nullptr) return {};  // The operator's configuration has named it.
   Status asked = account::check_model_allowed(*call.caller, call.request.model, call.snapshot->access_groups);
   if (asked || model == call.request.model) return asked;
   return account::model_allowed(*call.caller, model, call.snapshot->access_groups) ? Status{} : asked;
@@ -119,6 +121,25 @@ std::chrono::milliseconds longest_timeout(const router::RoutePlan& plan, std::ch
       timeout = std::max(timeout, deployment->timeout.value_or(timeout));
   }
   return timeout;
+}
+
+/// A call of our own: what its body says of retries, fallbacks and mocks was meant for the call it was copied from.
+void own_terms(Call& call) {
+  protocol::CallRequest& request = call.request;
+  request.num_retries.reset();
+  request.fallbacks.reset();
+  request.context_window_fallbacks.reset();
+  request.content_policy_fallbacks.reset();
+  request.max_fallbacks.reset();
+  request.disable_fallbacks = false;
+  request.mock_response_json.clear();
+  request.mock_timeout = false;
+  request.mock_delay_seconds.reset();
+  request.mock_testing_fallbacks = request.mock_testing_context_fallbacks = false;
+  request.mock_testing_content_policy_fallbacks = request.mock_testing_rate_limit_error = false;
+  if (call.own->timeout > std::chrono::milliseconds(0))
+    request.timeout_seconds = std::chrono::duration<double>(call.own->timeout).count();
+  call.record.tags = call.own->tags;
 }
 
 /// What the request says, and where it may go. Nothing is taken yet.
@@ -136,7 +157,8 @@ Result<router::RoutePlan> read_call(Call& call, std::string_view path_model) {
   call.record.tags = call.request.tags;
   call.record.tags.insert(call.record.tags.end(), call.caller->tags.begin(), call.caller->tags.end());
 
-  const std::string model = routed_model(call);
+  if (call.own != nullptr) own_terms(call);
+  const std::string model = call.own != nullptr ? call.request.model : routed_model(call);
   if (Status allowed = check_allowed(call, model); !allowed) return base::fail(std::move(allowed.error()));
   Result<router::RoutePlan> plan = router::plan(planning_of(call), model);
   if (!plan) return plan;
@@ -179,12 +201,16 @@ Status check_master_key(Call& call) {
 }
 
 Task<Status> tell(Call& call, std::string_view path_model) {
-  if (Status known = co_await identify(call); !known) co_return known;
-  if (Status allowed = check_master_key(call); !allowed) co_return allowed;
+  if (call.own == nullptr) {
+    if (Status known = co_await identify(call); !known) co_return known;
+    if (Status allowed = check_master_key(call); !allowed) co_return allowed;
+  }
   Result<router::RoutePlan> plan = read_call(call, path_model);
   if (!plan) co_return base::fail(std::move(plan.error()));
 
-  call.exchange.on_gone([cancel = call.cancel.get()] { cancel->request(); });
+  call.exchange.on_gone([&call] {
+    if (call.cancel) call.cancel->request();
+  });
   Result<AdmittedCall> admitted = co_await admit(call, *plan);
   if (!admitted) co_return base::fail(std::move(admitted.error()));
 
@@ -228,15 +254,13 @@ router::Planning planning_of(Call& call) {
           call.request,
           call.worker.groups,
           [&call](std::string_view group) {
-            return account::model_allowed(*call.caller, group, call.snapshot->access_groups);
+            return call.own != nullptr || account::model_allowed(*call.caller, group, call.snapshot->access_groups);
           },
           call.caller->disable_fallbacks};
 }
 
-Task<void> serve_call(Gateway& gateway, http::Exchange& exchange, domain::Operation operation, std::string_view route,
-                      std::string path_model) {
-  gateway.calls_open.fetch_add(1, std::memory_order_relaxed);
-  Call call(gateway, exchange, operation, route);
+Task<void> carry_out(Call& call, std::string_view path_model) {
+  call.gateway.calls_open.fetch_add(1, std::memory_order_relaxed);
   Status told;
   try {
     told = co_await tell(call, path_model);
@@ -250,8 +274,14 @@ Task<void> serve_call(Gateway& gateway, http::Exchange& exchange, domain::Operat
     if (call.record.error_text.empty()) call.record.error_text = told.error().message;
     co_await send_error(call, told.error());
   }
-  exchange.on_gone({});
+  call.exchange.on_gone({});
   close(call);
+}
+
+Task<void> serve_call(Gateway& gateway, http::Exchange& exchange, domain::Operation operation, std::string_view route,
+                      std::string path_model) {
+  Call call(gateway, exchange, operation, route);
+  co_await carry_out(call, path_model);
 }
 
 }  // namespace turnpike::pipeline

@@ -35,6 +35,8 @@ struct Snapshot {
 };
 using SnapshotRef = std::shared_ptr<const Snapshot>;
 
+class SilentExchange;
+
 /// What an I/O thread owns for itself.
 struct Worker {
   net::IoThread* thread = nullptr;
@@ -43,7 +45,8 @@ struct Worker {
   std::unique_ptr<http::Client> client;
   std::unique_ptr<account::Authenticator> authenticator;
   ledger::Estimator estimator;
-  router::GroupCache groups;  // Of `snapshot`; emptied with every swap.
+  router::GroupCache groups;               // Of `snapshot`; emptied with every swap.
+  std::vector<SilentExchange*> own_calls;  // Under way on this thread; see own_call.h.
 };
 
 /// Files that callers named by URL.
