@@ -15,23 +15,39 @@ std::int64_t ttl_of(const Call& call) {
   return std::chrono::microseconds(call.settings().router.latency_ttl).count();
 }
 
+/// A wait for a place is bounded like an attempt: while other groups wait behind this one it gets two thirds of what is
+/// left, so that a fallback still ends inside the caller's deadline.
+base::Monotonic share_of_deadline(const Call& call, bool fallback_left) {
+  if (!fallback_left) return call.deadline;
+  const base::Monotonic now = base::monotonic_now();
+  return now + (call.deadline - now) * 2 / 3;
+}
+
 }  // namespace
 
-Task<Result<router::Pick>> choose(AdmittedCall& admitted, const router::ModelGroup& group,
-                                  std::span<const std::string> tried) {
-  Call& call = admitted.call;
+router::PickInput pick_input(const AdmittedCall& admitted, std::span<const std::string> tried) {
+  const Call& call = admitted.call;
   router::PickInput input;
   input.tried = tried;
+  input.now_us = base::unix_now_us();
   input.prompt_tokens = admitted.expected.prompt_tokens;
   input.stream = call.request.flows();
   input.tags = call.record.tags;
   input.region = call.request.allowed_model_region;
+  return input;
+}
+
+Task<Result<router::Pick>> choose(AdmittedCall& admitted, const router::ModelGroup& group,
+                                  std::span<const std::string> tried, bool fallback_left) {
+  Call& call = admitted.call;
+  router::PickInput input = pick_input(admitted, tried);
+  const base::Monotonic until = share_of_deadline(call, fallback_left);
   for (;;) {
     input.now_us = base::unix_now_us();
     input.random = call.worker.thread->random().next();
     Result<router::Pick> pick = router::pick(group, input);
     if (!pick || pick->deployment) co_return pick;
-    if (base::monotonic_now() + kLookAgain >= call.deadline) {
+    if (base::monotonic_now() + kLookAgain >= until) {
       co_return base::fail(ErrorKind::Timeout,
                            "litellm.Timeout: timeout expired while the call waited for a place on model=" + group.name +
                                " (max_parallel_requests).");
