@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { after, before, test } from 'node:test';
 import { Books, nano } from '../harness/books.mjs';
+import { asksStream, bytesOf, dialects, honest } from '../harness/raw_dialects.mjs';
 import { RawProvider, events, goodReply, goodStream, role, stop, usageChunk, word } from '../harness/raw_provider.mjs';
 import { Gateway, deployment, sleep, until } from '../harness/turnpike.mjs';
 
@@ -13,6 +14,29 @@ let gateway;
 let deaf; // A listener that never accepts and whose queue is full: connecting to it never ends.
 const wakeUp = new SharedArrayBuffer(4);
 const fillers = [];
+const shapes = ['openai', 'anthropic', 'gemini', 'bedrock'];
+
+/** The slow ones of every shape: `script(turn, dialect)` after the head of a stream, or in place of a plain answer. */
+const slowOnes = {
+  silent: (turn) => turn.gone(),
+  'head-only': async (turn, dialect) => (await turn.sseHead({ 'content-type': dialect.head }), turn.gone()),
+  halting: async (turn, dialect) => (await turn.sseHead({ 'content-type': dialect.head }), await turn.chunk(bytesOf([...dialect.begin, dialect.word('one')])), turn.gone()),
+  'half-answer': async (turn, dialect) => {
+    const text = JSON.stringify(dialect.whole);
+    await turn.head(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+    await turn.write(text.slice(0, text.length / 2));
+    await turn.gone();
+  },
+  steady: async (turn, dialect) => {
+    if (!asksStream(turn.request)) return void (await sleep(900), await turn.json(200, dialect.whole));
+    await turn.sseHead({ 'content-type': dialect.head });
+    for (const event of [...dialect.begin, ...Array.from({ length: 8 }, (_, i) => dialect.word(`${i} `)), ...honest(dialect).slice(dialect.begin.length)]) {
+      await turn.chunk(event);
+      await sleep(150);
+    }
+    await turn.last();
+  },
+};
 
 before(async () => {
   provider = await RawProvider.start();
@@ -67,6 +91,15 @@ before(async () => {
   // The queue takes a few; from then on nobody gets in.
   for (let i = 0; i < 4; ++i) fillers.push(net.connect(port, '127.0.0.1').on('error', () => {}));
   model_list.push(deployment('deaf', `http://127.0.0.1:${port}/v1`));
+  for (const shape of shapes) {
+    const dialect = dialects[shape];
+    const serve = (what, url) => model_list.push(deployment(`${shape}-${what}`, undefined, { params: dialect.params(url) }));
+    for (const [what, script] of Object.entries(slowOnes)) {
+      provider.on(`${shape}-${what}`, (turn) => script(turn, dialect));
+      serve(what, `http://127.0.0.1:${provider.port}/${shape}-${what}`);
+    }
+    serve('deaf', `http://127.0.0.1:${port}`);
+  }
   gateway = await Gateway.start({
     config: {
       model_list,
@@ -120,6 +153,63 @@ for (const one of limits) {
     assert.match(row.turnpike.marks, /timeout/);
     assert.equal(nano(row.spend) > 0, Boolean(one.billed), `costs ${row.spend}`);
     await books.close(nano(row.spend));
+  });
+}
+
+/** The same limits on every shape; `begun`: content has left before it fires. */
+const shapeLimits = [
+  { what: 'deaf', limit: 'connect_timeout', seconds: 0.5 },
+  { what: 'deaf', stream: true, limit: 'connect_timeout', seconds: 0.5 },
+  { what: 'silent', limit: 'timeout', seconds: 0.4, body: { timeout: 0.4 } },
+  { what: 'half-answer', limit: 'timeout', seconds: 0.4, body: { timeout: 0.4 } },
+  { what: 'silent', stream: true, limit: 'timeout', seconds: 0.4, body: { timeout: 0.4 } },
+  { what: 'silent', stream: true, limit: 'stream_timeout', seconds: 0.3, body: { stream_timeout: 0.3 } },
+  { what: 'head-only', stream: true, limit: 'stream_timeout', seconds: 0.3, body: { stream_timeout: 0.3 } },
+  { what: 'halting', stream: true, limit: 'stream_idle_timeout', seconds: 0.6, begun: true },
+  { what: 'halting', stream: true, limit: 'timeout', seconds: 0.4, body: { timeout: 0.4 }, begun: true },
+];
+
+/** One call that runs into its limit; how late it was, in milliseconds. */
+async function runOut(books, model, one) {
+  const asked = one.stream ? books.stream({ model, ...one.body }) : books.chat({ model, ...one.body });
+  const id = books.lastId;
+  const reply = await asked;
+  const where = `${model} ${JSON.stringify(one)}: ${reply.status} ${reply.text}`;
+  assert.equal(reply.status, one.begun ? 200 : 408, where);
+  const error = one.begun ? reply.events.at(-2).error : reply.json.error;
+  if (one.begun) assert.equal(reply.events.at(-1), '[DONE]', where);
+  assert.ok(error.message.startsWith(`litellm.Timeout: ${one.limit} of ${one.seconds} s expired`), where);
+  assert.equal(error.code, '408', where);
+  const row = await books.row(id);
+  assert.match(row.turnpike.marks, /timeout/, where);
+  assert.equal(row.turnpike.attempts.length, 1, where);
+  const late = (await books.line(id)).duration_ms - one.seconds * 1000;
+  assert.ok(late > -5, `${where} ${late} ms late`);
+  return late;
+}
+
+for (const shape of shapes) {
+  test(`AC-TIME-1, AC-TIME-2: ${shape}: connect, first byte, idle and total fire at their values and say their names, streamed and not`, async () => {
+    const books = await Books.open(gateway);
+    await Promise.all(
+      shapeLimits.map(async (one) => {
+        // Any one run may be held up by a busy machine; a limit that is late is late every time.
+        let late = Infinity;
+        for (let run = 0; run < 3 && late >= 100; ++run) late = await runOut(books, `${shape}-${one.what}`, one);
+        assert.ok(late < 100, `${shape} ${JSON.stringify(one)}: ${late} ms late`);
+      }),
+    );
+    await books.close();
+  });
+
+  test(`AC-TIME-1: ${shape}: a steady slow answer outlives the first-byte and idle limits, streamed and not`, async () => {
+    const books = await Books.open(gateway);
+    const [stream, plain] = await Promise.all([books.stream({ model: `${shape}-steady`, stream_timeout: 0.4 }), books.chat({ model: `${shape}-steady`, stream_timeout: 0.4 })]);
+    assert.equal(stream.events.at(-1), '[DONE]', stream.text);
+    assert.ok(!stream.text.includes('"error"'), stream.text);
+    assert.match(stream.events.map((event) => event.choices?.[0]?.delta?.content ?? '').join(''), /^0 1 2 3 4 5 6 7 one two$/);
+    assert.equal(plain.json?.choices?.[0].message.content, 'one two', plain.text);
+    await books.close(2 * 25_000);
   });
 }
 

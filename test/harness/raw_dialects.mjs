@@ -1,11 +1,13 @@
-// Five dialects as raw bytes, for faults that a vendor's library would not commit: one honest answer each ("one two"; 11
+// Six dialects as raw bytes, for faults that a vendor's library would not commit: one honest answer each ("one two"; 11
 // prompt tokens, 7 completion tokens), taken apart into its events, and what each vendor says when it fails.
+import { events, goodReply, role, stop, usageChunk, word } from './raw_provider.mjs';
 import { frame } from './shapes/bedrock.mjs';
 
 const sse = (event, data) => Buffer.from(`${event ? `event: ${event}\n` : ''}data: ${JSON.stringify(data)}\n\n`);
 const typed = (data) => sse(data.type, data);
 const line = (data) => Buffer.from(`${JSON.stringify(data)}\n`);
 
+const openaiBusy = { error: { message: 'Rate limit reached', type: 'requests', param: null, code: 'rate_limit_exceeded' } };
 const anthropicUsage = { input_tokens: 11, output_tokens: 7 };
 const geminiUsage = { promptTokenCount: 11, candidatesTokenCount: 7, totalTokenCount: 18 };
 const bedrockUsage = { inputTokens: 11, outputTokens: 7, totalTokens: 18 };
@@ -16,9 +18,23 @@ const ollama = (more) => ({ model: 'raw', created_at: '2026-08-01T00:00:00Z', ..
 /**
  * `params(url)`: the deployment's litellm_params. `head`: the stream's content type. `begin`, `word(text)`, `end`: its events;
  * `mute`: those of `begin` that show no content. `early`: usage that the first events already say. `whole`: the answer in one
- * piece. `failure`: an event that is an error; `said(status, text)`: the body of a refusal, `busy` its 429.
+ * piece. `failure`: an event that is an error; `said(status, text)`: the body of a refusal, `busy` its 429, `throttled` the
+ * event that says the same.
  */
 export const dialects = {
+  openai: {
+    params: (url) => ({ model: 'openai/raw', api_base: `${url}/v1` }),
+    head: 'text/event-stream',
+    begin: [Buffer.from(events(role))],
+    word: (text) => Buffer.from(events(word(text))),
+    end: [Buffer.from(events(stop)), Buffer.from(events(usageChunk)), Buffer.from(events('[DONE]'))],
+    whole: JSON.parse(goodReply),
+    failure: sse('', { error: { message: 'The server had an error', type: 'server_error', param: null, code: null } }),
+    throttled: sse('', openaiBusy),
+    said: (status, message) => ({ error: { message, type: 'server_error', param: null, code: null } }),
+    busy: { body: openaiBusy, headers: { 'retry-after': '6' }, after: '6' },
+    refused: { status: 401, body: { error: { message: 'Incorrect API key provided', type: 'invalid_request_error', param: null, code: 'invalid_api_key' } } },
+  },
   anthropic: {
     params: (url) => ({ model: 'anthropic/raw', api_base: url }),
     head: 'text/event-stream',
@@ -35,6 +51,7 @@ export const dialects = {
     inputKnown: 11,
     whole: { id: 'msg_1', type: 'message', role: 'assistant', model: 'raw', content: [{ type: 'text', text: 'one two' }], stop_reason: 'end_turn', stop_sequence: null, usage: anthropicUsage },
     failure: typed({ type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } }),
+    throttled: typed({ type: 'error', error: { type: 'rate_limit_error', message: 'slow down' } }),
     said: (status, message, type = 'api_error') => ({ type: 'error', error: { type, message } }),
     busy: { body: { type: 'error', error: { type: 'rate_limit_error', message: 'slow down' } }, headers: { 'retry-after': '7' }, after: '7' },
     refused: { status: 401, body: { type: 'error', error: { type: 'authentication_error', message: 'invalid x-api-key' } } },
@@ -47,6 +64,7 @@ export const dialects = {
     end: [sse('', { candidates: [{ content: { role: 'model', parts: [{ text: '' }] }, finishReason: 'STOP', index: 0 }], usageMetadata: geminiUsage, modelVersion: 'raw', responseId: 'r1' })],
     whole: { candidates: [{ content: { role: 'model', parts: [{ text: 'one two' }] }, finishReason: 'STOP', index: 0 }], usageMetadata: geminiUsage, modelVersion: 'raw', responseId: 'r1' },
     failure: sse('', { error: { code: 503, message: 'The model is overloaded.', status: 'UNAVAILABLE' } }),
+    throttled: sse('', { error: { code: 429, message: 'Resource exhausted', status: 'RESOURCE_EXHAUSTED' } }),
     said: (status, message) => ({ error: { code: status, message, status: 'INTERNAL' } }),
     busy: {
       body: { error: { code: 429, message: 'Resource exhausted', status: 'RESOURCE_EXHAUSTED', details: [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '9s' }] } },
@@ -62,6 +80,7 @@ export const dialects = {
     end: [frame('contentBlockStop', { contentBlockIndex: 0 }), frame('messageStop', { stopReason: 'end_turn' }), frame('metadata', { usage: bedrockUsage, metrics: { latencyMs: 1 } })],
     whole: { output: { message: { role: 'assistant', content: [{ text: 'one two' }] } }, stopReason: 'end_turn', usage: bedrockUsage, metrics: { latencyMs: 1 } },
     failure: frame('modelStreamErrorException', { message: 'The model broke off' }, 'exception'),
+    throttled: frame('throttlingException', { message: 'Too many requests' }, 'exception'),
     said: (status, message) => ({ message, __type: 'InternalServerException' }),
     busy: { body: { message: 'Too many requests', __type: 'ThrottlingException' }, headers: { 'x-amzn-errortype': 'ThrottlingException' }, after: null },
     // AWS says 403 of a session that has ended: its keys are looked for once more.
