@@ -105,8 +105,8 @@ bool says_nothing(const EffectiveValue& value) {
 
 bool in_model_info(std::string_view name) {
   return name == "id" || name == "base_model" || name == "mode" || name == "max_tokens" || name == "max_input_tokens" ||
-         name == "max_output_tokens" || name == "access_groups" || name == "health_check_model" ||
-         name == "health_check_timeout";
+         name == "max_output_tokens" || name == "access_groups" || name.starts_with("health_check_") ||
+         name == "disable_background_health_check";
 }
 
 }  // namespace
@@ -162,6 +162,10 @@ EffectiveValues effective(const ModelEntry& entry) {
   out.texts("access_groups", entry.access_groups);
   out.text("health_check_model", entry.health_check_model);
   out.time("health_check_timeout", entry.health_check_timeout);
+  out.number("health_check_max_tokens", entry.health_check_max_tokens);
+  out.number("health_check_max_tokens_reasoning", entry.health_check_max_tokens_reasoning);
+  out.number("health_check_max_tokens_non_reasoning", entry.health_check_max_tokens_non_reasoning);
+  out.flag("disable_background_health_check", entry.disable_background_health_check);
   return out.take();
 }
 
@@ -210,6 +214,9 @@ EffectiveValues effective(const RouterSettings& settings) {
                            alias.hidden);
   }
   out.json("model_group_alias", aliases + "}");
+  out.flag("enable_health_check_routing", settings.enable_health_check_routing);
+  out.time("health_check_staleness_threshold", settings.health_check_staleness_threshold);
+  out.flag("health_check_ignore_transient_errors", settings.health_check_ignore_transient_errors);
   return out.take();
 }
 
@@ -254,6 +261,17 @@ EffectiveValues effective(const GeneralSettings& settings) {
   out.flag("disable_spend_logs", settings.disable_spend_logs);
   out.flag("store_prompts_in_spend_logs", settings.store_prompts_in_spend_logs);
   out.time("user_api_key_cache_ttl", settings.user_api_key_cache_ttl);
+  out.flag("background_health_checks", settings.background_health_checks);
+  out.time("health_check_interval", settings.health_check_interval);
+  out.flag("health_check_details", settings.health_check_details);
+  out.number("health_check_concurrency", settings.health_check_concurrency);
+  const AlertSettings& alerts = settings.alerts;
+  const auto seconds = [](Milliseconds time) { return static_cast<double>(time.count()) / 1000; };
+  out.time("alerting_threshold", alerts.threshold);
+  out.json("alerting_args", fmt::format("{{\"outage_alert_ttl\": {}, \"region_outage_alert_ttl\": {}, "
+                                        "\"minor_outage_alert_threshold\": {}, \"major_outage_alert_threshold\": {}}}",
+                                        seconds(alerts.outage_ttl), seconds(alerts.region_outage_ttl),
+                                        alerts.minor_outage_threshold, alerts.major_outage_threshold));
   return out.take();
 }
 
@@ -318,6 +336,7 @@ EffectiveValues effective(const TurnpikeSettings& settings) {
   out.number("media_fetch_bytes_max", settings.media_fetch_bytes_max);
   out.number("media_fetch_call_bytes_max", settings.media_fetch_call_bytes_max);
   out.time("media_fetch_timeout", settings.media_fetch_timeout);
+  out.json("health_check_budget_per_day", settings.health_check_budget_per_day.to_string());
   out.time("shutdown_grace", settings.shutdown_grace);
   out.time("termination_grace", settings.termination_grace);
   return out.take();

@@ -293,6 +293,10 @@ void read_info(Reading& reading, const Node* info, ModelEntry& entry) {
     take_into(entry.access_groups, *info, "access_groups", &Node::as_text_list);
     take_into(entry.health_check_model, *info, "health_check_model", &Node::as_text);
     entry.health_check_timeout = take(*info, "health_check_timeout", &Node::as_time);
+    entry.health_check_max_tokens = take_count(reading, *info, "health_check_max_tokens");
+    entry.health_check_max_tokens_reasoning = take_count(reading, *info, "health_check_max_tokens_reasoning");
+    entry.health_check_max_tokens_non_reasoning = take_count(reading, *info, "health_check_max_tokens_non_reasoning");
+    take_into(entry.disable_background_health_check, *info, "disable_background_health_check", &Node::as_bool);
     for (const Node::Item& item : info->items()) {
       if (item.key != "id") members.emplace_back(item.key, item.value.to_json(true));
     }

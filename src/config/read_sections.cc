@@ -256,6 +256,7 @@ RouterSettings read_router(Reading& reading) {
   take_into(settings.default_fallbacks, litellm, "default_fallbacks", &Node::as_text_list);
   take_into(settings.default_fallbacks, router, "default_fallbacks", &Node::as_text_list);
   settings.model_group_alias = read_aliases(reading);
+  read_health_check_routing(reading, settings);
   return settings;
 }
 
@@ -358,6 +359,7 @@ GeneralSettings read_general(Reading& reading) {
   take_into(settings.disable_spend_logs, section, "disable_spend_logs", &Node::as_bool);
   take_into(settings.store_prompts_in_spend_logs, section, "store_prompts_in_spend_logs", &Node::as_bool);
   take_into(settings.user_api_key_cache_ttl, section, "user_api_key_cache_ttl", &Node::as_time);
+  read_health_checks(reading, settings);
   return settings;
 }
 

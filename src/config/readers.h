@@ -46,6 +46,11 @@ std::optional<std::int64_t> take_count(Reading& reading, const Node& map, std::s
 RouterSettings read_router(Reading& reading);
 LitellmSettings read_litellm(Reading& reading);
 GeneralSettings read_general(Reading& reading);
+/// The keys of general_settings and turnpike that say how deployments are probed and what is told of them
+/// (read_health.cc).
+void read_health_checks(Reading& reading, GeneralSettings& settings);
+void read_health_check_routing(Reading& reading, RouterSettings& settings);
+void read_health_check_budget(Reading& reading, TurnpikeSettings& settings);
 TurnpikeSettings read_turnpike(Reading& reading);
 std::vector<ProviderRow> read_providers(Reading& reading);
 std::vector<ModelEntry> read_models(Reading& reading, const std::vector<ProviderRow>& providers);

@@ -137,15 +137,16 @@ bool same(const std::vector<std::pair<std::string, base::Secret>>& a,
 bool ModelEntry::operator==(const ModelEntry& other) const {
   // Where it stands in the file is no part of what it is.
   const auto plain = [](const ModelEntry& entry) {
-    return std::tie(entry.id, entry.identity, entry.model_name, entry.model, entry.custom_llm_provider,
-                    entry.missing_variable, entry.api_base, entry.api_version, entry.organization,
-                    entry.litellm_credential_name, entry.rpm, entry.tpm, entry.weight, entry.order, entry.tags,
-                    entry.region_name, entry.max_parallel_requests, entry.timeout, entry.stream_timeout,
-                    entry.num_retries, entry.cooldown_time, entry.default_params_json, entry.drop_params,
-                    entry.additional_drop_params, entry.allowed_openai_params, entry.mock_response_json,
-                    entry.mock_timeout, entry.use_litellm_proxy, entry.prices, entry.free, entry.base_model, entry.mode,
-                    entry.max_tokens, entry.max_input_tokens, entry.max_output_tokens, entry.access_groups,
-                    entry.health_check_model, entry.health_check_timeout, entry.model_info_json);
+    return std::tie(
+        entry.id, entry.identity, entry.model_name, entry.model, entry.custom_llm_provider, entry.missing_variable,
+        entry.api_base, entry.api_version, entry.organization, entry.litellm_credential_name, entry.rpm, entry.tpm,
+        entry.weight, entry.order, entry.tags, entry.region_name, entry.max_parallel_requests, entry.timeout,
+        entry.stream_timeout, entry.num_retries, entry.cooldown_time, entry.default_params_json, entry.drop_params,
+        entry.additional_drop_params, entry.allowed_openai_params, entry.mock_response_json, entry.mock_timeout,
+        entry.use_litellm_proxy, entry.prices, entry.free, entry.base_model, entry.mode, entry.max_tokens,
+        entry.max_input_tokens, entry.max_output_tokens, entry.access_groups, entry.health_check_model,
+        entry.health_check_timeout, entry.health_check_max_tokens, entry.health_check_max_tokens_reasoning,
+        entry.health_check_max_tokens_non_reasoning, entry.disable_background_health_check, entry.model_info_json);
   };
   return plain(*this) == plain(other) && api_key.reveal() == other.api_key.reveal() &&
          same(extra_headers, other.extra_headers) && same(provider_params, other.provider_params);

@@ -88,8 +88,11 @@ struct ModelEntry {
   std::optional<std::int64_t> max_input_tokens;
   std::optional<std::int64_t> max_output_tokens;
   std::vector<std::string> access_groups;
-  std::string health_check_model;
+  std::string health_check_model;  // Of a wildcard: the model it is probed with.
   std::optional<Milliseconds> health_check_timeout;
+  std::optional<std::int64_t> health_check_max_tokens, health_check_max_tokens_reasoning;
+  std::optional<std::int64_t> health_check_max_tokens_non_reasoning;
+  bool disable_background_health_check = false;
   std::string model_info_json;  // The whole model_info with `id`, for /model/info; secrets never stand in it.
 
   std::string file;
@@ -169,6 +172,9 @@ struct RouterSettings {
   std::vector<std::string> default_fallbacks;
   std::int64_t max_fallbacks = 5;
   std::vector<GroupAlias> model_group_alias;
+  bool enable_health_check_routing = false;                // A deployment whose latest probe failed is left out,
+  Milliseconds health_check_staleness_threshold{600'000};  // while the result is younger than this,
+  bool health_check_ignore_transient_errors = false;       // and was no 408 or 429.
 
   bool operator==(const RouterSettings&) const = default;
 };
@@ -192,6 +198,17 @@ struct LitellmSettings {
   bool operator==(const LitellmSettings&) const = default;
 };
 
+/// What is told of providers in trouble, and when: `alerting_threshold` and `alerting_args`.
+struct AlertSettings {
+  Milliseconds threshold{300'000};  // An answer that takes longer is too slow, a call without one hangs.
+  Milliseconds outage_ttl{60'000};  // Failures that lie further apart are no outage; the same is told once in it.
+  Milliseconds region_outage_ttl{60'000};
+  std::int64_t minor_outage_threshold = 5;
+  std::int64_t major_outage_threshold = 10;
+
+  bool operator==(const AlertSettings&) const = default;
+};
+
 /// `general_settings`.
 struct GeneralSettings {
   base::Secret master_key;    // Empty: no authentication (AC-SEC-8 decides whether that may start).
@@ -209,6 +226,11 @@ struct GeneralSettings {
   bool disable_spend_logs = false;
   bool store_prompts_in_spend_logs = false;
   Milliseconds user_api_key_cache_ttl{60'000};
+  bool background_health_checks = false;
+  Milliseconds health_check_interval{300'000};
+  bool health_check_details = true;
+  std::int64_t health_check_concurrency = 4;
+  AlertSettings alerts;
 
   bool operator==(const GeneralSettings& other) const;
 };
@@ -278,6 +300,8 @@ struct TurnpikeSettings {
   std::uint64_t media_fetch_bytes_max = 20ull << 20;
   std::uint64_t media_fetch_call_bytes_max = 50ull << 20;
   Milliseconds media_fetch_timeout{30'000};  // All of one call's.
+
+  Money health_check_budget_per_day = Money::from_nano(1'000'000'000);  // What probes may cost, all together.
 
   Milliseconds shutdown_grace{2'000};       // The listener stays open so long after SIGTERM.
   Milliseconds termination_grace{600'000};  // Running calls may finish for so long.
