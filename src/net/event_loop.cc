@@ -1,5 +1,6 @@
 #include "net/event_loop.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -157,6 +158,23 @@ int EventLoop::wait_ms() {
   return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
 }
 
+int EventLoop::wait(epoll_event* batch) {
+  if (base::simulated_now_us.load(std::memory_order_relaxed) != 0) [[unlikely]]
+    return wait_simulated(batch);
+  return ::epoll_wait(epoll_, batch, kBatchMax, wait_ms());
+}
+
+int EventLoop::wait_simulated(epoll_event* batch) {
+  const int to_next_timer = wait_ms();
+  if (to_next_timer <= 0) return ::epoll_wait(epoll_, batch, kBatchMax, to_next_timer);
+  // What was written a moment ago may still be on its way through the kernel: time stands until nothing comes.
+  pollfd arrivals{epoll_, POLLIN, 0};
+  const timespec quiet{0, 20'000};
+  if (::ppoll(&arrivals, 1, &quiet, nullptr) > 0) return ::epoll_wait(epoll_, batch, kBatchMax, 0);
+  base::simulated_now_us.fetch_add(std::int64_t{to_next_timer} * 1000, std::memory_order_relaxed);
+  return 0;
+}
+
 void EventLoop::run_ready() {
   while (!ready_.empty()) {
     resuming_.swap(ready_);
@@ -194,7 +212,7 @@ void EventLoop::run() {
     run_ready();
     if (stopping_.load()) break;
 
-    batch_count_ = ::epoll_wait(epoll_, batch, kBatchMax, wait_ms());
+    batch_count_ = wait(batch);
     now_ = base::monotonic_now();
     for (batch_next_ = 0; batch_next_ < batch_count_;) {
       const epoll_event event = batch[batch_next_++];

@@ -42,6 +42,9 @@ class Mailbox {
 /// The loop of one I/O thread: epoll with edge-triggered registrations that are made once per socket (no system call
 /// arms or disarms a wait), a timer wheel, and work posted from other threads.
 ///
+/// Simulated: while `base::simulated_now_us` is set, a loop that has nothing ready moves it to the next timer instead
+/// of
+///            waiting for it. Other threads keep real time: what they do takes no time here.
 /// Threading: `post` and `stop` from anywhere, everything else on the loop's own thread.
 class EventLoop final : public IoThread {
  public:
@@ -90,6 +93,8 @@ class EventLoop final : public IoThread {
   void run_ready();
   void run_posted();
   int wait_ms();
+  int wait(epoll_event* batch);
+  int wait_simulated(epoll_event* batch);
   std::uint64_t tick_of(base::Monotonic when) const;
 
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>(*this);

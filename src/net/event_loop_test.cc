@@ -74,6 +74,42 @@ TEST(EventLoop, TimersAreNeverEarlyAndATickOrTwoLate) {
   run(Body{});
 }
 
+/// The clocks are those of a simulation while this lives.
+struct Simulation {
+  static constexpr std::int64_t kStartUs = 1'700'000'000'000'000;
+  Simulation() { base::simulated_now_us = kStartUs; }
+  ~Simulation() { base::simulated_now_us = 0; }
+};
+
+TEST(EventLoop, ASimulationsTimeLeapsFromTimerToTimerAndStandsWhileBytesAreReady) {
+  const auto begun = std::chrono::steady_clock::now();
+  {
+    const Simulation simulation;
+    struct Body {
+      Task<void> operator()(EventLoop& loop) const {
+        Pair pair;
+        Socket socket(loop, pair.ends[0], true);
+        pair.say('a');
+        EXPECT_EQ(co_await socket.wait_for(Socket::kReadable, std::chrono::hours(1)), Wake::Ready);
+        EXPECT_EQ(base::unix_now_us(), Simulation::kStartUs) << "a byte is there: no time passes";
+        co_await loop.sleep(std::chrono::hours(10));
+        const std::int64_t slept_us = base::unix_now_us() - Simulation::kStartUs;
+        EXPECT_GE(slept_us, 36'000'000'000);
+        EXPECT_LE(slept_us, 36'000'020'000);
+        char byte = 0;
+        EXPECT_EQ(socket.read(&byte, 1).kind, Io::Kind::Bytes);
+        const base::Monotonic before = base::monotonic_now();
+        EXPECT_EQ(socket.read(&byte, 1).kind, Io::Kind::WantsRead);
+        EXPECT_EQ(co_await socket.wait_for(Socket::kReadable, milliseconds(500)), Wake::Timeout);
+        EXPECT_GE(base::monotonic_now() - before, milliseconds(500));
+        EXPECT_LE(base::monotonic_now() - before, milliseconds(520));
+      }
+    };
+    run(Body{});
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::minutes(1));
+}
+
 TEST(EventLoop, ATimerThatIsTakenBackDoesNotFire) {
   struct Body {
     Task<void> operator()(EventLoop& loop) const {
