@@ -92,24 +92,14 @@ std::vector<Fallback> fallbacks_of(Reading& reading, std::string_view key) {
 
 /// `{RateLimitErrorRetries: 3}`: a number for each class of error; `suffix` ends its keys.
 ErrorCounts read_counts(Reading& reading, const Node* map, std::string_view suffix) {
-  struct Row {
-    std::string_view name;
-    std::optional<std::int64_t> ErrorCounts::* count;
-  };
-  static constexpr std::array<Row, 6> kRows = {{{"BadRequestError", &ErrorCounts::bad_request},
-                                                {"AuthenticationError", &ErrorCounts::authentication},
-                                                {"TimeoutError", &ErrorCounts::timeout},
-                                                {"RateLimitError", &ErrorCounts::rate_limit},
-                                                {"ContentPolicyViolationError", &ErrorCounts::content_policy},
-                                                {"InternalServerError", &ErrorCounts::internal}}};
   ErrorCounts counts;
   if (map == nullptr) return counts;
   std::vector<std::string> known;
-  for (const Row& row : kRows) known.push_back(std::string(row.name) + std::string(suffix));
+  for (const base::ErrorClass& row : base::kErrorClasses) known.push_back(std::string(row.name) + std::string(suffix));
   for (const Node::Item& item : map->items()) {
     const auto at = static_cast<std::size_t>(std::find(known.begin(), known.end(), item.key) - known.begin());
-    if (at < kRows.size()) {
-      counts.*kRows[at].count = take_count(reading, *map, item.key);
+    if (at < known.size()) {
+      counts.*base::kErrorClasses[at].count = take_count(reading, *map, item.key);
       continue;
     }
     const auto near = base::nearest(item.key, known, 1);

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error_counts.h"
 #include "base/money.h"
 #include "base/result.h"
 #include "base/secret.h"
@@ -117,12 +118,7 @@ struct Fallback {
   bool operator==(const Fallback&) const = default;
 };
 
-/// A number for each class of error that retry_policy and allowed_fails_policy know; absent: the general one holds.
-struct ErrorCounts {
-  std::optional<std::int64_t> bad_request = {}, authentication = {}, timeout = {};
-  std::optional<std::int64_t> rate_limit = {}, content_policy = {}, internal = {};
-  bool operator==(const ErrorCounts&) const = default;
-};
+using base::ErrorCounts;
 
 struct GroupRetryPolicy {
   std::string model_group;

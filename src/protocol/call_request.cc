@@ -4,7 +4,7 @@
 #include <array>
 
 #include "base/text.h"
-#include "json/write.h"
+#include "protocol/field_readers.h"
 #include "protocol/key_set.h"
 
 namespace turnpike::protocol {
@@ -54,53 +54,6 @@ constexpr std::string_view kActedKeys[] = {
     "extra_body",
 };
 
-// Fields that would send a call, or what is known of it, somewhere else or under another credential (AC-SEC-6).
-constexpr std::string_view kRedirecting[] = {
-    "api_base",
-    "base_url",
-    "api_key",
-    "api_version",
-    "api_type",
-    "organization",
-    "custom_llm_provider",
-    "litellm_credential_name",
-    "user_config",
-    "model_list",
-    "extra_headers",
-    "headers",
-    "default_headers",
-    "proxy",
-    "proxies",
-    "http_proxy",
-    "https_proxy",
-    "client_id",
-    "client_secret",
-    "tenant_id",
-    "zen_api_key",
-    "region_name",
-    "callbacks",
-    "success_callback",
-    "failure_callback",
-    "callback_settings",
-    "webhook_url",
-    "slack_webhook_url",
-    "langfuse_host",
-    "langfuse_public_key",
-    "langfuse_secret",
-    "langfuse_secret_key",
-    "langsmith_api_key",
-    "langsmith_base_url",
-    "langsmith_project",
-    "gcs_bucket_name",
-    "gcs_path_service_account",
-    "arize_api_key",
-    "arize_space_key",
-    "arize_space_id",
-    "dd_site",
-    "dd_api_key",
-};
-constexpr std::string_view kRedirectingPrefixes[] = {"aws_", "vertex_", "azure_", "watsonx_"};
-
 // What the model reads or is held to: names in there are the caller's own (a tool may well have a parameter api_key).
 constexpr std::string_view kForTheModel[] = {
     "messages",        "prompt",
@@ -122,40 +75,6 @@ constexpr std::size_t kFallbacksMax = 32;
 constexpr std::size_t kTagsMax = 64;
 constexpr std::uint64_t kRetriesMax = 100;
 
-bool redirects(std::string_view key) {
-  for (const std::string_view prefix : kRedirectingPrefixes) {
-    if (key.starts_with(prefix)) return true;
-  }
-  static constexpr KeySet kSet{kRedirecting};
-  return kSet.has(key);
-}
-
-tl::unexpected<Error> refuse(std::string_view param, std::string message) {
-  Error error;
-  error.kind = ErrorKind::InvalidRequest;
-  error.message = std::move(message);
-  error.param = param;
-  return base::fail(std::move(error));
-}
-
-tl::unexpected<Error> refuse_redirect(std::string_view key) {
-  return refuse(key, "Rejected Request: " + std::string(key) + " is not allowed in request body");
-}
-
-// Looks at every depth of `value` for a redirecting field.
-Status check_redirects(const Value& value) {
-  for (const Value::Pair& pair : value.members()) {
-    const auto key = pair.key.text();
-    if (!key) return refuse("", "not valid JSON: a member name holds a broken escape");
-    if (redirects(*key)) return refuse_redirect(*key);
-    if (auto checked = check_redirects(pair.value); !checked) return checked;
-  }
-  for (const Value element : value.elements()) {
-    if (auto checked = check_redirects(element); !checked) return checked;
-  }
-  return {};
-}
-
 /// Fills a CallRequest field by field; the first fault wins.
 class Reader {
  public:
@@ -168,14 +87,7 @@ class Reader {
   Status read_tags(const Value& value, std::string_view param);
   Status read_metadata(const Value& value, std::string_view param);
   Status read_metadata_object(const Value& object, std::string_view param);
-  Status read_fallback(const Value& value, std::string_view param, std::string_view group,
-                       std::vector<RequestFallback>& fallbacks);
-  Status read_fallbacks(const Value& value, std::string_view param, std::optional<std::vector<RequestFallback>>& out);
   Status read_stream_options(const Value& value);
-  Status read_flag(const Value& value, std::string_view param, bool& out);
-  Status read_text(const Value& value, std::string_view param, std::string& out);
-  Status read_count(const Value& value, std::string_view param, std::uint64_t max, std::optional<std::uint64_t>& out);
-  Status read_seconds(const Value& value, std::string_view param, std::optional<double>& out);
 
   CallRequest& call_;
   std::string metadata_user_;  // metadata.user_id: the last place to look for an end user.
@@ -185,40 +97,6 @@ class Reader {
   std::optional<std::uint64_t> choices_;
   std::optional<double> request_timeout_;
 };
-
-Status Reader::read_flag(const Value& value, std::string_view param, bool& out) {
-  if (value.is(Kind::Null)) return {};
-  const auto flag = value.boolean();
-  if (!flag) return refuse(param, "'" + std::string(param) + "' must be true or false");
-  out = *flag;
-  return {};
-}
-
-Status Reader::read_text(const Value& value, std::string_view param, std::string& out) {
-  if (value.is(Kind::Null)) return {};
-  auto text = value.text();
-  if (!text) return refuse(param, "'" + std::string(param) + "' must be a string");
-  out = std::move(*text);
-  return {};
-}
-
-Status Reader::read_count(const Value& value, std::string_view param, std::uint64_t max,
-                          std::optional<std::uint64_t>& out) {
-  if (value.is(Kind::Null)) return {};
-  out = value.whole();
-  if (!out || *out > max) {
-    return refuse(param, "'" + std::string(param) + "' must be a whole number from 0 to " + std::to_string(max));
-  }
-  return {};
-}
-
-Status Reader::read_seconds(const Value& value, std::string_view param, std::optional<double>& out) {
-  if (value.is(Kind::Null)) return {};
-  out = value.number();
-  constexpr double kYear = 366.0 * 86400;
-  if (!out || *out < 0 || *out > kYear) return refuse(param, "'" + std::string(param) + "' must be seconds, 0 or more");
-  return {};
-}
 
 Status Reader::read_tags(const Value& value, std::string_view param) {
   if (value.is(Kind::Null)) return {};
@@ -265,63 +143,6 @@ Status Reader::read_metadata(const Value& value, std::string_view param) {
   return read_metadata_object(value, param);
 }
 
-Status Reader::read_fallback(const Value& value, std::string_view param, std::string_view group,
-                             std::vector<RequestFallback>& fallbacks) {
-  const std::string name(param);
-  if (fallbacks.size() == kFallbacksMax) {
-    return refuse(param, "'" + name + "' holds more than " + std::to_string(kFallbacksMax) + " entries");
-  }
-  RequestFallback fallback;
-  fallback.group = group;
-  if (auto model = value.text()) {
-    fallback.model = std::move(*model);
-  } else if (const auto named = value.find("model").text()) {
-    if (auto checked = check_redirects(value); !checked) return checked;
-    fallback.model = *named;
-    json::Writer writer(fallback.overrides_json);
-    writer.begin_object();
-    bool any = false;
-    for (const Value::Pair& pair : value.members()) {
-      const auto key = pair.key.text();
-      if (!key || *key == "model") continue;
-      writer.key(*key).raw(pair.value.raw());
-      any = true;
-    }
-    writer.end_object();
-    if (!any) fallback.overrides_json.clear();
-  } else {
-    return refuse(param, "each entry of '" + name + "' must be a model name or an object with 'model'");
-  }
-  fallbacks.push_back(std::move(fallback));
-  return {};
-}
-
-Status Reader::read_fallbacks(const Value& value, std::string_view param,
-                              std::optional<std::vector<RequestFallback>>& out) {
-  if (value.is(Kind::Null)) return {};
-  if (!value.is(Kind::Array)) return refuse(param, "'" + std::string(param) + "' must be a list");
-  auto& fallbacks = out.emplace();
-  for (const Value element : value.elements()) {
-    // {"gpt-4o": ["claude"]}: for one group, as a configuration writes it.
-    const bool by_group = element.is(Kind::Object) && !element.find("model");
-    if (!by_group) {
-      if (auto read = read_fallback(element, param, "", fallbacks); !read) return read;
-      continue;
-    }
-    for (const Value::Pair& pair : element.members()) {
-      const auto group = pair.key.text();
-      if (!group || !pair.value.is(Kind::Array)) {
-        return refuse(param,
-                      "each entry of '" + std::string(param) + "' must be a model name or an object with 'model'");
-      }
-      for (const Value target : pair.value.elements()) {
-        if (auto read = read_fallback(target, param, *group, fallbacks); !read) return read;
-      }
-    }
-  }
-  return {};
-}
-
 Status Reader::read_stream_options(const Value& value) {
   if (value.is(Kind::Null)) return {};
   if (!value.is(Kind::Object)) return refuse("stream_options", "'stream_options' must be an object");
@@ -339,8 +160,10 @@ Status Reader::read_field(std::string_view key, const Value& value) {
       if (key == "allowed_model_region") return read_text(value, key, call_.allowed_model_region);
       break;
     case 'c':
-      if (key == "context_window_fallbacks") return read_fallbacks(value, key, call_.context_window_fallbacks);
-      if (key == "content_policy_fallbacks") return read_fallbacks(value, key, call_.content_policy_fallbacks);
+      if (key == "context_window_fallbacks")
+        return read_fallbacks(value, key, kFallbacksMax, call_.context_window_fallbacks);
+      if (key == "content_policy_fallbacks")
+        return read_fallbacks(value, key, kFallbacksMax, call_.content_policy_fallbacks);
       break;
     case 'd':
       if (key == "disable_fallbacks") return read_flag(value, key, call_.disable_fallbacks);
@@ -353,7 +176,7 @@ Status Reader::read_field(std::string_view key, const Value& value) {
       }
       break;
     case 'f':
-      if (key == "fallbacks") return read_fallbacks(value, key, call_.fallbacks);
+      if (key == "fallbacks") return read_fallbacks(value, key, kFallbacksMax, call_.fallbacks);
       break;
     case 'l':
       if (key == "litellm_metadata") return read_metadata(value, key);

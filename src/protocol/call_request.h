@@ -10,22 +10,17 @@
 #include "base/result.h"
 #include "domain/call_record.h"
 #include "domain/measures.h"
+#include "domain/routing_wishes.h"
 #include "json/scan.h"
 #include "protocol/multipart.h"
 
 namespace turnpike::protocol {
 
-/// One entry of a request's own `fallbacks`: a group and the parameters that replace the request's. Written as in a
-/// configuration, `{"gpt-4o": ["claude"]}`, it names the group it is for.
-struct RequestFallback {
-  std::string model;
-  std::string overrides_json = {};  // An object without `model`; empty: none.
-  std::string group = {};           // Empty: whichever the call asks for.
-};
+using RequestFallback = domain::FallbackWish;
 
 /// What the caller's bytes say that we act on: the ranges of those fields and their values. The body itself is never
 /// rebuilt; `ChatRequest` will be decoded from it on first need (another dialect, a guardrail).
-struct CallRequest {
+struct CallRequest : domain::RoutingWishes {
   domain::Operation operation = domain::Operation::Chat;
   std::string_view body;  // The exchange's, or of a form its fields as JSON; padded.
   json::Scan scan;
@@ -48,12 +43,7 @@ struct CallRequest {
   domain::Measures measures;         // Of operations that write no text.
   std::string spend_logs_metadata_json;
 
-  // Fields that are ours and never leave: read here, cut from what goes upstream.
-  std::optional<std::uint64_t> num_retries;
-  std::optional<double> timeout_seconds;
-  std::optional<double> stream_timeout_seconds;
-  std::optional<std::vector<RequestFallback>> fallbacks, context_window_fallbacks, content_policy_fallbacks;
-  std::optional<std::uint64_t> max_fallbacks;
+  // Fields that are ours and never leave, like the wishes: read here, cut from what goes upstream.
   bool disable_fallbacks = false;
   std::string mock_response_json;  // String or object as JSON text; empty: none.
   bool mock_timeout = false;
