@@ -1,4 +1,4 @@
-// What a provider of another dialect may do wrong, over real sockets: a table of breaks for each of five dialects, and what a
+// What a provider of another dialect may do wrong, over real sockets: a table of breaks for each of six dialects, and what a
 // caller of OpenAI's shape then gets (AC-ERR, AC-FALL, AC-COOL, AC-DISC, AC-TIME). After each test the books must be right.
 import assert from 'node:assert/strict';
 import http from 'node:http';
@@ -73,7 +73,23 @@ const stages = {
     billed: () => true,
   },
   plain_before_head: { plain: true, script: async () => {} },
+  plain_half: {
+    plain: true,
+    script: async (turn, dialect) => {
+      const text = JSON.stringify(dialect.whole);
+      await turn.head(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+      await turn.write(text.slice(0, -20));
+    },
+    billed: () => true,
+  },
 };
+
+/** A rate limit said in a 200, as a body and as the first event of a stream: who means it is asked for by its status. */
+const throttles = {
+  body: (turn, dialect) => turn.json(200, dialect.busy.body),
+  event: (turn, dialect) => (dialect.throttled && asksStream(turn.request) ? whole(turn, dialect, [dialect.throttled]) : turn.json(200, dialect.busy.body)),
+};
+const throttling = ['openai', 'anthropic', 'gemini', 'bedrock'];
 
 before(async () => {
   provider = await RawProvider.start();
@@ -82,12 +98,18 @@ before(async () => {
   const models = [deployment('backup', backup)];
   const fallbacks = [];
   for (const [name, dialect] of Object.entries(dialects)) {
-    const serve = (what, script, { back = false, params = {} } = {}) => {
+    // `back`: also a group with a fallback; `twice`: that group has a second such deployment; `rescue`: also a group whose second
+    // deployment answers. An id that is a group's name would pin calls to that one deployment.
+    const serve = (what, script, { back = false, twice = false, rescue = false } = {}) => {
       const group = `${name}-${what}`;
       provider.on(group, (turn, count) => script(turn, dialect, count));
-      models.push(deployment(group, undefined, { params: { ...dialect.params(url(group)), ...params }, info: { id: group } }));
+      models.push(deployment(group, undefined, { params: dialect.params(url(group)), info: { id: group } }));
+      const join = (name, id, more) => models.push(deployment(name, undefined, { params: { ...dialect.params(url(group)), ...more }, info: { id } }));
+      if (rescue) join(`${group}-rescue`, `${group}-rescue-1`, { order: 1 });
+      if (rescue) models.push(deployment(`${group}-rescue`, backup, { params: { order: 2 }, info: { id: `${group}-rescue-2` } }));
       if (!back) return;
-      models.push(deployment(`${group}-back`, undefined, { params: dialect.params(url(group)), info: { id: `${group}-back` } }));
+      join(`${group}-back`, `${group}-back-1`);
+      if (twice) join(`${group}-back`, `${group}-back-2`);
       fallbacks.push({ [`${group}-back`]: ['backup'] });
     };
     const answer = (turn) => (asksStream(turn.request) ? whole(turn, dialect, honest(dialect)) : turn.json(200, dialect.whole));
@@ -100,7 +122,10 @@ before(async () => {
     for (const [what, one] of Object.entries(early)) serve(`early-${what}`, one.script, { back: true });
     for (const [what, one] of Object.entries(late)) serve(`late-${what}`, async (turn) => (await begun(turn, dialect), await turn.sleep(30), one.end(turn, dialect)), { back: true });
     for (const [what, one] of Object.entries(plain)) serve(`plain-${what}`, one.script, { back: true });
-    for (const [what, stage] of Object.entries(stages)) serve(`gone-${what}`, async (turn) => (await stage.script(turn, dialect), turn.gone()), { back: true });
+    for (const [what, stage] of Object.entries(stages)) serve(`gone-${what}`, async (turn) => (await stage.script(turn, dialect), turn.gone()), { back: true, twice: true });
+    for (const [what, script] of Object.entries(throttles)) {
+      for (const how of ['plain', 'stream']) serve(`throttled-${what}-${how}`, script, { back: true, rescue: true });
+    }
     serve('busy', (turn) => turn.json(429, dialect.busy.body, dialect.busy.headers));
     serve('refused', (turn) => turn.json(dialect.refused.status, dialect.refused.body, dialect.refused.headers));
     serve('silent', (turn) => turn.gone(), { back: true });
@@ -173,12 +198,13 @@ for (const [name, dialect] of Object.entries(dialects)) {
       assert.equal(reply.events.at(-1), '[DONE]', where);
       const { error } = reply.events.at(-2);
       assert.ok(error?.message.startsWith('litellm.'), where);
-      if (!one.named) assert.equal(error.type, 'upstream_stream_error', where);
+      if (!one.named) assert.deepEqual([error.type, error.code], ['upstream_stream_error', '502'], where);
       assert.equal(textOf(reply.events), sentence.join(''), where);
       assert.ok(reply.events.slice(0, -2).every((each) => !each.choices?.[0]?.finish_reason), 'no invented success');
       const row = await books.row();
       assert.equal(row.status, 'failure', where);
       assert.match(row.turnpike.marks, /truncated/, where);
+      assert.equal(row.metadata.error_information.error_message, error.message, 'the reason is in the row');
       if (!(one.used && dialect.failureUsed)) {
         assert.equal(row.completion_tokens, 10, where);
         assert.match(row.turnpike.marks, /estimated/, where);
@@ -209,6 +235,33 @@ for (const [name, dialect] of Object.entries(dialects)) {
     }
     await books.close(booked);
   });
+
+  if (throttling.includes(name)) {
+    test(`${name}: AC-ERR-2: an error in a 200 has the status it speaks of, is tried again and falls back, streamed and not`, async () => {
+      const books = await Books.open(gateway);
+      let answered = 0;
+      for (const what of Object.keys(throttles)) {
+        for (const [how, ask] of Object.entries({ plain: (model, more) => books.chat({ model, ...more }), stream: (model, more) => books.stream({ model, ...more }) })) {
+          const group = `${name}-throttled-${what}-${how}`;
+          const alone = await ask(group, {});
+          const where = `${what} ${how}: ${alone.status} ${alone.text}`;
+          assert.equal(alone.status, 429, where);
+          assert.ok(alone.json.error.message.startsWith('litellm.RateLimitError: '), where);
+          const row = await books.row();
+          assert.deepEqual([row.status, row.turnpike.error_kind, nano(row.spend)], ['failure', 'upstream_rate_limited', 0], where);
+          for (const [group_, more, marks] of [[`${group}-rescue`, { num_retries: 1 }, 'retried'], [`${group}-back`, {}, 'fell_back']]) {
+            const reply = await ask(group_, more);
+            assert.equal(reply.status, 200, `${where} then ${reply.text}`);
+            assert.ok(!reply.text.includes('"error"'), reply.text);
+            assert.equal(how === 'plain' ? reply.json.choices[0].message.content : textOf(reply.events), 'one two');
+            assert.equal((await books.row()).turnpike.marks, marks, where);
+            answered += 1;
+          }
+        }
+      }
+      await books.close(answered * good);
+    });
+  }
 
   test(`${name}: AC-COOL: a 429 rests the deployment as long as the vendor says, and the caller is told`, async () => {
     const books = await Books.open(gateway);
@@ -260,7 +313,7 @@ for (const [name, dialect] of Object.entries(dialects)) {
       const books = await Books.open(gateway);
       const group = `${name}-gone-${what}`;
       const before = provider.calls('backup').length;
-      const goneAt = await hangUp(books, `${group}-back`, stage.plain ? {} : streamed, { ...stage, ready: () => until(() => provider.calls(group).length === 1, 'the call') });
+      const goneAt = await hangUp(books, `${group}-back`, { num_retries: 3, ...(stage.plain ? {} : streamed) }, { ...stage, ready: () => until(() => provider.calls(group).length === 1, 'the call') });
       const [call] = provider.calls(group);
       await until(() => call.goneAt, 'the provider to be let go', 5000);
       assert.ok(call.goneAt - goneAt < 1000, `let go after ${call.goneAt - goneAt} ms`);
@@ -271,7 +324,7 @@ for (const [name, dialect] of Object.entries(dialects)) {
       if (stage.billed?.(dialect)) {
         assert.match(row.turnpike.marks, /estimated/);
         if (stage.tokens !== undefined) assert.equal(row.completion_tokens, stage.tokens);
-        if (dialect.inputKnown) assert.equal(row.prompt_tokens, dialect.inputKnown, 'what message_start said');
+        if (dialect.inputKnown && !stage.plain) assert.equal(row.prompt_tokens, dialect.inputKnown, 'what message_start said');
         assert.equal(nano(row.spend), priceOf(row.prompt_tokens, row.completion_tokens));
       } else {
         assert.equal(nano(row.spend), 0, 'no byte of an answer, no cost');
