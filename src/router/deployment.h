@@ -17,16 +17,29 @@
 
 namespace turnpike::router {
 
+/// What the latest probe of a deployment has shown.
+enum class Checked : std::uint8_t {
+  Never,
+  Well,
+  Passing,  // A 408 or 429: trouble that passes by itself.
+  Unwell,
+};
+
 /// The shared state of one deployment: survives reload while its id stays (AC-CONF-1). Small atomics, no lock.
 struct Health {
   std::atomic<std::int64_t> cooling_until_us{0};  // Unix microseconds; past: healthy.
-  std::atomic<int> cooling_status{0};             // HTTP status that caused it.
-  std::atomic<std::uint32_t> minute{0};           // The minute the two counters below belong to.
+  std::atomic<std::int64_t> cooling_since_us{0};
+  std::atomic<int> cooling_status{0};  // HTTP status that caused it.
+  std::atomic<ErrorKind> cooling_kind{ErrorKind::Internal};
+  std::atomic<std::uint32_t> minute{0};  // The minute the two counters below belong to.
   std::atomic<std::uint32_t> calls{0};
   std::atomic<std::uint32_t> fails{0};
   std::atomic<bool> probing{false};               // One call is out to see whether it is back (AC-COOL-3).
   std::atomic<std::int64_t> probing_since_us{0};  // A probe nobody reports on is given up after `kProbeMax`.
   std::atomic<std::uint64_t> cooldowns{0};
+  std::atomic<Checked> checked{Checked::Never};
+  std::atomic<std::int64_t> checked_us{0};
+  std::atomic<bool> troubled{false};                // It was put to rest and nobody has been told yet that it is back.
   std::atomic<bool> refuses_stream_options{false};  // AC-OAI-2: remembered.
   Load load;
 };

@@ -51,16 +51,32 @@ void append_limit(std::string& out, const RoutingTable& table, std::string_view 
   });
 }
 
+std::string_view state_of(const Health& health, std::int64_t now_us) {
+  constexpr std::int64_t kMinuteUs = 60'000'000;
+  if (health.cooling_until_us.load(std::memory_order_relaxed) > now_us) return "2.0";
+  const bool current = health.minute.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(now_us / kMinuteUs);
+  return current && health.fails.load(std::memory_order_relaxed) > 0 ? "1.0" : "0.0";
+}
+
 }  // namespace
 
 void append_deployment_metrics(std::string& out, const RoutingTable& table, std::int64_t now_us) {
   if (table.groups().empty()) return;
-  append_head(out, "litellm_deployment_state", "0 healthy, 2 resting after failures.", "gauge");
+  append_head(out, "litellm_deployment_state", "0 healthy, 1 failures in this minute, 2 resting after failures.",
+              "gauge");
   each(table, [&](const Deployment& deployment) {
-    const bool cooling = deployment.health->cooling_until_us.load(std::memory_order_relaxed) > now_us;
-    append_line(out, "litellm_deployment_state", deployment, "", cooling ? "2.0" : "0.0");
+    append_line(out, "litellm_deployment_state", deployment, "", state_of(*deployment.health, now_us));
   });
   bool headed = false;
+  each(table, [&](const Deployment& deployment) {
+    const std::int64_t left_us = deployment.health->cooling_until_us.load(std::memory_order_relaxed) - now_us;
+    if (left_us <= 0) return;
+    constexpr std::string_view kName = "turnpike_deployment_cooldown_seconds";
+    if (!headed) append_head(out, kName, "How long a deployment still rests.", "gauge");
+    headed = true;
+    append_line(out, kName, deployment, "", std::to_string((left_us + 999'999) / 1'000'000) + ".0");
+  });
+  headed = false;
   each(table, [&](const Deployment& deployment) {
     const std::uint64_t times = deployment.health->cooldowns.load(std::memory_order_relaxed);
     if (times == 0) return;

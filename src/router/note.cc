@@ -30,12 +30,15 @@ int status_of(const Error& error) {
 }
 
 /// Rests for `time`, or longer if it does already.
-void cool(Health& health, std::chrono::milliseconds time, int status, std::int64_t now_us) {
+void cool(Health& health, std::chrono::milliseconds time, const Error& error, std::int64_t now_us) {
   const std::int64_t until = now_us + std::chrono::duration_cast<std::chrono::microseconds>(time).count();
   std::int64_t seen = health.cooling_until_us.load(std::memory_order_relaxed);
+  if (seen <= now_us) health.cooling_since_us.store(now_us, std::memory_order_relaxed);
   while (seen < until && !health.cooling_until_us.compare_exchange_weak(seen, until, std::memory_order_relaxed)) {
   }
-  health.cooling_status.store(status, std::memory_order_relaxed);
+  health.cooling_status.store(status_of(error), std::memory_order_relaxed);
+  health.cooling_kind.store(error.kind, std::memory_order_relaxed);
+  health.troubled.store(true, std::memory_order_relaxed);
   health.cooldowns.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -101,7 +104,7 @@ bool note_failure(const Deployment& deployment, const Error& error, std::size_t 
 
   milliseconds time = cooldown(input_of(deployment, error, group_size), policy);
   if (probe && at_fault && time == milliseconds{0}) time = policy.cooldown_time;  // Still not back.
-  if (time > milliseconds{0}) cool(health, time, status_of(error), now_us);
+  if (time > milliseconds{0}) cool(health, time, error, now_us);
   if (probe) {
     // An answer that blames the request shows that the provider works.
     if (!at_fault && base::is_upstream(error.kind)) health.cooling_until_us.store(0, std::memory_order_relaxed);
@@ -116,8 +119,27 @@ bool note_broken(const Deployment& deployment, const Error& error, std::size_t g
   note_time_out(*deployment.health, error, now_us);
   count(*deployment.health, now_us, {.calls = 0, .fails = 1});
   const std::chrono::milliseconds time = cooldown(input_of(deployment, error, group_size), policy);
-  if (time > std::chrono::milliseconds{0}) cool(*deployment.health, time, status_of(error), now_us);
+  if (time > std::chrono::milliseconds{0}) cool(*deployment.health, time, error, now_us);
   return time > std::chrono::milliseconds{0};
+}
+
+void note_check(const Deployment& deployment, const Error* error, std::int64_t now_us) {
+  Health& health = *deployment.health;
+  Checked checked = Checked::Well;
+  if (error != nullptr) {
+    const bool passing = error->kind == ErrorKind::Timeout || error->kind == ErrorKind::UpstreamTimeout ||
+                         (error->kind == ErrorKind::UpstreamRateLimited && !account_trouble(*error));
+    checked = passing ? Checked::Passing : Checked::Unwell;
+  }
+  health.checked_us.store(now_us, std::memory_order_relaxed);
+  health.checked.store(checked, std::memory_order_relaxed);
+}
+
+bool is_back(const Deployment& deployment, std::int64_t now_us) {
+  Health& health = *deployment.health;
+  if (!health.troubled.load(std::memory_order_relaxed)) return false;
+  if (health.cooling_until_us.load(std::memory_order_relaxed) > now_us) return false;
+  return health.troubled.exchange(false, std::memory_order_relaxed);
 }
 
 void note_unasked(const Deployment& deployment, bool probe) {

@@ -16,15 +16,24 @@
 #include "protocol/call_request.h"
 #include "router/decide.h"
 #include "router/deployment.h"
+#include "router/hedge.h"
 #include "router/strategy.h"
 
 namespace turnpike::router {
+
+/// A share of a group's calls is repeated on another group, off the caller's path.
+struct Mirror {
+  std::string to;
+  double share = 0;  // 0.1: every tenth call, at random.
+};
 
 struct ModelGroup {
   std::string name;
   std::vector<DeploymentRef> deployments;
   bool precise = false;  // Named by a deployment's id: taken as it is, cooling or not (spec config 2.3).
   Routing routing = {};
+  Hedge hedge = {};
+  std::vector<Mirror> mirrors = {};
 };
 using ModelGroupRef = std::shared_ptr<const ModelGroup>;
 
@@ -199,6 +208,10 @@ void note_answer(const Deployment& deployment, const AnswerFigures& figures, std
 /// The first content of a stream has come.
 void note_first_content(const Deployment& deployment, std::int64_t after_us, std::size_t window, std::int64_t ttl_us,
                         std::int64_t now_us);
+/// What a probe has shown (health_check_interval); null: it is well.
+void note_check(const Deployment& deployment, const Error* error, std::int64_t now_us);
+/// After a success: true for the first one since the deployment was put to rest, when that rest is over.
+bool is_back(const Deployment& deployment, std::int64_t now_us);
 /// The provider was not asked after all (a mocked answer, no money for the attempt).
 void note_unasked(const Deployment& deployment, bool probe);
 

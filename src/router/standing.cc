@@ -60,7 +60,29 @@ Standing standing_of_named(const Deployment& member, const PickInput& input) {
   return is_in(input.tried, member.id) ? Standing::Tried : Standing::Fresh;
 }
 
+/// Its latest probe failed a short time ago.
+bool is_unwell(const Deployment& member, const Routing& routing, std::int64_t now_us) {
+  const Health& health = *member.health;
+  const Checked checked = health.checked.load(std::memory_order_relaxed);
+  if (checked != Checked::Unwell && !(checked == Checked::Passing && routing.checks_passing)) return false;
+  return now_us - health.checked_us.load(std::memory_order_relaxed) < routing.checks_us;
+}
+
 }  // namespace
+
+void Standings::leave_out_unwell(const ModelGroup& group, std::int64_t now_us) {
+  const auto may_be_asked = [&](std::size_t i) { return of_[i] <= Standing::Full; };
+  const auto unwell = [&](std::size_t i) { return is_unwell(*group.deployments[i], group.routing, now_us); };
+  const std::size_t count = group.deployments.size();
+  std::size_t well = 0;
+  while (well < count && !(may_be_asked(well) && !unwell(well))) ++well;
+  if (well == count) return;  // Nobody would be left.
+  best_ = Standing::Untagged;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (may_be_asked(i) && unwell(i)) of_[i] = Standing::Unwell;
+    best_ = std::min(best_, of_[i]);
+  }
+}
 
 Standings::Standings(const ModelGroup& group, const PickInput& input) : of_(group.deployments.size()) {
   const TagRule rule = tag_rule(group, input);
@@ -69,6 +91,7 @@ Standings::Standings(const ModelGroup& group, const PickInput& input) : of_(grou
     of_[i] = group.precise ? standing_of_named(member, input) : standing_of(member, rule, group.routing, input);
     best_ = std::min(best_, of_[i]);
   }
+  if (group.routing.checks_us > 0 && !group.precise) leave_out_unwell(group, input.now_us);
 }
 
 Outlook outlook(const ModelGroup& group, const PickInput& input, const Deployment* failed) {

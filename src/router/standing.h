@@ -16,7 +16,8 @@
 namespace turnpike::router {
 
 /// Whether a deployment may be asked, best first. Between full and resting, a call waits for who is well.
-enum class Standing : std::uint8_t { Fresh, Tried, Full, Cooling, Spent, TooLong, Elsewhere, Untagged };
+/// Unwell is who failed its latest probe while another one may be asked.
+enum class Standing : std::uint8_t { Fresh, Tried, Full, Unwell, Cooling, Spent, TooLong, Elsewhere, Untagged };
 
 /// One value for each member; on the stack for all but huge groups. Not initialized.
 template <class T>
@@ -58,6 +59,7 @@ class Standings {
   Standing of(std::size_t i) const { return of_[i]; }
 
  private:
+  void leave_out_unwell(const ModelGroup& group, std::int64_t now_us);
   PerMember<Standing> of_;
   Standing best_ = Standing::Untagged;
 };

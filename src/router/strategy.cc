@@ -63,6 +63,10 @@ Routing routing_of(const config::RouterSettings& settings, std::string_view grou
   routing.tags_any = settings.tag_filtering_match_any;
   routing.buffer = settings.lowest_latency_buffer;
   routing.ttl_us = std::chrono::microseconds(settings.latency_ttl).count();
+  // Where classes of error have numbers of their own, failed probes count among the failures instead.
+  if (settings.enable_health_check_routing && settings.allowed_fails_policy == config::ErrorCounts{})
+    routing.checks_us = std::chrono::microseconds(settings.health_check_staleness_threshold).count();
+  routing.checks_passing = !settings.health_check_ignore_transient_errors;
   return routing;
 }
 

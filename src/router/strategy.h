@@ -30,6 +30,8 @@ struct Routing {
   bool tags_any = true;  // One tag of the request is enough; else the deployment must have all.
   double buffer = 0;     // Latency: 0.5 takes all within half above the best.
   std::int64_t ttl_us = 3'600'000'000;
+  std::int64_t checks_us = 0;   // How long the result of a probe keeps a deployment out; 0: probes decide nothing.
+  bool checks_passing = false;  // Trouble that passes keeps it out too.
 };
 Routing routing_of(const config::RouterSettings& settings, std::string_view group);
 
