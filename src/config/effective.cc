@@ -56,6 +56,14 @@ std::string json_counts(const ErrorCounts& counts) {
   return out + "}";
 }
 
+std::vector<std::string> names_of(const Affinity& affinity) {
+  std::vector<std::string> names;
+  if (affinity.prompt_caching) names.emplace_back("prompt_caching");
+  if (affinity.deployment) names.emplace_back("deployment_affinity");
+  if (affinity.session) names.emplace_back("session_affinity");
+  return names;
+}
+
 class Writer {
  public:
   void text(const char* name, const std::string& value) { add(name, value.empty() ? "null" : json_text(value)); }
@@ -141,6 +149,7 @@ EffectiveValues effective(const ModelEntry& entry) {
   out.number("order", entry.order);
   out.number("max_parallel_requests", entry.max_parallel_requests);
   out.texts("tags", entry.tags);
+  out.texts("tag_regex", entry.tag_regex);
   out.text("region_name", entry.region_name);
   out.time("timeout", entry.timeout);
   out.time("stream_timeout", entry.stream_timeout);
@@ -183,7 +192,15 @@ EffectiveValues effective(const RouterSettings& settings) {
                        static_cast<double>(settings.latency_ttl.count()) / 1000, settings.lowest_latency_buffer,
                        settings.max_latency_list_size));
   out.flag("enable_pre_call_checks", settings.enable_pre_call_checks);
-  out.json("optional_pre_call_checks", settings.enforce_model_rate_limits ? "[\"enforce_model_rate_limits\"]" : "[]");
+  std::vector<std::string> checks = names_of(settings.affinity);
+  if (settings.enforce_model_rate_limits) checks.insert(checks.begin(), "enforce_model_rate_limits");
+  out.texts("optional_pre_call_checks", checks);
+  std::string affinities = "{";
+  for (const GroupAffinity& group : settings.model_group_affinity_config) {
+    affinities += fmt::format("{}{}: {}", affinities.size() > 1 ? ", " : "", json_text(group.model_group),
+                              json_list(names_of(group.affinity)));
+  }
+  out.json("model_group_affinity_config", affinities + "}");
   out.number("default_max_parallel_requests", settings.default_max_parallel_requests);
   out.flag("enable_tag_filtering", settings.enable_tag_filtering);
   out.flag("tag_filtering_match_any", settings.tag_filtering_match_any);
@@ -277,6 +294,18 @@ EffectiveValues effective(const GeneralSettings& settings) {
 
 namespace {
 
+std::string json_sticky(const std::vector<Sticky>& rules) {
+  constexpr std::string_view kBy[] = {"key", "user", "header"};
+  std::string out = "[";
+  for (const Sticky& rule : rules) {
+    out += fmt::format("{}{{\"model_group\": {}, \"by\": \"{}\"", out.size() > 1 ? ", " : "",
+                       json_text(rule.model_group), kBy[static_cast<std::size_t>(rule.by)]);
+    if (rule.by == StickyBy::Header) out += fmt::format(", \"header\": {}", json_text(rule.header));
+    out += "}";
+  }
+  return out + "]";
+}
+
 std::string json_providers(const std::vector<ProviderRow>& rows) {
   constexpr std::string_view kShapes[] = {"openai", "anthropic", "gemini"};
   std::string out = "[";
@@ -304,6 +333,7 @@ EffectiveValues effective(const TurnpikeSettings& settings) {
   out.text("data_dir", settings.data_dir);
   out.text("journal_dir", settings.journal_dir);
   out.text("litellm_compat", settings.litellm_compat);
+  out.json("sticky", json_sticky(settings.sticky));
   out.json("providers", json_providers(settings.providers));
   out.word("ledger_durability", settings.ledger_durability, {"process", "disk"});
   out.number("journal_segment_bytes", settings.journal_segment_bytes);

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "config/readers.h"
 
 namespace turnpike::config {
 
@@ -469,7 +470,7 @@ class Checker {
   void pre_call_checks(const Node& value) {
     const auto one = [&](const Node& element) {
       const std::string name = entry_name(element);
-      if (name == "enforce_model_rate_limits") return;
+      if (name == "enforce_model_rate_limits" || affinity_named(name) != nullptr) return;
       if (name == "router_budget_limiting") {
         protects_entry(element, "router_settings.optional_pre_call_checks", name,
                        "the budget of a provider is not looked at when a deployment is chosen");

@@ -15,7 +15,6 @@ constexpr std::string_view kPython = "it names Python code, which is not run; us
 constexpr std::string_view kDatabasePool = "the embedded SQLite is used";
 constexpr std::string_view kBuckets = "files are not kept in buckets";
 constexpr std::string_view kBudget = "only the max_budget of a key is enforced";
-constexpr std::string_view kAffinity = "calls are spread by simple-shuffle";
 constexpr std::string_view kAutoRouter = "routers that choose a model are not served";
 constexpr std::string_view kSso = "there is no dashboard login";
 constexpr std::string_view kRedis = "state is kept in this process";
@@ -86,7 +85,7 @@ constexpr Key kKeys[] = {
     {"model_list[].litellm_params.cooldown_time", Time, kHonoured, ""},
     {"model_list[].litellm_params.allowed_fails", Any, kHarmless, "read from router_settings only"},
     {"model_list[].litellm_params.tags", Texts, kHonoured, ""},
-    {"model_list[].litellm_params.tag_regex", Texts, kNotYet, "deployments are not chosen by tag"},
+    {"model_list[].litellm_params.tag_regex", Texts, kHonoured, ""},
     {"model_list[].litellm_params.region_name", Text, kHonoured, ""},
     {"model_list[].litellm_params.mock_response", Any, kHonoured, ""},
     {"model_list[].litellm_params.mock_timeout", Bool, kHonoured, ""},
@@ -218,8 +217,9 @@ constexpr Key kKeys[] = {
     {"router_settings.enable_pre_call_checks", Bool, kHonoured, ""},
     {"router_settings.enable_pre_call_check", Bool, kHonoured, ""},
     {"router_settings.optional_pre_call_checks", Texts, kHonoured, ""},
-    {"router_settings.deployment_affinity_ttl_seconds", Time, kNotYet, kAffinity},
-    {"router_settings.model_group_affinity_config", Map, kNotYet, kAffinity},
+    {"router_settings.deployment_affinity_ttl_seconds", Time, kHarmless, "affinity is computed, nothing is stored"},
+    {"router_settings.model_group_affinity_config", Map, kHonoured, ""},
+    {"router_settings.model_group_affinity_config.*", Texts, kHonoured, ""},
     {"router_settings.enable_tag_filtering", Bool, kHonoured, ""},
     {"router_settings.tag_filtering_match_any", Bool, kHonoured, ""},
     {"router_settings.enable_weighted_failover", Bool, kHonoured, ""},
@@ -490,6 +490,10 @@ constexpr Key kKeys[] = {
     {"turnpike.data_dir", Text, kHonoured, ""},
     {"turnpike.journal_dir", Text, kHonoured, ""},
     {"turnpike.litellm_compat", Text, kHonoured, ""},
+    {"turnpike.sticky", List, kHonoured, ""},
+    {"turnpike.sticky[].model_group", Text, kHonoured, ""},
+    {"turnpike.sticky[].by", Text, kHonoured, ""},
+    {"turnpike.sticky[].header", Text, kHonoured, ""},
     {"turnpike.providers", List, kHonoured, ""},
     {"turnpike.providers[].name", Text, kHonoured, ""},
     {"turnpike.providers[].base_url", Text, kHonoured, ""},

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/hash.h"
+#include "base/regex.h"
 #include "base/text.h"
 #include "config/keys.h"
 #include "config/readers.h"
@@ -246,6 +247,13 @@ void read_choosing(Reading& reading, const Node& element, const Node& params, co
   entry.order = take_count(reading, params, "order");
   entry.max_parallel_requests = take_count(reading, params, "max_parallel_requests");
   take_into(entry.tags, params, "tags", &Node::as_text_list);
+  take_into(entry.tag_regex, params, "tag_regex", &Node::as_text_list);
+  for (const std::string& written : entry.tag_regex) {
+    if (const Result<base::Regex> regex = base::Regex::compile(written); !regex) {
+      reading.diagnostics.push_back(
+          params.find("tag_regex")->error(fmt::format("\"{}\" is broken: {}", written, regex.error().message)));
+    }
+  }
   take_into(entry.region_name, params, "region_name", &Node::as_text);
   entry.timeout = take(params, "request_timeout", &Node::as_time);
   if (const auto timeout = take(params, "timeout", &Node::as_time)) entry.timeout = timeout;

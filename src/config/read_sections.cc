@@ -185,7 +185,10 @@ void read_checks(Reading& reading, RouterSettings& settings) {
   for (const std::string& name :
        take(router, "optional_pre_call_checks", &Node::as_text_list).value_or(std::vector<std::string>())) {
     if (name == "enforce_model_rate_limits") settings.enforce_model_rate_limits = true;
+    if (bool Affinity::* const check = affinity_named(name)) settings.affinity.*check = true;
   }
+  if (const Node* groups = router.find("model_group_affinity_config"))
+    settings.model_group_affinity_config = read_group_affinities(reading, *groups, settings.affinity);
   settings.default_max_parallel_requests = take_count(reading, router, "default_max_parallel_requests");
   take_into(settings.enable_tag_filtering, router, "enable_tag_filtering", &Node::as_bool);
   take_into(settings.tag_filtering_match_any, router, "tag_filtering_match_any", &Node::as_bool);

@@ -127,6 +127,7 @@ TurnpikeSettings read_turnpike(Reading& reading) {
   read_health_check_budget(reading, settings);
   take_into(settings.shutdown_grace, section, "shutdown_grace", &Node::as_time);
   take_into(settings.termination_grace, section, "termination_grace", &Node::as_time);
+  settings.sticky = read_sticky(reading);
   settings.providers = read_providers(reading);
   return settings;
 }

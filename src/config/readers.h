@@ -53,6 +53,11 @@ void read_health_check_routing(Reading& reading, RouterSettings& settings);
 void read_health_check_budget(Reading& reading, TurnpikeSettings& settings);
 TurnpikeSettings read_turnpike(Reading& reading);
 std::vector<ProviderRow> read_providers(Reading& reading);
+/// The affinity that optional_pre_call_checks means by a name; null when it is none (read_affinity.cc).
+bool Affinity::* affinity_named(std::string_view name);
+/// A group that is named chooses its affinities anew, but for the prompt caches, which it can only add.
+std::vector<GroupAffinity> read_group_affinities(Reading& reading, const Node& groups, const Affinity& general);
+std::vector<Sticky> read_sticky(Reading& reading);
 std::vector<ModelEntry> read_models(Reading& reading, const std::vector<ProviderRow>& providers);
 
 /// Groups that fallbacks and aliases name but nobody serves, with the nearest name.

@@ -140,13 +140,14 @@ bool ModelEntry::operator==(const ModelEntry& other) const {
     return std::tie(
         entry.id, entry.identity, entry.model_name, entry.model, entry.custom_llm_provider, entry.missing_variable,
         entry.api_base, entry.api_version, entry.organization, entry.litellm_credential_name, entry.rpm, entry.tpm,
-        entry.weight, entry.order, entry.tags, entry.region_name, entry.max_parallel_requests, entry.timeout,
-        entry.stream_timeout, entry.num_retries, entry.cooldown_time, entry.default_params_json, entry.drop_params,
-        entry.additional_drop_params, entry.allowed_openai_params, entry.mock_response_json, entry.mock_timeout,
-        entry.use_litellm_proxy, entry.prices, entry.free, entry.base_model, entry.mode, entry.max_tokens,
-        entry.max_input_tokens, entry.max_output_tokens, entry.access_groups, entry.health_check_model,
-        entry.health_check_timeout, entry.health_check_max_tokens, entry.health_check_max_tokens_reasoning,
-        entry.health_check_max_tokens_non_reasoning, entry.disable_background_health_check, entry.model_info_json);
+        entry.weight, entry.order, entry.tags, entry.tag_regex, entry.region_name, entry.max_parallel_requests,
+        entry.timeout, entry.stream_timeout, entry.num_retries, entry.cooldown_time, entry.default_params_json,
+        entry.drop_params, entry.additional_drop_params, entry.allowed_openai_params, entry.mock_response_json,
+        entry.mock_timeout, entry.use_litellm_proxy, entry.prices, entry.free, entry.base_model, entry.mode,
+        entry.max_tokens, entry.max_input_tokens, entry.max_output_tokens, entry.access_groups,
+        entry.health_check_model, entry.health_check_timeout, entry.health_check_max_tokens,
+        entry.health_check_max_tokens_reasoning, entry.health_check_max_tokens_non_reasoning,
+        entry.disable_background_health_check, entry.model_info_json);
   };
   return plain(*this) == plain(other) && api_key.reveal() == other.api_key.reveal() &&
          same(extra_headers, other.extra_headers) && same(provider_params, other.provider_params);
@@ -196,6 +197,7 @@ void check_references(Reading& reading, const Settings& settings) {
     if (serves(reading, settings, name) || !told.insert(name).second) return;
     const Node* place = reading.section("router_settings").find(key);
     if (place == nullptr) place = reading.section("litellm_settings").find(key);
+    if (place == nullptr) place = reading.section("turnpike").find(key);
     if (place == nullptr) return;
     const auto near = base::nearest(name, groups, 1);
     reading.diagnostics.push_back(
@@ -213,6 +215,11 @@ void check_references(Reading& reading, const Settings& settings) {
   check_all(settings.router.content_policy_fallbacks, "content_policy_fallbacks");
   for (const std::string& target : settings.router.default_fallbacks) check(target, "default_fallbacks");
   for (const GroupAlias& alias : settings.router.model_group_alias) check(alias.target, "model_group_alias");
+  for (const GroupAffinity& group : settings.router.model_group_affinity_config)
+    check(group.model_group, "model_group_affinity_config");
+  for (const Sticky& rule : settings.turnpike.sticky) {
+    if (rule.model_group != "*") check(rule.model_group, "sticky");
+  }
 }
 
 void check_variables(Reading& reading) {

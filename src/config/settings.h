@@ -61,6 +61,7 @@ struct ModelEntry {
   std::optional<double> weight;
   std::optional<std::int64_t> order;  // 1 is tried first.
   std::vector<std::string> tags;
+  std::vector<std::string> tag_regex;  // Of "User-Agent: <what the caller says>".
   std::string region_name;
   std::optional<std::int64_t> max_parallel_requests;
 
@@ -139,6 +140,20 @@ struct GroupStrategy {
   bool operator==(const GroupStrategy&) const = default;
 };
 
+/// What keeps calls with the deployment that knows them: of optional_pre_call_checks.
+struct Affinity {
+  bool prompt_caching = false;  // Those that begin with the same prompt,
+  bool deployment = false;      // those of a key (deployment_affinity),
+  bool session = false;         // and those of a session (session_affinity).
+  bool operator==(const Affinity&) const = default;
+};
+
+struct GroupAffinity {
+  std::string model_group;
+  Affinity affinity;
+  bool operator==(const GroupAffinity&) const = default;
+};
+
 /// `router_settings`, with what `litellm_settings` says where the router says nothing, and the defaults.
 struct RouterSettings {
   std::string routing_strategy = "simple-shuffle";
@@ -147,7 +162,9 @@ struct RouterSettings {
   double lowest_latency_buffer = 0;                         // lowest_latency_buffer
   std::int64_t max_latency_list_size = 10;                  // and max_latency_list_size.
   bool enable_pre_call_checks = false;
-  bool enforce_model_rate_limits = false;  // Of optional_pre_call_checks.
+  bool enforce_model_rate_limits = false;                  // Of optional_pre_call_checks,
+  Affinity affinity;                                       // and these,
+  std::vector<GroupAffinity> model_group_affinity_config;  // which groups may choose anew.
   std::optional<std::int64_t> default_max_parallel_requests;
   bool enable_tag_filtering = false;
   bool tag_filtering_match_any = true;
@@ -239,6 +256,16 @@ enum class StreamOverBudget : std::uint8_t { Finish, Cut };
 enum class UnknownPrice : std::uint8_t { Refuse, Allow };
 enum class FreeModelsOverBudget : std::uint8_t { Allow, Refuse };
 
+enum class StickyBy : std::uint8_t { Key, User, Header };
+
+/// One of `turnpike.sticky`: calls of one key, of one user, or with one value of a header stay with one deployment.
+struct Sticky {
+  std::string model_group;  // "*": every group that is not named itself.
+  StickyBy by = StickyBy::Key;
+  std::string header;  // For Header.
+  bool operator==(const Sticky&) const = default;
+};
+
 enum class ProviderShape : std::uint8_t { OpenAi, Anthropic, Gemini };
 enum class ProviderAuth : std::uint8_t { Bearer, Header, None };
 
@@ -302,6 +329,7 @@ struct TurnpikeSettings {
   Milliseconds shutdown_grace{2'000};       // The listener stays open so long after SIGTERM.
   Milliseconds termination_grace{600'000};  // Running calls may finish for so long.
 
+  std::vector<Sticky> sticky;          // In file order.
   std::vector<ProviderRow> providers;  // In file order.
 
   bool operator==(const TurnpikeSettings&) const = default;

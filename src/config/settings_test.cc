@@ -73,6 +73,23 @@ TEST(Settings, SaysWhatIsWrongWithPlaceAndRemedy) {
        "did you mean RateLimitErrorRetries?"},
       {"below zero", one + "router_settings: {allowed_fails_policy: {TimeoutErrorAllowedFails: -1}}\n", Severity::Error,
        "must not be below zero"},
+      {"broken tag_regex",
+       "model_list:\n  - model_name: a\n    litellm_params: {model: openai/a, tag_regex: [\"curl(\"]}\n",
+       Severity::Error, "\"curl(\" is broken: missing closing parenthesis"},
+      {"sticky by what", one + "turnpike: {sticky: [{model_group: a, by: team}]}\n", Severity::Error,
+       "write one of key, user, header"},
+      {"sticky by no header", one + "turnpike: {sticky: [{model_group: a, by: header}]}\n", Severity::Error,
+       "name the header"},
+      {"sticky twice", one + "turnpike: {sticky: [{model_group: a}, {model_group: a, by: user}]}\n", Severity::Error,
+       "a second rule for a"},
+      {"sticky for nobody", one + "turnpike: {sticky: [{model_group: aa}]}\n", Severity::Warning,
+       "no deployment serves \"aa\""},
+      {"affinity that is not served",
+       one + "router_settings: {optional_pre_call_checks: [encrypted_content_affinity]}\n", Severity::Warning,
+       "encrypted_content_affinity is not honoured yet"},
+      {"affinity of a group that is not served",
+       one + "router_settings: {model_group_affinity_config: {a: [responses_api_deployment_check]}}\n",
+       Severity::Warning, "responses_api_deployment_check is not honoured yet"},
       {"no model", "model_list:\n  - model_name: a\n    litellm_params: {}\n", Severity::Warning,
        "litellm_params needs model"},
       {"unset variable",
@@ -203,6 +220,29 @@ TEST(Settings, ReadsHowDeploymentsAreChosen) {
   EXPECT_TRUE(router.enable_pre_call_checks && router.enforce_model_rate_limits && router.enable_tag_filtering);
   EXPECT_EQ(router.default_max_parallel_requests, 8);
   EXPECT_FALSE(router.tag_filtering_match_any);
+}
+
+TEST(Settings, ReadsWhatKeepsCallsTogether) {
+  const Loaded loaded = load_text(
+      "model_list:\n  - model_name: a\n    litellm_params: {model: openai/a, tag_regex: [\"^User-Agent: curl/\"]}\n"
+      "router_settings:\n  optional_pre_call_checks: [prompt_caching, session_affinity]\n"
+      "  model_group_affinity_config: {a: [deployment_affinity]}\n  deployment_affinity_ttl_seconds: 60\n"
+      "turnpike:\n  sticky:\n    - {model_group: a, by: header, header: x-cohort}\n"
+      "    - {model_group: \"*\", by: user}\n",
+      options_with());
+  ASSERT_NE(loaded.settings, nullptr) << all_lines(loaded);
+  EXPECT_EQ(all_lines(loaded),
+            "notice: config.yaml:7: router_settings.deployment_affinity_ttl_seconds: has no effect here: affinity is "
+            "computed, nothing is stored\n");
+  EXPECT_EQ(loaded.settings->models.at(0).tag_regex, std::vector<std::string>{"^User-Agent: curl/"});
+  const RouterSettings& router = loaded.settings->router;
+  EXPECT_EQ(router.affinity, (Affinity{.prompt_caching = true, .deployment = false, .session = true}));
+  ASSERT_EQ(router.model_group_affinity_config.size(), 1U);
+  EXPECT_EQ(router.model_group_affinity_config[0].affinity,
+            (Affinity{.prompt_caching = true, .deployment = true, .session = false}))
+      << "chosen anew, but for the prompt caches";
+  const std::vector<Sticky> rules = {{"a", StickyBy::Header, "x-cohort"}, {"*", StickyBy::User, ""}};
+  EXPECT_EQ(loaded.settings->turnpike.sticky, rules);
 }
 
 TEST(Settings, ADeploymentThatCannotBeBuiltIsSkippedAtStartAndRefusedOnReload) {
