@@ -348,11 +348,16 @@ bool Process::files_changed() {
 
 void Process::begin_drain() {
   gateway_.draining.store(true);
+  server_->begin_drain(last_request_grace());
 }
 
 void Process::stop_listening() {
   server_->stop_listening();
   pipeline::end_own_calls(gateway_);
+}
+
+std::uint64_t Process::connections_open() const {
+  return server_->counters().connections_open.load();
 }
 
 void Process::abort_calls() {
@@ -374,6 +379,9 @@ void Process::finish() {
 
 std::chrono::milliseconds Process::shutdown_grace() const {
   return snapshot_->settings->turnpike.shutdown_grace;
+}
+std::chrono::milliseconds Process::last_request_grace() const {
+  return std::min<std::chrono::milliseconds>(shutdown_grace(), std::chrono::seconds(1));
 }
 std::chrono::milliseconds Process::termination_grace() const {
   return snapshot_->settings->turnpike.termination_grace;

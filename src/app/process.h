@@ -36,10 +36,13 @@ class Process {
   void begin_drain();  // Readiness says 503, the listener stays open.
   void stop_listening();
   std::int64_t calls_open() const { return gateway_.calls_open.load(); }
+  std::uint64_t connections_open() const;
   void abort_calls();
   void finish();  // Ships the ledger, writes STOP.
 
   std::chrono::milliseconds shutdown_grace() const;
+  /// How long a connection that callers were told is kept may bring another request when nobody listens any more.
+  std::chrono::milliseconds last_request_grace() const;
   std::chrono::milliseconds termination_grace() const;
 
  private:

@@ -75,8 +75,14 @@ void drain(Process& process, const sigset_t& signals) {
   bool hurry = is_stop(wait_signal(signals, process.shutdown_grace()));
   process.stop_listening();
   const auto give_up = std::chrono::steady_clock::now() + process.termination_grace();
-  while (!hurry && process.calls_open() > 0 && std::chrono::steady_clock::now() < give_up) {
-    hurry = is_stop(wait_signal(signals, milliseconds(50)));
+  // A call that has ended may be followed by another on its connection, which was said to be kept before all this
+  // began.
+  auto asked_until = std::chrono::steady_clock::now() + process.last_request_grace();
+  while (!hurry && std::chrono::steady_clock::now() < give_up) {
+    const auto now = std::chrono::steady_clock::now();
+    if (process.calls_open() > 0) asked_until = now + process.last_request_grace();
+    if (process.calls_open() == 0 && (process.connections_open() == 0 || now >= asked_until)) break;
+    hurry = is_stop(wait_signal(signals, milliseconds(20)));
   }
   if (process.calls_open() > 0) {
     base::log(LogLevel::Warning, "Ending {} open calls", process.calls_open());

@@ -103,14 +103,20 @@ class ServerImpl final : public Server {
 
   void set_body_bytes_max(std::size_t bytes) override { core_->body_bytes_max.store(bytes); }
 
+  void begin_drain(std::chrono::milliseconds last_request) override {
+    core_->last_request.store(last_request);
+    core_->draining.store(true);
+  }
+
   void stop_listening() override {
     core_->draining.store(true);
+    core_->listener_gone.store(true);
     first().post([slot = listener_] {
       if (*slot) (*slot)->accept_all();  // Whoever is in the backlog has been promised a connection.
       slot->reset();
     });
     on_each_shard([](ServerCore::Shard& shard) {
-      for (ServerConnection* connection : shard.connections) connection->close_idle();
+      for (ServerConnection* connection : shard.connections) connection->hurry_idle();
     });
   }
 

@@ -97,8 +97,13 @@ class Server {
   /// Bodies whose head is read from now on may be this large; from any thread.
   virtual void set_body_bytes_max(std::size_t bytes) = 0;
 
-  /// Graceful end (AC-STOP-1), from any thread: `stop_listening` closes the listener, idle connections and, after their
-  /// reply, busy ones (`Connection: close`). `requests_open` falls to zero when the last exchange has ended.
+  /// Graceful end (AC-STOP-1), in two steps, from any thread. `begin_drain`: every reply says `Connection: close`, so
+  /// that callers who keep connections go elsewhere while there is time; nothing else is closed yet. `last_request`:
+  /// how long after its latest reply a connection that was told it is kept may still bring a request, once nobody
+  /// listens.
+  virtual void begin_drain(std::chrono::milliseconds last_request) = 0;
+  /// Closes the listener, idle connections and, after their reply, busy ones. `requests_open` falls to zero when the
+  /// last exchange has ended, `connections_open` when nobody can ask any more.
   virtual void stop_listening() = 0;
   /// Asks what is left to end: every open exchange sees `on_gone` and `interrupted`, and can still answer.
   virtual void interrupt_all() = 0;

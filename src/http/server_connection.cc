@@ -78,16 +78,28 @@ Task<void> ServerConnection::serve_all() {
   if (!gone_ && (linger_ || socket_.readable() || begin_ != end_)) co_await linger();
 }
 
+base::Monotonic ServerConnection::idle_until(base::Monotonic since) const {
+  // One that has not been used yet may still be, whoever else has been told to go.
+  const bool ending = served_ && core_->listener_gone.load(std::memory_order_relaxed);
+  return since +
+         (ending ? core_->last_request.load(std::memory_order_relaxed) : core_->options.limits.keepalive_timeout);
+}
+
 Task<bool> ServerConnection::wait_idle() {
   drop_buffers();
-  // What has been sent is answered, also while draining.
-  if (socket_.readable()) co_return true;
-  if (served_ && core_->draining.load(std::memory_order_relaxed)) co_return false;
+  const base::Monotonic since = socket_.loop().now();
   idle_ = true;
-  const net::Wake wake = co_await socket_.wait_for(net::Socket::kReadable, core_->options.limits.keepalive_timeout);
+  net::Wake wake = net::Wake::Woken;
+  // What has been sent is answered, also while draining.
+  while (wake == net::Wake::Woken && !socket_.readable() && !gone_) {
+    const base::Monotonic until = idle_until(since);
+    wake = until > socket_.loop().now() ? co_await socket_.wait(net::Socket::kReadable, until) : net::Wake::Timeout;
+  }
   idle_ = false;
-  if (wake == net::Wake::Timeout) core_->counters.limit_keepalive.fetch_add(1, std::memory_order_relaxed);
-  co_return wake == net::Wake::Ready || (wake == net::Wake::Woken && socket_.readable());
+  const bool ready = wake == net::Wake::Ready || socket_.readable();
+  if (wake == net::Wake::Timeout && !core_->listener_gone.load(std::memory_order_relaxed))
+    core_->counters.limit_keepalive.fetch_add(1, std::memory_order_relaxed);
+  co_return ready;
 }
 
 Task<bool> ServerConnection::read_head() {
@@ -553,8 +565,8 @@ void ServerConnection::set_gone() {
   action();
 }
 
-void ServerConnection::close_idle() {
-  if (idle_ && served_) socket_.wake();
+void ServerConnection::hurry_idle() {
+  if (idle_) socket_.wake();
 }
 
 void ServerConnection::interrupt() {

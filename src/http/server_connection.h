@@ -24,8 +24,8 @@ class ServerConnection final : public Exchange {
   ServerConnection(std::shared_ptr<ServerCore> core, ServerCore::Shard& shard, int fd, const net::Address& peer);
   ~ServerConnection() override;
 
-  /// Ends the connection if it is between requests; one that has not been used yet may still be.
-  void close_idle();
+  /// Nobody listens any more: looks anew at how long it may wait for its next request.
+  void hurry_idle();
   /// Tells the exchange in progress that the server wants to end.
   void interrupt();
   /// Ends it in any case; the exchange in progress sees its caller gone.
@@ -71,6 +71,7 @@ class ServerConnection final : public Exchange {
   Task<bool> refuse(int status, const char* reason);
   Task<void> linger();
   Task<bool> wait_idle();
+  base::Monotonic idle_until(base::Monotonic since) const;
   Task<bool> wait_body(base::Monotonic begun, std::size_t have);
   Task<Status> send(Parcel parcel);
 

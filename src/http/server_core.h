@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -26,7 +27,9 @@ struct ServerCore {
   ErrorBody error_body;
   ServerCounters counters;
   std::atomic<std::size_t> body_bytes_max{0};  // That of the options until `set_body_bytes_max`.
-  std::atomic<bool> draining{false};
+  std::atomic<bool> draining{false};           // Replies say that they are the last of their connection.
+  std::atomic<bool> listener_gone{false};      // Who is between requests is waited for no longer than `last_request`.
+  std::atomic<std::chrono::milliseconds> last_request{};
   std::vector<std::unique_ptr<Shard>> shards;
 };
 

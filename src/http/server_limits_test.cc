@@ -237,6 +237,40 @@ TEST(ServerLimits, WhoConnectedBeforeTheEndIsStillAnswered) {
   EXPECT_FALSE(Peer::connect(running.server->port()).open());
 }
 
+TEST(ServerLimits, FromTheDrainOnEveryAnswerIsTheLastOfItsConnection) {
+  Running running;
+  Peer kept = running.connect();
+  kept.send(get("/x"));
+  EXPECT_EQ(kept.read_until("/x 0").find("Connection: close"), std::string::npos);
+  running.server->begin_drain(std::chrono::seconds(5));
+  Peer fresh = running.connect();
+  for (Peer* peer : {&kept, &fresh}) {
+    peer->send(get("/y"));
+    const std::string answer = peer->read_to_end();
+    EXPECT_NE(answer.find("/y 0"), std::string::npos) << answer;
+    EXPECT_NE(answer.find("Connection: close"), std::string::npos) << answer;
+  }
+}
+
+TEST(ServerLimits, WhoWasToldThatHisConnectionIsKeptMayAskOnceMoreAfterTheEnd) {
+  for (const bool asks : {true, false}) {
+    SCOPED_TRACE(asks ? "asks" : "says nothing");
+    Running running;
+    Peer peer = running.connect();
+    peer.send(get("/stream"));
+    running.desk.started.get_future().wait();
+    running.server->begin_drain(asks ? std::chrono::milliseconds(10'000) : std::chrono::milliseconds(50));
+    running.server->stop_listening();
+    running.server->interrupt_all();  // The stream ends.
+    EXPECT_EQ(peer.read_until("0\r\n\r\n").find("Connection: close"), std::string::npos);
+    if (asks) peer.send(get("/again"));
+    const std::string answer = peer.read_to_end();
+    EXPECT_EQ(answer.find("/again 0") != std::string::npos, asks) << answer;
+    EXPECT_EQ(answer.find("Connection: close") != std::string::npos, asks) << answer;
+    EXPECT_EQ(running.server->counters().limit_keepalive.load(), 0u);
+  }
+}
+
 TEST(ServerLimits, ARefusedLargeBodyIsNotKept) {
   ServerLimits limits;
   limits.body_bytes_max = 1000;
