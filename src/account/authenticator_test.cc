@@ -62,7 +62,8 @@ class FakeDatabase final : public db::Database {
                              std::int64_t{1},
                              std::int64_t{1},
                              std::int64_t{0},
-                             std::int64_t{0}});
+                             std::int64_t{0},
+                             none});
       }
       return rows;
     }

@@ -1,5 +1,7 @@
 #include "account/key_rows.h"
 
+#include "account/key_routing.h"
+#include "base/log.h"
 #include "json/document.h"
 #include "json/write.h"
 
@@ -13,33 +15,35 @@ constexpr std::string_view kSelectKey =
     "k.updated_us, (SELECT coalesce(sum(w.spent_nano), 0) FROM account_window w JOIN account a ON a.account_id = "
     "w.account_id "
     "AND a.window_id = w.window_id WHERE w.account_id = k.account_id) AS spend, (SELECT a.version FROM account a WHERE "
-    "a.account_id = k.account_id) FROM verification_key k";
+    "a.account_id = k.account_id), k.router_settings FROM verification_key k";
 
 constexpr std::string_view kInsertKey =
     "INSERT INTO verification_key (hash, key_name, key_alias, models, aliases, config, metadata, permissions, user_id, "
     "team_id, "
     "organization_id, max_budget_nano, expires_us, blocked, account_id, created_by, updated_by, created_us, "
-    "updated_us) VALUES "
-    "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
+    "updated_us, router_settings) VALUES "
+    "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
 
 // The last condition only uses the parameters an update leaves alone, so that both statements take the same values.
 constexpr std::string_view kUpdateKey =
     "UPDATE verification_key SET key_name = $2, key_alias = $3, models = $4, aliases = $5, config = $6, metadata = $7, "
     "permissions = $8, user_id = $9, team_id = $10, organization_id = $11, max_budget_nano = $12, expires_us = $13, "
     "blocked = $14, "
-    "updated_by = $17, updated_us = $19 WHERE hash = $1 AND account_id = $15 AND created_by = $16 AND created_us = $18";
+    "updated_by = $17, updated_us = $19, router_settings = $20 WHERE hash = $1 AND account_id = $15 AND created_by = "
+    "$16 AND created_us = $18";
 
 constexpr std::string_view kKeepDeletedKey =
     "INSERT INTO deleted_verification_key (deletion_no, hash, key_name, key_alias, models, aliases, config, metadata, "
     "permissions, "
     "user_id, team_id, organization_id, max_budget_nano, expires_us, blocked, account_id, spend_nano, created_by, "
     "updated_by, "
-    "created_us, updated_us, deleted_by, deleted_us) SELECT (SELECT coalesce(max(deletion_no), 0) + 1 FROM "
+    "created_us, updated_us, router_settings, deleted_by, deleted_us) SELECT (SELECT coalesce(max(deletion_no), 0) + 1 "
+    "FROM "
     "deleted_verification_key), "
     "hash, key_name, key_alias, models, aliases, config, metadata, permissions, user_id, team_id, organization_id, "
     "max_budget_nano, "
-    "expires_us, blocked, account_id, $2, created_by, updated_by, created_us, updated_us, $3, $4 FROM verification_key "
-    "WHERE hash = $1";
+    "expires_us, blocked, account_id, $2, created_by, updated_by, created_us, updated_us, router_settings, $3, $4 FROM "
+    "verification_key WHERE hash = $1";
 
 namespace {
 
@@ -96,6 +100,7 @@ KeyRow read_key_row(const db::Row& row) {
   key.updated_us = db::as_int(row.at(18));
   key.spend = Money::from_nano(db::as_int(row.at(19)));
   key.account_version = db::as_int(row.at(20));
+  key.router_settings_json = db::as_text(row.at(21));
   return key;
 }
 
@@ -118,7 +123,8 @@ std::vector<db::Value> key_values(const KeyRow& row) {
           row.created_by,
           row.updated_by,
           row.created_us,
-          row.updated_us};
+          row.updated_us,
+          row.router_settings_json};
 }
 
 domain::CallerRef to_caller(const KeyRow& row) {
@@ -150,6 +156,13 @@ domain::CallerRef to_caller(const KeyRow& row) {
       if (std::optional<std::string> text = tag.text()) caller->tags.push_back(std::move(*text));
     }
     caller->disable_fallbacks = metadata.root().find("disable_fallbacks").boolean().value_or(false);
+  }
+  if (row.router_settings_json != "{}") {
+    if (Result<domain::KeyRouting> routing = parse_key_routing(row.router_settings_json))
+      caller->routing = std::make_shared<const domain::KeyRouting>(std::move(*routing));
+    else
+      base::log(base::LogLevel::Warning, "router_settings of key {} have no effect: {}", row.hash,
+                routing.error().message);
   }
   return caller;
 }

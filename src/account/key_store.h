@@ -25,6 +25,7 @@ struct KeyRow {
   std::string config_json = "{}";
   std::string metadata_json = "{}";
   std::string permissions_json = "{}";
+  std::string router_settings_json = "{}";
   std::optional<std::string> user_id, team_id, organization_id;
   std::optional<Money> max_budget;
   Money spend;       // Booked.

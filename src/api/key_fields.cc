@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "account/key_routing.h"
 #include "api/reply.h"
 #include "base/text.h"
 #include "json/document.h"
 #include "json/write.h"
+#include "protocol/field_readers.h"
 
 namespace turnpike::api {
 namespace {
@@ -38,6 +40,7 @@ constexpr KeyField kFields[] = {
     {"metadata", FieldRule::Stored, ""},
     {"tags", FieldRule::Stored, ""},
     {"blocked", FieldRule::Stored, ""},
+    {"router_settings", FieldRule::Stored, ""},
 
     {"expires", FieldRule::Refused, "Say how long the key lives with duration (\"30d\")."},
     {"soft_budget", FieldRule::Refused, "It would raise no alert in this version: leave it out, or set max_budget."},
@@ -73,7 +76,6 @@ constexpr KeyField kFields[] = {
     {"rotation_interval", FieldRule::Refused,
      "Keys are not rotated by this version: leave the field out and set duration."},
 
-    {"router_settings", FieldRule::NoEffect, ""},
     {"prompts", FieldRule::NoEffect, ""},
     {"send_invite_email", FieldRule::NoEffect, ""},
 };
@@ -127,24 +129,8 @@ struct Field {
   }
 };
 
-/// A refused field that asks for nothing: scripts send those along.
 bool asks_nothing(const Field& field) {
-  const std::string_view raw = field.value.raw();
-  switch (field.value.kind()) {
-    case json::Kind::Null:
-      return true;
-    case json::Kind::Bool:
-      return raw == "false";
-    case json::Kind::Number:
-      return false;
-    case json::Kind::String:
-      return raw == "\"\"" || (field.name == "key_type" && raw == "\"default\"");
-    case json::Kind::Array:
-      return field.value.elements().empty();
-    case json::Kind::Object:
-      return field.value.members().begin() == field.value.members().end();
-  }
-  return false;
+  return protocol::asks_for_nothing(field.value) || (field.name == "key_type" && field.value.inner() == "default");
 }
 
 Result<std::string> read_text(const Field& field) {
@@ -221,6 +207,14 @@ Status refuse_protecting(const Field& field, std::string_view shown, std::string
                  std::string(note));
 }
 
+/// Stored as it is written: whoever reads the key reads it by the same rules.
+Status read_router_settings(const Field& field, std::optional<std::string>& out) {
+  if (Status status = read_object(field, out); !status || field.is_null()) return status;
+  if (Result<domain::KeyRouting> routing = account::parse_key_routing(*out); !routing)
+    return base::fail(std::move(routing.error()));
+  return {};
+}
+
 Status read_metadata(const Field& field, std::optional<std::string>& out) {
   if (Status status = read_object(field, out); !status || field.is_null()) return status;
   std::optional<std::vector<std::string>> tags;
@@ -229,6 +223,9 @@ Status read_metadata(const Field& field, std::optional<std::string>& out) {
     if (!name) return field.refuse("holds a name with a broken escape.");
     if (*name == "tags") {
       if (Status status = read_texts({"metadata.tags", value}, tags); !status) return status;
+    }
+    if (*name == "disable_fallbacks" && !value.is(json::Kind::Null) && !value.boolean()) {
+      return Field{"metadata.disable_fallbacks", value}.wrong_type("true or false", "\"disable_fallbacks\": true");
     }
     for (const KeyField& known : kMetadataFields) {
       if (known.name != *name) continue;
@@ -314,6 +311,7 @@ Status read_stored(const Field& field, KeyRoute route, KeyChange& change) {
   if (name == "aliases") return read_aliases(field, change.aliases_json);
   if (name == "config") return read_object(field, change.config_json);
   if (name == "metadata") return read_metadata(field, change.metadata_json);
+  if (name == "router_settings") return read_router_settings(field, change.router_settings_json);
   if (name == "max_budget") return read_max_budget(field, change);
   if (name == "spend") return read_spend(field, change);
   if (name == "blocked") return read_blocked(field, change);

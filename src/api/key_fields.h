@@ -31,7 +31,7 @@ struct KeyChange {
   Patch<std::string> key_alias, user_id, team_id, organization_id;
   std::optional<std::vector<std::string>> models;
   std::optional<std::vector<std::string>> tags;
-  std::optional<std::string> aliases_json, config_json, metadata_json;
+  std::optional<std::string> aliases_json, config_json, metadata_json, router_settings_json;
   Patch<Money> max_budget;
   std::optional<Money> spend;
   std::optional<bool> blocked;

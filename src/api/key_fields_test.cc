@@ -24,6 +24,10 @@ const RefusedCase kRefused[] = {
     {R"({"aliases": {"gpt": 4}})", "aliases", "request model to real model"},
     {R"({"metadata": []})", "metadata", "must be an object"},
     {R"({"metadata": {"tags": "x"}})", "metadata.tags", "must be a list of strings"},
+    {R"({"metadata": {"disable_fallbacks": "yes"}})", "metadata.disable_fallbacks", "must be true or false"},
+    {R"({"router_settings": []})", "router_settings", "must be an object"},
+    {R"({"router_settings": {"num_retries": "2"}})", "router_settings.num_retries", "whole number"},
+    {R"({"router_settings": {"cooldown_time": 5}})", "router_settings.cooldown_time", "cannot be set for one key"},
     {R"({"duration": "soon"})", "duration", "Write a number and a unit"},
     {R"({"duration": "0s"})", "duration", "is not a duration"},
     {R"({"duration": 30})", "duration", "must be a string"},
@@ -108,7 +112,7 @@ TEST(ReadKeyChange, ReadsEveryStoredField) {
   const Result<KeyChange> change = read_key_change(
       R"({"key":"sk-mine","key_alias":"app","duration":"30d","models":["gpt-4o","openai/*"],"aliases":{"a":"b"},
           "config":{"x":1},"spend":0.5,"max_budget":10.000000001,"user_id":"u","team_id":"t","organization_id":"o",
-          "metadata":{"k":[1,2]},"tags":["x","y"],"blocked":true})",
+          "metadata":{"k":[1,2]},"tags":["x","y"],"blocked":true,"router_settings":{"num_retries":1}})",
       KeyRoute::Generate);
   ASSERT_TRUE(change) << change.error().message;
   EXPECT_EQ(change->key, "sk-mine");
@@ -123,6 +127,7 @@ TEST(ReadKeyChange, ReadsEveryStoredField) {
   EXPECT_EQ(change->team_id.value, "t");
   EXPECT_EQ(change->organization_id.value, "o");
   EXPECT_EQ(change->metadata_json, R"({"k":[1,2]})");
+  EXPECT_EQ(change->router_settings_json, R"({"num_retries":1})");
   EXPECT_EQ(change->tags, (std::vector<std::string>{"x", "y"}));
   EXPECT_EQ(change->blocked, true);
 }

@@ -51,6 +51,7 @@ void write_key_row(json::Writer& writer, const account::KeyRow& row, Money spend
   writer.end_array();
   writer.key("aliases").raw(row.aliases_json);
   writer.key("config").raw(row.config_json);
+  writer.key("router_settings").raw(row.router_settings_json);
   text_or_null(writer, "user_id", row.user_id);
   text_or_null(writer, "team_id", row.team_id);
   text_or_null(writer, "organization_id", row.organization_id);

@@ -55,6 +55,7 @@ void apply(const KeyChange& change, std::int64_t now_us, KeyRow& row) {
   if (change.aliases_json) row.aliases_json = *change.aliases_json;
   if (change.config_json) row.config_json = *change.config_json;
   if (change.metadata_json) row.metadata_json = *change.metadata_json;
+  if (change.router_settings_json) row.router_settings_json = *change.router_settings_json;
   if (change.tags) row.metadata_json = set_member(row.metadata_json, "tags", json_list(*change.tags));
   if (change.max_budget.present) row.max_budget = change.max_budget.value;
   if (change.spend) row.spend = *change.spend;

@@ -43,6 +43,17 @@ TEST(KeyGenerate, AnswersEveryFieldAsked) {
   EXPECT_NE(made.fields.find("x-turnpike-ignored-fields: odd"), std::string::npos) << made.fields;
 }
 
+TEST(KeyUpdate, ChangesAndClearsTheRoutingOfAKey) {
+  TestGateway gateway;
+  ASSERT_TRUE(make_key(gateway, R"(,"router_settings":{"num_retries":1,"fallbacks":["fast"]})")
+                  .holds(R"("router_settings":{"num_retries":1,"fallbacks":["fast"]})"));
+  const auto shown = [&] { return gateway.get("/key/info?key=" + kHash); };
+  EXPECT_EQ(gateway.post("/key/update", R"({"key":"sk-custom-secret-abcd","router_settings":null})").status, 200);
+  EXPECT_TRUE(shown().holds(R"("router_settings":{"num_retries":1,"fallbacks":["fast"]})")) << "null is not sent";
+  EXPECT_EQ(gateway.post("/key/update", R"({"key":"sk-custom-secret-abcd","router_settings":{}})").status, 200);
+  EXPECT_TRUE(shown().holds(R"("router_settings":{})")) << shown().body;
+}
+
 struct RefusedCase {
   const char* body;
   const char* param;

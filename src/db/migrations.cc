@@ -198,8 +198,24 @@ CREATE TABLE deleted_verification_key (
 CREATE INDEX deleted_verification_key_hash ON deleted_verification_key (hash)
 )sql";
 
+// `list`: 0 general, 1 context window, 2 content policy. `targets`: an empty list says that there are none, whatever the
+// configuration says.
+constexpr std::string_view kSecond = R"sql(
+CREATE TABLE fallback (
+  model_group TEXT NOT NULL,
+  list SMALLINT NOT NULL,
+  targets TEXT NOT NULL,
+  updated_by TEXT NOT NULL DEFAULT '',
+  updated_us BIGINT NOT NULL,
+  PRIMARY KEY (model_group, list)
+);
+ALTER TABLE verification_key ADD COLUMN router_settings TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE deleted_verification_key ADD COLUMN router_settings TEXT NOT NULL DEFAULT '{}'
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, "keys, accounts, entries, aggregates", kFirst},
+    {2, "fallbacks set at run time, routing of keys", kSecond},
 };
 
 std::string for_engine(std::string_view sql, bool sqlite) {

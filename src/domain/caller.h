@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/money.h"
+#include "domain/routing_wishes.h"
 
 namespace turnpike::domain {
 
@@ -33,6 +34,7 @@ struct Caller {
   std::optional<std::int64_t> expires_us;  // Unix microseconds.
   bool blocked = false;
   bool disable_fallbacks = false;
+  KeyRoutingRef routing;               // Null: the key says nothing about it.
   std::vector<std::int64_t> accounts;  // Ids of the ledger accounts a call of this key touches, in kind order.
 
   bool is_admin() const { return role == Role::ProxyAdmin; }

@@ -26,6 +26,14 @@ struct RoutingWishes {
   std::optional<std::uint64_t> num_retries;
   std::optional<double> timeout_seconds;
   std::optional<double> stream_timeout_seconds;
+
+  /// The numbers that this does not say are those of `general`. Lists are looked up where they lead.
+  void complete(const RoutingWishes& general) {
+    if (!max_fallbacks) max_fallbacks = general.max_fallbacks;
+    if (!num_retries) num_retries = general.num_retries;
+    if (!timeout_seconds) timeout_seconds = general.timeout_seconds;
+    if (!stream_timeout_seconds) stream_timeout_seconds = general.stream_timeout_seconds;
+  }
 };
 
 /// `router_settings` of a key.

@@ -152,6 +152,7 @@ Result<router::RoutePlan> read_call(Call& call, std::string_view path_model) {
   call.record.stream = call.request.stream;
   call.record.requested_model = call.request.model;
   if (Status read = read_headers(call); !read) return base::fail(std::move(read.error()));
+  if (call.caller->routing) call.request.complete(*call.caller->routing);
   if (call.settings().general.always_include_stream_usage) call.request.include_usage = true;
   call.record.end_user = end_user_of(call);
   call.record.tags = call.request.tags;
@@ -256,7 +257,8 @@ router::Planning planning_of(Call& call) {
           [&call](std::string_view group) {
             return call.own != nullptr || account::model_allowed(*call.caller, group, call.snapshot->access_groups);
           },
-          call.caller->disable_fallbacks};
+          call.caller->disable_fallbacks,
+          call.caller->routing.get()};
 }
 
 Task<void> carry_out(Call& call, std::string_view path_model) {

@@ -88,6 +88,24 @@ Status read_fallback(const Value& value, std::string_view param, std::string_vie
 
 }  // namespace
 
+bool asks_for_nothing(const Value& value) {
+  switch (value.kind()) {
+    case Kind::Null:
+      return true;
+    case Kind::Bool:
+      return value.raw() == "false";
+    case Kind::Number:
+      return false;
+    case Kind::String:
+      return value.inner().empty();
+    case Kind::Array:
+      return value.elements().empty();
+    case Kind::Object:
+      return value.members().begin() == value.members().end();
+  }
+  return false;
+}
+
 bool redirects(std::string_view key) {
   for (const std::string_view prefix : kRedirectingPrefixes) {
     if (key.starts_with(prefix)) return true;

@@ -23,6 +23,9 @@ Status read_seconds(const json::Value& value, std::string_view param, std::optio
 Status read_fallbacks(const json::Value& value, std::string_view param, std::size_t entries_max,
                       std::optional<std::vector<domain::FallbackWish>>& out);
 
+/// Null, false, and text, list or object that is empty: scripts send those along.
+bool asks_for_nothing(const json::Value& value);
+
 /// A field that would send a call, or what is known of it, somewhere else or under another credential (AC-SEC-6).
 bool redirects(std::string_view key);
 tl::unexpected<Error> refuse_redirect(std::string_view key);

@@ -40,22 +40,23 @@ std::string mark_of(const ModelGroup& group) {
   return group.precise ? "id:" + group.deployments.front()->id : group.name;
 }
 
-using RequestList = std::optional<std::vector<protocol::RequestFallback>>;
+using WishList = std::optional<std::vector<domain::FallbackWish>>;
 
-const RequestList& requested_list(const protocol::CallRequest& call, FallbackList list) {
+const WishList& list_of(const domain::RoutingWishes& wishes, FallbackList list) {
   switch (list) {
     case FallbackList::ContextWindow:
-      return call.context_window_fallbacks;
+      return wishes.context_window_fallbacks;
     case FallbackList::ContentPolicy:
-      return call.content_policy_fallbacks;
+      return wishes.content_policy_fallbacks;
     case FallbackList::General:
       break;
   }
-  return call.fallbacks;
+  return wishes.fallbacks;
 }
 
 /// How well an entry that names a group fits the stop; the lowest fits best. Nothing: not at all.
 std::optional<int> fit(std::string_view group, const RoutePlan::Stop& stop) {
+  if (group.empty() && stop.depth > 0) return std::nullopt;
   if (group.empty() || group == stop.requested || group == stop.group->name) return 0;
   const std::size_t slash = stop.requested.find('/');
   if (slash != std::string::npos && group == std::string_view(stop.requested).substr(slash + 1)) return 1;
@@ -63,22 +64,30 @@ std::optional<int> fit(std::string_view group, const RoutePlan::Stop& stop) {
   return std::nullopt;
 }
 
-/// What a stop's list names: the request's own in place of the configured ones.
+/// The entries that fit the stop best.
+std::vector<config::FallbackTarget> targets_in(const std::vector<domain::FallbackWish>& entries,
+                                               const RoutePlan::Stop& stop) {
+  std::optional<int> best;
+  for (const domain::FallbackWish& entry : entries) {
+    const std::optional<int> fits = fit(entry.group, stop);
+    if (fits && (!best || *fits < *best)) best = fits;
+  }
+  std::vector<config::FallbackTarget> targets;
+  for (const domain::FallbackWish& entry : entries) {
+    if (best && fit(entry.group, stop) == best) targets.emplace_back(entry.model, entry.overrides_json);
+  }
+  return targets;
+}
+
+/// What a stop's list names: the request's own, else the key's, in the place of the configured ones.
 std::vector<config::FallbackTarget> targets_of(const Planning& planning, const RoutePlan::Stop& stop,
                                                FallbackList list) {
   std::vector<config::FallbackTarget> targets;
-  if (const RequestList& own = requested_list(planning.call, list)) {
+  if (const WishList& own = list_of(planning.call, list)) {
     if (stop.depth > 0) return targets;  // For the group asked for, not for those it leads to.
-    std::optional<int> best;
-    for (const protocol::RequestFallback& entry : *own) {
-      const std::optional<int> fits = fit(entry.group, stop);
-      if (fits && (!best || *fits < *best)) best = fits;
-    }
-    for (const protocol::RequestFallback& entry : *own) {
-      if (best && fit(entry.group, stop) == best) targets.emplace_back(entry.model, entry.overrides_json);
-    }
-    return targets;
+    return targets_in(*own, stop);
   }
+  if (planning.key != nullptr && list_of(*planning.key, list)) return targets_in(*list_of(*planning.key, list), stop);
   const auto* configured = planning.table.fallbacks_of(stop.requested, list);
   if (configured == nullptr && stop.group->name != stop.requested)
     configured = planning.table.fallbacks_of(stop.group->name, list);
@@ -86,7 +95,8 @@ std::vector<config::FallbackTarget> targets_of(const Planning& planning, const R
 }
 
 bool is_set(const Planning& planning, FallbackList list) {
-  return requested_list(planning.call, list).has_value() || planning.table.has(list);
+  return list_of(planning.call, list) || (planning.key != nullptr && list_of(*planning.key, list)) ||
+         planning.table.has(list);
 }
 
 FallbackList list_for(const Planning& planning, ErrorKind kind) {
@@ -141,7 +151,7 @@ class Collector {
 
 /// The request's own lists name groups that exist and that the caller may use. Errors: see `plan`.
 Status check_requested(const Planning& planning, FallbackList list, std::string_view param) {
-  const RequestList& own = requested_list(planning.call, list);
+  const WishList& own = list_of(planning.call, list);
   if (!own) return {};
   for (const protocol::RequestFallback& fallback : *own) {
     const std::string shown = fallback.model.substr(0, kShownBytesMax);
@@ -206,6 +216,7 @@ Result<RoutePlan> plan(const Planning& planning, std::string_view model) {
   if (call.num_retries)
     plan.policy.num_retries = static_cast<int>(std::min<std::uint64_t>(*call.num_retries, kRetriesMax));
   plan.policy.retry_after = settings.router.retry_after;
+  plan.key = planning.key;
 
   plan.stops.push_back({std::move(requested), std::move(group), ""});
   if (no_fallbacks(planning)) return plan;
@@ -254,6 +265,11 @@ RetryPolicy policy_for(const RoutePlan& plan, std::size_t at, const Deployment& 
   own.by_error = settings.retry_policy;
   for (const config::GroupRetryPolicy& group : settings.model_group_retry_policy) {
     if (group.model_group == plan.stops[at].group->name) own.by_error = merged(group.retries, settings.retry_policy);
+  }
+  if (plan.key == nullptr) return own;
+  own.by_error = merged(plan.key->retry_policy, own.by_error);
+  for (const auto& [group, retries] : plan.key->model_group_retry_policy) {
+    if (group == plan.stops[at].group->name) own.by_error = merged(retries, own.by_error);
   }
   return own;
 }

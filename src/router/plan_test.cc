@@ -230,6 +230,69 @@ TEST(Plan, TheRequestsOwnSpecialListsCome) {
   EXPECT_EQ(made.error().kind, ErrorKind::PermissionDenied);
 }
 
+struct KeyCase {
+  const char* name;
+  std::optional<std::vector<domain::FallbackWish>> request, key;
+  const char* forbidden;
+  const char* stops;
+};
+
+const KeyCase kKeys[] = {
+    {"nobody says anything: the configured", {}, {}, "", "a > b > e"},
+    {"the key's come in the place of the configured", {}, {{{"d", "", "a"}, {"c", "", "a"}}}, "", "a > d > c"},
+    {"an empty list of the key", {}, std::vector<domain::FallbackWish>{}, "", "a"},
+    {"the request's come before the key's", {{{"c"}}}, {{{"d", "", "a"}}}, "", "a > c"},
+    {"a list for another group", {}, {{{"d", "", "b"}}}, "", "a"},
+    {"its own fallbacks of fallbacks", {}, {{{"d", "", "a"}, {"c", "", "d"}}}, "", "a > d > c"},
+    {"a name alone is for the group asked for", {}, {{{"d"}, {"c"}}}, "", "a > d > c"},
+    {"for every group", {}, {{{"d", "", "*"}}}, "", "a > d"},
+    {"outside of the key's models: passed over, not refused", {}, {{{"d", "", "a"}, {"c", "", "a"}}}, "d", "a > c"},
+    {"nobody serves it", {}, {{{"nobody", "", "a"}, {"c", "", "a"}}}, "", "a > c"},
+};
+
+TEST(Plan, AKeysFallbacksStandBetweenTheRequestsAndTheConfigured) {
+  config::Settings settings;
+  settings.router.fallbacks = {{"a", {"b"}}, {"b", {"e"}}};
+  const auto table = table_of({"a", "b", "c", "d", "e"}, settings);
+  GroupCache cache;
+  for (const KeyCase& row : kKeys) {
+    SCOPED_TRACE(row.name);
+    const auto allowed = [&](std::string_view name) { return name != row.forbidden; };
+    protocol::CallRequest call;
+    call.fallbacks = row.request;
+    domain::KeyRouting key;
+    key.fallbacks = row.key;
+    const Planning planning{*table, settings, call, cache, allowed, false, &key};
+    EXPECT_EQ(shown(plan(planning, "a")), row.stops);
+    const Planning off{*table, settings, call, cache, allowed, true, &key};
+    EXPECT_EQ(shown(plan(off, "a")), "a") << "disable_fallbacks";
+  }
+}
+
+TEST(Plan, AKeysSpecialListsAndRetryPoliciesComeBeforeTheConfigured) {
+  config::Settings settings;
+  settings.router.fallbacks = {{"a", {"b"}}};
+  settings.router.retry_policy = {.timeout = 1, .rate_limit = 2, .internal = 3};
+  settings.router.model_group_retry_policy = {{"a", {.timeout = 4}}};
+  const auto table = table_of({"a", "b", "c"}, settings);
+  GroupCache cache;
+  const protocol::CallRequest call;
+  domain::KeyRouting key;
+  key.context_window_fallbacks = {{"c", "", "a"}};
+  key.content_policy_fallbacks = {{"c", "", "b"}};
+  key.retry_policy = {.timeout = 5, .rate_limit = 6};
+  key.model_group_retry_policy = {{"a", {.rate_limit = 7}}, {"b", {.rate_limit = 8}}};
+  const Planning planning{*table, settings, call, cache, nullptr, false, &key};
+  RoutePlan made = *plan(planning, "a");
+  EXPECT_FALSE(catches_filtered(made, 0, planning)) << "its list says nothing of this group";
+  const config::ErrorCounts counts = policy_for(made, 0, {}, settings.router).by_error;
+  EXPECT_EQ(counts.timeout, 5);
+  EXPECT_EQ(counts.rate_limit, 7);
+  EXPECT_EQ(counts.internal, 3);
+  lead_on(made, 0, ErrorKind::UpstreamContextWindow, planning);
+  EXPECT_EQ(shown(made), "a > c");
+}
+
 TEST(Plan, AConfiguredFallbackMayChangeParameters) {
   config::Settings settings;
   settings.router.fallbacks = {{"a", {{"b", R"({"temperature":0})"}}}};

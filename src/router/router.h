@@ -111,6 +111,7 @@ struct RoutePlan {
   std::vector<Stop, base::PooledAllocator<Stop>> stops;
   RetryPolicy policy;
   DeploymentRef pinned;  // A plan may be pinned to one deployment (responses, sessions); null: free.
+  const domain::KeyRouting* key = nullptr;  // Planning::key
 };
 
 /// What plans are made from.
@@ -121,6 +122,9 @@ struct Planning {
   GroupCache& cache;
   std::function<bool(std::string_view)> allowed;  // The caller may use a group; none: all. (AC-FALL-3)
   bool disable_fallbacks = false;                 // Beside what the request says.
+  /// What the key says, behind the request and before the settings; null: nothing. Outlives the plan. Its numbers are in
+  /// `call` already (RoutingWishes::complete); a fallback it names that the caller may not use is passed over.
+  const domain::KeyRouting* key = nullptr;
 };
 
 /// Errors: InvalidRequest (unknown model, nearest names offered, param "model"; unknown fallback of the request, param
@@ -137,8 +141,8 @@ bool catches_filtered(const RoutePlan& plan, std::size_t at, const Planning& pla
 
 inline constexpr std::size_t kStopsMax = 32;
 
-/// The policy for a failure of this deployment at this stop: retry policies of its group and of the router, its own
-/// num_retries, what the call or the router says.
+/// The policy for a failure of this deployment at this stop: retry policies of the key, of its group and of the router,
+/// its own num_retries, what the call or the router says.
 RetryPolicy policy_for(const RoutePlan& plan, std::size_t at, const Deployment& deployment,
                        const config::RouterSettings& settings);
 
