@@ -6,6 +6,8 @@ import http from 'node:http';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
 import { DatabaseSync } from 'node:sqlite';
+import { asksStream, bytesOf, dialects } from '../harness/raw_dialects.mjs';
+import { RawProvider } from '../harness/raw_provider.mjs';
 import { FakeProvider, Gateway, deployment, runBinary, scene, sleep, temporaryDirectory, until } from '../harness/turnpike.mjs';
 
 let fake;
@@ -85,8 +87,9 @@ async function verifies(directory) {
 const success = 0;
 const failure = 1;
 const shutdownMark = 1 << 11;
+const shapes = ['openai', 'anthropic', 'gemini', 'bedrock'];
 
-test('SIGTERM: readiness falls at once, the port closes after the grace, what runs finishes, exit 0', async () => {
+test('AC-STOP-1: SIGTERM: readiness falls at once, the port closes after the grace, what runs finishes, exit 0', async () => {
   await scene(
     (own) => start(own),
     async ({ gateway, directory, key }) => {
@@ -130,8 +133,8 @@ test('SIGTERM: readiness falls at once, the port closes after the grace, what ru
   );
 });
 
-/** What callers and the books see of calls that the process itself has ended. */
-async function endedByUs({ gateway, directory, streams, plain, silent }) {
+/** What callers and the books see of calls that the process itself has ended; nothing had come for `unbegun`. */
+async function endedByUs({ gateway, directory, streams, unbegun }) {
   assert.deepEqual(await gateway.wait(), { code: 0, signal: null }, gateway.stderr);
   for (const call of streams) {
     const answer = await call.answer;
@@ -143,14 +146,14 @@ async function endedByUs({ gateway, directory, streams, plain, silent }) {
     assert.match(error.message, /shutting down/);
     assert.ok(!answer.text.includes('"finish_reason":"stop"'), 'no made-up end');
   }
-  for (const call of [plain, silent]) {
+  for (const call of unbegun) {
     const answer = await call.answer;
     assert.equal(answer.status, 503, answer.text);
     assert.match(JSON.parse(answer.text).error.message, /shutting down/);
     assert.ok(Number(answer.headers['retry-after']) >= 1);
   }
   const rows = rowsOnDisk(directory);
-  assert.equal(rows.length, streams.length + 2);
+  assert.equal(rows.length, streams.length + unbegun.length);
   for (const row of rows) {
     assert.equal(row.status, failure, JSON.stringify(row));
     assert.ok(row.marks & shutdownMark, JSON.stringify(row));
@@ -169,10 +172,10 @@ async function longCalls(gateway, key) {
   await Promise.all(streams.map((call) => call.begun));
   await underWay(5);
   await sleep(100);  // A few tokens more, so that there is something to pay for.
-  return { streams, plain, silent };
+  return { streams, unbegun: [plain, silent] };
 }
 
-test('a second SIGTERM: streams end with an error frame, rows are written, exit 0', async () => {
+test('AC-STOP-1: a second SIGTERM: streams end with an error frame, rows are written, exit 0', async () => {
   await scene(
     (own) => start(own),
     async ({ gateway, directory, key }) => {
@@ -187,7 +190,7 @@ test('a second SIGTERM: streams end with an error frame, rows are written, exit 
   );
 });
 
-test('the end of patience: as a second SIGTERM, by termination_grace', async () => {
+test('AC-STOP-1: the end of patience: as a second SIGTERM, by termination_grace', async () => {
   await scene(
     (own) => start(own, { turnpike: { shutdown_grace: 0.2, termination_grace: 0.5 } }),
     async ({ gateway, directory, key }) => {
@@ -200,3 +203,78 @@ test('the end of patience: as a second SIGTERM, by termination_grace', async () 
     },
   );
 });
+
+/** A provider of every shape: streams of a word each 50 ms and answers that take as long, for `seconds`. */
+async function startShapes(own, seconds, turnpike = {}) {
+  const provider = await RawProvider.start();
+  own({ ended: true, clean: () => provider.stop() });
+  const words = Math.round(seconds * 20);
+  const model_list = shapes.map((shape) => {
+    const dialect = dialects[shape];
+    provider.on(shape, async (turn) => {
+      if (!asksStream(turn.request)) {
+        for (let i = 0; i < words && turn.open; ++i) await sleep(50);
+        await turn.json(200, dialect.whole);
+        return;
+      }
+      await turn.sseHead({ 'content-type': dialect.head });
+      if (dialect.begin.length > 0) await turn.chunk(bytesOf(dialect.begin));
+      for (let i = 0; i < words && turn.open; ++i) {
+        await turn.chunk(dialect.word('word '));
+        await sleep(50);
+      }
+      await turn.chunk(bytesOf(dialect.end));
+      await turn.last();
+    });
+    return deployment(shape, undefined, { params: dialect.params(`http://127.0.0.1:${provider.port}/${shape}`) });
+  });
+  const scenery = await start(own, { model_list, turnpike });
+  const streams = shapes.map((model) => begin(scenery.gateway, scenery.key, { model, stream: true }));
+  const plain = shapes.map((model) => begin(scenery.gateway, scenery.key, { model }));
+  await Promise.all(streams.map((call) => call.begun));
+  await until(() => provider.all.length === 2 * shapes.length, 'the calls at the providers');
+  await sleep(200); // A few words more, so that there is something to pay for.
+  return { ...scenery, provider, streams, plain };
+}
+
+test(`AC-STOP-1: ${shapes.join(', ')}: calls under way finish, streamed and not`, async () => {
+  await scene(
+    (own) => startShapes(own, 3),
+    async ({ gateway, directory, streams, plain }) => {
+      const sent = performance.now();
+      gateway.signal('SIGTERM');
+      await until(async () => (await readiness(gateway)) === 503, 'readiness to fall', 1000);
+      for (const [i, call] of streams.entries()) {
+        const answer = await call.answer;
+        assert.ok(answer.complete && answer.text.endsWith('data: [DONE]\n\n') && !answer.text.includes('"error"'), `${shapes[i]}: ${answer.text.slice(-300)}`);
+        assert.equal(answer.text.match(/word /g).length, 60, shapes[i]);
+      }
+      for (const [i, call] of plain.entries()) {
+        const answer = await call.answer;
+        assert.deepEqual([answer.status, JSON.parse(answer.text).choices[0].message.content], [200, 'one two'], shapes[i]);
+      }
+      assert.ok(performance.now() - sent > 2000, 'they outlived the port');
+      assert.deepEqual(await gateway.wait(), { code: 0, signal: null }, gateway.stderr);
+      const rows = rowsOnDisk(directory);
+      assert.deepEqual(rows.map((row) => [row.status, row.http_status, row.prompt_tokens, row.completion_tokens]), Array(2 * shapes.length).fill([success, 200, 11, 7]));
+      await verifies(directory);
+    },
+  );
+});
+
+for (const how of ['a second SIGTERM', 'the end of patience']) {
+  test(`AC-STOP-1: ${shapes.join(', ')}: ${how} ends streams with an error frame and other calls with a 503, with rows`, async () => {
+    await scene(
+      (own) => startShapes(own, 60, how === 'the end of patience' ? { shutdown_grace: 0.2, termination_grace: 0.3 } : {}),
+      async ({ gateway, directory, provider, streams, plain }) => {
+        gateway.signal('SIGTERM');
+        if (how === 'a second SIGTERM') {
+          await until(async () => (await readiness(gateway)) === 503, 'readiness to fall', 1000);
+          gateway.signal('SIGTERM');
+        }
+        await endedByUs({ gateway, directory, streams, unbegun: plain });
+        await until(() => provider.all.every((call) => call.goneAt), 'the providers to be let go', 2000);
+      },
+    );
+  });
+}
