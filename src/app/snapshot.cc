@@ -109,7 +109,7 @@ std::vector<config::ProviderKey> provider_keys(const config::Environment& enviro
 }
 
 pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_ptr<const ledger::Catalogue> prices,
-                                    const pipeline::Snapshot* previous) {
+                                    const pipeline::Snapshot* previous, Redirect redirect) {
   auto snapshot = std::make_shared<pipeline::Snapshot>();
   snapshot->settings = settings;
   snapshot->prices = prices;
@@ -117,7 +117,8 @@ pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_pt
   snapshot->generation = previous == nullptr ? 1 : previous->generation + 1;
   if (settings->turnpike.litellm_compat.starts_with("1.81")) snapshot->compat = protocol::Compat::V1_81;
 
-  const router::Pricer pricer = [prices](router::Deployment& deployment) -> std::shared_ptr<const void> {
+  const router::Pricer pricer =
+      [prices, redirect = std::move(redirect)](router::Deployment& deployment) -> std::shared_ptr<const void> {
     std::vector<ledger::PriceOverride> overrides;
     for (auto it = deployment.price_overrides.rbegin(); it != deployment.price_overrides.rend(); ++it) {
       overrides.push_back({it->first, it->second});  // The first of a name wins here, the last one in the catalogue.
@@ -131,12 +132,14 @@ pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_pt
     ledger::Prices own = resolved ? std::move(*resolved) : ledger::Prices();
     own.apply_host(deployment.target.base.origin.host);
     deployment.input_tokens_max = own.max_input_tokens;
+    deployment.traits = own.traits;
     if (deployment.entry && deployment.entry->max_input_tokens)
       deployment.input_tokens_max =
           static_cast<std::uint64_t>(std::max<std::int64_t>(*deployment.entry->max_input_tokens, 0));
     const ledger::Price input = own.find(ledger::PriceField::Input);
     const ledger::Price output = own.find(ledger::PriceField::Output);
     if (input.known() && output.known()) deployment.token_cost_femto = femto(input.grains() + output.grains());
+    if (redirect) redirect(deployment, own);
     return std::make_shared<const ledger::Prices>(std::move(own));
   };
   std::vector<router::Problem> problems;

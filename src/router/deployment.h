@@ -11,7 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/regex.h"
 #include "config/settings.h"
+#include "domain/model_traits.h"
 #include "provider/target.h"
 #include "router/load.h"
 
@@ -60,10 +62,14 @@ struct Deployment {
   std::string region;                            // As configured; empty: unknown.
   std::optional<std::int64_t> token_cost_femto;  // 1e-15 $ for a token of input and one of output; absent: unknown.
   std::uint64_t input_tokens_max = 0;            // 0: unknown.
+  domain::ModelTraits traits;
   std::optional<std::chrono::milliseconds> timeout, stream_timeout;
   std::optional<int> num_retries;
   std::optional<std::chrono::milliseconds> cooldown_time;
   std::vector<std::string> tags;
+  std::vector<base::Regex> tag_regex;  // As good as a tag where one is found in "User-Agent: <what the caller says>".
+  std::vector<std::string> access_groups;
+  std::uint64_t seed = 0;  // seed_of(identity): of its draws for calls that stay together.
   std::string mock_response_json;
   std::string mode;             // "chat", "embedding", ...; empty: from the catalogue.
   std::string config_position;  // "config.yaml:12"
@@ -74,7 +80,7 @@ struct Deployment {
   std::shared_ptr<const void> prices;               // ledger::Prices, made by the Pricer; router never looks inside.
 };
 /// Asks the ledger for the prices of a deployment whose model is final (a wildcard's after the captures are put in);
-/// sets what `pick` needs of them (`token_cost_femto`, `input_tokens_max`).
+/// sets what `pick` needs of them (`token_cost_femto`, `input_tokens_max`, `traits`).
 using Pricer = std::function<std::shared_ptr<const void>(Deployment&)>;
 using DeploymentRef = std::shared_ptr<const Deployment>;
 

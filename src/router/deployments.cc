@@ -108,6 +108,11 @@ Deployment deployment_of(const config::ModelEntry& entry) {
   if (entry.num_retries) deployment.num_retries = static_cast<int>(*entry.num_retries);
   deployment.cooldown_time = entry.cooldown_time;
   deployment.tags = entry.tags;
+  for (const std::string& written : entry.tag_regex) {
+    // The configuration has been refused if one is broken.
+    if (Result<base::Regex> regex = base::Regex::compile(written)) deployment.tag_regex.push_back(std::move(*regex));
+  }
+  deployment.access_groups = entry.access_groups;
   deployment.mock_response_json = entry.mock_response_json.value_or("");
   deployment.mode = entry.mode;
   deployment.config_position = entry.file + (entry.line > 0 ? ":" + std::to_string(entry.line) : "");

@@ -129,11 +129,12 @@ TEST(Outlook, OfOneThatRestsNothingIsLeft) {
   EXPECT_FALSE(seen.other_healthy);
 }
 
-TEST(Outlook, NoFilterHoldsForADeploymentNamedByItsId) {
+TEST(Outlook, OfADeploymentNamedByItsIdTagsDoNotCount) {
   ModelGroup group;
   group.precise = true;
-  group.deployments.push_back(made("a", [](Deployment& a) { a.region = "us"; }));
-  const Outlook seen = outlook(group, {.now_us = kNow, .region = "eu"}, group.deployments.front().get());
+  group.routing.tags = true;
+  group.deployments.push_back(made("a", [](Deployment&) {}));
+  const Outlook seen = outlook(group, {.now_us = kNow, .tags = kFree}, group.deployments.front().get());
   EXPECT_EQ(seen.members, 1U);
   EXPECT_TRUE(seen.same_healthy);
 }

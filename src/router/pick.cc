@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "router/standing.h"
+#include "router/sticky.h"
 
 namespace turnpike::router {
 namespace {
@@ -12,44 +13,67 @@ constexpr std::int64_t kMinuteUs = 60'000'000;
 using Weight = std::optional<double> Deployment::*;
 constexpr std::array<Weight, 3> kWeights = {&Deployment::weight, &Deployment::rpm, &Deployment::tpm};
 
-/// Simple shuffle: by weight if any candidate has one, else by rpm, else by tpm, else evenly. One that lacks what
-/// another has is drawn as 0; when all are 0 the draw is even.
+/// The shares the candidates are drawn by: their weight if any has one, else rpm, else tpm, else all alike. One that
+/// lacks what another has is drawn as 0; when all are 0 they are alike too.
+struct Shares {
+  Weight by = nullptr;
+  double total = 0;
+
+  template <class IsCandidate>
+  Shares(const ModelGroup& group, IsCandidate is_candidate) {
+    std::array<double, kWeights.size()> totals{};
+    std::array<bool, kWeights.size()> present{};
+    double candidates = 0;
+    for (std::size_t i = 0; i < group.deployments.size(); ++i) {
+      if (!is_candidate(i)) continue;
+      ++candidates;
+      for (std::size_t w = 0; w < kWeights.size(); ++w) {
+        const std::optional<double>& value = (*group.deployments[i]).*kWeights[w];
+        if (!value) continue;
+        present[w] = true;
+        totals[w] += std::max(*value, 0.0);
+      }
+    }
+    const auto chosen = static_cast<std::size_t>(std::find(present.begin(), present.end(), true) - present.begin());
+    if (chosen < kWeights.size() && totals[chosen] > 0) by = kWeights[chosen];
+    total = by != nullptr ? totals[chosen] : candidates;
+  }
+  double of(const Deployment& member) const { return by == nullptr ? 1.0 : std::max((member.*by).value_or(0), 0.0); }
+};
+
+/// Simple shuffle: a draw by the shares.
 template <class IsCandidate>
 const DeploymentRef* shuffle(const ModelGroup& group, IsCandidate is_candidate, std::uint64_t random) {
-  const std::size_t count = group.deployments.size();
-  std::array<double, kWeights.size()> total{};
-  std::array<bool, kWeights.size()> present{};
-  std::size_t candidates = 0;
-  for (std::size_t i = 0; i < count; ++i) {
+  const Shares shares(group, is_candidate);
+  double left = static_cast<double>(random >> 11) * 0x1.0p-53 * shares.total;  // [0, total)
+  const DeploymentRef* last = nullptr;
+  for (std::size_t i = 0; i < group.deployments.size(); ++i) {
     if (!is_candidate(i)) continue;
-    ++candidates;
-    for (std::size_t w = 0; w < kWeights.size(); ++w) {
-      const std::optional<double>& value = (*group.deployments[i]).*kWeights[w];
-      if (!value) continue;
-      present[w] = true;
-      total[w] += std::max(*value, 0.0);
-    }
+    const double share = shares.of(*group.deployments[i]);
+    if (share == 0) continue;
+    last = &group.deployments[i];
+    left -= share;
+    if (left < 0) return last;
   }
-  const auto chosen = static_cast<std::size_t>(std::find(present.begin(), present.end(), true) - present.begin());
-  const double fraction = static_cast<double>(random >> 11) * 0x1.0p-53;  // [0, 1)
-  if (chosen < kWeights.size() && total[chosen] > 0) {
-    double left = fraction * total[chosen];
-    const DeploymentRef* last = nullptr;
-    for (std::size_t i = 0; i < count; ++i) {
-      if (!is_candidate(i)) continue;
-      const double weight = std::max(((*group.deployments[i]).*kWeights[chosen]).value_or(0), 0.0);
-      if (weight == 0) continue;
-      last = &group.deployments[i];
-      left -= weight;
-      if (left < 0) return last;
-    }
-    return last;  // Rounding ate the rest.
+  return last;  // Rounding ate the rest.
+}
+
+/// A draw by the shares as well, and the same one for all calls that stay together.
+template <class IsCandidate>
+const DeploymentRef* stick(const ModelGroup& group, IsCandidate is_candidate, std::uint64_t sticky) {
+  const Shares shares(group, is_candidate);
+  const DeploymentRef* best = nullptr;
+  double lowest = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < group.deployments.size(); ++i) {
+    if (!is_candidate(i)) continue;
+    const double share = shares.of(*group.deployments[i]);
+    if (share == 0) continue;
+    const double cost = sticky_cost(sticky, group.deployments[i]->seed, share);
+    if (best != nullptr && cost >= lowest) continue;
+    lowest = cost;
+    best = &group.deployments[i];
   }
-  std::size_t skip = std::min(static_cast<std::size_t>(fraction * static_cast<double>(candidates)), candidates - 1);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (is_candidate(i) && skip-- == 0) return &group.deployments[i];
-  }
-  return nullptr;
+  return best;
 }
 
 /// The least score, or for latency all that are close to it; one of them at random.
@@ -117,6 +141,21 @@ tl::unexpected<Error> refusal(const ModelGroup& group, Standing best, const Pick
       error.status = 400;
       error.message = "litellm.ContextWindowExceededError: the prompt (" + std::to_string(input.prompt_tokens) +
                       " tokens) is longer than any deployment of model=" + group.name + " takes.";
+      break;
+    case Standing::Unable: {
+      const Need* need = nullptr;
+      for (std::size_t i = 0; need == nullptr; ++i) need = unmet(*group.deployments.at(i), input);
+      error.kind = ErrorKind::InvalidRequest;
+      error.param = need->param;
+      error.message = "litellm.UnsupportedParamsError: no deployment of model=" + group.name + " supports " +
+                      error.param + ". Leave it out, or set drop_params.";
+      break;
+    }
+    case Standing::Hidden:
+      error.kind = ErrorKind::PermissionDenied;
+      error.type = "key_model_access_denied";
+      error.param = "model";
+      error.message = "No deployment of model=" + group.name + " is in an access group of this key.";
       break;
     case Standing::Elsewhere:
       error.kind = ErrorKind::InvalidRequest;
@@ -193,6 +232,7 @@ const DeploymentRef* choose(const ModelGroup& group, const Standings& standings,
   const auto is_candidate = [&](std::size_t i) {
     return standings.of(i) == standings.best() && level_of(*group.deployments[i]) == level;
   };
+  if (input.sticky != 0) return stick(group, is_candidate, input.sticky);
   if (group.routing.strategy == Strategy::SimpleShuffle) return shuffle(group, is_candidate, input.random);
   return least(group, is_candidate, input);
 }
@@ -220,6 +260,7 @@ void Slot::end() {
 Result<Pick> pick(const ModelGroup& group, const PickInput& input) {
   if (group.deployments.empty()) return nobody(group, nullptr, input.now_us);
   if (group.precise) {
+    if (Standings(group, input).best() == Standing::Elsewhere) return refusal(group, Standing::Elsewhere, input);
     const DeploymentRef& named = group.deployments.front();
     return begun(named, false, input.now_us, named->parallel_max);
   }

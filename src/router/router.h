@@ -34,6 +34,7 @@ struct ModelGroup {
   Routing routing = {};
   Hedge hedge = {};
   std::vector<Mirror> mirrors = {};
+  Stick stick = {};
 };
 using ModelGroupRef = std::shared_ptr<const ModelGroup>;
 
@@ -110,7 +111,7 @@ struct RoutePlan {
   };
   std::vector<Stop, base::PooledAllocator<Stop>> stops;
   RetryPolicy policy;
-  DeploymentRef pinned;  // A plan may be pinned to one deployment (responses, sessions); null: free.
+  DeploymentRef pinned;                     // A plan may be pinned to one deployment (responses, sessions); null: free.
   const domain::KeyRouting* key = nullptr;  // Planning::key
 };
 
@@ -122,8 +123,8 @@ struct Planning {
   GroupCache& cache;
   std::function<bool(std::string_view)> allowed;  // The caller may use a group; none: all. (AC-FALL-3)
   bool disable_fallbacks = false;                 // Beside what the request says.
-  /// What the key says, behind the request and before the settings; null: nothing. Outlives the plan. Its numbers are in
-  /// `call` already (RoutingWishes::complete); a fallback it names that the caller may not use is passed over.
+  /// What the key says, behind the request and before the settings; null: nothing. Outlives the plan. Its numbers are
+  /// in `call` already (RoutingWishes::complete); a fallback it names that the caller may not use is passed over.
   const domain::KeyRouting* key = nullptr;
 };
 
@@ -171,13 +172,13 @@ struct Pick {
   bool probe = false;
   Slot slot = {};
 };
-/// Picks the deployment of the next attempt and counts the call on it. In order: tags, region, the length of the
-/// prompt, rpm and tpm of the minute, health, calls at a time; those not tried in this call if one is left; the
-/// smallest `order`; then the strategy of the group. When all are cooling the least bad one gets a probe if none is out
-/// (AC-COOL-3).
-/// Errors: NoDeployment with retry_after = shortest remaining cooldown, or what is left of the minute, and the text of
-/// spec routing 2.2; UpstreamContextWindow (no deployment takes so long a prompt); InvalidRequest (none in the region);
-/// Unauthenticated (none with the tags).
+/// Picks the deployment of the next attempt and counts the call on it. In order: access groups, tags, region, what the
+/// request needs, the length of the prompt, rpm and tpm of the minute, health, calls at a time; those not tried in this
+/// call if one is left; the smallest `order`; then what keeps calls together, else the strategy of the group. When all
+/// are cooling the least bad one gets a probe if none is out (AC-COOL-3). Errors: NoDeployment with retry_after =
+/// shortest remaining cooldown, or what is left of the minute, and the text of spec routing 2.2; UpstreamContextWindow
+/// (no deployment takes so long a prompt); InvalidRequest (none in the region, none that can what is asked);
+/// Unauthenticated (none with the tags); PermissionDenied (none in the access groups).
 Result<Pick> pick(const ModelGroup& group, const PickInput& input);
 
 /// The group after a failure, to the same call: only whom its tags, region, length and the limits leave is looked at.

@@ -3,35 +3,68 @@
 namespace turnpike::router {
 namespace {
 
-/// Which deployments the tags of a call leave. Health plays no part: a call does not slip past its tags because those
-/// that have them rest.
-enum class TagRule : std::uint8_t { Any, Matching, Default, None };
-
-bool has_tags(const Deployment& deployment, std::span<const std::string> tags, bool any) {
-  const auto has = [&](const std::string& tag) { return is_in(deployment.tags, tag); };
-  return any ? std::any_of(tags.begin(), tags.end(), has) : std::all_of(tags.begin(), tags.end(), has);
-}
-
 bool is_default(const Deployment& deployment) {
   static const std::string kDefault = "default";
   return is_in(deployment.tags, kDefault);
 }
 
-TagRule tag_rule(const ModelGroup& group, const PickInput& input) {
-  if (!group.routing.tags) return TagRule::Any;
-  bool defaults = false;
-  for (const DeploymentRef& member : group.deployments) {
-    if (!input.tags.empty() && has_tags(*member, input.tags, group.routing.tags_any)) return TagRule::Matching;
-    defaults = defaults || is_default(*member);
+/// Which deployments the tags of a call and the program that makes it leave. Health plays no part: a call does not
+/// slip past its tags because those that have them rest.
+class TagFilter {
+ public:
+  TagFilter(const ModelGroup& group, const PickInput& input) : any_(group.routing.tags_any), tags_(input.tags) {
+    if (!group.routing.tags) return;
+    const auto& members = group.deployments;
+    const auto looks = [](const DeploymentRef& member) { return !member->tag_regex.empty(); };
+    if (!input.user_agent.empty() && std::any_of(members.begin(), members.end(), looks))
+      agent_ = "User-Agent: " + std::string(input.user_agent.substr(0, kAgentBytesMax));
+    bool defaults = false;
+    for (const DeploymentRef& member : members) {
+      if (matches(*member)) {
+        leaves_ = Leaves::Matching;
+        return;
+      }
+      defaults = defaults || is_default(*member);
+    }
+    leaves_ = defaults ? Leaves::Default : tags_.empty() ? Leaves::All : Leaves::Nobody;
   }
-  if (defaults) return TagRule::Default;
-  return input.tags.empty() ? TagRule::Any : TagRule::None;
-}
 
-bool passes(const Deployment& deployment, TagRule rule, const Routing& routing, const PickInput& input) {
-  if (rule == TagRule::Any) return true;
-  if (rule == TagRule::None) return false;
-  return rule == TagRule::Default ? is_default(deployment) : has_tags(deployment, input.tags, routing.tags_any);
+  bool passes(const Deployment& member) const {
+    switch (leaves_) {
+      case Leaves::All:
+        return true;
+      case Leaves::Matching:
+        return matches(member);
+      case Leaves::Default:
+        return is_default(member);
+      case Leaves::Nobody:
+        break;
+    }
+    return false;
+  }
+
+ private:
+  static constexpr std::size_t kAgentBytesMax = 512;
+  enum class Leaves : std::uint8_t { All, Matching, Default, Nobody };
+
+  bool matches(const Deployment& member) const {
+    const auto has = [&](const std::string& tag) { return is_in(member.tags, tag); };
+    const bool tagged = any_ ? std::any_of(tags_.begin(), tags_.end(), has)
+                             : !tags_.empty() && std::all_of(tags_.begin(), tags_.end(), has);
+    const auto found = [&](const base::Regex& regex) { return regex.found_in(agent_); };
+    return tagged || (!agent_.empty() && std::any_of(member.tag_regex.begin(), member.tag_regex.end(), found));
+  }
+
+  Leaves leaves_ = Leaves::All;
+  bool any_;
+  std::span<const std::string> tags_;
+  std::string agent_;  // Empty: nobody looks at it.
+};
+
+/// The caller may use the group, but only deployments of his access groups.
+bool is_hidden(const Deployment& member, const PickInput& input) {
+  const auto held = [&](const std::string& group) { return is_in(input.access_groups, group); };
+  return !input.access_groups.empty() && std::none_of(member.access_groups.begin(), member.access_groups.end(), held);
 }
 
 /// The minute's rpm or tpm would be exceeded by this call.
@@ -42,9 +75,15 @@ bool is_spent(const Deployment& deployment, const Routing& routing, const PickIn
   return deployment.tpm && static_cast<double>(load.tokens.get(input.now_us) + input.prompt_tokens) > *deployment.tpm;
 }
 
-Standing standing_of(const Deployment& member, TagRule rule, const Routing& routing, const PickInput& input) {
-  if (!passes(member, rule, routing, input)) return Standing::Untagged;
-  if (!input.region.empty() && member.region != input.region) return Standing::Elsewhere;
+bool is_elsewhere(const Deployment& member, const PickInput& input) {
+  return !input.region.empty() && member.region != input.region;
+}
+
+Standing standing_of(const Deployment& member, const TagFilter& tags, const Routing& routing, const PickInput& input) {
+  if (is_hidden(member, input)) return Standing::Hidden;
+  if (!tags.passes(member)) return Standing::Untagged;
+  if (is_elsewhere(member, input)) return Standing::Elsewhere;
+  if (routing.context && unmet(member, input) != nullptr) return Standing::Unable;
   if (routing.context && member.input_tokens_max != 0 && input.prompt_tokens > member.input_tokens_max)
     return Standing::TooLong;
   if (routing.limits && is_spent(member, routing, input)) return Standing::Spent;
@@ -54,8 +93,9 @@ Standing standing_of(const Deployment& member, TagRule rule, const Routing& rout
   return !input.tried.empty() && is_in(input.tried, member.id) ? Standing::Tried : Standing::Fresh;
 }
 
-/// No filter holds for who is asked for by his id.
+/// Of one that is asked for by its id only the region counts: a fallback that names it must not lead out of there.
 Standing standing_of_named(const Deployment& member, const PickInput& input) {
+  if (is_elsewhere(member, input)) return Standing::Elsewhere;
   if (cooling_until(member) > input.now_us) return Standing::Cooling;
   return is_in(input.tried, member.id) ? Standing::Tried : Standing::Fresh;
 }
@@ -70,6 +110,16 @@ bool is_unwell(const Deployment& member, const Routing& routing, std::int64_t no
 
 }  // namespace
 
+const Need* unmet(const Deployment& member, const PickInput& input) {
+  if (member.target.drop_unsupported) return nullptr;
+  for (const Need& need : input.needs) {
+    const std::vector<std::string>& allowed = member.target.allowed_params;
+    if (member.traits.lacks(need.trait) && std::find(allowed.begin(), allowed.end(), need.param) == allowed.end())
+      return &need;
+  }
+  return nullptr;
+}
+
 void Standings::leave_out_unwell(const ModelGroup& group, std::int64_t now_us) {
   const auto may_be_asked = [&](std::size_t i) { return of_[i] <= Standing::Full; };
   const auto unwell = [&](std::size_t i) { return is_unwell(*group.deployments[i], group.routing, now_us); };
@@ -77,7 +127,7 @@ void Standings::leave_out_unwell(const ModelGroup& group, std::int64_t now_us) {
   std::size_t well = 0;
   while (well < count && !(may_be_asked(well) && !unwell(well))) ++well;
   if (well == count) return;  // Nobody would be left.
-  best_ = Standing::Untagged;
+  best_ = Standing::Hidden;
   for (std::size_t i = 0; i < count; ++i) {
     if (may_be_asked(i) && unwell(i)) of_[i] = Standing::Unwell;
     best_ = std::min(best_, of_[i]);
@@ -85,10 +135,10 @@ void Standings::leave_out_unwell(const ModelGroup& group, std::int64_t now_us) {
 }
 
 Standings::Standings(const ModelGroup& group, const PickInput& input) : of_(group.deployments.size()) {
-  const TagRule rule = tag_rule(group, input);
+  const TagFilter tags(group, input);
   for (std::size_t i = 0; i < group.deployments.size(); ++i) {
     const Deployment& member = *group.deployments[i];
-    of_[i] = group.precise ? standing_of_named(member, input) : standing_of(member, rule, group.routing, input);
+    of_[i] = group.precise ? standing_of_named(member, input) : standing_of(member, tags, group.routing, input);
     best_ = std::min(best_, of_[i]);
   }
   if (group.routing.checks_us > 0 && !group.precise) leave_out_unwell(group, input.now_us);

@@ -17,7 +17,19 @@ namespace turnpike::router {
 
 /// Whether a deployment may be asked, best first. Between full and resting, a call waits for who is well.
 /// Unwell is who failed its latest probe while another one may be asked.
-enum class Standing : std::uint8_t { Fresh, Tried, Full, Unwell, Cooling, Spent, TooLong, Elsewhere, Untagged };
+enum class Standing : std::uint8_t {
+  Fresh,
+  Tried,
+  Full,
+  Unwell,
+  Cooling,
+  Spent,
+  TooLong,
+  Unable,
+  Elsewhere,
+  Untagged,
+  Hidden
+};
 
 /// One value for each member; on the stack for all but huge groups. Not initialized.
 template <class T>
@@ -52,6 +64,9 @@ inline int level_of(const Deployment& deployment) {
   return deployment.order.value_or(std::numeric_limits<int>::max());
 }
 
+/// What the request asks for and a model surely cannot do; null: nothing.
+const Need* unmet(const Deployment& member, const PickInput& input);
+
 class Standings {
  public:
   Standings(const ModelGroup& group, const PickInput& input);
@@ -61,7 +76,7 @@ class Standings {
  private:
   void leave_out_unwell(const ModelGroup& group, std::int64_t now_us);
   PerMember<Standing> of_;
-  Standing best_ = Standing::Untagged;
+  Standing best_ = Standing::Hidden;
 };
 
 }  // namespace turnpike::router

@@ -70,6 +70,22 @@ Routing routing_of(const config::RouterSettings& settings, std::string_view grou
   return routing;
 }
 
+Stick stick_of(const config::Settings& settings, std::string_view group) {
+  Stick stick;
+  stick.affinity = settings.router.affinity;
+  for (const config::GroupAffinity& own : settings.router.model_group_affinity_config) {
+    if (own.model_group == group) stick.affinity = own.affinity;
+  }
+  for (const config::Sticky& rule : settings.turnpike.sticky) {
+    const bool own = rule.model_group == group;
+    if (!own && (rule.model_group != "*" || stick.by)) continue;
+    stick.by = rule.by;
+    stick.header = rule.header;
+    if (own) break;
+  }
+  return stick;
+}
+
 double score(const Deployment& deployment, const Routing& routing, const PickInput& input, bool by_share) {
   const Load& load = deployment.health->load;
   switch (routing.strategy) {

@@ -2,10 +2,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "config/settings.h"
+#include "domain/model_traits.h"
 #include "router/deployment.h"
 
 namespace turnpike::router {
@@ -21,11 +24,21 @@ enum class Strategy : std::uint8_t {
 /// By the name of the configuration; an unknown one has refused the start.
 Strategy strategy_of(std::string_view name);
 
+/// What keeps calls of a group together: of these the first that says something of a call.
+struct Stick {
+  std::optional<config::StickyBy> by = {};  // turnpike.sticky
+  std::string header = {};                  // For Header.
+  config::Affinity affinity = {};           // A session, then a prompt's beginning, then the key.
+
+  bool any() const { return by || affinity != config::Affinity{}; }
+};
+Stick stick_of(const config::Settings& settings, std::string_view group);
+
 /// How the deployments of one group are chosen.
 struct Routing {
   Strategy strategy = Strategy::SimpleShuffle;
   bool limits = false;   // rpm and tpm are limits, not only shares.
-  bool context = false;  // Prompts longer than a model takes are kept from it.
+  bool context = false;  // Prompts longer than a model takes are kept from it, and what it cannot do.
   bool tags = false;
   bool tags_any = true;  // One tag of the request is enough; else the deployment must have all.
   double buffer = 0;     // Latency: 0.5 takes all within half above the best.
@@ -35,7 +48,13 @@ struct Routing {
 };
 Routing routing_of(const config::RouterSettings& settings, std::string_view group);
 
-/// What the strategies look at beside the group.
+/// A parameter of the request that only a model with this trait can follow.
+struct Need {
+  std::string_view param;
+  domain::Trait trait;
+};
+
+/// What the choice looks at beside the group.
 struct PickInput {
   std::span<const std::string> tried = {};  // Ids of deployments.
   std::int64_t now_us = 0;
@@ -43,7 +62,12 @@ struct PickInput {
   std::uint64_t prompt_tokens = 0;
   bool stream = false;
   std::span<const std::string> tags = {};
-  std::string_view region = {};  // Empty: any.
+  std::string_view region = {};      // Empty: any.
+  std::string_view user_agent = {};  // Of the caller's program, for tag_regex.
+  std::span<const Need> needs = {};
+  /// Only deployments of one of these access groups; empty: the caller may have any.
+  std::span<const std::string> access_groups = {};
+  std::uint64_t sticky = 0;  // sticky_of(...): drawn by that in place of the strategy. 0: the strategy chooses.
 };
 
 /// What a strategy that looks for the least sees in a deployment; `by_share`: somebody of the group has an rpm or tpm,

@@ -380,6 +380,77 @@ TEST(Filters, Tags) {
             "Not allowed to access model due to tags configuration. Passed model=g and tags=['other']");
 }
 
+TEST(Filters, APatternOfTheCallersProgramIsAsGoodAsATag) {
+  std::vector<Deployment> members;
+  members.push_back(named("cli"));
+  members.back().tag_regex.push_back(*base::Regex::compile("^User-Agent: claude-code/"));
+  members.push_back(named("paid"));
+  members.back().tags = {"paid"};
+  members.push_back(named("rest"));
+  members.back().tags = {"default"};
+  const ModelGroup group = group_of(std::move(members), {.tags = true});
+  const std::vector<std::string> paid = {"paid"};
+  expect_even(shares(group, {.now_us = kNow, .user_agent = "claude-code/2.0"}), {"cli"});
+  expect_even(shares(group, {.now_us = kNow, .tags = paid, .user_agent = "claude-code/2.0"}), {"cli", "paid"});
+  expect_even(shares(group, {.now_us = kNow, .tags = paid, .user_agent = "curl/8"}), {"paid"});
+  expect_even(shares(group, {.now_us = kNow, .user_agent = "curl/8"}), {"rest"});
+  expect_even(shares(group, {.now_us = kNow}), {"rest"});
+}
+
+TEST(Filters, AKeyOfAnAccessGroupSeesOnlyItsDeployments) {
+  std::vector<Deployment> members;
+  members.push_back(named("beta"));
+  members.back().access_groups = {"beta", "all"};
+  members.push_back(named("open"));
+  members.back().access_groups = {"all"};
+  members.push_back(named("none"));
+  const ModelGroup group = group_of(std::move(members), {});
+  const auto held = [&](const std::vector<std::string>& groups) {
+    return shares(group, {.now_us = kNow, .access_groups = groups});
+  };
+  expect_even(held({"beta"}), {"beta"});
+  expect_even(held({"beta", "all"}), {"beta", "open"});
+  expect_even(held({}), {"beta", "open", "none"});
+  const std::vector<std::string> other = {"other"};
+  const Result<Pick> nobody = pick(group, {.now_us = kNow, .access_groups = other});
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().kind, ErrorKind::PermissionDenied);
+}
+
+TEST(Filters, WhatAModelSurelyCannotDoGoesElsewhere) {
+  std::vector<Deployment> members;
+  for (const char* id : {"can", "cannot", "unknown", "drops", "insists"}) members.push_back(named(id));
+  members[0].traits.set(domain::Trait::FunctionCalling, true);
+  for (const std::size_t i : {1U, 3U, 4U}) members[i].traits.set(domain::Trait::FunctionCalling, false);
+  members[3].target.drop_unsupported = true;
+  members[4].target.allowed_params = {"tools"};
+  const ModelGroup group = group_of(members, {.context = true});
+  const std::vector<Need> tools = {{"tools", domain::Trait::FunctionCalling}};
+  expect_even(shares(group, {.now_us = kNow, .needs = tools}), {"can", "unknown", "drops", "insists"});
+  expect_even(shares(group_of(members, {}), {.now_us = kNow, .needs = tools}),
+              {"can", "cannot", "unknown", "drops", "insists"});
+
+  const ModelGroup lone = group_of({members[1]}, {.context = true});
+  const Result<Pick> refused = pick(lone, {.now_us = kNow, .needs = tools});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::InvalidRequest);
+  EXPECT_EQ(refused.error().param, "tools");
+  EXPECT_EQ(refused.error().message,
+            "litellm.UnsupportedParamsError: no deployment of model=g supports tools. Leave it out, or set "
+            "drop_params.");
+}
+
+TEST(Filters, AFallbackToADeploymentByItsIdStaysInTheRegion) {
+  Deployment named_one = named("a");
+  named_one.region = "us";
+  ModelGroup group = group_of({named_one}, {});
+  group.precise = true;
+  EXPECT_TRUE(pick(group, {.now_us = kNow, .region = "us"}));
+  const Result<Pick> refused = pick(group, {.now_us = kNow, .region = "eu"});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().param, "allowed_model_region");
+}
+
 TEST(Filters, CallsAtATimeHoldExactlyAndGoElsewhereFirst) {
   std::vector<Deployment> members = {named("a"), named("b")};
   members[0].parallel_max = 2;

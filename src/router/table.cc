@@ -3,6 +3,7 @@
 
 #include "router/deployments.h"
 #include "router/router.h"
+#include "router/sticky.h"
 #include "router/wildcard.h"
 
 namespace turnpike::router {
@@ -46,7 +47,7 @@ struct RoutingTable::Impl {
   CommonParts common;
   Pricer pricer;
 
-  void add(Deployment deployment, const RoutingTable* previous, const config::RouterSettings& router);
+  void add(Deployment deployment, const RoutingTable* previous, const config::Settings& settings);
   void list_names(const config::Settings& settings);
   ModelGroupRef match(std::string_view model) const;
   ModelGroupRef made_for(const Pattern& pattern, const std::vector<std::string_view>& captures,
@@ -54,13 +55,13 @@ struct RoutingTable::Impl {
   ModelGroupRef find_wildcard(std::string_view model, GroupCache& cache) const;
 };
 
-void RoutingTable::Impl::add(Deployment deployment, const RoutingTable* previous,
-                             const config::RouterSettings& router) {
+void RoutingTable::Impl::add(Deployment deployment, const RoutingTable* previous, const config::Settings& settings) {
   if (by_id.contains(deployment.id)) return;  // Two sources say the same.
   const std::string& identity = deployment.identity.empty() ? deployment.id : deployment.identity;
   const std::shared_ptr<Health>* known = previous == nullptr ? nullptr : find_in(previous->impl_->health, identity);
   if (known != nullptr) deployment.health = *known;
   if (!deployment.health) deployment.health = std::make_shared<Health>();
+  deployment.seed = seed_of(identity);
   health.emplace(identity, deployment.health);
   // A wildcard is priced when the name is known.
   if (pricer && !deployment.wildcard) deployment.prices = pricer(deployment);
@@ -70,8 +71,12 @@ void RoutingTable::Impl::add(Deployment deployment, const RoutingTable* previous
   const auto append = [&](ByName<ModelGroupRef>& map, const std::string& key, const std::string& group_name,
                           bool precise) {
     ModelGroupRef& group = map[key];
-    if (!group)
-      group = std::make_shared<ModelGroup>(ModelGroup{group_name, {}, precise, routing_of(router, group_name)});
+    if (!group) {
+      auto made =
+          std::make_shared<ModelGroup>(ModelGroup{group_name, {}, precise, routing_of(settings.router, group_name)});
+      made->stick = stick_of(settings, group_name);
+      group = std::move(made);
+    }
     // Nobody else has seen the group yet: the table is still being built.
     std::const_pointer_cast<ModelGroup>(group)->deployments.push_back(shared);
   };
@@ -105,6 +110,7 @@ ModelGroupRef RoutingTable::Impl::made_for(const Pattern& pattern, const std::ve
   auto group = std::make_shared<ModelGroup>();
   group->name = model;
   group->routing = pattern.group->routing;
+  group->stick = pattern.group->stick;
   for (const DeploymentRef& original : pattern.group->deployments) {
     Deployment made = *original;
     if (made.target.provider == nullptr) {
@@ -162,7 +168,7 @@ std::shared_ptr<const RoutingTable> RoutingTable::build(std::vector<Source> sour
   for (Source& source : sources) {
     for (Deployment& deployment : source.deployments) {
       if (std::string name = deployment.model_group; !impl->exact.contains(name)) order.push_back(std::move(name));
-      impl->add(std::move(deployment), previous, settings.router);
+      impl->add(std::move(deployment), previous, settings);
     }
   }
   for (const std::string& name : order) {
