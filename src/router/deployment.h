@@ -41,6 +41,7 @@ struct Health {
   std::atomic<std::uint64_t> cooldowns{0};
   std::atomic<Checked> checked{Checked::Never};
   std::atomic<std::int64_t> checked_us{0};
+  std::atomic<bool> lists_no_models{false};         // Its provider has said that it has no list of models: remembered.
   std::atomic<bool> troubled{false};                // It was put to rest and nobody has been told yet that it is back.
   std::atomic<bool> refuses_stream_options{false};  // AC-OAI-2: remembered.
   Load load;
