@@ -23,7 +23,6 @@ enum class Retry : std::uint8_t {
 
 Retry retry_class(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::InvalidRequest:
     case ErrorKind::Unauthenticated:
     case ErrorKind::PermissionDenied:
     case ErrorKind::NotFound:
@@ -38,6 +37,7 @@ Retry retry_class(ErrorKind kind) {
     case ErrorKind::Unavailable:
     case ErrorKind::Internal:
       return Retry::End;
+    case ErrorKind::InvalidRequest:  // Said by the target's dialect: another may have the parameter.
     case ErrorKind::NoDeployment:
     case ErrorKind::UpstreamBadRequest:
     case ErrorKind::UpstreamContextWindow:
@@ -203,7 +203,14 @@ bool missing_model(const Error& error) {
   if (error.kind != ErrorKind::UpstreamNotFound) return false;
   if (error.detail.empty() || error.code.find("odel") != std::string::npos) return true;
   const std::string said = base::to_lower(error.detail);
-  return said.find("model") != std::string::npos || said.find("deployment") != std::string::npos || said[0] == '<';
+  if (said == "not found" || said[0] == '<') return true;  // Says nothing.
+  return said.find("model") != std::string::npos || said.find("deployment") != std::string::npos;
+}
+
+bool missing_file(const Error& error) {
+  if (error.kind != ErrorKind::UpstreamForbidden) return false;
+  return error.detail.find("or it may not exist") != std::string::npos ||
+         error.detail.find("CachedContent not found") != std::string::npos;
 }
 
 Decision decide(const Error& error, const History& history, const RetryPolicy& policy, std::uint64_t random) {
@@ -236,6 +243,14 @@ bool counts_as_failure(ErrorKind kind) {
     default:
       return false;
   }
+}
+
+bool is_of_request(const Error& error) {
+  return (error.kind == ErrorKind::UpstreamNotFound && !missing_model(error)) || missing_file(error);
+}
+
+bool is_at_fault(const Error& error) {
+  return (counts_as_failure(error.kind) && !is_of_request(error)) || account_trouble(error);
 }
 
 milliseconds cooldown(const CooldownInput& input, const CooldownPolicy& policy) {

@@ -73,6 +73,8 @@ bool account_trouble(const Error& error);
 /// A 404 that says the model or deployment is not there, or says nothing: the deployment is set up wrongly. One about
 /// anything else (a file, an earlier answer) is about the request.
 bool missing_model(const Error& error);
+/// The 403 with which Gemini answers a request that names a file or a cache it does not have: about the request.
+bool missing_file(const Error& error);
 
 /// The number of this kind's class; nothing when the kind has none or it is not set.
 std::optional<int> count_of(const config::ErrorCounts& counts, ErrorKind kind);
@@ -106,5 +108,9 @@ struct CooldownInput {
 std::chrono::milliseconds cooldown(const CooldownInput& input, const CooldownPolicy& policy);
 /// Whether a failure of this kind counts in the minute's ratio.
 bool counts_as_failure(ErrorKind kind);
+/// What is said of something that the request names says nothing of the deployment.
+bool is_of_request(const Error& error);
+/// The deployment is to blame, or the account behind it; not the request, the caller or a limit of ours.
+bool is_at_fault(const Error& error);
 
 }  // namespace turnpike::router

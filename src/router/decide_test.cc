@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
+
+#include "router/test_history.h"
 
 namespace turnpike::router {
 namespace {
@@ -24,108 +27,6 @@ int shown(Next next) {
       return kNext;
   }
   return -1;
-}
-
-/// One row of docs/routing.md: what a signal of the provider leads to.
-struct Row {
-  const char* signal;
-  Kind kind;
-  int status;
-  const char* code;
-  int crowd;         // First failure in a group of three, all others healthy, a fallback left.
-  int alone;         // First failure of a deployment alone in its group, still healthy, a fallback left.
-  bool cools_crowd;  // At once, in a group of three.
-  bool cools_alone;
-  bool counts;  // In the ratio of the minute.
-};
-
-const Row kRows[] = {
-    {"400 invalid_request_error", Kind::UpstreamBadRequest, 400, "", kNext, kNext, false, false, false},
-    {"context too long", Kind::UpstreamContextWindow, 400, "context_length_exceeded", kNext, kNext, false, false,
-     false},
-    {"content policy", Kind::UpstreamContentPolicy, 400, "content_policy_violation", kNext, kNext, false, false, false},
-    {"401 invalid key", Kind::UpstreamUnauthenticated, 401, "invalid_api_key", kSame, kNext, true, true, true},
-    {"402 no credit", Kind::UpstreamBadRequest, 402, "", kSame, kNext, true, true, false},
-    {"400 an account that is terminated", Kind::UpstreamBadRequest, 400, "access_terminated", kSame, kNext, true, true,
-     false},
-    {"400 account without quota", Kind::UpstreamBadRequest, 400, "billing_hard_limit_reached", kSame, kNext, true, true,
-     false},
-    {"403", Kind::UpstreamForbidden, 403, "", kNext, kNext, true, true, true},
-    {"404 model not found", Kind::UpstreamNotFound, 404, "model_not_found", kNext, kNext, true, true, true},
-    {"408 said by the provider", Kind::UpstreamTimeout, 408, "", kSame, kSame, false, false, true},
-    {"504", Kind::UpstreamTimeout, 504, "", kSame, kSame, false, false, true},
-    {"our own time limit", Kind::Timeout, 0, "", kSame, kSame, false, false, true},
-    {"409", Kind::UpstreamConflict, 409, "", kSame, kSame, false, false, false},
-    {"413", Kind::UpstreamTooLarge, 413, "", kNext, kNext, false, false, false},
-    {"422", Kind::UpstreamUnprocessable, 422, "", kNext, kNext, false, false, false},
-    {"429", Kind::UpstreamRateLimited, 429, "rate_limit_exceeded", kSame, kSame, true, true, true},
-    {"429 quota gone for good", Kind::UpstreamRateLimited, 429, "insufficient_quota", kSame, kNext, true, true, true},
-    {"500", Kind::UpstreamInternal, 500, "", kSame, kSame, false, false, true},
-    {"529 overloaded", Kind::UpstreamInternal, 529, "overloaded_error", kSame, kSame, false, false, true},
-    {"502", Kind::UpstreamBadGateway, 502, "", kSame, kSame, false, false, true},
-    {"503", Kind::UpstreamUnavailable, 503, "", kSame, kSame, false, false, true},
-    {"connection refused", Kind::UpstreamConnection, 0, "", kSame, kSame, false, false, true},
-    {"unreadable answer", Kind::UpstreamMalformed, 200, "", kSame, kSame, false, false, true},
-    {"stream cut before content", Kind::UpstreamTruncated, 200, "", kSame, kSame, false, false, true},
-    {"a redirect", Kind::UpstreamMalformed, 302, "", kNext, kNext, false, false, true},
-    {"no deployment healthy", Kind::NoDeployment, 0, "", kNext, kNext, false, false, false},
-    {"unknown model name", Kind::InvalidRequest, 0, "", kGiveUp, kGiveUp, false, false, false},
-    {"gateway budget exceeded", Kind::BudgetSpent, 0, "", kGiveUp, kGiveUp, false, false, false},
-    {"gateway budget held", Kind::BudgetHeld, 0, "", kGiveUp, kGiveUp, false, false, false},
-    {"gateway rate limit of a key", Kind::RateLimited, 0, "", kGiveUp, kGiveUp, false, false, false},
-    {"caller gone", Kind::CallerGone, 0, "", kGiveUp, kGiveUp, false, false, false},
-    {"bug of ours", Kind::Internal, 0, "", kGiveUp, kGiveUp, false, false, false},
-};
-
-Error error_of(const Row& row) {
-  Error error;
-  error.kind = row.kind;
-  error.status = row.status;
-  error.code = row.code;
-  return error;
-}
-
-History crowd() {
-  History history;
-  history.attempts_in_group = history.attempts_total = 1;
-  history.group_size = 3;
-  history.other_healthy = history.same_healthy = true;
-  history.fallbacks_left = 1;
-  return history;
-}
-
-History alone() {
-  History history = crowd();
-  history.group_size = 1;
-  history.other_healthy = false;
-  return history;
-}
-
-TEST(Decide, FollowsTheTable) {
-  for (const Row& row : kRows) {
-    SCOPED_TRACE(row.signal);
-    EXPECT_EQ(shown(decide(error_of(row), crowd(), {}, 0).next), row.crowd);
-    EXPECT_EQ(shown(decide(error_of(row), alone(), {}, 0).next), row.alone);
-  }
-}
-
-TEST(Cooldown, FollowsTheTable) {
-  for (const Row& row : kRows) {
-    SCOPED_TRACE(row.signal);
-    CooldownInput input{.kind = row.kind,
-                        .group_size = 3,
-                        .account_trouble = account_trouble(error_of(row)),
-                        .calls_this_minute = 1,
-                        .fails_this_minute = 1};
-    EXPECT_EQ(cooldown(input, {}) > milliseconds{0}, row.cools_crowd);
-    input.group_size = 1;
-    EXPECT_EQ(cooldown(input, {}) > milliseconds{0}, row.cools_alone);
-    EXPECT_EQ(counts_as_failure(row.kind), row.counts);
-    input.wildcard = true;
-    EXPECT_EQ(cooldown(input, {}), milliseconds{0}) << "one model of a wildcard is no sign";
-    input.wildcard = false;
-    EXPECT_EQ(cooldown(input, {.disabled = true}), milliseconds{0});
-  }
 }
 
 /// What a history changes for a plain 500.
@@ -481,6 +382,7 @@ TEST(MissingModel, TellsTheModelFromWhatTheRequestNames) {
       {"", "model 'llama9' not found", true},
       {"", "", true},
       {"", "<html><body>404 Not Found</body></html>", true},
+      {"", "Not Found", true},
       {"", "No such File object: file-abc123", false},
       {"not_found", "Conversation with id 'conv_1' not found.", false},
   };
@@ -494,6 +396,25 @@ TEST(MissingModel, TellsTheModelFromWhatTheRequestNames) {
     EXPECT_EQ(missing_model(error), row.model);
     error.kind = Kind::UpstreamBadRequest;
     EXPECT_FALSE(missing_model(error));
+  }
+}
+
+// AC-COOL-1: Gemini says 403 of a file that is not there.
+TEST(MissingFile, IsKnownByItsWords) {
+  const std::pair<const char*, bool> rows[] = {
+      {"You do not have permission to access the File abc or it may not exist.", true},
+      {"CachedContent not found (or permission denied)", true},
+      {"Permission denied: Consumer has been suspended.", false},
+      {"", false},
+  };
+  for (const auto& [said, file] : rows) {
+    SCOPED_TRACE(said);
+    Error error;
+    error.kind = Kind::UpstreamForbidden;
+    error.detail = said;
+    EXPECT_EQ(missing_file(error), file);
+    error.kind = Kind::UpstreamBadRequest;
+    EXPECT_FALSE(missing_file(error));
   }
 }
 

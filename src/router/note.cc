@@ -48,15 +48,6 @@ void note_time_out(Health& health, const Error& error, std::int64_t now_us) {
     health.load.timed_out_us.store(now_us, std::memory_order_relaxed);
 }
 
-/// A 404 about something the request names says nothing of the deployment.
-bool is_of_request(const Error& error) {
-  return error.kind == ErrorKind::UpstreamNotFound && !missing_model(error);
-}
-
-bool is_at_fault(const Error& error) {
-  return (counts_as_failure(error.kind) && !is_of_request(error)) || account_trouble(error);
-}
-
 CooldownInput input_of(const Deployment& deployment, const Error& error, std::size_t group_size) {
   CooldownInput input{.kind = is_of_request(error) ? ErrorKind::UpstreamBadRequest : error.kind,
                       .group_size = group_size,
