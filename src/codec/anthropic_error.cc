@@ -68,13 +68,9 @@ Error read_anthropic_error(int status, std::string_view body, std::string_view l
   }
   Error error = protocol::read_error(status, body, label, retry_after, now_s);
   if (spent) error.type = row->type;
-  if (error.code.empty()) {
-    if (error.kind == ErrorKind::UpstreamContextWindow) {
-      error.code = "context_length_exceeded";
-    } else if (row != nullptr) {
-      error.code = row->code;
-    }
-  }
+  // A file that is not there is a not_found_error too.
+  const bool of_file = error.kind == ErrorKind::UpstreamNotFound && message.find("model") == std::string::npos;
+  if (error.code.empty() && row != nullptr && !of_file) error.code = row->code;
   // The API's own finer word, where it has no other.
   if (error.code.empty()) error.code = protocol::mask_secrets(code);
   return error;

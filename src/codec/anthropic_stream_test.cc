@@ -348,6 +348,8 @@ TEST(AnthropicError, HasTheKindOfItsTypeOrItsWords) {
       {"permission", 403, R"("type":"permission_error","message":"x")", ErrorKind::UpstreamForbidden, 403, ""},
       {"model", 404, R"("type":"not_found_error","message":"model: claude-9")", ErrorKind::UpstreamNotFound, 404,
        "model_not_found"},
+      {"file", 404, R"("type":"not_found_error","message":"File not found: file_011")", ErrorKind::UpstreamNotFound,
+       404, ""},
       {"size", 413, R"("type":"request_too_large","message":"Request too large")", ErrorKind::UpstreamTooLarge, 413,
        "request_too_large"},
       {"rate", 429, R"("type":"rate_limit_error","message":"x")", ErrorKind::UpstreamRateLimited, 429, ""},

@@ -459,6 +459,7 @@ TEST(BedrockCodec, KnowsItsExceptions) {
       {"down", 503, "ServiceUnavailableException", R"({"message":"x"})", ErrorKind::UpstreamUnavailable, 503},
       {"a name nobody knows", 418, "TeapotException", R"({"message":"x"})", ErrorKind::UpstreamBadRequest, 418},
       {"a page", 502, "", "<html>bad gateway</html>", ErrorKind::UpstreamBadGateway, 502},
+      {"nothing", 504, "", "", ErrorKind::UpstreamTimeout, 504},
   };
   for (const Failure& c : cases) {
     SCOPED_TRACE(c.name);
@@ -471,6 +472,7 @@ TEST(BedrockCodec, KnowsItsExceptions) {
     EXPECT_EQ(error.kind, c.kind) << error.message;
     EXPECT_EQ(error.status, c.shown);
     EXPECT_NE(error.message.find("BedrockException - "), std::string::npos) << error.message;
+    EXPECT_EQ(error.message.find('{'), std::string::npos) << error.message;
   }
 }
 

@@ -89,6 +89,8 @@ Error make_error(std::string_view name, const Refusal& refusal) {
   } else if (status < 300) {
     status = 500;  // In a 200, and it says neither a name nor a status.
   }
+  if (message.empty() && code.empty())
+    return protocol::read_error(status, {}, refusal.label, refusal.retry_after, refusal.now_s);
   std::string said = "{\"message\":" + json::quoted(message);
   if (!code.empty()) said.append(",\"code\":").append(json::quoted(code));
   said += "}";

@@ -351,6 +351,8 @@ Error read_error(int status, std::string_view body, std::string_view provider_la
   error.param = mask_secrets(said.param);
   // A number is the status once more, which the face shows anyway.
   if (!base::parse_unsigned(said.code)) error.code = mask_secrets(said.code);
+  // Clients look for OpenAI's word.
+  if (error.code.empty() && error.kind == ErrorKind::UpstreamContextWindow) error.code = "context_length_exceeded";
   error.status = meant;
   error.retry_after = read_retry_after(retry_after, now_s);
   return error;

@@ -104,6 +104,9 @@ TEST(ReadError, KeepsTypeParamAndCode) {
   EXPECT_EQ(error.code, "unsupported_value");
   EXPECT_EQ(error.status, 400);
   EXPECT_EQ(read_error(429, R"({"error":{"message":"x","code":"429"}})", "X", "").code, "") << "a number is the status";
+  EXPECT_EQ(read_error(400, R"({"error":{"message":"prompt is too long","code":400}})", "X", "").code,
+            "context_length_exceeded")
+      << "the word that clients look for";
 }
 
 TEST(ReadError, ReadsRetryAfter) {
