@@ -54,6 +54,11 @@ class AwsSource final : public RenewedSource {
     grant.good_for = std::chrono::hours(1);
     return grant;
   }
+  static Result<Grant> fixed_keys(const base::Secret& id, const base::Secret& secret, const base::Secret& token) {
+    Result<Grant> grant = keys(id, secret, token);
+    grant->fixed = true;
+    return grant;
+  }
 
   const AwsOptions options_;
 };
@@ -82,7 +87,7 @@ Task<Result<Grant>> AwsSource::without_role(Context context) {
                                     0);
   }
   if (!options_.access_key_id.empty() && !options_.secret_access_key.empty()) {
-    co_return keys(options_.access_key_id, options_.secret_access_key, options_.session_token);
+    co_return fixed_keys(options_.access_key_id, options_.secret_access_key, options_.session_token);
   }
   co_return co_await from_surroundings(context);
 }
@@ -90,7 +95,7 @@ Task<Result<Grant>> AwsSource::without_role(Context context) {
 Task<Result<Grant>> AwsSource::from_surroundings(Context context) {
   const AwsOptions::Surroundings& around = options_.around;
   if (!around.access_key_id.empty() && !around.secret_access_key.empty()) {
-    co_return keys(around.access_key_id, around.secret_access_key, around.session_token);
+    co_return fixed_keys(around.access_key_id, around.secret_access_key, around.session_token);
   }
   if (!around.web_identity_token_file.empty() && !around.role.empty()) {
     Result<base::Secret> token =

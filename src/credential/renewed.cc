@@ -111,6 +111,7 @@ void RenewedSource::keep(Result<Grant> grant, base::Monotonic asked) {
     if (grant) {
       const std::chrono::milliseconds life = std::clamp<std::chrono::seconds>(grant->good_for, {}, kLifeMax);
       held_.credential = std::make_shared<const Credential>(std::move(grant->credential));
+      held_.fixed = grant->fixed;
       held_.renew_at = asked + life - std::min<std::chrono::milliseconds>(kAhead, life / 2);
       held_.usable_until = asked + life - std::min<std::chrono::milliseconds>(kMargin, life / 10);
       failure_.reset();
@@ -136,6 +137,7 @@ void RenewedSource::keep(Result<Grant> grant, base::Monotonic asked) {
 
 bool RenewedSource::refused(const CredentialRef& credential) {
   const std::lock_guard lock(mutex_);
+  if (held_.fixed) return false;
   if (held_.credential != credential) return true;  // Renewed since.
   const base::Monotonic now = clock_();
   if (now < refusals_from_) return false;

@@ -19,6 +19,7 @@ namespace turnpike::credential {
 struct Grant {
   Credential credential;
   std::chrono::seconds good_for{0};
+  bool fixed = false;  // Written down somewhere that does not change: asking anew gives the same.
 };
 
 /// A credential that expires: asked for when first needed and renewed ahead of its end, while calls go on with the one
@@ -56,6 +57,7 @@ class RenewedSource : public CredentialSource, public std::enable_shared_from_th
   struct Held {
     CredentialRef credential;
     base::Monotonic renew_at, usable_until;
+    bool fixed = false;
     bool good(base::Monotonic now) const { return credential != nullptr && now < usable_until; }
   };
   struct Slot {

@@ -26,6 +26,7 @@ class Scripted final : public RenewedSource {
   std::atomic<bool> gate{true};
   std::atomic<bool> fails{false};
   std::atomic<std::int64_t> life_s{3600};
+  std::atomic<bool> fixed{false};
 
  protected:
   Task<Result<Grant>> fetch(Context context) override {
@@ -36,6 +37,7 @@ class Scripted final : public RenewedSource {
     grant.credential.kind = Credential::Kind::Bearer;
     grant.credential.token = base::Secret("token-" + std::to_string(number));
     grant.good_for = seconds(life_s.load());
+    grant.fixed = fixed;
     co_return grant;
   }
 };
@@ -181,6 +183,15 @@ TEST_F(RenewedSourceTest, ARefusedOneIsReplacedOnce) {
   time_s += 10;
   EXPECT_TRUE(source_->refused(second));
   EXPECT_EQ(get(0), "token-3");
+}
+
+TEST_F(RenewedSourceTest, ARefusedOneThatIsWrittenDownIsNotAskedForAgain) {
+  source_->fixed = true;
+  CredentialRef first;
+  EXPECT_EQ(get(0, &first), "token-1");
+  EXPECT_FALSE(source_->refused(first));
+  EXPECT_EQ(get(0), "token-1");
+  EXPECT_EQ(source_->fetches, 1);
 }
 
 TEST_F(RenewedSourceTest, ACallersEndEndsItsWaitAndNotTheFetch) {
