@@ -361,6 +361,7 @@ EffectiveValues effective(const TurnpikeSettings& settings) {
   out.text("budget_week_start", settings.budget_week_start);
   out.time("connect_timeout", settings.connect_timeout);
   out.time("stream_idle_timeout", settings.stream_idle_timeout);
+  out.time("stream_keepalive", settings.stream_keepalive);
   out.texts("media_fetch_allow", settings.media_fetch_allow);
   out.number("media_fetch_count_max", settings.media_fetch_count_max);
   out.number("media_fetch_bytes_max", settings.media_fetch_bytes_max);

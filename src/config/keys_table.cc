@@ -537,6 +537,7 @@ constexpr Key kKeys[] = {
     {"turnpike.prompt_retention_days", Integer, kHonoured, ""},
     {"turnpike.connect_timeout", Time, kHonoured, ""},
     {"turnpike.stream_idle_timeout", Time, kHonoured, ""},
+    {"turnpike.stream_keepalive", Time, kHonoured, ""},
     {"turnpike.media_fetch_allow", Texts, kHonoured, ""},
     {"turnpike.media_fetch_count_max", Integer, kHonoured, ""},
     {"turnpike.media_fetch_bytes_max", Bytes, kHonoured, ""},

@@ -123,6 +123,7 @@ TurnpikeSettings read_turnpike(Reading& reading) {
 
   take_into(settings.connect_timeout, section, "connect_timeout", &Node::as_time);
   take_into(settings.stream_idle_timeout, section, "stream_idle_timeout", &Node::as_time);
+  take_into(settings.stream_keepalive, section, "stream_keepalive", &Node::as_time);
   read_media_fetch(reading, section, settings);
   read_health_check_budget(reading, settings);
   take_into(settings.shutdown_grace, section, "shutdown_grace", &Node::as_time);

@@ -316,6 +316,7 @@ struct TurnpikeSettings {
   // Waiting (AC-TIME-1) and stopping (AC-STOP-1).
   Milliseconds connect_timeout{10'000};
   Milliseconds stream_idle_timeout{300'000};
+  Milliseconds stream_keepalive{0};  // Comments on a stream that is silent for so long (AC-TIME-3); 0: none.
 
   // Files that callers name by URL, for providers that take bytes only (docs/security.md).
   std::vector<std::string> media_fetch_allow;  // Hosts, addresses and ranges beside the public ones.

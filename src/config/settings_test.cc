@@ -334,10 +334,12 @@ TEST(Settings, DiffNamesWhatChangedAndNoSecret) {
   // A name that looks like a provider's parameter and like a price was taken for both, and every reload told of it.
   const auto odd = [&] { return settings_for("a, aws_odd_cost_per_token: 1e-7", ""); };
   EXPECT_TRUE(diff(*odd(), *odd()).empty());
-  const SettingsRef store = settings_for("old-secret", "turnpike: {journal_keep: 60, stream_idle_timeout: 7}\n");
+  const SettingsRef store =
+      settings_for("old-secret", "turnpike: {journal_keep: 60, stream_idle_timeout: 7, stream_keepalive: 15}\n");
   EXPECT_EQ(diff(*before, *store),
             (std::vector<std::string>{"turnpike.journal_keep: 3600 -> 60 (from the next start on)",
-                                      "turnpike.stream_idle_timeout: 300 -> 7"}));
+                                      "turnpike.stream_idle_timeout: 300 -> 7", "turnpike.stream_keepalive: 0 -> 15"}));
+  EXPECT_EQ(store->turnpike.stream_keepalive, std::chrono::seconds(15));
 }
 
 TEST(Settings, SaysWhichVariablesDoNotCount) {
