@@ -13,6 +13,7 @@ import tempfile
 # Top first: a folder sees its own files and every line below its own.
 LAYERS = [
     ["app"],
+    ["drill"],
     ["api", "dashboard", "fake_provider"],
     ["pipeline"],
     ["account", "limit", "ledger", "router", "cache", "guardrail", "telemetry", "codec"],

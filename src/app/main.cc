@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "app/check_config.h"
+#include "app/drill_config.h"
 #include "app/init_config.h"
 #include "app/options.h"
 #include "app/print_effective.h"
@@ -25,6 +26,8 @@ int main(int argc, char** argv) {
       return app::init_config(options);
     case app::Command::FakeProvider:
       return fake_provider::run(argc - 1, argv + 1);
+    case app::Command::Drill:
+      return app::drill_config(options);
     case app::Command::LedgerVerify:
       return app::verify_ledger(options);
     case app::Command::Providers:

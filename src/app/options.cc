@@ -204,6 +204,18 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   init->add_flag("--force", options.overwrite, "Replace an existing file");
   CLI::App* fake = cli.add_subcommand("fake-provider", "A scripted OpenAI-shaped provider for tests and trials");
   fake->prefix_command();
+  CLI::App* drill =
+      cli.add_subcommand("drill", "Play the catalogue of faults against a config: a score, and what is missing");
+  drill->add_option("file,-c,--config", options.config, "The file")->envname("CONFIG_FILE_PATH");
+  drill->add_option("--model", options.drill.models, "A model_name to drill; all of them without it")
+      ->allow_extra_args(false);
+  drill->add_option("--fault", options.drill.faults, "A fault to play; all of them without it")
+      ->allow_extra_args(false);
+  std::string drill_format = "text";
+  drill->add_option("--format", drill_format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  drill->add_option("--concurrency", options.drill.at_a_time, "Faults played at a time")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
   CLI::App* ledger = cli.add_subcommand("ledger", "ledger verify: journal, rows and totals agree, or what does not");
   CLI::App* verify = ledger->add_subcommand("verify", "Print each equation with both sides; exit 1 when one fails");
   for (CLI::App* command : {ledger, verify}) {
@@ -243,6 +255,8 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   if (check->parsed()) options.command = Command::CheckConfig;
   if (print_effective) options.command = Command::PrintEffective;
   if (init->parsed()) options.command = Command::Init;
+  if (drill->parsed()) options.command = Command::Drill;
+  options.drill.json = drill_format == "json";
   if (ledger->parsed() && !verify->parsed()) {
     std::fprintf(stderr, "error: say what to do with the ledger: turnpike ledger verify\n");
     exit_code = 2;

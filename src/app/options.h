@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "drill/drill.h"
 
 namespace turnpike::app {
 
@@ -16,6 +17,7 @@ enum class Command : std::uint8_t {
   PrintEffective,
   Init,
   FakeProvider,
+  Drill,
   LedgerVerify,
   Providers,
   Version
@@ -53,6 +55,7 @@ struct Options {
   std::string output;             // init: where to; empty: turnpike.yaml
   bool overwrite = false;         // init --force
   bool found_only = false;        // providers --found
+  drill::Options drill;           // But its config, which is `config`.
   std::vector<std::string> rest;  // What fake-provider and ledger read themselves.
 };
 

@@ -15,6 +15,7 @@
 #include "net/blocking.h"
 #include "pipeline/own_call.h"
 #include "provider/provider.h"
+#include "router/stored_fallbacks.h"
 
 namespace turnpike::app {
 namespace {
@@ -93,25 +94,46 @@ void log_problems(const pipeline::Snapshot& snapshot) {
   }
 }
 
-/// Reads files and makes tables away from the I/O thread: its calls go on meanwhile.
-struct ReloadElsewhere {
+/// Reads files and the database and makes tables away from the I/O thread: its calls go on meanwhile.
+template <class T>
+struct Elsewhere {
   Process& process;
+  T (Process::*work)();
   net::IoThread& thread;
-  Result<std::string> report = {};
+  T result = {};
 
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> waiter) {
     net::run_blocking([this, waiter] {
-      report = process.reload();
+      result = (process.*work)();
       thread.post([waiter] { waiter.resume(); });
     });
   }
-  Result<std::string> await_resume() { return std::move(report); }
+  T await_resume() { return std::move(result); }
 };
 
-Task<Result<std::string>> reload_elsewhere(Process& process, net::IoThread& thread) {
-  ReloadElsewhere elsewhere{process, thread};
-  co_return co_await elsewhere;
+template <class T>
+Task<T> elsewhere(Process& process, T (Process::*work)(), net::IoThread& thread) {
+  Elsewhere<T> place{process, work, thread};
+  co_return co_await place;
+}
+
+/// Stored fallbacks that lead nowhere: their models may have left the configuration since.
+void log_fallbacks(const pipeline::Snapshot& snapshot, const std::vector<router::StoredFallbacks>& stored) {
+  router::GroupCache cache;
+  for (const router::StoredFallbacks& own : stored) {
+    std::vector<std::string> names = own.targets;
+    if (!names.empty()) names.push_back(own.model);
+    for (const std::string& name : names) {
+      if (snapshot.routing->find_named(name, cache)) continue;
+      base::log(LogLevel::Warning, "POST /fallback has set {} fallbacks of {}, but nobody serves {} now",
+                router::name_of(own.list), own.model, name);
+    }
+  }
+  if (!stored.empty()) {
+    base::log(LogLevel::Info, "{} lists of fallbacks set by POST /fallback stand in the place of the configuration's",
+              stored.size());
+  }
 }
 
 std::string host_name() {
@@ -127,6 +149,7 @@ Process::~Process() {
 }
 
 Result<config::SettingsRef> Process::load_settings(bool reload) {
+  if (trial_.settings) return trial_.settings;
   config::Loaded loaded;
   if (!options_.config.empty()) {
     config::LoadOptions load;
@@ -255,9 +278,14 @@ Status Process::start() {
     base::log(LogLevel::Warning, "{}; the compiled-in price table is in force.", prices.error().message);
     prices = ledger::Catalogue::built_in();
   }
-  snapshot_ = make_snapshot(*settings, *prices, nullptr);
+  snapshot_ = make_snapshot(*settings, *prices, nullptr, trial_.redirect);
   files_stamp_ = files_stamp(**settings);
   log_problems(*snapshot_);
+  Result<std::vector<router::StoredFallbacks>> stored = router::read_stored_fallbacks(*database_);
+  if (!stored) return base::fail(std::move(stored.error()));
+  fallbacks_ = std::move(*stored);
+  snapshot_ = with_fallbacks(*snapshot_, fallbacks_);
+  log_fallbacks(*snapshot_, fallbacks_);
   make_workers();
   register_metrics();
   know_models();
@@ -265,7 +293,10 @@ Status Process::start() {
   api::Hooks hooks;
   hooks.version = TURNPIKE_VERSION;
   hooks.root_path = std::move(*root_path);
-  hooks.reload = [this](net::IoThread& thread) { return reload_elsewhere(*this, thread); };
+  hooks.reload = [this](net::IoThread& thread) { return elsewhere(*this, &Process::reload, thread); };
+  hooks.fallbacks_changed = [this](net::IoThread& thread) {
+    return elsewhere(*this, &Process::read_fallbacks, thread);
+  };
   http::Server::Options server_options;
   server_options.host = host_;
   server_options.port = options_.port;
@@ -315,7 +346,7 @@ Result<std::string> Process::reload() {
     changes.push_back("prices: " + std::string(snapshot_->prices->version()) + " -> " +
                       std::string((*prices)->version()));
   }
-  snapshot_ = make_snapshot(*settings, *prices, snapshot_.get());
+  snapshot_ = with_fallbacks(*make_snapshot(*settings, *prices, snapshot_.get()), fallbacks_);
   know_models();
   files_stamp_ = files_stamp(**settings);
   publish(snapshot_);
@@ -327,7 +358,18 @@ Result<std::string> Process::reload() {
             changes.size());
   for (const std::string& change : changes) base::log(LogLevel::Info, "  {}", change);
   log_problems(*snapshot_);
+  log_fallbacks(*snapshot_, fallbacks_);
   return report;
+}
+
+Status Process::read_fallbacks() {
+  const std::lock_guard lock(reload_mutex_);
+  Result<std::vector<router::StoredFallbacks>> stored = router::read_stored_fallbacks(*database_);
+  if (!stored) return base::fail(std::move(stored.error()));
+  fallbacks_ = std::move(*stored);
+  snapshot_ = with_fallbacks(*snapshot_, fallbacks_);
+  publish(snapshot_);
+  return {};
 }
 
 std::string Process::files_stamp(const config::Settings& settings) const {

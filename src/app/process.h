@@ -16,19 +16,28 @@
 
 namespace turnpike::app {
 
+/// What a gateway on trial takes in the place of its configuration file and of its providers' addresses.
+struct Trial {
+  config::SettingsRef settings;
+  Redirect redirect;
+};
+
 /// All parts of a running gateway and their order: what is declared last ends first.
 class Process {
  public:
-  explicit Process(const Options& options) : options_(options) {}
+  explicit Process(const Options& options, Trial trial = {}) : options_(options), trial_(std::move(trial)) {}
   ~Process();
 
   /// Errors: what is wrong and what to do, for stderr.
   Status start();
   /// The address people open: "http://127.0.0.1:4000".
   std::string address() const;
+  std::uint16_t port() const { return server_->port(); }
 
   /// Reads the config again and swaps it whole, or keeps the old one (AC-CONF-1). The text is the diff.
   Result<std::string> reload();
+  /// Puts the fallbacks that stand in the database in force (POST and DELETE /fallback).
+  Status read_fallbacks();
   /// True when a file of the configuration has changed since it was read (or refused).
   bool files_changed();
 
@@ -55,6 +64,7 @@ class Process {
   std::string files_stamp(const config::Settings& settings) const;
 
   const Options& options_;
+  const Trial trial_;
   std::string host_;
   std::unique_ptr<DataDir> data_dir_;
   std::unique_ptr<net::IoThreads> threads_;
@@ -66,6 +76,7 @@ class Process {
   pipeline::Gateway gateway_;
   std::mutex reload_mutex_;  // One reload at a time; never on a call's path.
   pipeline::SnapshotRef snapshot_;
+  std::vector<router::StoredFallbacks> fallbacks_;  // As last read.
   std::string files_stamp_;
   std::unique_ptr<http::Server> server_;
 };

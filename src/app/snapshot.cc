@@ -153,6 +153,13 @@ pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_pt
   return snapshot;
 }
 
+pipeline::SnapshotRef with_fallbacks(const pipeline::Snapshot& snapshot,
+                                     const std::vector<router::StoredFallbacks>& stored) {
+  auto changed = std::make_shared<pipeline::Snapshot>(snapshot);
+  changed->routing = snapshot.routing->with_fallbacks(*snapshot.settings, stored);
+  return changed;
+}
+
 Result<std::shared_ptr<const ledger::Catalogue>> load_catalogue(net::IoThread& thread) {
   const char* url = std::getenv("LITELLM_MODEL_COST_MAP_URL");
   const char* local = std::getenv("LITELLM_LOCAL_MODEL_COST_MAP");

@@ -230,7 +230,7 @@ bool names_a_price(std::string_view name) {
 
 class Checker {
  public:
-  explicit Checker(std::span<const std::string> allowed) : allowed_(allowed) {}
+  Checker(std::span<const std::string> allowed, bool all) : allowed_(allowed), all_allowed_(all) {}
 
   void walk(const Node& node, const std::string& pattern) {
     for (const Node::Item& item : node.items()) {
@@ -422,7 +422,7 @@ class Checker {
     // The section may be left out: "guardrails/pii-mask" for "litellm_settings.guardrails/pii-mask".
     const std::size_t dot = path.find('.');
     const std::string key = dot == std::string::npos ? path : path.substr(dot + 1);
-    const bool allowed = std::any_of(allowed_.begin(), allowed_.end(), [&](const std::string& name) {
+    const bool allowed = all_allowed_ || std::any_of(allowed_.begin(), allowed_.end(), [&](const std::string& name) {
       return name == full || name == path || name == value.path() || (!entry.empty() && name == entry) || name == key ||
              (!entry.empty() && name == key + "/" + entry);
     });
@@ -494,6 +494,7 @@ class Checker {
   }
 
   std::span<const std::string> allowed_;
+  bool all_allowed_;
   std::map<std::string, Seen> repeated_;
   KeyCheck out_;
 };
@@ -513,8 +514,8 @@ const Key* find_key(std::string_view node_path) {
   return row(dot == std::string::npos ? "*" : pattern.substr(0, dot) + ".*");
 }
 
-KeyCheck check_keys(const Node& root, std::span<const std::string> allow_unenforced) {
-  Checker checker(allow_unenforced);
+KeyCheck check_keys(const Node& root, std::span<const std::string> allow_unenforced, bool allow_all) {
+  Checker checker(allow_unenforced, allow_all);
   checker.walk(root, "");
   return checker.take();
 }

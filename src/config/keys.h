@@ -44,6 +44,6 @@ struct KeyCheck {
 /// Holds the whole tree to the table: wrong types, unknown keys with the nearest known name, keys that are not in
 /// force. Off values (false, null, empty) of a protecting key ask for nothing. A finding that repeats (a key on every
 /// deployment) is one line with a count.
-KeyCheck check_keys(const Node& root, std::span<const std::string> allow_unenforced);
+KeyCheck check_keys(const Node& root, std::span<const std::string> allow_unenforced, bool allow_all = false);
 
 }  // namespace turnpike::config

@@ -238,7 +238,7 @@ Loaded load_text(std::string_view text, const LoadOptions& options) {
     loaded.diagnostics.push_back(document.error());
     return loaded;
   }
-  KeyCheck keys = check_keys(document->root, options.allow_unenforced);
+  KeyCheck keys = check_keys(document->root, options.allow_unenforced, options.nobody_is_served);
   loaded.diagnostics = std::move(keys.diagnostics);
 
   Reading reading{*document, options, loaded.diagnostics};

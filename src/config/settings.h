@@ -372,6 +372,7 @@ struct LoadOptions {
   /// ("litellm_settings.max_budget"), for an entry of a list its name alone or behind the path
   /// ("pii-mask-presidio", "litellm_settings.guardrails/pii-mask-presidio").
   std::vector<std::string> allow_unenforced;
+  bool nobody_is_served = false;  // A trial of the configuration: all of them may.
   /// On a reload a deployment that cannot be built is an error; at start it is skipped with its line (AC-CONF-2).
   bool reload = false;
   /// Says why a deployment cannot be built (unknown provider, no address), or nothing. The catalogue of providers
