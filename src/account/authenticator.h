@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,5 +65,8 @@ AccessGroups access_groups_of(const config::Settings& settings);
 /// called. An entry is a name, a pattern, the name of an access group, or one of LiteLLM's special words.
 Status check_model_allowed(const domain::Caller& caller, std::string_view model, const AccessGroups& groups);
 bool model_allowed(const domain::Caller& caller, std::string_view model, const AccessGroups& groups);
+/// Of a model that the caller may use through access groups only, the entries of the list that may name them: only the
+/// deployments in one of these are the caller's. Empty: all are.
+std::span<const std::string> deciding_access_groups(const domain::Caller& caller, std::string_view model);
 
 }  // namespace turnpike::account

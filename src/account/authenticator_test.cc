@@ -222,5 +222,23 @@ TEST(ModelAllowed, NamesPatternsGroupsAndWords) {
   EXPECT_TRUE(model_allowed(admin, "other", groups));
 }
 
+TEST(DecidingAccessGroups, AreThoseOfAKeyThatDoesNotNameTheModel) {
+  struct Row {
+    std::vector<std::string> models;
+    bool decide;
+  };
+  const Row rows[] = {{{}, false},      {{"beta"}, true},        {{"beta", "gpt"}, false},
+                      {{"gp*"}, false}, {{"beta", "lab"}, true}, {{"beta", "all-team-models"}, false}};
+  for (const Row& row : rows) {
+    domain::Caller caller;
+    caller.models = row.models;
+    EXPECT_EQ(deciding_access_groups(caller, "gpt").size(), row.decide ? row.models.size() : 0) << row.models.size();
+  }
+  domain::Caller admin;
+  admin.role = domain::Role::ProxyAdmin;
+  admin.models = {"beta"};
+  EXPECT_TRUE(deciding_access_groups(admin, "gpt").empty());
+}
+
 }  // namespace
 }  // namespace turnpike::account

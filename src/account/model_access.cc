@@ -40,6 +40,14 @@ bool model_allowed(const domain::Caller& caller, std::string_view model, const A
   return false;
 }
 
+std::span<const std::string> deciding_access_groups(const domain::Caller& caller, std::string_view model) {
+  if (caller.is_admin() || caller.role == domain::Role::Anonymous) return {};
+  for (const std::string& entry : caller.models) {
+    if (entry == "all-proxy-models" || entry == "all-team-models" || matches(entry, model)) return {};
+  }
+  return caller.models;
+}
+
 Status check_model_allowed(const domain::Caller& caller, std::string_view model, const AccessGroups& groups) {
   if (model_allowed(caller, model, groups)) return {};
   Error error;

@@ -1,6 +1,8 @@
 #include <algorithm>
 
+#include "account/authenticator.h"
 #include "pipeline/call.h"
+#include "pipeline/sticky.h"
 
 namespace turnpike::pipeline {
 namespace {
@@ -23,6 +25,31 @@ base::Monotonic share_of_deadline(const Call& call, bool fallback_left) {
   return now + (call.deadline - now) * 2 / 3;
 }
 
+/// Whether the parameter is there and asks for something.
+bool asks(const protocol::CallRequest& request, std::string_view param) {
+  const json::Member* member = request.scan.find(param);
+  if (member == nullptr || member->kind == json::Kind::Null) return false;
+  const std::string_view value = member->value.in(request.body);
+  if (param == "response_format") return value.find("\"json_schema\"") != std::string_view::npos;
+  if (param == "tool_choice") return value != "\"none\"" && value != "\"auto\"";
+  if (param == "reasoning_effort") return value != "\"none\"";
+  return member->kind == json::Kind::Array && value.find('{') != std::string_view::npos;
+}
+
+std::bitset<router::kNeeds.size()> needs_of(const protocol::CallRequest& request) {
+  std::bitset<router::kNeeds.size()> needs;
+  if (!domain::writes_text(request.operation)) return needs;
+  for (std::size_t i = 0; i < needs.size(); ++i) needs[i] = asks(request, router::kNeeds[i].param);
+  return needs;
+}
+
+/// A caller who may use the group by its name, or by the name he asked for, may have each of its deployments.
+std::span<const std::string> access_groups_of(const Call& call) {
+  const bool first = call.record.fallbacks == 0;
+  if (first && account::deciding_access_groups(*call.caller, call.request.model).empty()) return {};
+  return account::deciding_access_groups(*call.caller, call.record.model_group);
+}
+
 }  // namespace
 
 router::PickInput pick_input(const AdmittedCall& admitted, std::span<const std::string> tried) {
@@ -34,6 +61,10 @@ router::PickInput pick_input(const AdmittedCall& admitted, std::span<const std::
   input.stream = call.request.flows();
   input.tags = call.record.tags;
   input.region = call.request.allowed_model_region;
+  const config::RouterSettings& router = call.settings().router;
+  if (router.enable_tag_filtering) input.user_agent = call.exchange.request().find("user-agent");
+  if (router.enable_pre_call_checks) input.needs = needs_of(call.request);
+  if (call.own == nullptr) input.access_groups = access_groups_of(call);
   return input;
 }
 
@@ -41,6 +72,7 @@ Task<Result<router::Pick>> choose(AdmittedCall& admitted, const router::ModelGro
                                   std::span<const std::string> tried, bool fallback_left) {
   Call& call = admitted.call;
   router::PickInput input = pick_input(admitted, tried);
+  input.sticky = sticky_of(call, group);
   const base::Monotonic until = share_of_deadline(call, fallback_left);
   for (;;) {
     input.now_us = base::unix_now_us();

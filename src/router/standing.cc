@@ -111,11 +111,14 @@ bool is_unwell(const Deployment& member, const Routing& routing, std::int64_t no
 }  // namespace
 
 const Need* unmet(const Deployment& member, const PickInput& input) {
-  if (member.target.drop_unsupported) return nullptr;
-  for (const Need& need : input.needs) {
-    const std::vector<std::string>& allowed = member.target.allowed_params;
-    if (member.traits.lacks(need.trait) && std::find(allowed.begin(), allowed.end(), need.param) == allowed.end())
-      return &need;
+  const provider::Target& target = member.target;
+  if (input.needs.none() || target.drop_unsupported) return nullptr;
+  const bool own_shape = target.shape == provider::Shape::OpenAi || target.shape == provider::Shape::AzureOpenAi;
+  for (std::size_t i = 0; i < kNeeds.size(); ++i) {
+    const Need& need = kNeeds[i];
+    if (!input.needs[i] || !member.traits.lacks(need.trait) || (need.own_shape && !own_shape)) continue;
+    const std::vector<std::string>& allowed = target.allowed_params;
+    if (std::find(allowed.begin(), allowed.end(), need.param) == allowed.end()) return &need;
   }
   return nullptr;
 }

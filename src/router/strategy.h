@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <bitset>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -52,7 +54,15 @@ Routing routing_of(const config::RouterSettings& settings, std::string_view grou
 struct Need {
   std::string_view param;
   domain::Trait trait;
+  bool own_shape = false;  // Other dialects are given what stands in for it.
 };
+inline constexpr std::array<Need, 5> kNeeds = {{
+    {"tools", domain::Trait::FunctionCalling},
+    {"functions", domain::Trait::FunctionCalling},
+    {"tool_choice", domain::Trait::ToolChoice},
+    {"response_format", domain::Trait::ResponseSchema, true},
+    {"reasoning_effort", domain::Trait::Reasoning, true},
+}};
 
 /// What the choice looks at beside the group.
 struct PickInput {
@@ -64,7 +74,7 @@ struct PickInput {
   std::span<const std::string> tags = {};
   std::string_view region = {};      // Empty: any.
   std::string_view user_agent = {};  // Of the caller's program, for tag_regex.
-  std::span<const Need> needs = {};
+  std::bitset<kNeeds.size()> needs = {};
   /// Only deployments of one of these access groups; empty: the caller may have any.
   std::span<const std::string> access_groups = {};
   std::uint64_t sticky = 0;  // sticky_of(...): drawn by that in place of the strategy. 0: the strategy chooses.

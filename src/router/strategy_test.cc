@@ -425,7 +425,7 @@ TEST(Filters, WhatAModelSurelyCannotDoGoesElsewhere) {
   members[3].target.drop_unsupported = true;
   members[4].target.allowed_params = {"tools"};
   const ModelGroup group = group_of(members, {.context = true});
-  const std::vector<Need> tools = {{"tools", domain::Trait::FunctionCalling}};
+  const std::bitset<kNeeds.size()> tools = 1;  // The first of them.
   expect_even(shares(group, {.now_us = kNow, .needs = tools}), {"can", "unknown", "drops", "insists"});
   expect_even(shares(group_of(members, {}), {.now_us = kNow, .needs = tools}),
               {"can", "cannot", "unknown", "drops", "insists"});

@@ -1,0 +1,64 @@
+#include "protocol/prompt_prefix.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace turnpike::protocol {
+namespace {
+
+struct Case {
+  const char* name;
+  std::string members;  // Of the body, behind the model.
+  std::string tools;
+  std::string messages;
+};
+
+const std::string kSystem = R"({"role":"system","content":"Be brief."})";
+const std::string kUser = R"({"role":"user","content":"Hello"})";
+const std::string kMore = R"({"role":"assistant","content":"Hi"},{"role":"user","content":"And now?"})";
+
+const Case kCases[] = {
+    {"the first turn", R"("messages":[)" + kUser + "]", "", "[" + kUser},
+    {"a later turn begins alike", R"("messages":[)" + kSystem + "," + kUser + "," + kMore + "]", "",
+     "[" + kSystem + "," + kUser},
+    {"with tools", R"("tools":[{"type":"function"}],"messages":[)" + kUser + "]", R"([{"type":"function"}])",
+     "[" + kUser},
+    {"nobody has asked", R"("messages":[)" + kSystem + "]", "", ""},
+    {"no messages", R"("prompt":"x")", "", ""},
+    {"the role behind the content", R"("messages":[{"content":[{"type":"text","text":"]}\""}], "role" : "user"},{}])",
+     "", R"([{"content":[{"type":"text","text":"]}\""}], "role" : "user"})"},
+    {"a role deeper down is not the message's",
+     R"("messages":[{"role":"system","x":{"role":"user"}},{"role":"user","content":"a"}])", "",
+     R"([{"role":"system","x":{"role":"user"}},{"role":"user","content":"a"})"},
+    {"a text that says role is no name", R"("messages":[{"role":"system","content":"role"},{"role":"user"}])", "",
+     R"([{"role":"system","content":"role"},{"role":"user"})"},
+    {"backslashes before a quote", R"("messages":[{"role":"user","content":"\\"},{"role":"user"}])", "",
+     R"([{"role":"user","content":"\\"})"},
+};
+
+TEST(PromptPrefix, EndsWithTheFirstMessageOfTheUser) {
+  for (const Case& row : kCases) {
+    SCOPED_TRACE(row.name);
+    std::string body = R"({"model":"m",)" + row.members + "}";
+    body.reserve(body.size() + json::kJsonPadding);
+    const Result<CallRequest> call =
+        parse_call(row.members.find("prompt") == 1 ? domain::Operation::Completion : domain::Operation::Chat, body, "");
+    ASSERT_TRUE(call) << call.error().message;
+    const PromptPrefix prefix = prompt_prefix(*call);
+    EXPECT_EQ(prefix.tools, row.tools);
+    EXPECT_EQ(prefix.messages, row.messages);
+  }
+}
+
+TEST(PromptPrefix, ReadsOnlySoFar) {
+  std::string body =
+      R"({"model":"m","messages":[{"role":"user","content":")" + std::string(10 * kPrefixBytesMax, 'a') + R"("}]})";
+  body.reserve(body.size() + json::kJsonPadding);
+  const Result<CallRequest> call = parse_call(domain::Operation::Chat, body, "");
+  ASSERT_TRUE(call);
+  EXPECT_EQ(prompt_prefix(*call).size(), kPrefixBytesMax);
+}
+
+}  // namespace
+}  // namespace turnpike::protocol
