@@ -33,6 +33,9 @@ class Exchange {
   virtual void begin_stream(const ReplyHead& head) = 0;
   /// Sends one chunk holding all pieces; resumes when the kernel has taken it (the caller's own pace: back-pressure).
   virtual Task<Status> write(Pieces pieces) = 0;
+  /// A few bytes between two writes of a streamed reply, when nothing is under way: nobody waits for them, and what the
+  /// kernel leaves of them goes in front of the next write. False when this was not the moment.
+  virtual bool slip_in(std::string_view) { return false; }
   /// Sends the last pieces and the terminal chunk in one write.
   virtual Task<Status> finish(Pieces last) = 0;
   /// Ends the connection without a terminal chunk: the caller sees a cut.

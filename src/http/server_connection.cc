@@ -225,6 +225,7 @@ void ServerConnection::forget_request() {
   gone_action_ = nullptr;
   body_.reset();
   stream_head_ = {};
+  owed_ = {};
   request_.body = {};
 }
 
@@ -444,8 +445,7 @@ Task<Status> ServerConnection::write(Pieces pieces) {
   if (gone_) co_return base::fail(ErrorKind::CallerGone, "the caller has closed the connection");
   const std::size_t bytes = total(pieces);
   std::string& text = scratch();
-  if (!head_sent_) text.append(stream_head_);
-  head_sent_ = true;
+  append_owed(text);
   Parcel parcel;
   if (request_.method != Method::Head && bytes > 0) {
     parcel.pieces = pieces;
@@ -460,12 +460,35 @@ Task<Status> ServerConnection::write(Pieces pieces) {
   co_return co_await send(parcel);
 }
 
+void ServerConnection::append_owed(std::string& text) {
+  text.append(head_sent_ ? owed_ : stream_head_);
+  owed_.clear();
+  head_sent_ = true;
+}
+
+bool ServerConnection::slip_in(std::string_view bytes) {
+  if (gone_ || !streaming_ || replied_ || sending_ || !owed_.empty() || request_.method == Method::Head) return false;
+  std::string text;
+  append_owed(text);
+  if (!framing_.version_1_0) append_chunk_size(text, bytes.size());
+  text += bytes;
+  if (!framing_.version_1_0) text += "\r\n";
+  Parcel parcel{text, {}, {}};
+  while (parcel.sent < text.size()) {
+    const net::Io io = write_some(parcel);
+    if (io.kind != net::Io::Kind::Bytes) break;  // A caller who has gone is told of by the loop.
+    parcel.sent += io.bytes;
+  }
+  owed_ = text.substr(parcel.sent);
+  return true;
+}
+
 Task<Status> ServerConnection::finish(Pieces last) {
   if (gone_) co_return base::fail(ErrorKind::CallerGone, "the caller has closed the connection");
   const std::size_t bytes = total(last);
   std::string& text = scratch();
-  if (!head_sent_) text.append(stream_head_);
-  head_sent_ = replied_ = true;
+  append_owed(text);
+  replied_ = true;
   Parcel parcel;
   if (request_.method != Method::Head) {
     parcel.pieces = last;
@@ -520,9 +543,13 @@ Task<Status> ServerConnection::send(Parcel parcel) {
   // `before` may stand in the thread's scratch, which the next reply overwrites.
   const std::string before(parcel.before);
   parcel.before = before;
+  sending_ = true;
   for (;;) {
     if (!advance(parcel)) break;
-    if (parcel.done) co_return Status();
+    if (parcel.done) {
+      sending_ = false;
+      co_return Status();
+    }
     const net::Wake wake = co_await socket_.wait_for(net::Socket::kWritable, core_->options.limits.write_stall_timeout);
     if (wake == net::Wake::Timeout) core_->counters.limit_write_stall.fetch_add(1, std::memory_order_relaxed);
     if (wake != net::Wake::Ready || gone_) {

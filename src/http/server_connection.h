@@ -36,6 +36,7 @@ class ServerConnection final : public Exchange {
   Task<Status> reply(const ReplyHead& head, Pieces body) override;
   void begin_stream(const ReplyHead& head) override;
   Task<Status> write(Pieces pieces) override;
+  bool slip_in(std::string_view bytes) override;
   Task<Status> finish(Pieces last) override;
   void cut() override;
   bool head_sent() const override { return head_sent_; }
@@ -84,6 +85,8 @@ class ServerConnection final : public Exchange {
   void forget_request();
   bool is_preflight() const;
   ReplyFraming framing_of_reply() const;
+  /// What stands in front of a streamed write: the head, before the first, or the rest of what was slipped in.
+  void append_owed(std::string& text);
   void set_gone();
   static void changed(void* self);
 
@@ -106,6 +109,7 @@ class ServerConnection final : public Exchange {
   Framing framing_;
   std::string peer_;
   std::string stream_head_;
+  std::string owed_;  // Of what was slipped in: goes in front of the next write.
   std::function<void()> gone_action_;
   net::TimerWheel::Node gone_check_{&ServerConnection::changed, this};
 
@@ -115,6 +119,7 @@ class ServerConnection final : public Exchange {
   bool head_sent_ = false;
   bool replied_ = false;
   bool streaming_ = false;
+  bool sending_ = false;  // The kernel has not taken all of a write yet.
   bool cors_ = false;
   bool gone_ = false;
   bool linger_ = false;

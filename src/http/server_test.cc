@@ -32,6 +32,27 @@ Task<void> stream(Exchange& exchange) {
   co_await exchange.finish(last);
 }
 
+/// Slips comments in before the first write, between two, and while the caller takes nothing.
+Task<void> slip(Exchange& exchange, Desk& desk) {
+  EXPECT_FALSE(exchange.slip_in(": no stream yet\n\n"));
+  exchange.begin_stream(ReplyHead{200, "text/event-stream", {}});
+  EXPECT_TRUE(exchange.slip_in(": first\n\n"));
+  EXPECT_TRUE(exchange.head_sent());
+  const std::string_view piece[] = {"one"};
+  co_await exchange.write(piece);
+  EXPECT_TRUE(exchange.slip_in(": second\n\n"));
+  if (exchange.request().path == "/slip/slow") {
+    desk.started.set_value();
+    std::size_t slipped = 0;
+    while (exchange.slip_in(": " + std::string(50'000, 'x') + "\n\n")) ++slipped;
+    desk.written = slipped;
+    desk.gone.set_value();
+  }
+  const std::string_view last[] = {"end"};
+  co_await exchange.finish(last);
+  EXPECT_FALSE(exchange.slip_in(": too late\n\n"));
+}
+
 Task<void> wait_for_gone(Exchange& exchange, Desk& desk) {
   exchange.on_gone([&] {
     desk.gone.set_value();
@@ -56,6 +77,8 @@ Task<void> route(Exchange& exchange, Desk& desk) {
   const std::string_view path = exchange.request().path;
   if (path == "/stream") {
     co_await stream(exchange);
+  } else if (path.starts_with("/slip")) {
+    co_await slip(exchange, desk);
   } else if (path == "/wait") {
     co_await wait_for_gone(exchange, desk);
   } else if (path == "/slow") {
@@ -123,6 +146,33 @@ TEST(Server, StreamsToHttp10WithoutChunksAndCloses) {
   const std::string answer = peer.read_to_end();
   EXPECT_TRUE(answer.ends_with("\r\n\r\none!two!end")) << answer;
   EXPECT_EQ(answer.find("chunked"), std::string::npos);
+}
+
+TEST(Server, WhatIsSlippedInStandsBetweenWrites) {
+  Running running;
+  Peer peer = running.connect();
+  peer.send(get("/slip") + get("/x"));
+  const std::string answer = peer.read_until("GET /x 0");
+  const std::string body = "9\r\n: first\n\n\r\n3\r\none\r\na\r\n: second\n\n\r\n3\r\nend\r\n0\r\n\r\n";
+  EXPECT_NE(answer.find("\r\n\r\n" + body + "HTTP/1.1 200 OK"), std::string::npos) << answer;
+  Peer old = running.connect();
+  old.send("GET /slip HTTP/1.0\r\n\r\n");
+  EXPECT_TRUE(old.read_to_end().ends_with("\r\n\r\n: first\n\none: second\n\nend"));
+}
+
+TEST(Server, WhatTheKernelLeavesOfASlipGoesInFrontOfTheNextWrite) {
+  Running running;
+  Peer peer = running.connect();
+  peer.send(get("/slip/slow"));
+  running.desk.gone.get_future().wait();
+  const std::string answer = peer.read_until("\r\n0\r\n\r\n");
+  std::size_t found = 0;
+  for (std::size_t at = 0; (at = answer.find("c354\r\n: xxx", at)) != std::string::npos; ++found) {
+    EXPECT_EQ(answer.compare(at + 6 + 50'000 + 2, 4, "\n\n\r\n"), 0) << found;
+    at += 50'000;
+  }
+  EXPECT_EQ(found, running.desk.written);
+  EXPECT_TRUE(answer.ends_with("\n\n\r\n3\r\nend\r\n0\r\n\r\n"));
 }
 
 TEST(Server, HeadHasTheLengthAndNoBody) {
