@@ -3,7 +3,7 @@
 #include "account/key_routing.h"
 #include "base/log.h"
 #include "json/document.h"
-#include "json/write.h"
+#include "json/lists.h"
 
 namespace turnpike::account {
 
@@ -56,25 +56,6 @@ db::Value value_of(const std::optional<std::string>& text) {
   return text ? db::Value(*text) : db::Value();
 }
 
-std::vector<std::string> read_list(std::string_view json_text) {
-  std::vector<std::string> list;
-  json::Document document;
-  if (!document.parse(json_text)) return list;
-  for (const json::Value element : document.root().elements()) {
-    if (std::optional<std::string> text = element.text()) list.push_back(std::move(*text));
-  }
-  return list;
-}
-
-std::string write_list(const std::vector<std::string>& list) {
-  std::string text;
-  json::Writer writer(text);
-  writer.begin_array();
-  for (const std::string& item : list) writer.string(item);
-  writer.end_array();
-  return text;
-}
-
 }  // namespace
 
 KeyRow read_key_row(const db::Row& row) {
@@ -82,7 +63,7 @@ KeyRow read_key_row(const db::Row& row) {
   key.hash = db::as_text(row.at(0));
   key.key_name = db::as_text(row.at(1));
   key.key_alias = optional_text(row.at(2));
-  key.models = read_list(db::as_text(row.at(3)));
+  key.models = json::read_list(db::as_text(row.at(3)));
   key.aliases_json = db::as_text(row.at(4));
   key.config_json = db::as_text(row.at(5));
   key.metadata_json = db::as_text(row.at(6));
@@ -108,7 +89,7 @@ std::vector<db::Value> key_values(const KeyRow& row) {
   return {row.hash,
           row.key_name,
           value_of(row.key_alias),
-          write_list(row.models),
+          json::write_list(row.models),
           row.aliases_json,
           row.config_json,
           row.metadata_json,

@@ -18,6 +18,8 @@ struct Hooks {
   /// Validates and swaps the configuration; success: a text report (diff), failure: why the old one stays. Resumes on
   /// `thread`, which it does not hold up while files are read.
   std::function<Task<Result<std::string>>(net::IoThread& thread)> reload;
+  /// Puts the fallbacks that stand in the database in force, the same way.
+  std::function<Task<Status>(net::IoThread& thread)> fallbacks_changed;
   std::string version;
   std::string root_path;  // A prefix under which every route is served too: "/gateway"; empty: none.
 };

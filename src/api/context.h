@@ -34,4 +34,7 @@ struct Context {
   const config::Settings& settings() const { return *snapshot->settings; }
 };
 
+/// Whom the audit columns name: `litellm-changed-by` if the administrator says so.
+std::string author(const Context& context);
+
 }  // namespace turnpike::api

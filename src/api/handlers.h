@@ -20,6 +20,11 @@ Task<Result<Reply>> delete_keys(const Context& context);
 Task<Result<Reply>> key_info(const Context& context);
 Task<Result<Reply>> list_keys(const Context& context);
 
+// fallbacks.cc
+Task<Result<Reply>> set_fallbacks(const Context& context);
+Task<Result<Reply>> show_fallbacks(const Context& context);
+Task<Result<Reply>> delete_fallbacks(const Context& context);
+
 // spend.cc
 Task<Result<Reply>> spend_logs(const Context& context);
 Task<Result<Reply>> spend_keys(const Context& context);

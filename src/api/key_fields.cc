@@ -386,13 +386,4 @@ std::string set_member(std::string_view object, std::string_view name, std::stri
   return out;
 }
 
-std::string json_list(const std::vector<std::string>& texts) {
-  std::string out;
-  json::Writer writer(out);
-  writer.begin_array();
-  for (const std::string& text : texts) writer.string(text);
-  writer.end_array();
-  return out;
-}
-
 }  // namespace turnpike::api

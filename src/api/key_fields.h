@@ -71,7 +71,4 @@ std::string ignored_fields_value(const std::vector<std::string>& names);
 /// `object` with member `name` set to `raw`; every other byte stays. `object` must be a JSON object.
 std::string set_member(std::string_view object, std::string_view name, std::string_view raw);
 
-/// A JSON list of strings.
-std::string json_list(const std::vector<std::string>& texts);
-
 }  // namespace turnpike::api

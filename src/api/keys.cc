@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "json/document.h"
+#include "json/lists.h"
 
 namespace turnpike::api {
 namespace {
@@ -22,13 +23,6 @@ std::string make_secret() {
   std::array<std::uint8_t, kSecretBytes> random{};
   base::fill_random(random.data(), random.size());
   return "sk-" + base::to_base64url(random);
-}
-
-/// Whom the audit columns name: `litellm-changed-by` if the administrator says so.
-std::string author(const Context& context) {
-  const std::string_view named = base::trim(context.request().find("litellm-changed-by"));
-  if (!named.empty()) return std::string(named.substr(0, 256));
-  return context.caller->user_id.empty() ? "default_user_id" : context.caller->user_id;
 }
 
 Status check_custom_secret(const std::string& secret, const config::Settings& settings) {
@@ -56,7 +50,7 @@ void apply(const KeyChange& change, std::int64_t now_us, KeyRow& row) {
   if (change.config_json) row.config_json = *change.config_json;
   if (change.metadata_json) row.metadata_json = *change.metadata_json;
   if (change.router_settings_json) row.router_settings_json = *change.router_settings_json;
-  if (change.tags) row.metadata_json = set_member(row.metadata_json, "tags", json_list(*change.tags));
+  if (change.tags) row.metadata_json = set_member(row.metadata_json, "tags", json::write_list(*change.tags));
   if (change.max_budget.present) row.max_budget = change.max_budget.value;
   if (change.spend) row.spend = *change.spend;
   if (change.blocked) row.blocked = *change.blocked;
@@ -156,7 +150,7 @@ void write_generated(json::Writer& writer, const KeyChange& change, const KeyRow
   }
   writer.key("tags");
   if (change.tags) {
-    writer.raw(json_list(*change.tags));
+    writer.raw(json::write_list(*change.tags));
   } else {
     writer.null();
   }
@@ -319,7 +313,7 @@ Task<Result<Reply>> delete_keys(const Context& context) {
   }
   std::string body;
   json::Writer writer(body);
-  writer.begin_object().key("deleted_keys").raw(json_list(gone)).end_object();
+  writer.begin_object().key("deleted_keys").raw(json::write_list(gone)).end_object();
   co_return private_json_reply(std::move(body));
 }
 

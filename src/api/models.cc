@@ -5,6 +5,7 @@
 #include "api/handlers.h"
 #include "api/model_list.h"
 #include "base/text.h"
+#include "router/stored_fallbacks.h"
 #include "router/wildcard.h"
 
 namespace turnpike::api {
@@ -57,10 +58,7 @@ bool asked(const Context& context, std::string_view name) {
 
 /// The fallbacks `include_metadata` shows; the type was checked before.
 std::vector<std::string> fallbacks_shown(const Context& context, std::string_view type, const std::string& model) {
-  using router::FallbackList;
-  const FallbackList list = type == "context_window"   ? FallbackList::ContextWindow
-                            : type == "content_policy" ? FallbackList::ContentPolicy
-                                                       : FallbackList::General;
+  const router::FallbackList list = router::fallback_list_named(type).value_or(router::FallbackList::General);
   std::vector<std::string> names;
   if (const auto* targets = context.snapshot->routing->fallbacks_of(model, list)) {
     for (const config::FallbackTarget& target : *targets) names.push_back(target.model);
@@ -98,8 +96,7 @@ std::vector<std::string> callable_models(const pipeline::Snapshot& snapshot, con
 
 Task<Result<Reply>> list_models(const Context& context) {
   const std::string fallback_type = context.request().query_value("fallback_type");
-  if (!fallback_type.empty() && fallback_type != "general" && fallback_type != "context_window" &&
-      fallback_type != "content_policy") {
+  if (!fallback_type.empty() && !router::fallback_list_named(fallback_type)) {
     co_return refuse_field("fallback_type", "fallback_type must be general, context_window or content_policy.");
   }
   ListOptions options;

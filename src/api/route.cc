@@ -29,7 +29,6 @@ constexpr std::string_view kLaterPrefixes[] = {
     "/credentials",
     "/customer",
     "/end_user",
-    "/fallback",
     "/files",
     "/fine_tuning",
     "/gemini",

@@ -75,7 +75,8 @@ TEST(Routes, AreOpenToWhomTheTableSays) {
   EXPECT_EQ(open, (std::set<std::string_view>{"/", "/routes", "/test", "/health/liveliness", "/health/liveness",
                                               "/health/readiness", "/metrics", "/metrics/"}));
   EXPECT_EQ(admin, (std::set<std::string_view>{"/key/generate", "/key/update", "/key/delete", "/key/block",
-                                               "/key/unblock", "/key/list", "/spend/keys", "/config/reload"}));
+                                               "/key/unblock", "/key/list", "/fallback", "/fallback/{model}",
+                                               "/spend/keys", "/config/reload"}));
 }
 
 TEST(UnknownRoute, NamesTheNearest) {

@@ -65,6 +65,10 @@ constexpr Route kRoutes[] = {
     {Method::Get, "/key/list", Who::Admin, list_keys},
     {Method::Get, "/key/info", Who::AnyKey, key_info},  // Of itself; the master key of every key.
 
+    {Method::Post, "/fallback", Who::Admin, set_fallbacks},
+    {Method::Get, "/fallback/{model}", Who::Admin, show_fallbacks},
+    {Method::Delete, "/fallback/{model}", Who::Admin, delete_fallbacks},
+
     {Method::Get, "/spend/logs", Who::AnyKey, spend_logs},  // Its own; the master key all.
     {Method::Get, "/spend/keys", Who::Admin, spend_keys},
 

@@ -15,6 +15,7 @@
 #include "db/database.h"
 #include "http/server.h"
 #include "pipeline/gateway.h"
+#include "router/stored_fallbacks.h"
 
 /// A gateway for tests of routes: real I/O thread, SQLite in a directory of its own, key store and authenticator; a
 /// ledger, metrics and exchange that only remember.
@@ -157,6 +158,7 @@ class TestGateway {
     hooks.version = "9.9.9";
     hooks.root_path = std::move(root_path);
     hooks.reload = [this](net::IoThread&) { return answer(reload_result); };
+    hooks.fallbacks_changed = [this](net::IoThread&) { return done(use_fallbacks()); };
     handler_ = make_handler(gateway, std::move(hooks));
     use_settings();
   }
@@ -191,6 +193,15 @@ class TestGateway {
     snapshot->routing = router::RoutingTable::build({std::move(source)}, *settings, nullptr, pricer);
     snapshot->problems = {"config.yaml:7: a problem"};
     on_thread([&] { gateway.workers[0]->snapshot = snapshot; });
+  }
+  /// The fallbacks of the database in force, as `app` does it.
+  Status use_fallbacks() {
+    const Result<std::vector<router::StoredFallbacks>> stored = router::read_stored_fallbacks(*database);
+    if (!stored) return base::fail(stored.error());
+    auto changed = std::make_shared<pipeline::Snapshot>(*gateway.workers[0]->snapshot);
+    changed->routing = changed->routing->with_fallbacks(*settings, *stored);
+    gateway.workers[0]->snapshot = changed;
+    return {};
   }
 
   Sent call(std::string_view method, std::string target, std::string key = kMaster, std::string body = {},
@@ -231,6 +242,7 @@ class TestGateway {
 
  private:
   static Task<Result<std::string>> answer(const Result<std::string>& result) { co_return result; }
+  static Task<Status> done(Status status) { co_return status; }
   static std::string random_name() {
     std::uint64_t word = 0;
     base::fill_random(&word, sizeof word);

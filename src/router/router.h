@@ -48,6 +48,14 @@ struct GroupCache {
   std::unordered_map<std::string, std::shared_ptr<const ModelGroup>> groups;
 };
 
+/// Fallbacks of one model that an administrator has set while the gateway ran: they stand in the place of the
+/// configuration's list of that kind for that model.
+struct StoredFallbacks {
+  std::string model;
+  FallbackList list = FallbackList::General;
+  std::vector<std::string> targets;  // Empty: none, whatever the configuration says.
+};
+
 /// The groups and fallbacks of one configuration: an immutable snapshot. Deployments come from a list of sources
 /// (config today, database later) merged here; `Health` of an id that was there before is taken over.
 class RoutingTable {
@@ -58,6 +66,10 @@ class RoutingTable {
   static std::shared_ptr<const RoutingTable> build(std::vector<Source> sources, const config::Settings& settings,
                                                    const RoutingTable* previous, Pricer pricer,
                                                    provider::FindListing listing = nullptr);
+
+  /// The same groups with other stored fallbacks; what is not stored is as `settings` say.
+  std::shared_ptr<const RoutingTable> with_fallbacks(const config::Settings& settings,
+                                                     std::span<const StoredFallbacks> stored) const;
 
   /// The group a name leads to (spec config 2.3): deployment id, alias, exact name, wildcards (longest pattern first),
   /// upstream model name, default_fallbacks. A wildcard match is a group made for this name with the captured parts put
@@ -72,6 +84,8 @@ class RoutingTable {
   /// Configured fallbacks of a group (exact, without provider prefix, then "*"), in order; null: none.
   const std::vector<config::FallbackTarget>* fallbacks_of(std::string_view group,
                                                           FallbackList list = FallbackList::General) const;
+  /// The entry for just this name; null: none.
+  const std::vector<config::FallbackTarget>* own_fallbacks_of(std::string_view model, FallbackList list) const;
   /// Any group has such a list.
   bool has(FallbackList list) const;
   const std::vector<std::string>& default_fallbacks() const;

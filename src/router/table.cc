@@ -49,6 +49,7 @@ struct RoutingTable::Impl {
 
   void add(Deployment deployment, const RoutingTable* previous, const config::Settings& settings);
   void list_names(const config::Settings& settings);
+  void list_fallbacks(const config::RouterSettings& router, std::span<const StoredFallbacks> stored);
   ModelGroupRef match(std::string_view model) const;
   ModelGroupRef made_for(const Pattern& pattern, const std::vector<std::string_view>& captures,
                          std::string_view model) const;
@@ -91,16 +92,26 @@ void RoutingTable::Impl::list_names(const config::Settings& settings) {
     aliases[alias.alias] = alias.target;
     if (!alias.hidden && !exact.contains(alias.alias)) public_names.push_back(alias.alias);
   }
-  const std::vector<config::Fallback>* lists[kFallbackLists] = {
-      &settings.router.fallbacks, &settings.router.context_window_fallbacks, &settings.router.content_policy_fallbacks};
+}
+
+void RoutingTable::Impl::list_fallbacks(const config::RouterSettings& router, std::span<const StoredFallbacks> stored) {
+  const std::vector<config::Fallback>* lists[kFallbackLists] = {&router.fallbacks, &router.context_window_fallbacks,
+                                                                &router.content_policy_fallbacks};
   for (std::size_t list = 0; list < kFallbackLists; ++list) {
+    fallbacks[list].clear();
     for (const config::Fallback& fallback : *lists[list])
       fallbacks[list].try_emplace(fallback.model_group, fallback.targets);
   }
-  default_fallbacks = settings.router.default_fallbacks;
-  if (default_fallbacks.empty()) return;
-  auto& general = fallbacks[static_cast<std::size_t>(FallbackList::General)];
-  general.try_emplace("*", default_fallbacks.begin(), default_fallbacks.end());
+  default_fallbacks = router.default_fallbacks;
+  if (!default_fallbacks.empty()) {
+    auto& general = fallbacks[static_cast<std::size_t>(FallbackList::General)];
+    general.try_emplace("*", default_fallbacks.begin(), default_fallbacks.end());
+  }
+  for (const StoredFallbacks& own : stored) {
+    auto& list = fallbacks[static_cast<std::size_t>(own.list)];
+    list.erase(own.model);
+    if (!own.targets.empty()) list.try_emplace(own.model, own.targets.begin(), own.targets.end());
+  }
 }
 
 /// A group for one name that matched: every deployment of the pattern with the captured parts in its model. Null when
@@ -181,6 +192,14 @@ std::shared_ptr<const RoutingTable> RoutingTable::build(std::vector<Source> sour
     return !b.wildcard.comes_before(a.wildcard) && a.wildcard.pattern() < b.wildcard.pattern();
   });
   impl->list_names(settings);
+  impl->list_fallbacks(settings.router, {});
+  return std::make_shared<const RoutingTable>(std::move(impl));
+}
+
+std::shared_ptr<const RoutingTable> RoutingTable::with_fallbacks(const config::Settings& settings,
+                                                                 std::span<const StoredFallbacks> stored) const {
+  auto impl = std::make_unique<Impl>(*impl_);
+  impl->list_fallbacks(settings.router, stored);
   return std::make_shared<const RoutingTable>(std::move(impl));
 }
 
@@ -226,6 +245,11 @@ const std::vector<config::FallbackTarget>* RoutingTable::fallbacks_of(std::strin
   if (const auto* targets = find_in(map, group)) return targets;
   if (const auto* targets = find_in(map, without_provider(group))) return targets;
   return find_in(map, "*");
+}
+
+const std::vector<config::FallbackTarget>* RoutingTable::own_fallbacks_of(std::string_view model,
+                                                                          FallbackList list) const {
+  return find_in(impl_->fallbacks[static_cast<std::size_t>(list)], model);
 }
 
 bool RoutingTable::has(FallbackList list) const {

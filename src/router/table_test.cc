@@ -151,5 +151,30 @@ TEST(RoutingTable, FallbacksAreLookedUpByNameThenWithoutProviderThenForAll) {
   EXPECT_EQ(RoutingTable::build(sources(), {}, nullptr, nullptr)->fallbacks_of("large"), nullptr);
 }
 
+TEST(RoutingTable, StoredFallbacksStandInThePlaceOfTheConfigured) {
+  config::Settings made = settings();
+  made.router.fallbacks = {{"large", {"small"}}, {"small", {"large"}}};
+  made.router.context_window_fallbacks = {{"small", {"large"}}};
+  made.router.default_fallbacks = {"small"};
+  const auto table = RoutingTable::build(sources(), made, nullptr, nullptr);
+  const std::vector<StoredFallbacks> stored = {{"large", FallbackList::General, {"openai/a", "small"}},
+                                               {"small", FallbackList::General, {}},
+                                               {"small", FallbackList::ContextWindow, {}},
+                                               {"large", FallbackList::ContentPolicy, {"small"}}};
+  const auto changed = table->with_fallbacks(made, stored);
+  GroupCache cache;
+  EXPECT_EQ(changed->find_named("large", cache), table->find_named("large", cache)) << "the groups are the same";
+  EXPECT_EQ(*changed->own_fallbacks_of("large", FallbackList::General),
+            (std::vector<config::FallbackTarget>{"openai/a", "small"}));
+  EXPECT_EQ(changed->own_fallbacks_of("small", FallbackList::General), nullptr);
+  EXPECT_EQ(*changed->fallbacks_of("small"), (std::vector<config::FallbackTarget>{"small"})) << "as every other model";
+  EXPECT_FALSE(changed->has(FallbackList::ContextWindow)) << "its only list is gone";
+  EXPECT_TRUE(changed->has(FallbackList::ContentPolicy));
+  EXPECT_FALSE(table->has(FallbackList::ContentPolicy)) << "the table it was made from stays as it is";
+
+  const auto back = changed->with_fallbacks(made, {});
+  EXPECT_EQ(*back->fallbacks_of("large"), (std::vector<config::FallbackTarget>{"small"}));
+}
+
 }  // namespace
 }  // namespace turnpike::router
