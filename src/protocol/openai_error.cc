@@ -123,6 +123,7 @@ Said what_was_said(std::string_view body) {
     take_object(root, said);
     if (said.message.empty()) said.message = text_or_raw(root.find("detail"));
     if (said.message.empty()) said.message = text_or_raw(first_element(root.find("errors")).find("message"));
+    if (said.status == 0) take_status(root.find("status_code"), said);  // watsonx, where it comes in a 200.
   }
   if (said.message.empty()) said.message = cut(base::trim(body), kUnreadableShownMax);
   return said;
@@ -144,6 +145,8 @@ constexpr std::string_view kContextTexts[] = {
     "exceeds the maximum number of tokens",
     "prompt is too long",
     "input is too long",
+    "exceeds the available context size",    // llama.cpp and what is built on it.
+    "cannot exceed the total tokens limit",  // watsonx
 };
 constexpr std::string_view kPolicyTexts[] = {
     "content_policy_violation",
