@@ -1,27 +1,37 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "fake_provider/ask.h"
 
 namespace turnpike::fake_provider {
 
-/// The answer's id where the script gives none: the same for the same content, then a number that tells repetitions
-/// apart.
-std::string answer_id(const Ask& ask, std::uint64_t number);
+/// What an answer is made of.
+struct Answer {
+  const Ask& ask;
+  const Tokens& tokens;
+  std::string_view id;
+};
 
-/// The body of a plain answer.
-std::string plain_body(const Ask& ask, const Tokens& tokens, std::string_view id);
+/// A piece of a stream in its frame, and how many tokens of the completion it brings.
+struct Event {
+  std::string bytes;
+  std::int64_t tokens = 0;
+};
 
-/// The body of an error as OpenAI writes it.
+/// An error in the words of a vendor. What `type` and `code` are is each shape's business; empty ones follow from the
+/// status.
+struct VendorError {
+  int status = 500;  // 200: no error, but an answer that ends because the content is refused.
+  std::string type;
+  std::string code;
+  std::string message;
+  std::int64_t retry_after_s = -1;  // Below 0: not said.
+};
+
+/// The body of an error as OpenAI writes it, for what is no call of any shape.
 std::string error_body(int status, std::string_view code, std::string_view message);
-
-/// The events of a streamed answer, each with its frame ("data: ...\n\n"), in the order in which they leave. How the
-/// script cuts the stream short is applied here; how fast they leave is not.
-std::vector<std::string> stream_events(const Ask& ask, const Tokens& tokens, std::string_view id);
-
-std::string models_body();
 
 }  // namespace turnpike::fake_provider

@@ -4,30 +4,26 @@
 #include <string_view>
 
 #include "fake_provider/account.h"
-#include "fake_provider/answer.h"
-#include "fake_provider/ask.h"
-#include "fake_provider/messages.h"
 #include "fake_provider/script.h"
-#include "json/scan.h"
+#include "fake_provider/test_shape.h"
 
 namespace turnpike::fake_provider {
 namespace {
 
-Ask ask_for(AskKind kind, std::string body) {
-  body.append(json::kJsonPadding, '\0');
-  auto ask = parse_ask(kind, std::string_view(body).substr(0, body.size() - json::kJsonPadding), Script());
-  EXPECT_TRUE(ask) << (ask ? "" : ask.error().message);
-  return ask ? *ask : Ask();
-}
-
-std::string chat(const std::string& rest) {
-  return R"({"model":"m","messages":[{"role":"user","content":"hi"}])" + rest + "}";
-}
+const Route kChat = route_to(openai_shape(), AskKind::Chat);
+const Route kEmbedding = route_to(openai_shape(), AskKind::Embedding);
+const Route kMessages = route_to(anthropic_shape(), AskKind::Chat);
 
 std::string joined(const Ask& ask) {
   std::string out;
-  for (const std::string& event : stream_events(ask, tokens_of(ask), "id")) out += event;
+  const Tokens tokens = tokens_of(ask);
+  for (const Event& event : scripted_events({ask, tokens, "id"})) out += event.bytes;
   return out;
+}
+
+std::string whole(const Ask& ask) {
+  const Tokens tokens = tokens_of(ask);
+  return scripted_whole({ask, tokens, "id"});
 }
 
 std::size_t count(std::string_view text, std::string_view part) {
@@ -46,6 +42,7 @@ TEST(Script, ReadsDirectivesOfAPathAndNamesUnknownOnes) {
   EXPECT_FALSE(apply_list(script, "statos=429"));
   EXPECT_FALSE(apply_list(script, "status=abc"));
   EXPECT_FALSE(apply_list(script, "odd=nonsense"));
+  EXPECT_FALSE(apply_list(script, "fault=nonsense"));
 }
 
 struct TokenCase {
@@ -68,7 +65,7 @@ TEST(Tokens, FollowTheScriptThenMaxTokensThenTheDefault) {
   };
   for (const TokenCase& c : cases) {
     SCOPED_TRACE(c.name);
-    const Tokens tokens = tokens_of(ask_for(AskKind::Chat, chat(c.rest)));
+    const Tokens tokens = tokens_of(ask_for(kChat, chat(c.rest)));
     EXPECT_EQ(tokens.prompt, c.prompt);
     EXPECT_EQ(tokens.cached, c.cached);
     EXPECT_EQ(tokens.completion, c.completion);
@@ -97,8 +94,7 @@ TEST(Stream, EndsAsTheScriptSays) {
   };
   for (const StreamCase& c : cases) {
     SCOPED_TRACE(c.name);
-    const std::string text =
-        joined(ask_for(AskKind::Chat, chat(R"(,"stream":true,"max_tokens":4)" + std::string(c.rest))));
+    const std::string text = joined(ask_for(kChat, chat(R"(,"stream":true,"max_tokens":4)" + std::string(c.rest))));
     EXPECT_EQ(count(text, "data: [DONE]\n\n"), c.done);
     EXPECT_EQ(count(text, R"("finish_reason":"length")"), c.finishes);
     EXPECT_EQ(count(text, R"("usage":{)"), c.usages);
@@ -108,8 +104,8 @@ TEST(Stream, EndsAsTheScriptSays) {
 
 TEST(Stream, SaysTheSameForTheSameBytes) {
   const std::string body = chat(R"(,"stream":true)");
-  EXPECT_EQ(joined(ask_for(AskKind::Chat, body)), joined(ask_for(AskKind::Chat, body)));
-  EXPECT_NE(joined(ask_for(AskKind::Chat, body)), joined(ask_for(AskKind::Chat, chat(R"(,"stream":true,"seed":1)"))));
+  EXPECT_EQ(joined(ask_for(kChat, body)), joined(ask_for(kChat, body)));
+  EXPECT_NE(joined(ask_for(kChat, body)), joined(ask_for(kChat, chat(R"(,"stream":true,"seed":1)"))));
 }
 
 TEST(Embeddings, AnswersEachInputInBothEncodings) {
@@ -125,11 +121,11 @@ TEST(Embeddings, AnswersEachInputInBothEncodings) {
   };
   for (const auto& c : cases) {
     SCOPED_TRACE(c.body);
-    const Ask ask = ask_for(AskKind::Embedding, c.body);
-    EXPECT_EQ(count(plain_body(ask, tokens_of(ask), "id"), R"("object":"embedding")"), c.vectors);
+    const Ask ask = ask_for(kEmbedding, c.body);
+    EXPECT_EQ(count(whole(ask), R"("object":"embedding")"), c.vectors);
   }
-  const Ask ask = ask_for(AskKind::Embedding, R"({"model":"e","input":"a","encoding_format":"base64","dimensions":3})");
-  const std::string body = plain_body(ask, tokens_of(ask), "id");
+  const Ask ask = ask_for(kEmbedding, R"({"model":"e","input":"a","encoding_format":"base64","dimensions":3})");
+  const std::string body = whole(ask);
   const std::size_t at = body.find(R"("embedding":")") + 13;
   EXPECT_EQ(body.find('"', at) - at, 16U);  // 12 bytes of float32.
 }
@@ -161,22 +157,34 @@ TEST(Account, SumsWholeAnswersOnly) {
   EXPECT_EQ(account.state().whole, 0U);
 }
 
+TEST(Script, HealsFromEveryFaultOfTheCatalogue) {
+  for (const NamedFault& fault : faults()) {
+    SCOPED_TRACE(fault.name);
+    Script script;
+    ASSERT_TRUE(apply(script, "fault", fault.name));
+    script.heal();
+    Script well;
+    EXPECT_EQ(script.fault, well.fault);
+    EXPECT_EQ(script.slow_first_ms, well.slow_first_ms);
+    EXPECT_EQ(script.cut_after + script.end_after + script.stall_after + script.error_after, -4);
+    EXPECT_FALSE(script.no_usage || script.error_in_200 || script.malformed_sse || script.malformed_json ||
+                 script.silent || script.reset);
+  }
+}
+
 TEST(Messages, SayInAnthropicsDialectWhatTheScriptAsks) {
-  const Ask ask = ask_for(AskKind::Messages, chat(R"(,"max_tokens":3,"fake":{"cached_tokens":2})"));
-  const Tokens tokens = tokens_of(ask);
-  const std::string body = messages_body(ask, tokens, "msg_1");
+  const Ask ask = ask_for(kMessages, chat(R"(,"max_tokens":3,"fake":{"cached_tokens":2})"));
+  const std::string body = whole(ask);
   EXPECT_NE(body.find(R"("stop_reason":"max_tokens")"), std::string::npos) << body;
   EXPECT_NE(
       body.find(R"("input_tokens":6,"cache_creation_input_tokens":0,"cache_read_input_tokens":2,"output_tokens":3)"),
       std::string::npos)
       << body;
-  std::string events;
-  for (const std::string& event : messages_events(ask, tokens, "msg_1")) events += event;
+  const std::string events = joined(ask);
   EXPECT_EQ(count(events, "text_delta"), 3U);
   EXPECT_EQ(count(events, R"("output_tokens":1,)"), 1U) << "the start says a placeholder";
   EXPECT_EQ(count(events, R"("usage":{"output_tokens":3})"), 1U);
   EXPECT_TRUE(events.ends_with("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"));
-  EXPECT_EQ(messages_error(529, "full"), R"({"type":"error","error":{"type":"overloaded_error","message":"full"}})");
 }
 
 }  // namespace

@@ -2,12 +2,14 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
+#include <vector>
 
 #include "base/hash.h"
-#include "fake_provider/answer.h"
-#include "fake_provider/messages.h"
+#include "base/text.h"
+#include "fake_provider/route.h"
 #include "json/write.h"
 
 namespace turnpike::fake_provider {
@@ -16,22 +18,56 @@ namespace {
 constexpr std::size_t kRequestsMax = 100;
 constexpr std::size_t kFailedMax = 100'000;
 
-/// A provider key is named by a part of its hash, so that no report shows one.
-std::string key_label(const http::Request& request) {
+/// The key a caller shows, in whichever field his vendor has for it; of a signature the name of its key.
+std::string_view key_of(const http::Request& request) {
+  for (const std::string_view name : {"x-api-key", "api-key", "x-goog-api-key"}) {
+    if (const std::string_view key = request.find(name); !key.empty()) return key;
+  }
   std::string_view key = request.find("authorization");
-  if (key.starts_with("Bearer ")) key.remove_prefix(7);
-  if (key.empty()) key = request.find("x-api-key");
-  if (key.empty()) return "none";
-  return base::sha256_hex(key).substr(0, 12);
+  constexpr std::string_view kSigned = "AWS4-HMAC-SHA256 Credential=";
+  if (key.starts_with(kSigned)) {
+    key.remove_prefix(kSigned.size());
+    return key.substr(0, key.find('/'));
+  }
+  for (const std::string_view scheme : {"Bearer ", "ZenApiKey "}) {
+    if (key.starts_with(scheme)) return key.substr(scheme.size());
+  }
+  return key;
 }
 
-std::optional<AskKind> kind_of(std::string_view path) {
-  if (path.starts_with("/v1/")) path.remove_prefix(3);
-  if (path == "/chat/completions") return AskKind::Chat;
-  if (path == "/completions") return AskKind::Completion;
-  if (path == "/embeddings") return AskKind::Embedding;
-  if (path == "/messages") return AskKind::Messages;
-  return std::nullopt;
+/// A provider key is named by a part of its hash, so that no report shows one.
+std::string key_label(const http::Request& request) {
+  const std::string_view key = key_of(request);
+  return key.empty() ? "none" : base::sha256_hex(key).substr(0, 12);
+}
+
+/// The label that directives of a path name.
+std::string_view label_of(std::string_view directives) {
+  constexpr std::string_view kLabel = "label=";
+  for (const std::string_view directive : base::split(directives, ',')) {
+    if (directive.starts_with(kLabel)) return directive.substr(kLabel.size());
+  }
+  return {};
+}
+
+/// The error that the script wants in place of an answer.
+std::optional<VendorError> scripted_error(const Ask& ask) {
+  const Script& wish = ask.script;
+  if (wish.error_in_200) return std::nullopt;
+  std::optional<VendorError> said;
+  if (wish.fault != Fault::None) said = find_vendor_error(*ask.shape, wish.fault);
+  if (said && said->status < 300) said.reset();
+  if (!said && wish.status == 0) return std::nullopt;
+  if (!said) said = VendorError{0, "", "", "scripted error", -1};
+  if (wish.status != 0) said->status = static_cast<int>(wish.status);
+  if (!wish.error_code.empty()) said->code = wish.error_code;
+  if (!wish.error_message.empty()) said->message = wish.error_message;
+  said->retry_after_s = wish.retry_after;
+  return said;
+}
+
+VendorError wrong_key(const Shape& shape) {
+  return find_vendor_error(shape, Fault::WrongKey).value_or(VendorError{401, "", "", "wrong key", -1});
 }
 
 std::chrono::milliseconds ms(std::int64_t count) {
@@ -42,13 +78,15 @@ std::chrono::milliseconds ms(std::int64_t count) {
 
 /// One call being answered; makes sure that it is accounted for once, whatever way it ends.
 struct Provider::Call {
-  Call(Provider& provider, http::Exchange& exchange, std::string label_in)
+  /// Lists of models are no calls: nobody bills them.
+  Call(Provider& provider, http::Exchange& exchange, std::string label_in, bool accounted)
       : provider_(provider),
         exchange_(exchange),
+        accounted_(accounted),
         thread(exchange.thread().index()),
         label(std::move(label_in)),
         key(key_label(exchange.request())) {
-    provider_.account_.began(thread, label);
+    if (accounted_) provider_.account_.began(thread, label);
     exchange_.on_gone([this] {
       end(Served::Aborted, 499);
       gone.fire();
@@ -62,17 +100,20 @@ struct Provider::Call {
   }
 
   void end(Served how, int with_status) {
-    if (ended_) return;
+    if (ended_ || !accounted_) return;
     ended_ = true;
     EndedCall ended{how, with_status, label, key, ask.model, id, tokens, sent_tokens >= 0};
-    if (how != Served::Whole) ended.tokens.completion = std::max<std::int64_t>(sent_tokens, 0);
+    if (how != Served::Whole) ended.tokens.completion = std::clamp<std::int64_t>(sent_tokens, 0, tokens.completion);
     ended.tokens.reasoning = std::min(ended.tokens.reasoning, ended.tokens.completion);
     provider_.account_.ended(thread, ended);
   }
 
+  void count_sent(std::int64_t completion) { sent_tokens = std::max<std::int64_t>(sent_tokens, 0) + completion; }
+
  private:
   Provider& provider_;
   http::Exchange& exchange_;
+  const bool accounted_;
   bool ended_ = false;
 
  public:
@@ -115,12 +156,11 @@ Script Provider::script_of(std::string_view label) {
   return found != scripts_.end() ? found->second : *defaults_;
 }
 
-bool Provider::fails_this_time(const Ask& ask) {
-  if (ask.script.status == 0) return false;
-  if (ask.script.fail_times < 0) return true;
+void Provider::heal_in_time(Ask& ask) {
+  if (ask.script.fail_times < 0) return;
   const std::lock_guard lock(mutex_);
   if (failed_.size() > kFailedMax) failed_.clear();
-  return failed_[ask.content_hash]++ < ask.script.fail_times;
+  if (failed_[ask.content_hash]++ >= ask.script.fail_times) ask.script.heal();
 }
 
 void Provider::keep_request(const http::Exchange& exchange) {
@@ -138,34 +178,35 @@ void Provider::keep_request(const http::Exchange& exchange) {
   if (requests_.size() < kRequestsMax) requests_.push_back(std::move(text));
 }
 
-Task<void> Provider::send_error(http::Exchange& exchange, Call& call, int status, std::string body) {
-  call.status = status;
+Task<void> Provider::refuse(http::Exchange& exchange, Call& call, VendorError error) {
+  const Shape& shape = *call.ask.shape;
+  call.status = error.status;
   http::ReplyHead head;
-  head.status = status;
-  if (call.ask.kind == AskKind::Messages) body = messages_error(status, "scripted error");
-  if (call.ask.script.retry_after >= 0) {
-    http::add_field(head.fields, "retry-after", std::to_string(call.ask.script.retry_after));
+  head.status = error.status;
+  if (error.retry_after_s >= 0 && shape.says_retry_after_in_head()) {
+    http::add_field(head.fields, "retry-after", std::to_string(error.retry_after_s));
   }
+  const std::string body = shape.error(error, head.fields);
   const std::array<std::string_view, 1> pieces = {body};
   const Status sent = co_await exchange.reply(head, pieces);
-  call.end(sent ? Served::Error : Served::Aborted, status);
+  call.end(sent ? Served::Error : Served::Aborted, error.status);
 }
 
-Task<void> Provider::answer(http::Exchange& exchange, AskKind kind, std::string_view path_directives) {
-  Script in_path;
-  static_cast<void>(apply_list(in_path, path_directives));  // What is wrong with it is said below.
-  Call call(*this, exchange, in_path.label);
-  Script script = script_of(in_path.label);
-  std::string wrong;
-  if (auto applied = apply_list(script, path_directives); !applied) wrong = applied.error().message;
-  auto ask = parse_ask(kind, exchange.request().body, script);
-  if (!ask) wrong = ask.error().message;
-  if (!wrong.empty()) {
-    std::string body = error_body(400, "", wrong);
-    co_await send_error(exchange, call, 400, std::move(body));
+Task<void> Provider::answer(http::Exchange& exchange, Route route, std::string_view path_directives) {
+  const http::Request& request = exchange.request();
+  Call call(*this, exchange, std::string(label_of(path_directives)), route.kind != AskKind::Models);
+  call.ask.shape = route.shape;
+  Script script = script_of(call.label);
+  Status applied = apply_list(script, path_directives);
+  Result<Ask> ask = parse_ask(route, request.find("content-type"), request.body, script);
+  if (applied && !ask) applied = base::fail(ask.error());
+  if (!applied) {
+    VendorError error{400, "", "", applied.error().message, -1};
+    co_await refuse(exchange, call, std::move(error));
     co_return;
   }
   call.ask = std::move(*ask);
+  heal_in_time(call.ask);
   call.tokens = tokens_of(call.ask);
   // Eight numbers apart, threads do not share a cache line.
   call.id = answer_id(call.ask, ++numbers_[call.thread * 8] * 64 + call.thread);
@@ -181,25 +222,22 @@ Task<void> Provider::answer(http::Exchange& exchange, AskKind kind, std::string_
     exchange.cut();
     co_return;
   }
-  if (!wish.require_key.empty() && exchange.request().find("authorization") != "Bearer " + wish.require_key &&
-      exchange.request().find("x-api-key") != wish.require_key) {
-    std::string body = error_body(401, "invalid_api_key", "Incorrect API key provided.");
-    co_await send_error(exchange, call, 401, std::move(body));
-    co_return;
+  co_await answer_well(exchange, call);
+}
+
+Task<void> Provider::answer_well(http::Exchange& exchange, Call& call) {
+  const Ask& ask = call.ask;
+  std::optional<VendorError> error;
+  if (!ask.script.require_key.empty() && key_of(exchange.request()) != ask.script.require_key) {
+    error = wrong_key(*ask.shape);
+  } else if (ask.has_stream_options && ask.script.is_odd("reject_stream_options")) {
+    error = VendorError{400, "", "unknown_parameter", "Unrecognized request argument supplied: stream_options", -1};
+  } else {
+    error = scripted_error(ask);
   }
-  if (call.ask.has_stream_options && wish.is_odd("reject_stream_options")) {
-    std::string body = error_body(400, "unknown_parameter", "Unrecognized request argument supplied: stream_options");
-    co_await send_error(exchange, call, 400, std::move(body));
-    co_return;
-  }
-  if (fails_this_time(call.ask)) {
-    const int status = static_cast<int>(wish.status);
-    std::string body =
-        error_body(status, wish.error_code, wish.error_message.empty() ? "scripted error" : wish.error_message);
-    co_await send_error(exchange, call, status, std::move(body));
-    co_return;
-  }
-  if (call.ask.stream && kind != AskKind::Embedding) {
+  if (error) {
+    co_await refuse(exchange, call, std::move(*error));
+  } else if (ask.stream && (ask.kind == AskKind::Chat || ask.kind == AskKind::Completion)) {
     co_await answer_stream(exchange, call);
   } else {
     co_await answer_plain(exchange, call);
@@ -208,21 +246,29 @@ Task<void> Provider::answer(http::Exchange& exchange, AskKind kind, std::string_
 
 Task<void> Provider::answer_plain(http::Exchange& exchange, Call& call) {
   const Script& wish = call.ask.script;
-  std::string body = wish.error_in_200 ? error_body(429, "rate_limit_exceeded", "Rate limit reached inside of a 200")
-                     : call.ask.kind == AskKind::Messages ? messages_body(call.ask, call.tokens, call.id)
-                                                          : plain_body(call.ask, call.tokens, call.id);
+  const std::string body = scripted_whole({call.ask, call.tokens, call.id});
   http::ReplyHead head;
+  head.content_type = call.ask.shape->whole_type(call.ask.kind);
   http::add_field(head.fields, "x-request-id", call.id);
   http::add_field(head.fields, "x-ratelimit-remaining-requests", "9999");
-  if (wish.cut_after >= 0 || wish.one_byte) {
+  // All of an answer has been written, by the model, before the first byte of it leaves.
+  if (!wish.error_in_200) call.sent_tokens = call.tokens.completion;
+  const bool cut = wish.cut_after >= 0;
+  const bool stalls = wish.stall_after >= 0;
+  if (cut || stalls || wish.one_byte) {
     exchange.begin_stream(head);
-    const std::size_t end = wish.cut_after >= 0 ? body.size() / 2 : body.size();
-    const std::size_t step = wish.one_byte ? 1 : end;
+    const std::size_t end = wish.stall_after == 0 ? 0 : cut || stalls ? body.size() / 2 : body.size();
+    const std::size_t step = wish.one_byte ? 1 : std::max<std::size_t>(end, 1);
+    if (const Status sent = co_await exchange.write({}); !sent) co_return;
     for (std::size_t at = 0; at < end; at += step) {
       const std::array<std::string_view, 1> piece = {std::string_view(body).substr(at, std::min(step, end - at))};
       if (const Status sent = co_await exchange.write(piece); !sent) co_return;
     }
-    if (wish.cut_after >= 0) {
+    if (stalls) {
+      co_await call.gone;
+      co_return;
+    }
+    if (cut) {
       exchange.cut();
       co_return;
     }
@@ -236,39 +282,54 @@ Task<void> Provider::answer_plain(http::Exchange& exchange, Call& call) {
   call.end(sent ? how : Served::Aborted, 200);
 }
 
+Task<Status> Provider::write_bytes(http::Exchange& exchange, std::string_view bytes) {
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    const std::array<std::string_view, 1> piece = {bytes.substr(at, 1)};
+    if (Status sent = co_await exchange.write(piece); !sent) co_return sent;
+  }
+  co_return Status();
+}
+
 Task<void> Provider::answer_stream(http::Exchange& exchange, Call& call) {
   const Script& wish = call.ask.script;
-  const std::vector<std::string> events = call.ask.kind == AskKind::Messages
-                                              ? messages_events(call.ask, call.tokens, call.id)
-                                              : stream_events(call.ask, call.tokens, call.id);
+  std::vector<Event> events = scripted_events({call.ask, call.tokens, call.id});
+  const bool stalls = wish.stall_after >= 0;
+  if (stalls) events.resize(std::min(events.size(), static_cast<std::size_t>(wish.stall_after)));
   http::ReplyHead head;
-  head.content_type = wish.is_odd("no_content_type") ? "text/plain" : "text/event-stream";
+  head.content_type = wish.is_odd("no_content_type") ? "text/plain" : call.ask.shape->stream_type();
   http::add_field(head.fields, "cache-control", "no-cache");
   http::add_field(head.fields, "x-request-id", call.id);
   exchange.begin_stream(head);
-  if (wish.slow_first_ms > 0) {
-    const std::array<std::string_view, 1> comment = {": soon\n\n"};  // Takes the head along.
-    if (const Status sent = co_await exchange.write(comment); !sent) co_return;
+  if (wish.slow_first_ms > 0 || wish.stall_after == 0) {
+    if (const Status sent = co_await exchange.write({}); !sent) co_return;  // The head alone.
     co_await exchange.thread().sleep(ms(wish.slow_first_ms));
   }
   const bool cut = wish.cut_after >= 0;
+  const bool answers = !wish.error_in_200 && wish.error_after != 0;
   const std::size_t burst = wish.token_ms > 0 ? 1 : static_cast<std::size_t>(std::max<std::int64_t>(1, wish.burst));
   std::vector<std::string_view> pieces;
   for (std::size_t at = 0; at < events.size();) {
     if (exchange.caller_gone()) co_return;
-    if (wish.one_byte) {
-      for (std::size_t byte = 0; byte < events[at].size(); ++byte) {
-        const std::array<std::string_view, 1> piece = {std::string_view(events[at]).substr(byte, 1)};
-        if (const Status sent = co_await exchange.write(piece); !sent) co_return;
-      }
-      ++at;
-    } else {
-      pieces.clear();
-      for (std::size_t i = 0; i < burst && at < events.size(); ++i) pieces.push_back(events[at++]);
-      if (at == events.size() && !cut) break;  // The last pieces leave with the terminal chunk.
-      if (const Status sent = co_await exchange.write(pieces); !sent) co_return;
+    pieces.clear();
+    std::int64_t tokens = 0;
+    for (std::size_t i = 0; i < (wish.one_byte ? 1 : burst) && at < events.size(); ++i, ++at) {
+      pieces.push_back(events[at].bytes);
+      tokens += events[at].tokens;
     }
+    if (at == events.size() && !cut && !stalls && !wish.one_byte) {
+      if (answers) call.count_sent(tokens);
+      break;  // The last pieces leave with the terminal chunk.
+    }
+    const Status sent =
+        wish.one_byte ? co_await write_bytes(exchange, pieces.front()) : co_await exchange.write(pieces);
+    if (!sent) co_return;
+    pieces.clear();
+    if (answers) call.count_sent(tokens);
     if (wish.token_ms > 0 && at < events.size()) co_await exchange.thread().sleep(ms(wish.token_ms));
+  }
+  if (stalls) {
+    co_await call.gone;
+    co_return;
   }
   if (cut) {
     exchange.cut();
@@ -301,8 +362,6 @@ Task<void> Provider::admin(http::Exchange& exchange, std::string_view path) {
     body = "[";
     for (const std::string& text : requests_) body += (body.size() > 1 ? "," : "") + text;
     body += ']';
-  } else if (path == "/v1/models" || path == "/models") {
-    body = models_body();
   } else if (path != "/" && path != "/health") {
     head.status = 404;
     body = error_body(404, "", fmt::format("Invalid URL ({} {})", request.method_text, path));
@@ -321,9 +380,9 @@ Task<void> Provider::handle(http::Exchange& exchange) {
     directives = path.substr(0, slash);
     path.remove_prefix(slash);
   }
-  const std::optional<AskKind> kind = kind_of(path);
-  if (kind && exchange.request().method == http::Method::Post) {
-    co_await answer(exchange, *kind, directives);
+  std::optional<Route> route = route_of(exchange.request(), path);
+  if (route) {
+    co_await answer(exchange, std::move(*route), directives);
   } else {
     co_await admin(exchange, path);
   }

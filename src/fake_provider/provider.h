@@ -9,6 +9,7 @@
 
 #include "fake_provider/account.h"
 #include "fake_provider/ask.h"
+#include "fake_provider/shape.h"
 #include "http/server.h"
 
 namespace turnpike::fake_provider {
@@ -38,13 +39,15 @@ class Provider {
  private:
   struct Call;
 
-  Task<void> answer(http::Exchange& exchange, AskKind kind, std::string_view path_directives);
+  Task<void> answer(http::Exchange& exchange, Route route, std::string_view path_directives);
+  Task<void> answer_well(http::Exchange& exchange, Call& call);
   Script script_of(std::string_view label);
   Task<void> answer_stream(http::Exchange& exchange, Call& call);
+  static Task<Status> write_bytes(http::Exchange& exchange, std::string_view bytes);
   Task<void> answer_plain(http::Exchange& exchange, Call& call);
-  Task<void> send_error(http::Exchange& exchange, Call& call, int status, std::string body);
+  Task<void> refuse(http::Exchange& exchange, Call& call, VendorError error);
   Task<void> admin(http::Exchange& exchange, std::string_view path);
-  bool fails_this_time(const Ask& ask);
+  void heal_in_time(Ask& ask);
   void keep_request(const http::Exchange& exchange);
 
   Account account_;
@@ -52,7 +55,7 @@ class Provider {
   std::mutex mutex_;
   std::shared_ptr<const Script> defaults_;
   std::map<std::string, Script, std::less<>> scripts_;      // By label.
-  std::unordered_map<std::uint64_t, std::int64_t> failed_;  // How often `fail_times` has struck, by content.
+  std::unordered_map<std::uint64_t, std::int64_t> failed_;  // How often a call has come under `fail_times`, by content.
   std::vector<std::string> requests_;
   std::vector<std::uint64_t> numbers_;  // Answers given, per I/O thread.
 };

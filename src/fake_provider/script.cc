@@ -25,6 +25,7 @@ constexpr NumberDirective kNumbers[] = {
     {"reasoning_tokens", &Script::reasoning_tokens},
     {"retry_after", &Script::retry_after},
     {"slow_first_ms", &Script::slow_first_ms},
+    {"stall_after", &Script::stall_after},
     {"status", &Script::status},
     {"token_ms", &Script::token_ms},
     {"tokens", &Script::tokens},
@@ -72,6 +73,20 @@ bool Script::is_odd(std::string_view word) const {
   return !odd.empty() && std::find(odd.begin(), odd.end(), word) != odd.end();
 }
 
+void Script::heal() {
+  const Script well;
+  fault = well.fault;
+  status = well.status;
+  for (std::int64_t Script::* const place :
+       {&Script::cut_after, &Script::end_after, &Script::stall_after, &Script::error_after, &Script::slow_first_ms}) {
+    this->*place = well.*place;
+  }
+  for (bool Script::* const way : {&Script::no_usage, &Script::error_in_200, &Script::malformed_sse,
+                                   &Script::malformed_json, &Script::silent, &Script::reset}) {
+    this->*way = false;
+  }
+}
+
 Status apply(Script& script, std::string_view name, std::string_view value) {
   for (const NumberDirective& directive : kNumbers) {
     if (directive.name != name) continue;
@@ -91,6 +106,12 @@ Status apply(Script& script, std::string_view name, std::string_view value) {
   for (const TextDirective& directive : kTexts) {
     if (directive.name != name) continue;
     script.*directive.field = std::string(value);
+    return {};
+  }
+  if (name == "fault") {
+    for (const std::string& word : words_of(value)) {
+      if (auto applied = apply_fault(script, word); !applied) return applied;
+    }
     return {};
   }
   if (name == "odd") {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "fake_provider/fault.h"
 
 namespace turnpike::fake_provider {
 
@@ -14,7 +15,7 @@ namespace turnpike::fake_provider {
 /// Source: ours. A script is given, later over earlier, by the command line, by `POST /script`, by the path
 ///         (`/fake/status=429,retry_after=2/v1/chat/completions`) and by a top-level object `fake` of the request body.
 ///         In a path the directives are separated by commas and the words of a list by '+'; in a body lists are
-///         strings.
+///         strings. `fault=NAME` is one of `faults()`: it stands for what the vendor says, or for directives below.
 /// Errors: InvalidRequest for an unknown directive or a value that is no number where one is needed.
 struct Script {
   std::int64_t latency_ms = 0;        // Before anything is answered.
@@ -28,14 +29,16 @@ struct Script {
   std::int64_t tool_calls = 0;        // Answers with this many calls of a function instead of text.
   std::int64_t pad_bytes = 0;         // Makes the text of a plain answer longer (bench: large replies).
 
-  std::int64_t status = 0;  // An error with this status instead of an answer.
+  Fault fault = Fault::None;  // An error in the vendor's own words instead of an answer.
+  std::int64_t status = 0;    // An error with this status instead of an answer.
   std::int64_t retry_after = -1;
   std::string error_code;
   std::string error_message;
-  std::int64_t fail_times = -1;  // `status` only for the first so many calls with these very bytes.
+  std::int64_t fail_times = -1;  // What goes wrong does so for the first so many calls with these very bytes only.
 
   std::int64_t cut_after = -1;    // The connection breaks after so many events; a plain answer breaks half-way.
   std::int64_t end_after = -1;    // The stream ends in good form after so many events, without finish and [DONE].
+  std::int64_t stall_after = -1;  // Nothing more comes after so many events; of a plain answer after a half, or 0.
   std::int64_t error_after = -1;  // An error event after so many events, then the end.
   bool no_usage = false;
   bool error_in_200 = false;
@@ -45,12 +48,14 @@ struct Script {
   bool silent = false;          // Never answers.
   bool reset = false;           // Closes without a byte.
   bool record = false;          // Keeps the request for `GET /requests`.
-  std::string require_key;      // 401 for any other bearer.
+  std::string require_key;      // Any other is refused, as the vendor does it.
   std::string label;            // Whose script and account the call is of; in a path.
   std::string id;               // The answer's id; empty: by content and counter.
   std::vector<std::string> odd;
 
   bool is_odd(std::string_view word) const;
+  /// Takes everything back that goes wrong; how fast and how much stays.
+  void heal();
 };
 
 /// What `odd` may name.
