@@ -1,6 +1,5 @@
 #include "pipeline/sticky.h"
 
-#include "base/hash.h"
 #include "json/document.h"
 #include "protocol/prompt_prefix.h"
 #include "router/sticky.h"
@@ -48,11 +47,11 @@ std::string session_of(const Call& call) {
   return text_in(request.metadata_json, "session_id");
 }
 
-/// How the prompt begins, as a hash; nothing when that is too short to be kept by a provider.
+/// How the prompt begins; nothing when that is too short to be kept by a provider.
 std::optional<std::uint32_t> beginning_of(const Call& call) {
   const protocol::PromptPrefix prefix = protocol::prompt_prefix(call.request);
   if (prefix.size() < kPrefixTokensMin * kBytesPerToken) return std::nullopt;
-  return base::crc32c(base::crc32c(0, prefix.tools), prefix.messages);
+  return protocol::fingerprint(prefix);
 }
 
 }  // namespace

@@ -3,15 +3,20 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/hash.h"
+
 namespace turnpike::protocol {
 namespace {
 
-/// Walks over a list of messages, which has been checked to be sound JSON, as far as its text goes.
+constexpr std::size_t kHeadBytes = 1024;
+constexpr std::size_t kTailBytes = 2048;
+
+/// Walks over a list of messages, which has been checked to be sound JSON.
 class Messages {
  public:
   explicit Messages(std::string_view text) : text_(text) {}
 
-  /// Where the first message of the user ends; the end of the text when it is cut before; 0 when there is none.
+  /// Where the first message of the user ends; 0 when there is none.
   std::size_t end_of_first_user() {
     int depth = 0;
     bool user = false;
@@ -35,7 +40,7 @@ class Messages {
       }
       ++at_;
     }
-    return text_.size();
+    return 0;
   }
 
  private:
@@ -88,12 +93,24 @@ PromptPrefix prompt_prefix(const CallRequest& call) {
   const json::Member* messages = call.scan.find("messages");
   if (messages == nullptr || messages->kind != json::Kind::Array) return {};
   PromptPrefix prefix;
-  const std::string_view all = messages->value.in(call.body).substr(0, kPrefixBytesMax);
+  const std::string_view all = messages->value.in(call.body);
   prefix.messages = all.substr(0, Messages(all).end_of_first_user());
   if (prefix.messages.empty()) return {};
-  if (const json::Member* tools = call.scan.find("tools"))
-    prefix.tools = tools->value.in(call.body).substr(0, kPrefixBytesMax);
+  if (const json::Member* tools = call.scan.find("tools")) prefix.tools = tools->value.in(call.body);
   return prefix;
+}
+
+std::uint32_t fingerprint(const PromptPrefix& prefix) {
+  std::uint32_t print = 0;
+  for (const std::string_view part : {prefix.tools, prefix.messages}) {
+    const std::uint64_t size = part.size();
+    print = base::crc32c(print, {reinterpret_cast<const char*>(&size), sizeof size});
+    const std::string_view head = part.substr(0, kHeadBytes);
+    const std::string_view rest = part.substr(head.size());
+    print = base::crc32c(print, head);
+    print = base::crc32c(print, rest.substr(rest.size() - std::min(rest.size(), kTailBytes)));
+  }
+  return print;
 }
 
 }  // namespace turnpike::protocol

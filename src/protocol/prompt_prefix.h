@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "protocol/call_request.h"
@@ -14,9 +15,11 @@ struct PromptPrefix {
   std::size_t size() const { return tools.size() + messages.size(); }
 };
 
-/// Reads no further than the first user's message, and no further than `kPrefixBytesMax`: prompts that are alike for so
-/// long are alike enough.
-inline constexpr std::size_t kPrefixBytesMax = 64 * 1024;
+/// Reads no further than the first user's message.
 PromptPrefix prompt_prefix(const CallRequest& call);
+
+/// Tells beginnings apart by their lengths, their first kilobyte and their last two: enough for a choice that is never
+/// wrong, only better or worse, and cheaper than the reading of the body (bench/pick.cc).
+std::uint32_t fingerprint(const PromptPrefix& prefix);
 
 }  // namespace turnpike::protocol

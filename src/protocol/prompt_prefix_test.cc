@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace turnpike::protocol {
 namespace {
@@ -51,13 +52,17 @@ TEST(PromptPrefix, EndsWithTheFirstMessageOfTheUser) {
   }
 }
 
-TEST(PromptPrefix, ReadsOnlySoFar) {
-  std::string body =
-      R"({"model":"m","messages":[{"role":"user","content":")" + std::string(10 * kPrefixBytesMax, 'a') + R"("}]})";
-  body.reserve(body.size() + json::kJsonPadding);
-  const Result<CallRequest> call = parse_call(domain::Operation::Chat, body, "");
-  ASSERT_TRUE(call);
-  EXPECT_EQ(prompt_prefix(*call).size(), kPrefixBytesMax);
+TEST(Fingerprint, TellsBeginningsApart) {
+  const std::string far(5'000, 'x');
+  const std::vector<PromptPrefix> all = {{"", "[a"},    {"", "[b"}, {"[t]", "[a"},
+                                         {"[", "t][a"}, {"", far},  {"", {far.data(), far.size() - 1}}};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    for (std::size_t k = 0; k < all.size(); ++k)
+      EXPECT_EQ(fingerprint(all[i]) == fingerprint(all[k]), i == k) << i << " " << k;
+  }
+  std::string end = far;
+  end.back() = 'y';
+  EXPECT_NE(fingerprint({"", end}), fingerprint({"", far})) << "the question at the end of a long prompt";
 }
 
 }  // namespace
