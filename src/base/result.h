@@ -64,6 +64,7 @@ struct Error {
   std::string code;     // Machine code beside the status, if one is.
   int status = 0;       // The provider's status for Upstream kinds; 0: the kind's own.
   std::optional<std::chrono::milliseconds> retry_after;
+  std::optional<bool> should_retry = {};  // The provider's own word on another try (x-should-retry).
 };
 
 template <class T>

@@ -5,6 +5,7 @@
 #include "pipeline/counting.h"
 #include "pipeline/fetch_media.h"
 #include "pipeline/mock.h"
+#include "protocol/retry_fields.h"
 
 namespace turnpike::pipeline {
 namespace {
@@ -218,6 +219,8 @@ Task<Result<std::unique_ptr<http::Incoming>>> send_request(AdmittedCall& admitte
   const std::string finer_wait = finer + "ms";
   if (!finer.empty()) refusal.retry_after = finer_wait;
   Error refused = codec_for(call, deployment).read_error(refusal);
+  protocol::heed_retry_fields(
+      refused, [&](std::string_view name) { return incoming->find(name); }, refusal.now_s);
   co_return base::fail(without_secrets(std::move(refused), deployment, answer.credential));
 }
 

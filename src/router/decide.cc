@@ -91,9 +91,11 @@ bool may_retry_in_group(const Error& error, const History& history, const RetryP
   if (history.billed || policy.own_fallbacks || is_redirect(error) || !attempts_left(history, policy)) return false;
   const std::optional<int> by_error = count_of(policy.by_error, error.kind);
   if (history.attempts_in_group > by_error.value_or(policy.num_retries)) return false;
+  if (error.should_retry == false) return false;
   Retry retry = retry_class(error.kind);
   if (retry == Retry::LeaveGroup && by_error) retry = Retry::Anywhere;
   if (account_trouble(error)) retry = Retry::Elsewhere;
+  if (error.should_retry == true) retry = Retry::Anywhere;
   if (retry == Retry::Elsewhere) return history.other_healthy;
   if (retry != Retry::Anywhere) return false;
   if (history.other_healthy) return true;
@@ -104,7 +106,9 @@ bool may_retry_in_group(const Error& error, const History& history, const RetryP
 }
 
 bool may_enter_level(const Error& error, const History& history, const RetryPolicy& policy) {
-  if (!history.level_left || history.billed || is_redirect(error) || !attempts_left(history, policy)) return false;
+  if (!history.level_left || history.billed || error.should_retry == false || is_redirect(error) ||
+      !attempts_left(history, policy))
+    return false;
   const Retry retry = retry_class(error.kind);
   return retry == Retry::Anywhere || retry == Retry::Elsewhere || account_trouble(error);
 }

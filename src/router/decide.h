@@ -57,6 +57,9 @@ struct Decision {
 /// caller's own doing or our own limit ends the call. `random` decides the jitter; the caller's deadline is the loop's
 /// business.
 ///
+/// What the provider itself says of another try (`should_retry`) comes before the class of its error, within the same
+/// numbers: true repeats what else is not repeated, false leaves the group.
+///
 /// `by_error` sets the number for its class, the most specific first (content policy before bad request), and lets a
 /// request that was refused be repeated. A level of a higher `order` is entered when trouble that passes has used up
 /// the retries.

@@ -185,6 +185,41 @@ TEST(Decide, EntersAHigherOrderBeforeTheFallbacks) {
   }
 }
 
+TEST(Decide, TheProvidersOwnWordOnAnotherTryComesFirst) {
+  struct Row {
+    const char* name;
+    Kind kind;
+    bool word;
+    History history;
+    Next next;
+  };
+  History last = crowd();
+  last.attempts_in_group = 3;
+  History levels = crowd();
+  levels.level_left = true;
+  const Row rows[] = {
+      {"a refusal that may be repeated", Kind::UpstreamBadRequest, true, alone(), Next::SameGroup},
+      {"elsewhere too", Kind::UpstreamForbidden, true, crowd(), Next::SameGroup},
+      {"not beyond num_retries", Kind::UpstreamBadRequest, true, last, Next::NextGroup},
+      {"trouble that does not pass", Kind::UpstreamUnavailable, false, crowd(), Next::NextGroup},
+      {"a 429 that does not", Kind::UpstreamRateLimited, false, crowd(), Next::NextGroup},
+      {"nor on a higher order", Kind::UpstreamUnavailable, false, levels, Next::NextGroup},
+      {"our own limits are not the provider's", Kind::BudgetSpent, true, crowd(), Next::GiveUp},
+  };
+  for (const Row& row : rows) {
+    Error error;
+    error.kind = row.kind;
+    error.should_retry = row.word;
+    EXPECT_EQ(decide(error, row.history, {}, 0).next, row.next) << row.name;
+  }
+  Error paid;
+  paid.kind = Kind::UpstreamTruncated;
+  paid.should_retry = true;
+  History billed = crowd();
+  billed.billed = true;
+  EXPECT_EQ(decide(paid, billed, {}, 0).next, Next::NextGroup) << "an answer that may be billed is not asked for twice";
+}
+
 TEST(Decide, WaitsOutA429WhenThereIsNowhereElseToGo) {
   Error error;
   error.kind = Kind::UpstreamRateLimited;
