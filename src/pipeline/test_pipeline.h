@@ -138,15 +138,20 @@ class TestPipeline {
  public:
   static constexpr const char* kKey = "sk-pipeline-0123456789";
   static constexpr std::int64_t kBudgetNano = 1'000'000'000;
+  struct Size {
+    std::int64_t budget_nano = kBudgetNano;
+    std::uint64_t segment_bytes = 4 << 20;  // Of the journal.
+  };
 
   /// `provider` answers on the same I/O threads; its path begins with the deployment's id.
-  TestPipeline(std::size_t threads, http::Handler provider) {
+  TestPipeline(std::size_t threads, http::Handler provider) : TestPipeline(threads, std::move(provider), Size()) {}
+  TestPipeline(std::size_t threads, http::Handler provider, Size size) : size_(size) {
     directory_ = std::filesystem::temp_directory_path() / ("turnpike-pipeline-" + random_name());
     std::filesystem::create_directories(directory_ / "journal");
     database_ = db::open_sqlite((directory_ / "test.db").string()).value();
     ledger::LedgerOptions options;
     options.journal_dir = (directory_ / "journal").string();
-    options.segment_bytes = 4 << 20;
+    options.segment_bytes = size_.segment_bytes;
     ledger_ = ledger::Ledger::open(options, *database_).value();
     threads_ = net::IoThreads::start(threads);
     http::Server::Options listen;
@@ -276,7 +281,7 @@ class TestPipeline {
     ASSERT_TRUE(window);
     EXPECT_EQ(window->held.load(), 0);
     EXPECT_EQ(window->spent().nano(), nano);
-    EXPECT_EQ(window->free.load(), kBudgetNano - nano);
+    EXPECT_EQ(window->free.load(), size_.budget_nano - nano);
     EXPECT_EQ(ledger_->counters().hold_dropped.load(), 0U);
   }
 
@@ -294,7 +299,7 @@ class TestPipeline {
     account::KeyRow row;
     row.hash = base::sha256_hex(kKey);
     row.key_name = "sk-...6789";
-    row.max_budget = Money::from_nano(kBudgetNano);
+    row.max_budget = Money::from_nano(size_.budget_nano);
     EXPECT_TRUE(co_await keys_->create(row));
   }
   Task<void> read_account_id(std::int64_t& id) {
@@ -305,6 +310,7 @@ class TestPipeline {
     done.set_value();
   }
 
+  Size size_;
   std::filesystem::path directory_;
   std::unique_ptr<db::Database> database_;
   std::unique_ptr<ledger::Ledger> ledger_;
