@@ -202,7 +202,7 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   CLI::App* init = cli.add_subcommand("init", "Write a commented config for the provider keys in the environment");
   init->add_option("file,-o,--output", options.output, "Where to (default turnpike.yaml)");
   init->add_flag("--force", options.overwrite, "Replace an existing file");
-  CLI::App* fake = cli.add_subcommand("fake-provider", "A scripted OpenAI-shaped provider for tests and trials");
+  CLI::App* fake = cli.add_subcommand("fake-provider", "A scripted provider in every big shape, for tests and trials");
   fake->prefix_command();
   CLI::App* drill =
       cli.add_subcommand("drill", "Play the catalogue of faults against a config: a score, and what is missing");

@@ -21,9 +21,10 @@ namespace {
 constexpr std::string_view kUsage =
     "usage: turnpike fake-provider [--host 127.0.0.1] [--port 0] [--threads 1] [--answers 100000] [--DIRECTIVE "
     "VALUE]...\n"
-    "  A provider that speaks OpenAI's API and does what it is told; directives are those of a request's `fake` "
-    "object,\n"
-    "  for example --latency_ms 200 --token_ms 20 --tokens 64 --status 429 --retry_after 2 (docs/quickstart.md).\n";
+    "  A provider that speaks the API of OpenAI, Azure, Anthropic, Gemini, Vertex AI, Bedrock, Cohere, Ollama and "
+    "watsonx\n"
+    "  and does what it is told; directives are those of a request's `fake` object, for example --latency_ms 200\n"
+    "  --token_ms 20 --tokens 64 --fault rate_limit --retry_after 2 (docs/quickstart.md).\n";
 
 struct Options {
   std::string host = "127.0.0.1";

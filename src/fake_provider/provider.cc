@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "base/hash.h"
-#include "base/text.h"
 #include "fake_provider/route.h"
 #include "json/write.h"
 
@@ -44,8 +43,10 @@ std::string key_label(const http::Request& request) {
 /// The label that directives of a path name.
 std::string_view label_of(std::string_view directives) {
   constexpr std::string_view kLabel = "label=";
-  for (const std::string_view directive : base::split(directives, ',')) {
-    if (directive.starts_with(kLabel)) return directive.substr(kLabel.size());
+  while (!directives.empty()) {
+    const std::size_t end = std::min(directives.find(','), directives.size());
+    if (directives.starts_with(kLabel)) return directives.substr(kLabel.size(), end - kLabel.size());
+    directives.remove_prefix(std::min(end + 1, directives.size()));
   }
   return {};
 }
@@ -357,6 +358,9 @@ Task<void> Provider::admin(http::Exchange& exchange, std::string_view path) {
       const std::lock_guard lock(mutex_);
       defaults_ = std::move(script);
     }
+  } else if (path.ends_with("/token") && request.method == http::Method::Post) {
+    // Where credentials that are fetched come from (OAuth): any will do.
+    body = R"({"access_token":"fake-token","expires_in":3599,"token_type":"Bearer"})";
   } else if (path == "/requests") {
     const std::lock_guard lock(mutex_);
     body = "[";
