@@ -35,6 +35,17 @@ Task<Result<Reply>> readiness(const Context& context);
 Task<Result<Reply>> health(const Context& context);
 Task<Result<Reply>> metrics(const Context& context);
 
+// health_checks.cc
+Task<Result<Reply>> health_history(const Context& context);
+Task<Result<Reply>> health_latest(const Context& context);
+Task<Result<Reply>> health_services(const Context& context);
+Task<Result<Reply>> test_connection(const Context& context);
+
+// health_events.cc
+Task<Result<Reply>> health_events(const Context& context);
+Task<Result<Reply>> health_cooldowns(const Context& context);
+Task<Result<Reply>> health_backlog(const Context& context);
+
 // system.cc, page.cc
 Task<Result<Reply>> list_routes(const Context& context);
 Task<Result<Reply>> test_route(const Context& context);

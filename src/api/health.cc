@@ -1,5 +1,5 @@
-#include "account/authenticator.h"
 #include "api/handlers.h"
+#include "api/health_state.h"
 #include "base/text.h"
 
 namespace turnpike::api {
@@ -19,31 +19,59 @@ std::string unready(const Context& context) {
   return {};
 }
 
-bool healthy(const router::Deployment& deployment, std::int64_t now_us) {
-  return deployment.health == nullptr || deployment.health->cooling_until_us.load() <= now_us;
+bool healthy(const Context& context, const router::Deployment& deployment) {
+  return !is_resting(deployment, context.now_us) && !failed_probe(context, deployment);
+}
+
+void write_probe(json::Writer& writer, const pipeline::ProbeResult& probe, bool whole) {
+  writer.key("last_check").begin_object();
+  writer.key("status").string(pipeline::state_name(probe.state));
+  writer.key("asked").string(pipeline::way_name(probe.way));
+  writer.key("checked_at").string(base::iso_time(probe.at_us));
+  writer.key("response_time_ms").number(probe.took_us / 1000);
+  if (whole && !probe.error.empty()) writer.key("error").string(probe.error);
+  writer.end_object();
+}
+
+/// Why it counts as unwell, in words of ours.
+std::string unwell_text(const Context& context, const router::Deployment& deployment) {
+  if (is_resting(deployment, context.now_us)) return "cooling down after " + cause_of_rest(deployment);
+  return failed_probe(context, deployment) ? "the latest probe failed" : std::string();
 }
 
 void write_deployment(json::Writer& writer, const router::Deployment& deployment, const Context& context) {
+  const bool admin = administers(*context.caller);
   writer.begin_object();
   writer.key("model").string(deployment.config_model);
   writer.key("model_name").string(deployment.model_group);
   writer.key("model_id").string(deployment.id);
-  if (administers(*context.caller)) writer.key("api_base").string(deployment.target.shown_base);
+  if (!context.settings().general.health_check_details) {
+    writer.end_object();
+    return;
+  }
+  if (admin) writer.key("api_base").string(deployment.target.shown_base);
   if (deployment.health != nullptr) {
-    const router::Health& state = *deployment.health;
-    const auto minute = static_cast<std::uint32_t>(context.now_us / 60'000'000);
-    const bool current = state.minute.load() == minute;
-    writer.key("calls_this_minute").number(std::uint64_t{current ? state.calls.load() : 0});
-    writer.key("failures_this_minute").number(std::uint64_t{current ? state.fails.load() : 0});
-    if (!healthy(deployment, context.now_us)) {
-      const std::int64_t left_us = state.cooling_until_us.load() - context.now_us;
-      const int status = state.cooling_status.load();
-      writer.key("error").string("cooling down after " + (status == 0 ? std::string("a connection failure")
-                                                                      : "HTTP " + std::to_string(status)));
-      writer.key("cooldown_seconds_left").number((left_us + 999'999) / 1'000'000);
+    write_minute(writer, deployment, context.now_us);
+    if (const std::string error = unwell_text(context, deployment); !error.empty()) writer.key("error").string(error);
+    if (is_resting(deployment, context.now_us)) {
+      const std::int64_t until_us = deployment.health->cooling_until_us.load();
+      writer.key("cooldown_seconds_left").number(whole_seconds(until_us - context.now_us));
     }
   }
+  if (const auto probe = latest_probe(context, deployment)) write_probe(writer, *probe, admin);
   writer.end_object();
+}
+
+/// Asks the providers now. Errors: PermissionDenied for all but administrators.
+Task<Status> probe_now(const Context& context, const std::vector<router::DeploymentRef>& deployments) {
+  if (!administers(*context.caller)) {
+    co_return base::fail(ErrorKind::PermissionDenied,
+                         "Only the master key may have deployments probed: leave probe=true out.");
+  }
+  if (context.gateway.probes == nullptr) co_return Status{};
+  const auto results = co_await context.gateway.probes->probe_now(context.exchange.thread(), deployments, "health");
+  if (!results) co_return base::fail(results.error());
+  co_return Status{};
 }
 
 }  // namespace
@@ -80,27 +108,16 @@ Task<Result<Reply>> readiness(const Context& context) {
   co_return reply;
 }
 
-/// What real traffic has shown of each deployment; no probe is sent.
+/// What real traffic and probes have shown of each deployment. Nobody is asked but for an administrator's probe=true.
 Task<Result<Reply>> health(const Context& context) {
-  const std::string model = context.request().query_value("model");
-  const std::string id = context.request().query_value("model_id");
+  const Result<std::vector<router::DeploymentRef>> wanted = wanted_deployments(context);
+  if (!wanted) co_return base::fail(wanted.error());
+  if (context.request().query_value("probe") == "true") {
+    if (Status probed = co_await probe_now(context, *wanted); !probed) co_return base::fail(std::move(probed.error()));
+  }
   std::vector<const router::Deployment*> well, unwell;
-  for (const router::ModelGroupRef& group : context.snapshot->routing->groups()) {
-    if (!account::model_allowed(*context.caller, group->name, context.snapshot->access_groups)) continue;
-    for (const router::DeploymentRef& deployment : group->deployments) {
-      if (!id.empty() && deployment->id != id) continue;
-      if (!model.empty() && group->name != model && deployment->config_model != model) continue;
-      (healthy(*deployment, context.now_us) ? well : unwell).push_back(deployment.get());
-    }
-  }
-  if (well.empty() && unwell.empty() && (!id.empty() || !model.empty())) {
-    Error error;
-    error.kind = ErrorKind::NotFound;
-    error.param = id.empty() ? "model" : "model_id";
-    error.message = "No deployment of yours matches " + error.param + "=" + (id.empty() ? model : id).substr(0, 200) +
-                    ". GET /model/info lists them.";
-    co_return base::fail(std::move(error));
-  }
+  for (const router::DeploymentRef& deployment : *wanted)
+    (healthy(context, *deployment) ? well : unwell).push_back(deployment.get());
   std::string body;
   json::Writer writer(body);
   writer.begin_object().key("healthy_endpoints").begin_array();

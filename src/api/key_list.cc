@@ -2,6 +2,7 @@
 
 #include "api/handlers.h"
 #include "api/key_json.h"
+#include "api/query.h"
 #include "base/text.h"
 
 namespace turnpike::api {
@@ -9,17 +10,6 @@ namespace {
 
 constexpr std::uint64_t kPageSizeMax = 100;
 constexpr std::string_view kSortable[] = {"spend", "max_budget", "created_at", "updated_at", "token", "key_alias"};
-
-Result<std::uint64_t> read_count(const Context& context, std::string_view name, std::uint64_t fallback,
-                                 std::uint64_t most) {
-  const std::string text = context.request().query_value(name);
-  if (text.empty()) return fallback;
-  const std::optional<std::uint64_t> count = base::parse_unsigned(text);
-  if (!count || *count == 0 || *count > most) {
-    return refuse_field(name, std::string(name) + " must be a whole number from 1 to " + std::to_string(most) + ".");
-  }
-  return *count;
-}
 
 std::optional<std::string> read_optional(const Context& context, std::string_view name) {
   std::string text = context.request().query_value(name);
@@ -30,9 +20,9 @@ std::optional<std::string> read_optional(const Context& context, std::string_vie
 Result<account::KeyStore::Filter> read_filter(const Context& context) {
   constexpr std::uint64_t kPageMax = 1'000'000'000;
   account::KeyStore::Filter filter;
-  const Result<std::uint64_t> page = read_count(context, "page", 1, kPageMax);
+  const Result<std::uint64_t> page = query_count(context, "page", 1, 1, kPageMax);
   if (!page) return base::fail(page.error());
-  const Result<std::uint64_t> size = read_count(context, "size", 10, kPageSizeMax);
+  const Result<std::uint64_t> size = query_count(context, "size", 10, 1, kPageSizeMax);
   if (!size) return base::fail(size.error());
   filter.page = *page;
   filter.size = *size;

@@ -76,6 +76,13 @@ constexpr Route kRoutes[] = {
     {Method::Get, "/health/liveness", Who::Public, liveness},
     {Method::Get, "/health/readiness", Who::Public, readiness},
     {Method::Get, "/health", Who::AnyKey, health},
+    {Method::Get, "/health/backlog", Who::AnyKey, health_backlog},
+    {Method::Get, "/health/cooldowns", Who::Admin, health_cooldowns},
+    {Method::Get, "/health/events", Who::Admin, health_events},
+    {Method::Get, "/health/history", Who::Admin, health_history},
+    {Method::Get, "/health/latest", Who::Admin, health_latest},
+    {Method::Get, "/health/services", Who::Admin, health_services},
+    {Method::Post, "/health/test_connection", Who::Admin, test_connection},
     {Method::Get, "/metrics", Who::PublicUnlessSet, metrics},
     {Method::Get, "/metrics/", Who::PublicUnlessSet, metrics},
 

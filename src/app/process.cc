@@ -224,6 +224,7 @@ void Process::make_workers() {
   gateway_.ledger = ledger_.get();
   gateway_.metrics = metrics_.get();
   gateway_.access_log = access_log_.get();
+  gateway_.events = events_.get();
   for (net::IoThread* thread : threads_->all()) {
     auto worker = std::make_unique<pipeline::Worker>();
     worker->thread = thread;
@@ -272,6 +273,10 @@ Status Process::start() {
   log_options.threads = thread_count;
   log_options.enabled = options_.access_log;
   access_log_ = telemetry::AccessLog::start(log_options);
+  telemetry::Events::Options event_options;
+  event_options.threads = thread_count;
+  event_options.alerts = (*settings)->general.alerts;
+  events_ = telemetry::Events::start(event_options);
 
   Result<std::shared_ptr<const ledger::Catalogue>> prices = load_catalogue(*threads_->all().front());
   if (!prices) {
@@ -287,6 +292,9 @@ Status Process::start() {
   snapshot_ = with_fallbacks(*snapshot_, fallbacks_);
   log_fallbacks(*snapshot_, fallbacks_);
   make_workers();
+  probes_ = std::make_unique<pipeline::Probes>(gateway_);
+  gateway_.probes = probes_.get();
+  hang_watch_ = std::make_unique<pipeline::HangWatch>(gateway_);
   register_metrics();
   know_models();
 
@@ -307,6 +315,7 @@ Status Process::start() {
       *threads_, std::move(server_options), api::make_handler(gateway_, std::move(hooks)), &api::error_body);
   if (!server) return base::fail(std::move(server.error()));
   server_ = std::move(*server);
+  probes_->start();
   base::log(LogLevel::Info, "turnpike {} on {}: {} deployments in {} groups, prices {}, {} I/O threads, data in {}",
             TURNPIKE_VERSION, address(), (*settings)->models.size(), snapshot_->routing->groups().size(),
             snapshot_->prices->version(), thread_count, data_dir_->path());
@@ -319,6 +328,7 @@ std::string Process::address() const {
 }
 
 void Process::publish(const pipeline::SnapshotRef& snapshot) {
+  events_->set_alerts(snapshot->settings->general.alerts);
   threads_->publish([this, snapshot](net::IoThread& thread) {
     pipeline::Worker& worker = gateway_.worker_of(thread);
     worker.snapshot = snapshot;
@@ -396,6 +406,7 @@ void Process::begin_drain() {
 void Process::stop_listening() {
   server_->stop_listening();
   pipeline::end_own_calls(gateway_);
+  probes_->stop();
 }
 
 std::uint64_t Process::connections_open() const {
@@ -409,6 +420,8 @@ void Process::abort_calls() {
 
 void Process::finish() {
   constexpr std::chrono::seconds kShipPatience{30};
+  if (probes_) probes_->stop();
+  hang_watch_.reset();
   std::unique_ptr<http::Server> server;
   {
     const std::lock_guard lock(reload_mutex_);  // A reload may be under way.

@@ -13,6 +13,8 @@
 #include "http/server.h"
 #include "ledger/ledger.h"
 #include "pipeline/gateway.h"
+#include "pipeline/hang_watch.h"
+#include "pipeline/probes.h"
 
 namespace turnpike::app {
 
@@ -67,6 +69,7 @@ class Process {
   const Trial trial_;
   std::string host_;
   std::unique_ptr<DataDir> data_dir_;
+  std::unique_ptr<telemetry::Events> events_;  // Outlives the threads that tell it.
   std::unique_ptr<net::IoThreads> threads_;
   std::unique_ptr<db::Database> database_;
   std::unique_ptr<ledger::Ledger> ledger_;
@@ -78,6 +81,8 @@ class Process {
   pipeline::SnapshotRef snapshot_;
   std::vector<router::StoredFallbacks> fallbacks_;  // As last read.
   std::string files_stamp_;
+  std::unique_ptr<pipeline::Probes> probes_;
+  std::unique_ptr<pipeline::HangWatch> hang_watch_;
   std::unique_ptr<http::Server> server_;
 };
 

@@ -56,6 +56,10 @@ void Process::register_metrics() {
     const std::lock_guard lock(reload_mutex_);
     router::append_deployment_metrics(out, *snapshot_->routing, base::unix_now_us());
   });
+  metrics_->observe_text([this](std::string& out) {
+    telemetry::append_event_metrics(out, *events_);
+    pipeline::append_probe_metrics(out, *probes_, base::unix_now_us());
+  });
   metrics_->observe("turnpike_access_log_dropped_total", "Access log lines lost because the reader was too slow.",
                     Metrics::Kind::Counter, [this] { return static_cast<double>(access_log_->lines_dropped()); });
   const auto server = [this](const char* name, const char* help, Metrics::Kind kind,

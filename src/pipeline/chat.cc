@@ -131,7 +131,6 @@ void own_terms(Call& call) {
   request.context_window_fallbacks.reset();
   request.content_policy_fallbacks.reset();
   request.max_fallbacks.reset();
-  request.disable_fallbacks = false;
   request.mock_response_json.clear();
   request.mock_timeout = false;
   request.mock_delay_seconds.reset();
@@ -139,6 +138,7 @@ void own_terms(Call& call) {
   request.mock_testing_content_policy_fallbacks = request.mock_testing_rate_limit_error = false;
   if (call.own->timeout > std::chrono::milliseconds(0))
     request.timeout_seconds = std::chrono::duration<double>(call.own->timeout).count();
+  request.disable_fallbacks = call.own->probe;
   call.record.tags = call.own->tags;
 }
 
@@ -163,6 +163,7 @@ Result<router::RoutePlan> read_call(Call& call, std::string_view path_model) {
   if (Status allowed = check_allowed(call, model); !allowed) return base::fail(std::move(allowed.error()));
   Result<router::RoutePlan> plan = router::plan(planning_of(call), model);
   if (!plan) return plan;
+  if (call.own != nullptr && call.own->probe) plan->policy.attempts_max = 1;
   call.shown_model = call.request.model;
   call.record.model_group = plan->stops.front().group->name;
   call.record.max_retries = plan->policy.num_retries;
@@ -262,6 +263,7 @@ router::Planning planning_of(Call& call) {
 }
 
 Task<void> carry_out(Call& call, std::string_view path_model) {
+  const CallsUnderWay::Place place(call.worker.calls, call);
   call.gateway.calls_open.fetch_add(1, std::memory_order_relaxed);
   Status told;
   try {

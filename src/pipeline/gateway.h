@@ -15,9 +15,11 @@
 #include "ledger/estimate.h"
 #include "ledger/ledger.h"
 #include "net/io_threads.h"
+#include "pipeline/calls_under_way.h"
 #include "protocol/error_face.h"
 #include "router/router.h"
 #include "telemetry/access_log.h"
+#include "telemetry/events.h"
 #include "telemetry/metrics.h"
 
 namespace turnpike::pipeline {
@@ -45,7 +47,8 @@ struct Worker {
   std::unique_ptr<http::Client> client;
   std::unique_ptr<account::Authenticator> authenticator;
   ledger::Estimator estimator;
-  router::GroupCache groups;               // Of `snapshot`; emptied with every swap.
+  router::GroupCache groups;  // Of `snapshot`; emptied with every swap.
+  CallsUnderWay calls;
   std::vector<SilentExchange*> own_calls;  // Under way on this thread; see own_call.h.
 };
 
@@ -53,6 +56,8 @@ struct Worker {
 struct MediaCounters {
   std::atomic<std::uint64_t> fetched{0}, refused{0}, bytes{0};
 };
+
+class Probes;
 
 /// What all threads share; made by `app`, outlives every call.
 struct Gateway {
@@ -62,6 +67,8 @@ struct Gateway {
   ledger::Ledger* ledger = nullptr;
   telemetry::Metrics* metrics = nullptr;
   telemetry::AccessLog* access_log = nullptr;
+  telemetry::Events* events = nullptr;           // Null: nobody is told.
+  Probes* probes = nullptr;                      // Null: there are none.
   std::vector<std::unique_ptr<Worker>> workers;  // By thread index.
   std::atomic<bool> draining{false};             // SIGTERM came: readiness says 503, no new attempts.
   std::atomic<std::int64_t> calls_open{0};

@@ -21,6 +21,7 @@ struct OwnCall {
   std::string call_id;                   // Of the call it belongs to; empty: one of its own.
   std::string traceparent;               // Likewise; empty: a trace of its own.
   std::chrono::milliseconds timeout{0};  // 0: as for callers.
+  bool probe = false;  // Asked once, and what comes of it counts neither for nor against the deployment.
 };
 /// What came of it.
 struct OwnAnswer {

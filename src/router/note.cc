@@ -62,6 +62,16 @@ CooldownInput input_of(const Deployment& deployment, const Error& error, std::si
 
 }  // namespace
 
+CooldownPolicy cooldown_policy(const config::RouterSettings& settings, const Deployment& deployment) {
+  CooldownPolicy policy;
+  policy.allowed_by_error = settings.allowed_fails_policy;
+  if (settings.allowed_fails_written || policy.allowed_by_error != config::ErrorCounts{})
+    policy.allowed_fails = static_cast<int>(settings.allowed_fails);
+  policy.cooldown_time = deployment.cooldown_time.value_or(settings.cooldown_time);
+  policy.disabled = settings.disable_cooldowns;
+  return policy;
+}
+
 void note_answer(const Deployment& deployment, const AnswerFigures& figures, std::int64_t now_us) {
   Load& load = deployment.health->load;
   load.answered.add(1, now_us);

@@ -205,6 +205,9 @@ struct Outlook {
 /// `failed`: null when nobody could be picked.
 Outlook outlook(const ModelGroup& group, const PickInput& input, const Deployment* failed);
 
+/// What the settings say of rests, for failures of this deployment.
+CooldownPolicy cooldown_policy(const config::RouterSettings& settings, const Deployment& deployment);
+
 /// What an attempt did to its deployment: counts, cools, ends a probe. Every pick is followed by exactly one of
 /// note_success, note_failure and note_unasked, also when the caller hung up (a failure of kind CallerGone counts
 /// nowhere).
