@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/text.h"
+#include "config/settings.h"
 #include "json/document.h"
 #include "protocol/field_readers.h"
 
@@ -60,6 +61,14 @@ Status read_group_retries(const json::Value& value, const std::string& param, do
   return {};
 }
 
+Status read_strategy(const json::Value& value, const std::string& param, std::string& strategy) {
+  if (Status read = protocol::read_text(value, param, strategy); !read) return read;
+  if (strategy.empty() || std::ranges::find(config::kStrategies, strategy) != config::kStrategies.end()) return {};
+  std::string names;
+  for (const std::string_view known : config::kStrategies) names += (names.empty() ? "" : ", ") + std::string(known);
+  return protocol::refuse(param, "'" + param + "' must be one of " + names);
+}
+
 Status read_field(std::string_view name, const json::Value& value, domain::KeyRouting& routing) {
   const std::string param = "router_settings." + std::string(name.substr(0, 100));
   if (name == "fallbacks") return protocol::read_fallbacks(value, param, kFallbacksMax, routing.fallbacks);
@@ -73,13 +82,18 @@ Status read_field(std::string_view name, const json::Value& value, domain::KeyRo
   if (name == "stream_timeout") return read_limit(value, param, routing.stream_timeout_seconds);
   if (name == "retry_policy") return read_retries(value, param, routing.retry_policy);
   if (name == "model_group_retry_policy") return read_group_retries(value, param, routing);
+  if (name == "routing_strategy") return read_strategy(value, param, routing.routing_strategy);
+  if (name == "enable_tag_filtering") {
+    if (value.is(json::Kind::Null)) return {};
+    return protocol::read_flag(value, param, routing.enable_tag_filtering.emplace());
+  }
   if (protocol::asks_for_nothing(value)) return {};
   return protocol::refuse(param, param +
                                      " cannot be set for one key by this version of Turnpike, so it is refused rather "
                                      "than stored and ignored. A key may have fallbacks, context_window_fallbacks, "
                                      "content_policy_fallbacks, max_fallbacks, num_retries, timeout, stream_timeout, "
-                                     "retry_policy and model_group_retry_policy; the rest belongs into the "
-                                     "configuration.");
+                                     "retry_policy, model_group_retry_policy, routing_strategy and "
+                                     "enable_tag_filtering; the rest belongs into the configuration.");
 }
 
 }  // namespace

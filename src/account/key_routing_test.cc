@@ -14,7 +14,7 @@ TEST(KeyRouting, ReadsWhatHoldsForSingleCalls) {
           "max_fallbacks": 2, "num_retries": 0, "timeout": 2.5, "stream_timeout": 0.5,
           "retry_policy": {"RateLimitErrorRetries": 3, "TimeoutErrorRetries": null},
           "model_group_retry_policy": {"gpt-4o": {"InternalServerErrorRetries": 0}},
-          "routing_strategy": null, "enable_tag_filtering": false, "model_group_alias": {}})");
+          "routing_strategy": "least-busy", "enable_tag_filtering": false, "model_group_alias": {}})");
   ASSERT_TRUE(routing) << routing.error().message;
   ASSERT_EQ(routing->fallbacks->size(), 3u);
   EXPECT_EQ(routing->fallbacks->at(0).group, "gpt-4o");
@@ -23,6 +23,8 @@ TEST(KeyRouting, ReadsWhatHoldsForSingleCalls) {
   EXPECT_EQ(routing->fallbacks->at(2).group, "");
   EXPECT_EQ(routing->context_window_fallbacks->at(0).group, "*");
   EXPECT_TRUE(routing->content_policy_fallbacks->empty()) << "an empty list is one: no fallbacks";
+  EXPECT_EQ(routing->routing_strategy, "least-busy");
+  EXPECT_EQ(routing->enable_tag_filtering, false) << "said, so it holds: the configuration may say true";
   EXPECT_EQ(routing->max_fallbacks, 2u);
   EXPECT_EQ(routing->num_retries, 0u);
   EXPECT_EQ(routing->timeout_seconds, 2.5);
@@ -54,8 +56,11 @@ const Case kRefused[] = {
     {R"({"retry_policy": {"TimeoutErrorRetries": 1.5}})", "router_settings.retry_policy.TimeoutErrorRetries",
      "whole number"},
     {R"({"model_group_retry_policy": {"a": 1}})", "router_settings.model_group_retry_policy.a", "object"},
+    {R"({"routing_strategy": "best"})", "router_settings.routing_strategy",
+     "must be one of simple-shuffle, least-busy"},
+    {R"({"enable_tag_filtering": 1})", "router_settings.enable_tag_filtering", "true or false"},
     // What all calls share is no key's to set.
-    {R"({"routing_strategy": "least-busy"})", "router_settings.routing_strategy", "cannot be set for one key"},
+    {R"({"routing_strategy_args": {"ttl": 5}})", "router_settings.routing_strategy_args", "cannot be set for one key"},
     {R"({"allowed_fails": 3})", "router_settings.allowed_fails", "cannot be set for one key"},
     {R"({"default_fallbacks": ["a"]})", "router_settings.default_fallbacks", "cannot be set for one key"},
     {R"({"colour": "red"})", "router_settings.colour", "cannot be set for one key"},

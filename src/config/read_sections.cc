@@ -10,10 +10,6 @@ namespace turnpike::config {
 
 namespace {
 
-constexpr std::array<std::string_view, 6> kStrategies = {"simple-shuffle",         "least-busy",
-                                                         "latency-based-routing",  "usage-based-routing",
-                                                         "usage-based-routing-v2", "cost-based-routing"};
-
 std::optional<std::string> variable(const Reading& reading, const char* name) {
   auto value = reading.document.environment(name);
   if (value && value->empty()) return std::nullopt;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -133,6 +134,10 @@ struct GroupAlias {
   bool hidden = false;  // Served but not listed.
   bool operator==(const GroupAlias&) const = default;
 };
+
+inline constexpr std::array<std::string_view, 6> kStrategies = {"simple-shuffle",         "least-busy",
+                                                                "latency-based-routing",  "usage-based-routing",
+                                                                "usage-based-routing-v2", "cost-based-routing"};
 
 struct GroupStrategy {
   std::string model_group;

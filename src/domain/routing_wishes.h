@@ -38,6 +38,8 @@ struct RoutingWishes {
 
 /// `router_settings` of a key.
 struct KeyRouting : RoutingWishes {
+  std::string routing_strategy;  // By the name of the configuration; empty: the group's.
+  std::optional<bool> enable_tag_filtering;
   base::ErrorCounts retry_policy;
   std::vector<std::pair<std::string, base::ErrorCounts>> model_group_retry_policy;
 };

@@ -62,7 +62,12 @@ router::PickInput pick_input(const AdmittedCall& admitted, std::span<const std::
   input.tags = call.record.tags;
   input.region = call.request.allowed_model_region;
   const config::RouterSettings& router = call.settings().router;
-  if (router.enable_tag_filtering) input.user_agent = call.exchange.request().find("user-agent");
+  if (const domain::KeyRouting* key = call.caller->routing.get()) {
+    if (!key->routing_strategy.empty()) input.strategy = router::strategy_of(key->routing_strategy);
+    input.tag_filtering = key->enable_tag_filtering;
+  }
+  if (input.tag_filtering.value_or(router.enable_tag_filtering))
+    input.user_agent = call.exchange.request().find("user-agent");
   if (router.enable_pre_call_checks) input.needs = needs_of(call.request);
   if (call.own == nullptr) input.access_groups = access_groups_of(call);
   return input;

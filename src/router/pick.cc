@@ -78,7 +78,8 @@ const DeploymentRef* stick(const ModelGroup& group, IsCandidate is_candidate, st
 
 /// The least score, or for latency all that are close to it; one of them at random.
 template <class IsCandidate>
-const DeploymentRef* least(const ModelGroup& group, IsCandidate is_candidate, const PickInput& input) {
+const DeploymentRef* least(const ModelGroup& group, const Routing& routing, IsCandidate is_candidate,
+                           const PickInput& input) {
   const std::size_t count = group.deployments.size();
   bool by_share = false;
   for (std::size_t i = 0; i < count; ++i) {
@@ -88,10 +89,10 @@ const DeploymentRef* least(const ModelGroup& group, IsCandidate is_candidate, co
   double lowest = std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < count; ++i) {
     if (!is_candidate(i)) continue;
-    scores[i] = score(*group.deployments[i], group.routing, input, by_share);
+    scores[i] = score(*group.deployments[i], routing, input, by_share);
     lowest = std::min(lowest, scores[i]);
   }
-  if (group.routing.strategy == Strategy::LatencyBased) lowest *= 1 + group.routing.buffer;
+  if (routing.strategy == Strategy::LatencyBased) lowest *= 1 + routing.buffer;
   const DeploymentRef* chosen = nullptr;
   std::uint64_t found = 0;
   std::uint64_t random = input.random;
@@ -224,7 +225,8 @@ bool take_request(const Deployment& deployment, const Routing& routing, std::int
   return true;
 }
 
-const DeploymentRef* choose(const ModelGroup& group, const Standings& standings, const PickInput& input) {
+const DeploymentRef* choose(const ModelGroup& group, const Routing& routing, const Standings& standings,
+                            const PickInput& input) {
   int level = std::numeric_limits<int>::max();
   for (std::size_t i = 0; i < group.deployments.size(); ++i) {
     if (standings.of(i) == standings.best()) level = std::min(level, level_of(*group.deployments[i]));
@@ -233,8 +235,8 @@ const DeploymentRef* choose(const ModelGroup& group, const Standings& standings,
     return standings.of(i) == standings.best() && level_of(*group.deployments[i]) == level;
   };
   if (input.sticky != 0) return stick(group, is_candidate, input.sticky);
-  if (group.routing.strategy == Strategy::SimpleShuffle) return shuffle(group, is_candidate, input.random);
-  return least(group, is_candidate, input);
+  if (routing.strategy == Strategy::SimpleShuffle) return shuffle(group, is_candidate, input.random);
+  return least(group, routing, is_candidate, input);
 }
 
 }  // namespace
@@ -264,15 +266,16 @@ Result<Pick> pick(const ModelGroup& group, const PickInput& input) {
     const DeploymentRef& named = group.deployments.front();
     return begun(named, false, input.now_us, named->parallel_max);
   }
+  const Routing routing = input.apply_to(group.routing);
   // A place that another thread has just taken is missing at the next look.
   for (;;) {
     const Standings standings(group, input);
     if (standings.best() == Standing::Full) return Pick{};
     if (standings.best() == Standing::Cooling) return probe(group, standings, input.now_us);
     if (standings.best() > Standing::Cooling) return refusal(group, standings.best(), input);
-    const DeploymentRef& chosen = *choose(group, standings, input);
+    const DeploymentRef& chosen = *choose(group, routing, standings, input);
     std::optional<Slot> slot = Slot::take(chosen->health, chosen->parallel_max);
-    if (slot && take_request(*chosen, group.routing, input.now_us)) return Pick{chosen, false, std::move(*slot)};
+    if (slot && take_request(*chosen, routing, input.now_us)) return Pick{chosen, false, std::move(*slot)};
   }
 }
 

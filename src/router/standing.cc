@@ -12,8 +12,9 @@ bool is_default(const Deployment& deployment) {
 /// slip past its tags because those that have them rest.
 class TagFilter {
  public:
-  TagFilter(const ModelGroup& group, const PickInput& input) : any_(group.routing.tags_any), tags_(input.tags) {
-    if (!group.routing.tags) return;
+  TagFilter(const ModelGroup& group, const Routing& routing, const PickInput& input)
+      : any_(routing.tags_any), tags_(input.tags) {
+    if (!routing.tags) return;
     const auto& members = group.deployments;
     const auto looks = [](const DeploymentRef& member) { return !member->tag_regex.empty(); };
     if (!input.user_agent.empty() && std::any_of(members.begin(), members.end(), looks))
@@ -138,10 +139,11 @@ void Standings::leave_out_unwell(const ModelGroup& group, std::int64_t now_us) {
 }
 
 Standings::Standings(const ModelGroup& group, const PickInput& input) : of_(group.deployments.size()) {
-  const TagFilter tags(group, input);
+  const Routing routing = input.apply_to(group.routing);
+  const TagFilter tags(group, routing, input);
   for (std::size_t i = 0; i < group.deployments.size(); ++i) {
     const Deployment& member = *group.deployments[i];
-    of_[i] = group.precise ? standing_of_named(member, input) : standing_of(member, tags, group.routing, input);
+    of_[i] = group.precise ? standing_of_named(member, input) : standing_of(member, tags, routing, input);
     best_ = std::min(best_, of_[i]);
   }
   if (group.routing.checks_us > 0 && !group.precise) leave_out_unwell(group, input.now_us);

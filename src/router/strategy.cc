@@ -50,14 +50,27 @@ Strategy strategy_of(std::string_view name) {
   return Strategy::SimpleShuffle;
 }
 
+bool needs_limits(Strategy strategy) {
+  return strategy != Strategy::SimpleShuffle && strategy != Strategy::LeastBusy;
+}
+
+Routing PickInput::apply_to(Routing routing) const {
+  if (strategy) {
+    routing.strategy = *strategy;
+    routing.limits = routing.limits || needs_limits(*strategy);  // A key takes no limit off that the group has.
+  }
+  if (tag_filtering) routing.tags = *tag_filtering;
+  return routing;
+}
+
 Routing routing_of(const config::RouterSettings& settings, std::string_view group) {
   Routing routing;
   routing.strategy = strategy_of(settings.routing_strategy);
   for (const config::GroupStrategy& own : settings.model_group_routing_strategy) {
     if (own.model_group == group) routing.strategy = strategy_of(own.strategy);
   }
-  routing.limits = settings.enforce_model_rate_limits || settings.enable_pre_call_checks ||
-                   (routing.strategy != Strategy::SimpleShuffle && routing.strategy != Strategy::LeastBusy);
+  routing.limits =
+      settings.enforce_model_rate_limits || settings.enable_pre_call_checks || needs_limits(routing.strategy);
   routing.context = settings.enable_pre_call_checks;
   routing.tags = settings.enable_tag_filtering;
   routing.tags_any = settings.tag_filtering_match_any;

@@ -49,6 +49,8 @@ struct Routing {
   bool checks_passing = false;  // Trouble that passes keeps it out too.
 };
 Routing routing_of(const config::RouterSettings& settings, std::string_view group);
+/// What a strategy needs rpm and tpm to be.
+bool needs_limits(Strategy strategy);
 
 /// A parameter of the request that only a model with this trait can follow.
 struct Need {
@@ -78,6 +80,11 @@ struct PickInput {
   /// Only deployments of one of these access groups; empty: the caller may have any.
   std::span<const std::string> access_groups = {};
   std::uint64_t sticky = 0;  // sticky_of(...): drawn by that in place of the strategy. 0: the strategy chooses.
+  // What the caller's key says in the place of the group's routing.
+  std::optional<Strategy> strategy = {};
+  std::optional<bool> tag_filtering = {};
+
+  Routing apply_to(Routing routing) const;
 };
 
 /// What a strategy that looks for the least sees in a deployment; `by_share`: somebody of the group has an rpm or tpm,

@@ -80,6 +80,28 @@ TEST(LeastBusy, TakesThoseWithTheFewestCallsUnderWayEvenly) {
   expect_even(shares(group, {.now_us = kNow}), {"b", "d"});
 }
 
+TEST(KeyRouting, StandsInThePlaceOfTheGroups) {
+  const ModelGroup shuffled = plain(3, {});
+  load(shuffled, 0).in_flight = 3;
+  load(shuffled, 2).in_flight = 1;
+  expect_even(shares(shuffled, {.now_us = kNow}), {"a", "b", "c"});
+  expect_even(shares(shuffled, {.now_us = kNow, .strategy = Strategy::LeastBusy}), {"b"});
+
+  std::vector<Deployment> members = {named("a"), named("b")};
+  members[0].tags = {"paid"};
+  members[0].rpm = 1;
+  const ModelGroup mixed = group_of(std::move(members), {});
+  const std::vector<std::string> paid = {"paid"};
+  expect_even(shares(mixed, {.now_us = kNow, .tags = paid, .tag_filtering = true}), {"a"});
+  load(mixed, 0).requests.add(1, kNow);
+  expect_even(shares(mixed, {.now_us = kNow, .strategy = Strategy::UsageBasedV2}), {"b"});  // Its limits hold, then.
+
+  const ModelGroup tagged = group_of({named("a"), named("b")}, {.limits = true, .tags = true});
+  EXPECT_FALSE(pick(tagged, {.now_us = kNow, .tags = paid}));
+  expect_even(shares(tagged, {.now_us = kNow, .tags = paid, .tag_filtering = false}), {"a", "b"});
+  EXPECT_TRUE(PickInput{.strategy = Strategy::LeastBusy}.apply_to(tagged.routing).limits) << "no key takes limits off";
+}
+
 TEST(LeastBusy, LooksOnlyAtTheHealthy) {
   const ModelGroup group = plain(3, {.strategy = Strategy::LeastBusy});
   load(group, 1).in_flight = 5;

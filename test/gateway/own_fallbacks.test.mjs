@@ -31,6 +31,7 @@ before(async () => {
   config = {
     model_list: [
       ...Object.keys(scripts).map((name) => deployment(name, provider.base(name))),
+      ...['dear', 'cheap'].map((id) => deployment('pair', provider.base('one'), { params: { tags: [id], ...(id === 'dear' ? { output_cost_per_token: 0.001 } : {}) }, info: { id } })),
       ...[1, 2, 3, 4, 5].map((number) => deployment('many', provider.base('oops'), { info: { id: `many-${number}` } })),
     ],
     router_settings: {
@@ -161,15 +162,30 @@ test('time-outs of a key end its calls, unless the request says otherwise', asyn
   await books.close();
 });
 
+test('strategy and tags of a key stand in the place of the group\'s', async () => {
+  for (const [router_settings, body, id] of [
+    [{ routing_strategy: 'cost-based-routing' }, {}, 'cheap'],
+    [{ enable_tag_filtering: true }, { tags: ['dear'] }, 'dear'],
+    [{ enable_tag_filtering: true, routing_strategy: 'cost-based-routing' }, { tags: ['dear'] }, 'dear'],
+  ]) {
+    const books = await Books.open(gateway, { router_settings });
+    for (let i = 0; i < 8; ++i) {
+      const reply = await ask(books, { model: 'pair', stream: i % 2 === 0, ...body });
+      assert.equal(reply.headers.get('x-litellm-model-id'), id, JSON.stringify(router_settings));
+    }
+    await books.close();
+  }
+});
+
 test('a change of a key\'s routing is in force at once; what cannot be one key\'s is refused', async () => {
   const books = await Books.open(gateway, { router_settings: { fallbacks: ['two'] } });
   assert.equal(await outcomes(books, { model: 'oops' }), 'two');
   const update = (router_settings) => gateway.call('POST', '/key/update', { body: { key: books.key, router_settings } });
   assert.equal((await update({ fallbacks: ['three'] })).status, 200);
   assert.equal(await outcomes(books, { model: 'oops' }), 'three');
-  const refused = await update({ routing_strategy: 'least-busy' });
+  const refused = await update({ cooldown_time: 5 });
   assert.equal(refused.status, 400);
-  assert.equal(refused.json.error.param, 'router_settings.routing_strategy');
+  assert.equal(refused.json.error.param, 'router_settings.cooldown_time');
   assert.deepEqual((await gateway.keyInfo(books.key)).router_settings, { fallbacks: ['three'] });
   assert.equal((await update({})).status, 200);
   assert.equal(await outcomes(books, { model: 'oops' }), 'one');
