@@ -175,8 +175,7 @@ void write_attempts(json::Writer& writer, const Reader& row) {
     return;
   }
   writer.begin_array();
-  const bool only = row.number(kRetries) == 0 && row.number(kFallbacks) == 0 && row.text(kErrorKind).empty();
-  if (const std::string deployment = row.text(kDeploymentId); only && !deployment.empty()) {
+  if (const std::string deployment = row.text(kDeploymentId); !deployment.empty()) {
     constexpr std::int64_t kAnswered = 200;
     writer.begin_object();
     writer.key("model_group").string(row.text(kModelGroup));
