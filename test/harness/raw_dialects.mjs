@@ -83,8 +83,7 @@ export const dialects = {
     throttled: frame('throttlingException', { message: 'Too many requests' }, 'exception'),
     said: (status, message) => ({ message, __type: 'InternalServerException' }),
     busy: { body: { message: 'Too many requests', __type: 'ThrottlingException' }, headers: { 'x-amzn-errortype': 'ThrottlingException' }, after: null },
-    // AWS says 403 of a session that has ended: its keys are looked for once more.
-    refused: { status: 403, face: 403, asked: 2, body: { message: 'The security token included in the request is invalid.', __type: 'UnrecognizedClientException' }, headers: { 'x-amzn-errortype': 'UnrecognizedClientException' } },
+    refused: { status: 403, face: 403, body: { message: 'The security token included in the request is invalid.', __type: 'UnrecognizedClientException' }, headers: { 'x-amzn-errortype': 'UnrecognizedClientException' } },
   },
   cohere: {
     params: (url) => ({ model: 'cohere_chat/raw', api_base: url }),
