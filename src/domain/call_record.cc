@@ -72,7 +72,7 @@ std::string_view status_name(EntryStatus status) {
 }
 
 std::string mark_names(std::uint64_t marks) {
-  static constexpr std::array<std::pair<Mark, std::string_view>, 19> kNames = {{
+  static constexpr std::array<std::pair<Mark, std::string_view>, 20> kNames = {{
       {kEstimated, "estimated"},
       {kCostUnknown, "cost_unknown"},
       {kFree, "free"},
@@ -92,6 +92,7 @@ std::string mark_names(std::uint64_t marks) {
       {kHoldDropped, "hold_dropped"},
       {kMocked, "mocked"},
       {kSelfHosted, "self_hosted"},
+      {kHedged, "hedged"},
   }};
   std::string names;
   for (const auto& [mark, name] : kNames) {

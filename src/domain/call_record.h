@@ -65,6 +65,7 @@ enum Mark : std::uint64_t {
   kHoldDropped = 1 << 16,
   kMocked = 1 << 17,
   kSelfHosted = 1 << 18,
+  kHedged = 1 << 19,
 };
 /// "estimated,truncated": the names of all set marks, in bit order.
 std::string mark_names(std::uint64_t marks);

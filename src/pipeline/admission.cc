@@ -193,10 +193,14 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   co_return AdmittedCall{call, std::move(*hold), expected, std::move(accounts)};
 }
 
-bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment) {
+Money attempt_cost(const AdmittedCall& admitted, const router::Deployment& deployment) {
+  return expected_cost(admitted.call, admitted.expected, prices_of(deployment));
+}
+
+bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment, Money beside) {
   // The first group has been looked at before the call was admitted; a fallback may be one without a price.
   if (!check_price(admitted.call, deployment, budget_applies(admitted.accounts))) return false;
-  Money needed = expected_cost(admitted.call, admitted.expected, prices_of(deployment));
+  Money needed = attempt_cost(admitted, deployment) + beside;
   for (const domain::Attempt& entry : admitted.call.record.attempts) {
     if (entry.billed) needed += entry.cost;
   }

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "pipeline/call.h"
+#include "pipeline/attempt.h"
 #include "pipeline/counting.h"
 #include "pipeline/fetch_media.h"
 #include "pipeline/mock.h"
@@ -18,8 +18,8 @@ const codec::Codec& codec_for(const Call& call, const router::Deployment& deploy
   return codec::codec_of(deployment.target, call.request.operation);
 }
 
-domain::Attempt& begin_attempt(AdmittedCall& admitted, const router::Deployment& deployment,
-                               const router::RoutePlan::Stop& stop) {
+void begin_attempt(AdmittedCall& admitted, const router::Deployment& deployment, const router::RoutePlan::Stop& stop,
+                   Try& now) {
   domain::Attempt entry;
   entry.model_group = stop.group->name;
   entry.deployment_id = deployment.id;
@@ -28,12 +28,14 @@ domain::Attempt& begin_attempt(AdmittedCall& admitted, const router::Deployment&
   entry.api_base = deployment.target.shown_base;
   entry.started_us = base::unix_now_us();
   if (deployment.entry) admitted.call.region = deployment.entry->region_name;
-  return admitted.call.record.attempts.emplace_back(std::move(entry));
+  now.at = admitted.call.record.attempts.size();
+  now.sent = false;
+  admitted.call.record.attempts.push_back(std::move(entry));
 }
 
 /// The record's attempt, found anew after every wait: the list may have moved.
-domain::Attempt& current(AdmittedCall& admitted) {
-  return admitted.call.record.attempts.back();
+domain::Attempt& entry_of(AdmittedCall& admitted, const Try& now) {
+  return admitted.call.record.attempts[now.at];
 }
 
 /// An error that holds text of the provider's.
@@ -51,10 +53,15 @@ std::string shown_fields(const http::Incoming& incoming, const router::Deploymen
   return fields;
 }
 
-tl::unexpected<Error> failed(AdmittedCall& admitted, Error error) {
-  if (error.kind == ErrorKind::CallerGone) error = admitted.call.cancelled();
-  domain::Attempt& entry = current(admitted);
-  entry.error = error.kind;
+tl::unexpected<Error> failed(AdmittedCall& admitted, const Try& now, Error error) {
+  const bool outrun = error.kind == ErrorKind::CallerGone && !admitted.call.cancel->requested();
+  if (outrun) {
+    error.message = "Another attempt answered first.";
+  } else if (error.kind == ErrorKind::CallerGone) {
+    error = admitted.call.cancelled();
+  }
+  domain::Attempt& entry = entry_of(admitted, now);
+  if (!outrun) entry.error = error.kind;
   if (error.status != 0) entry.status = error.status;
   entry.error_text = error.message.substr(0, kErrorTextMax);
   entry.ended_us = base::unix_now_us();
@@ -100,7 +107,7 @@ protocol::StreamOptions stream_options(const Call& call, const router::Deploymen
 }
 
 /// Reads until there is something the caller may see: until then a failure can still go elsewhere in silence.
-Task<Status> read_first_content(AdmittedCall& admitted, Answer& answer, std::string& early) {
+Task<Status> read_first_content(AdmittedCall& admitted, Answer& answer, const Try& now, std::string& early) {
   std::vector<std::string_view> fresh;
   while (!answer.stream->content_seen() && !answer.stream->done()) {
     Result<std::string_view> bytes = co_await answer.incoming->read();
@@ -110,7 +117,7 @@ Task<Status> read_first_content(AdmittedCall& admitted, Answer& answer, std::str
       answer.upstream_ended = true;
       if (Status ended = answer.stream->finish(fresh); !ended) co_return ended;
     } else {
-      current(admitted).billed = true;
+      entry_of(admitted, now).billed = true;
       if (Status fed = answer.stream->feed(*bytes, fresh); !fed) co_return fed;
     }
     const bool ready = answer.upstream_ended || answer.stream->content_seen() || answer.stream->done();
@@ -127,12 +134,12 @@ Task<Status> read_first_content(AdmittedCall& admitted, Answer& answer, std::str
 
 /// The answers to the requests that one call became (texts that a provider takes one by one), all in one attempt.
 /// `send` of the first has succeeded. On failure the usage of those that came is in the facts.
-Task<Status> read_bodies(AdmittedCall& admitted, Answer& answer, const AttemptLimits& limits,
+Task<Status> read_bodies(AdmittedCall& admitted, Answer& answer, const AttemptLimits& limits, Try& now,
                          std::vector<std::string_view>& bodies);
 
-Task<Status> read_whole(AdmittedCall& admitted, Answer& answer, const AttemptLimits& limits) {
+Task<Status> read_whole(AdmittedCall& admitted, Answer& answer, const AttemptLimits& limits, Try& now) {
   std::vector<std::string_view> bodies;
-  if (Status read = co_await read_bodies(admitted, answer, limits, bodies); !read) co_return read;
+  if (Status read = co_await read_bodies(admitted, answer, limits, now, bodies); !read) co_return read;
   const Call& call = admitted.call;
   const protocol::StreamOptions names = stream_options(call, *answer.deployment);
   protocol::ReplyOptions options;
@@ -149,7 +156,8 @@ Task<Status> read_whole(AdmittedCall& admitted, Answer& answer, const AttemptLim
     answer.facts.usage = codec.usage_of_part(bodies.front());
     answer.facts.text_for_count = codec.text_of_part(bodies.front());
     // An error object inside a 200 was not billed unless it says what it used.
-    if (facts.error().kind != ErrorKind::UpstreamMalformed && !answer.facts.usage) current(admitted).billed = false;
+    if (facts.error().kind != ErrorKind::UpstreamMalformed && !answer.facts.usage)
+      entry_of(admitted, now).billed = false;
     co_return base::fail(std::move(facts.error()));
   }
   answer.facts = std::move(*facts);
@@ -191,7 +199,8 @@ codec::Refusal refusal_of(const http::Incoming& incoming, std::string_view body,
 
 /// Sends one request; the answer is a success.
 Task<Result<std::unique_ptr<http::Incoming>>> send_request(AdmittedCall& admitted, const Answer& answer,
-                                                           const codec::Encoded& request, const AttemptLimits& limits) {
+                                                           const codec::Encoded& request, const AttemptLimits& limits,
+                                                           Try& now) {
   Call& call = admitted.call;
   const router::Deployment& deployment = *answer.deployment;
   http::Outgoing outgoing;
@@ -204,11 +213,12 @@ Task<Result<std::unique_ptr<http::Incoming>>> send_request(AdmittedCall& admitte
   if (call.record.fallbacks == 0) {
     call.limit = std::min(outgoing.timeouts.total, outgoing.timeouts.first_byte.value_or(outgoing.timeouts.total));
   }
-  Result<std::unique_ptr<http::Incoming>> sent = co_await call.worker.client->send(outgoing, *call.cancel);
+  now.sent = true;
+  Result<std::unique_ptr<http::Incoming>> sent = co_await call.worker.client->send(outgoing, *now.cancel);
   if (!sent) co_return std::move(sent);
   std::unique_ptr<http::Incoming> incoming = std::move(*sent);
   const int status = incoming->status();
-  current(admitted).status = status;
+  entry_of(admitted, now).status = status;
   if (status >= 200 && status < 300) co_return incoming;
 
   if (call.refusal_fields.empty()) call.refusal_fields = shown_fields(*incoming, deployment, answer.credential);
@@ -219,21 +229,20 @@ Task<Result<std::unique_ptr<http::Incoming>>> send_request(AdmittedCall& admitte
   const std::string finer_wait = finer + "ms";
   if (!finer.empty()) refusal.retry_after = finer_wait;
   Error refused = codec_for(call, deployment).read_error(refusal);
-  protocol::heed_retry_fields(
-      refused, [&](std::string_view name) { return incoming->find(name); }, refusal.now_s);
+  protocol::heed_retry_fields(refused, [&](std::string_view name) { return incoming->find(name); }, refusal.now_s);
   co_return base::fail(without_secrets(std::move(refused), deployment, answer.credential));
 }
 
-Task<Status> read_bodies(AdmittedCall& admitted, Answer& answer, const AttemptLimits& limits,
+Task<Status> read_bodies(AdmittedCall& admitted, Answer& answer, const AttemptLimits& limits, Try& now,
                          std::vector<std::string_view>& bodies) {
   const codec::Codec& codec = codec_for(admitted.call, *answer.deployment);
   Result<std::string_view> body = co_await answer.incoming->read_all(kReplyBytesMax);
-  if (!body) current(admitted).billed = !answer.incoming->received().empty();
-  if (body) current(admitted).billed = !body->empty();
+  if (!body) entry_of(admitted, now).billed = !answer.incoming->received().empty();
+  if (body) entry_of(admitted, now).billed = !body->empty();
   for (const codec::Encoded& next : answer.request.more) {
     if (!body) break;
     bodies.push_back(*body);
-    Result<std::unique_ptr<http::Incoming>> incoming = co_await send_request(admitted, answer, next, limits);
+    Result<std::unique_ptr<http::Incoming>> incoming = co_await send_request(admitted, answer, next, limits, now);
     if (!incoming) {
       body = base::fail(std::move(incoming.error()));
       break;
@@ -319,21 +328,16 @@ Error filtered(const router::Deployment& deployment) {
   return error;
 }
 
-/// One request to one deployment: how it is made, and what its end says of the next.
-struct Try {
-  bool ask_usage = true;
-  bool renewed = false;  // The credential was refused and another can be had.
-};
-
 /// One request to one deployment, answered or not.
 Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::DeploymentRef& deployment,
                                       const router::RoutePlan::Stop& stop, const AttemptLimits& limits, Try& now) {
   Call& call = admitted.call;
-  if (Status served = check_served(call, *deployment); !served) co_return failed(admitted, std::move(served.error()));
+  if (Status served = check_served(call, *deployment); !served)
+    co_return failed(admitted, now, std::move(served.error()));
   const codec::Codec& codec = codec_for(call, *deployment);
   Result<credential::CredentialRef> credential = co_await deployment->target.credential->get(
-      {*call.worker.thread, *call.worker.client, *call.cancel, limits.deadline, base::unix_now_us() / 1'000'000});
-  if (!credential) co_return failed(admitted, std::move(credential.error()));
+      {*call.worker.thread, *call.worker.client, *now.cancel, limits.deadline, base::unix_now_us() / 1'000'000});
+  if (!credential) co_return failed(admitted, now, std::move(credential.error()));
 
   const std::string traceparent =
       call.settings().litellm.forward_traceparent_to_llm_provider || !call.trace.parent_span_id.empty()
@@ -347,29 +351,33 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
   input.forward_fields = forwarded;
   input.now_s = base::unix_now_us() / 1'000'000;
   if (std::vector<std::string> urls = codec.urls_to_fetch(input); !urls.empty()) {
-    if (Status fetched = co_await fetch_media(call, std::move(urls), limits); !fetched) {
-      co_return failed(admitted, std::move(fetched.error()));
+    if (Status fetched = co_await fetch_media(call, std::move(urls), limits, *now.cancel); !fetched) {
+      co_return failed(admitted, now, std::move(fetched.error()));
     }
     input.fetched = &call.fetched;
     input.now_s = base::unix_now_us() / 1'000'000;
   }
   Result<codec::Encoded> encoded = codec.encode(input);
-  if (!encoded) co_return failed(admitted, std::move(encoded.error()));
+  if (!encoded) co_return failed(admitted, now, std::move(encoded.error()));
 
-  if (!admitted.hold.attempt(static_cast<std::uint32_t>(call.record.attempts.size()), deployment->id,
+  if (!admitted.hold.attempt(static_cast<std::uint32_t>(now.at + 1), deployment->id,
                              call.snapshot->prices->version())) {
-    co_return failed(admitted, ledger::journal_full());
+    co_return failed(admitted, now, ledger::journal_full());
   }
   auto answer = std::make_unique<Answer>();
   answer->deployment = deployment;
+  answer->at = now.at;
+  answer->number = static_cast<std::uint32_t>(now.at + 1);
   answer->request = std::move(*encoded);
   answer->credential = std::move(*credential);
-  Result<std::unique_ptr<http::Incoming>> incoming = co_await send_request(admitted, *answer, answer->request, limits);
+  Result<std::unique_ptr<http::Incoming>> incoming =
+      co_await send_request(admitted, *answer, answer->request, limits, now);
   if (!incoming) {
     // AWS says 403 of a session that has ended.
-    const bool refused = current(admitted).status == 401 || incoming.error().kind == ErrorKind::UpstreamUnauthenticated;
+    const bool refused =
+        entry_of(admitted, now).status == 401 || incoming.error().kind == ErrorKind::UpstreamUnauthenticated;
     now.renewed = refused && deployment->target.credential->refused(answer->credential);
-    co_return failed(admitted, std::move(incoming.error()));
+    co_return failed(admitted, now, std::move(incoming.error()));
   }
   answer->incoming = std::move(*incoming);
   answer->extra_fields = shown_fields(*answer->incoming, *deployment, answer->credential);
@@ -380,10 +388,10 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
     protocol::StreamOptions options = stream_options(call, *deployment);
     options.content_type = answer->incoming->find("content-type");
     answer->stream = codec.follow(std::move(options), answer->request);
-    read = co_await read_first_content(admitted, *answer, answer->scratch);
+    read = co_await read_first_content(admitted, *answer, now, answer->scratch);
     if (read) answer->incoming->set_deadline(limits.streaming_deadline);
   } else {
-    read = co_await read_whole(admitted, *answer, limits);
+    read = co_await read_whole(admitted, *answer, limits, now);
   }
   if (read && limits.catch_filtered && was_filtered(*answer)) read = base::fail(filtered(*deployment));
   // What writes text is answered in OpenAI's forms, whatever frames it came in.
@@ -394,38 +402,37 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
     const protocol::ReplyStream* stream = answer->stream.get();
     // What a provider refuses before it has begun an answer it does not bill, though it says so in a 200 (AC-ERR-2).
     if (stream != nullptr && says_refused(read.error()) && !stream->choice_seen() && !stream->usage())
-      current(admitted).billed = false;
-    if (current(admitted).billed && stream != nullptr) {
-      co_await bill_attempt(admitted, *deployment, stream->usage(), stream->service_tier(), stream->text_for_count(),
-                            stream->text_bytes());
-    } else if (current(admitted).billed) {
+      entry_of(admitted, now).billed = false;
+    if (entry_of(admitted, now).billed && stream != nullptr) {
+      co_await bill_attempt(admitted, now.at, *deployment, stream->usage(), stream->service_tier(),
+                            stream->text_for_count(), stream->text_bytes());
+    } else if (entry_of(admitted, now).billed) {
       std::string& text = answer->facts.text_for_count;
       if (text.empty()) text = codec.text_of_part(answer->incoming->received());
-      co_await bill_attempt(admitted, *deployment, answer->facts.usage, {}, text, text.size());
+      co_await bill_attempt(admitted, now.at, *deployment, answer->facts.usage, {}, text, text.size());
     }
-    co_return failed(admitted, without_secrets(std::move(read.error()), *deployment, answer->credential));
+    co_return failed(admitted, now, without_secrets(std::move(read.error()), *deployment, answer->credential));
   }
   co_return answer;
 }
 
 /// Whether the same deployment may be asked again at once, beside the retries of the plan.
-bool may_repeat(const Call& call) {
-  return static_cast<int>(call.record.attempts.size()) < router::RetryPolicy{}.attempts_max &&
-         !call.cancel->requested();
+bool may_repeat(const Call& call, const Try& now) {
+  return static_cast<int>(call.record.attempts.size()) < router::RetryPolicy{}.attempts_max && !now.cancel->requested();
 }
 
 }  // namespace
 
 Task<Result<AnswerRef>> attempt(AdmittedCall& admitted, const router::Pick& pick, const router::RoutePlan::Stop& stop,
-                                AttemptLimits limits) {
+                                AttemptLimits limits, Try& now) {
   Call& call = admitted.call;
   const router::DeploymentRef deployment = pick.deployment;
-  begin_attempt(admitted, *deployment, stop);
+  begin_attempt(admitted, *deployment, stop, now);
   if (is_mocked(call, *deployment)) {
     Result<AnswerRef> mocked = co_await mock_attempt(call, deployment, stream_options(call, *deployment), limits);
-    if (!mocked) co_return failed(admitted, std::move(mocked.error()));
+    if (!mocked) co_return failed(admitted, now, std::move(mocked.error()));
     if (*mocked != nullptr) {
-      domain::Attempt& entry = current(admitted);
+      domain::Attempt& entry = entry_of(admitted, now);
       entry.status = 200;
       entry.ended_us = base::unix_now_us();
       co_return mocked;
@@ -433,20 +440,21 @@ Task<Result<AnswerRef>> attempt(AdmittedCall& admitted, const router::Pick& pick
   }
 
   router::Health& health = *deployment->health;
-  Try now{!health.refuses_stream_options.load(std::memory_order_relaxed)};
+  now.ask_usage = !health.refuses_stream_options.load(std::memory_order_relaxed);
   Result<AnswerRef> answer = co_await exchange_once(admitted, deployment, stop, limits, now);
-  if (!answer && now.ask_usage && call.request.stream && rejects_stream_options(answer.error()) && may_repeat(call)) {
+  if (!answer && now.ask_usage && call.request.stream && rejects_stream_options(answer.error()) &&
+      may_repeat(call, now)) {
     // AC-OAI-2: the field was ours, so the refusal is not the caller's; once without it, and remembered.
     health.refuses_stream_options.store(true, std::memory_order_relaxed);
-    now = {false};
+    now.ask_usage = false;
     ++call.record.retries;
-    begin_attempt(admitted, *deployment, stop);
+    begin_attempt(admitted, *deployment, stop, now);
     answer = co_await exchange_once(admitted, deployment, stop, limits, now);
   }
-  if (!answer && now.renewed && may_repeat(call)) {
+  if (!answer && now.renewed && may_repeat(call, now)) {
     // An access token was taken back before its end: once more with a fresh one.
     ++call.record.retries;
-    begin_attempt(admitted, *deployment, stop);
+    begin_attempt(admitted, *deployment, stop, now);
     answer = co_await exchange_once(admitted, deployment, stop, limits, now);
   }
   co_return answer;

@@ -60,10 +60,11 @@ struct Call {
   Error cancelled() const;
   /// The name the caller gets back as `model`: the one asked for, or after a fallback the group that served.
   std::string shown_model;
-  std::string region;            // Of the latest attempt's deployment, as configured.
-  codec::FetchedByUrl fetched;   // Files that the request names by URL, for targets that take bytes only.
-  std::string refusal_fields;    // Of the first provider that refused: its headers as callers see them.
-  const OwnCall* own = nullptr;  // The gateway makes this call for itself.
+  std::string region;                         // Of the latest attempt's deployment, as configured.
+  codec::FetchedByUrl fetched;                // Files that the request names by URL, for targets that take bytes only.
+  std::string refusal_fields;                 // Of the first provider that refused: its headers as callers see them.
+  std::shared_ptr<router::HedgeState> hedge;  // Of the group that is asked, if it is hedged.
+  const OwnCall* own = nullptr;               // The gateway makes this call for itself.
 };
 
 /// What one call is expected to use, the basis of its hold.
@@ -89,8 +90,12 @@ Task<void> carry_out(Call& call, std::string_view path_model);
 /// Errors: BudgetSpent, BudgetHeld, Unavailable, InvalidRequest (no price and a budget applies).
 Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan);
 
-/// Makes the hold cover another attempt on `deployment`; false when the budget does not allow it.
-bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment);
+/// What an attempt on this deployment is expected to cost (strict: at worst).
+Money attempt_cost(const AdmittedCall& admitted, const router::Deployment& deployment);
+
+/// Makes the hold cover another attempt on `deployment`, beside attempts under way that may cost `beside`; false when
+/// the budget does not allow it.
+bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment, Money beside = {});
 
 /// Follows the usage of a stream: enlarges the hold when it is outgrown, journals progress every five seconds.
 void follow_stream(AdmittedCall& admitted, const router::Deployment& deployment, const protocol::ReplyStream& stream,
@@ -110,6 +115,8 @@ ledger::BillTerms bill_terms(const Call& call, const ledger::Prices& prices, std
 /// A provider's answer that may go to the caller: a whole reply, or a stream up to its first content.
 struct Answer : base::PooledObject {
   router::DeploymentRef deployment;
+  std::size_t at = 0;                                 // Its attempt's place in the record,
+  std::uint32_t number = 1;                           // and the one it had when the journal was told of it.
   credential::CredentialRef credential;               // What it was sent with; null for mocked answers.
   codec::Encoded request;                             // What was sent; the answer is read by its terms.
   std::unique_ptr<http::Incoming> incoming;           // Null for mocked answers.
@@ -126,16 +133,6 @@ struct Answer : base::PooledObject {
   std::string content_type;    // Of an answer that is neither JSON nor server-sent events: the provider's.
 };
 using AnswerRef = std::unique_ptr<Answer>;  // Handed up from the attempt to whoever sends it.
-
-/// One upstream try. `record.attempts.back()` says what happened, also when it fails.
-struct AttemptLimits {
-  base::Monotonic deadline;
-  std::chrono::milliseconds total;
-  base::Monotonic streaming_deadline;  // Once content has left: no fallback can follow, so none needs time.
-  bool catch_filtered = false;         // An answer that was filtered is a refusal: a fallback waits for it.
-};
-Task<Result<AnswerRef>> attempt(AdmittedCall& admitted, const router::Pick& pick, const router::RoutePlan::Stop& stop,
-                                AttemptLimits limits);
 
 /// The attempt loop: retries, next deployments, fallbacks, until an answer may go out or the plan ends. The error that
 /// comes back is the first one of the first group, as callers of LiteLLM know it.
@@ -154,13 +151,6 @@ router::PickInput pick_input(const AdmittedCall& admitted, std::span<const std::
 Task<Result<router::Pick>> choose(AdmittedCall& admitted, const router::ModelGroup& group,
                                   std::span<const std::string> tried, bool fallback_left = false);
 
-/// What the strategies learn: when a stream begins, and when an answer has ended and its usage is known.
-void note_first_content(const Call& call, const Answer& answer);
-void note_answer(const Call& call, const Answer& answer);
-
-/// Tells the deployment's health that the stream it had begun broke.
-void note_broken_stream(const Call& call, const Answer& answer, const Error& error);
-
 /// Sends the answer and settles: the entry is journaled before the last byte leaves.
 Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer);
 Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer);
@@ -168,9 +158,9 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer);
 /// Ends an admitted call with its one entry. `usage` of the attempts must be final.
 void settle(AdmittedCall& admitted, domain::EntryStatus status);
 
-/// Gives the last attempt its usage and cost: what the provider said, else our count of the request and `output_text`
-/// (spec money 2, rules a to c). Waits only when counting is long (above 32 KB, off the I/O thread).
-Task<void> bill_attempt(AdmittedCall& admitted, const router::Deployment& deployment,
+/// Gives an attempt (its place in the record) its usage and cost: what the provider said, else our count of the request
+/// and `output_text` (spec money 2, rules a to c). Waits only when counting is long (above 32 KB, off the I/O thread).
+Task<void> bill_attempt(AdmittedCall& admitted, std::size_t at, const router::Deployment& deployment,
                         std::optional<domain::Usage> reported, std::string_view service_tier,
                         std::string_view output_text, std::uint64_t output_bytes);
 

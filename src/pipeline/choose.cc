@@ -9,14 +9,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kLookAgain{5};  // For a place on a deployment that has all calls it may have.
 
-std::size_t window_of(const Call& call) {
-  return static_cast<std::size_t>(call.settings().router.max_latency_list_size);
-}
-
-std::int64_t ttl_of(const Call& call) {
-  return std::chrono::microseconds(call.settings().router.latency_ttl).count();
-}
-
 /// A wait for a place is bounded like an attempt: while other groups wait behind this one it gets two thirds of what is
 /// left, so that a fallback still ends inside the caller's deadline.
 base::Monotonic share_of_deadline(const Call& call, bool fallback_left) {
@@ -91,25 +83,6 @@ Task<Result<router::Pick>> choose(AdmittedCall& admitted, const router::ModelGro
     }
     if (!co_await call.sleep(kLookAgain)) co_return base::fail(call.cancelled());
   }
-}
-
-void note_first_content(const Call& call, const Answer& answer) {
-  if (answer.mocked) return;
-  const std::int64_t now_us = base::unix_now_us();
-  router::note_first_content(*answer.deployment, now_us - call.record.attempts.back().started_us, window_of(call),
-                             ttl_of(call), now_us);
-}
-
-void note_answer(const Call& call, const Answer& answer) {
-  if (answer.mocked) return;
-  const domain::Attempt& entry = call.record.attempts.back();
-  router::AnswerFigures figures;
-  figures.duration_us = std::max<std::int64_t>(entry.ended_us - entry.started_us, 0);
-  figures.tokens_written = entry.usage.completion_tokens();
-  figures.tokens = entry.usage.prompt_tokens() + figures.tokens_written;
-  figures.window = window_of(call);
-  figures.ttl_us = ttl_of(call);
-  router::note_answer(*answer.deployment, figures, base::unix_now_us());
 }
 
 }  // namespace turnpike::pipeline

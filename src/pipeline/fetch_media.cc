@@ -63,7 +63,7 @@ class Fetcher {
         until_(base::monotonic_now() + settings_.media_fetch_timeout) {}
 
   /// Into `call.fetched`. The first failure ends the others.
-  Task<Status> run();
+  Task<Status> run(http::Cancel& cancel);
 
  private:
   Task<void> work(http::Cancel& cancel);
@@ -212,20 +212,20 @@ Task<void> Fetcher::work(http::Cancel& cancel) {
   if (--working_ == 0) ended_.fire();
 }
 
-Task<Status> Fetcher::run() {
-  if (call_.cancel->requested()) co_return base::fail(http::ExchangeClock::cancelled());
-  call_.cancel->set_action([this] { end_all(); });
+Task<Status> Fetcher::run(http::Cancel& cancel) {
+  if (cancel.requested()) co_return base::fail(http::ExchangeClock::cancelled());
+  cancel.set_action([this] { end_all(); });
   working_ = std::min(kAtOnce, urls_.size());
   for (std::size_t i = 0, count = working_; i < count; ++i) base::spawn(work(cancels_[i]));
   co_await ended_;
-  call_.cancel->set_action({});
+  cancel.set_action({});
   call_.gateway.media.bytes += bytes_;
   co_return std::move(outcome_);
 }
 
 }  // namespace
 
-Task<Status> fetch_media(Call& call, std::vector<std::string> urls, AttemptLimits limits) {
+Task<Status> fetch_media(Call& call, std::vector<std::string> urls, AttemptLimits limits, http::Cancel& cancel) {
   std::erase_if(urls, [&call](const std::string& url) { return call.fetched.contains(url); });
   if (urls.empty()) co_return Status{};
   const auto count_max = static_cast<std::size_t>(call.settings().turnpike.media_fetch_count_max);
@@ -236,7 +236,7 @@ Task<Status> fetch_media(Call& call, std::vector<std::string> urls, AttemptLimit
     fetched = base::fail(told(call, urls[count_max], because(why).value()));
   } else {
     Fetcher fetcher(call, std::move(urls), limits);
-    fetched = co_await fetcher.run();
+    fetched = co_await fetcher.run(cancel);
   }
   if (!fetched && fetched.error().kind == ErrorKind::InvalidRequest) ++call.gateway.media.refused;
   co_return fetched;

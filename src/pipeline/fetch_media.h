@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "http/public_address.h"
-#include "pipeline/call.h"
+#include "pipeline/attempt.h"
 
 namespace turnpike::pipeline {
 
@@ -16,8 +16,9 @@ namespace turnpike::pipeline {
 /// and
 ///         443 of public addresses, any port of what the operator allows. Each address and each redirect is checked,
 ///         and the connection goes to the address that was checked (AC-SEC-6). No cookie, no credential is sent.
+/// `cancel`: the attempt's.
 /// Errors: InvalidRequest naming the field; Timeout of the attempt; CallerGone.
-Task<Status> fetch_media(Call& call, std::vector<std::string> urls, AttemptLimits limits);
+Task<Status> fetch_media(Call& call, std::vector<std::string> urls, AttemptLimits limits, http::Cancel& cancel);
 
 /// An http(s) URL in the parts that a fetch needs.
 struct MediaUrl {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "pipeline/call.h"
+#include "pipeline/attempt.h"
 
 namespace turnpike::pipeline {
 

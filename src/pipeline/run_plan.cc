@@ -1,24 +1,13 @@
 #include <algorithm>
 #include <limits>
 
-#include "base/log.h"
-#include "pipeline/call.h"
-#include "pipeline/mock.h"
+#include "pipeline/race.h"
+#include "pipeline/sightings.h"
 
 namespace turnpike::pipeline {
 namespace {
 
 using std::chrono::milliseconds;
-
-router::CooldownPolicy cooldown_policy(const config::Settings& settings, const router::Deployment& deployment) {
-  router::CooldownPolicy policy;
-  policy.allowed_by_error = settings.router.allowed_fails_policy;
-  if (settings.router.allowed_fails_written || policy.allowed_by_error != config::ErrorCounts{})
-    policy.allowed_fails = static_cast<int>(settings.router.allowed_fails);
-  policy.cooldown_time = deployment.cooldown_time.value_or(settings.router.cooldown_time);
-  policy.disabled = settings.router.disable_cooldowns;
-  return policy;
-}
 
 /// What one attempt may take of the call's time. While other groups wait behind this one, a silent provider gets two
 /// thirds of what is left, so that a fallback still ends inside the caller's deadline.
@@ -64,7 +53,6 @@ int level_of(const router::Deployment& deployment) {
 struct Progress {
   std::size_t stop = 0;
   int attempts_in_group = 0;
-  int attempts_total = 0;
   std::vector<std::string> tried;  // Deployment ids in this group.
   std::optional<Error> first_error;
   std::optional<Error> last_error;
@@ -75,26 +63,23 @@ struct Progress {
   }
 };
 
-router::History history_of(const Call& call, const router::RoutePlan& plan, const Progress& progress,
-                           const router::Deployment* deployment) {
-  const router::ModelGroup& group = *plan.stops[progress.stop].group;
-  const std::int64_t now_us = base::unix_now_us();
+/// `failed`: whose failure is looked at.
+router::History history_of(const AdmittedCall& admitted, const router::RoutePlan& plan, const Progress& progress,
+                           const router::Deployment& failed, bool billed) {
+  const Call& call = admitted.call;
+  const router::Outlook outlook =
+      router::outlook(*plan.stops[progress.stop].group, pick_input(admitted, progress.tried), &failed);
   router::History history;
   history.attempts_in_group = progress.attempts_in_group;
-  history.attempts_total = progress.attempts_total;
-  history.billed = !call.record.attempts.empty() && call.record.attempts.back().billed;
-  history.group_size = group.deployments.size();
+  history.attempts_total = static_cast<int>(call.record.attempts.size());
+  history.billed = billed;
+  history.group_size = outlook.members;
+  history.other_healthy = outlook.other_healthy;
+  history.same_healthy = outlook.same_healthy;
+  history.level_left = outlook.level_left;
   history.fallbacks_left = static_cast<int>(plan.stops.size() - progress.stop) - 1;
   history.caller_gone = call.exchange.caller_gone() || call.cancel->requested();
   history.draining = call.gateway.draining.load(std::memory_order_relaxed);
-  for (const router::DeploymentRef& candidate : group.deployments) {
-    const bool healthy = candidate->health->cooling_until_us.load(std::memory_order_relaxed) <= now_us;
-    if (!healthy) continue;
-    if (deployment != nullptr && candidate->id == deployment->id) history.same_healthy = true;
-    if (std::find(progress.tried.begin(), progress.tried.end(), candidate->id) != progress.tried.end()) continue;
-    history.other_healthy = true;
-    if (deployment != nullptr && level_of(*candidate) > level_of(*deployment)) history.level_left = true;
-  }
   return history;
 }
 
@@ -126,16 +111,37 @@ Task<bool> wait_to_retry(Call& call, milliseconds wait) {
   co_return co_await call.sleep(wait);
 }
 
-}  // namespace
-
-void note_broken_stream(const Call& call, const Answer& answer, const Error& error) {
-  const router::Deployment& deployment = *answer.deployment;
-  if (router::note_broken(deployment, error, answer.group_size, cooldown_policy(call.settings(), deployment),
-                          base::unix_now_us())) {
-    base::log(base::LogLevel::Warning, "deployment {} of group {} is cooling: {}", deployment.id,
-              deployment.model_group, domain::kind_name(error.kind));
-  }
+/// One of the latest attempts may be billed: bytes of an answer came.
+bool last_billed(const Call& call, std::size_t count) {
+  const auto& attempts = call.record.attempts;
+  const auto latest = attempts.end() - static_cast<std::ptrdiff_t>(std::min(count, attempts.size()));
+  return std::any_of(latest, attempts.end(), [](const domain::Attempt& entry) { return entry.billed; });
 }
+
+/// One attempt in the group, or two where it is hedged.
+Task<Outcome> ask(AdmittedCall& admitted, const router::RoutePlan& plan, router::Pick pick, AttemptLimits limits,
+                  const Progress& progress) {
+  const router::RoutePlan::Stop& stop = plan.stops[progress.stop];
+  const std::optional<RaceTerms> terms =
+      race_terms(admitted, plan, progress.stop, *pick.deployment, progress.attempts_in_group, progress.tried);
+  if (!terms) co_return co_await attempt_alone(admitted, std::move(pick), stop, limits);
+  co_return co_await attempt_hedged(admitted, std::move(pick), stop, limits, *terms);
+}
+
+/// The error of a call that found no answer: the first one, as callers of LiteLLM know it.
+Error final_error(const Call& call, const router::RoutePlan& plan, const Progress& progress) {
+  Error error;
+  if (progress.first_error) {
+    error = *progress.first_error;
+    explain(error, call, plan, *progress.last_error);
+  } else {
+    error.message = "The budget does not cover this call on any deployment of its group.";
+    error.kind = ErrorKind::BudgetHeld;
+  }
+  return error;
+}
+
+}  // namespace
 
 Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, router::RoutePlan& plan) {
   Call& call = admitted.call;
@@ -144,53 +150,41 @@ Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, router::RoutePlan& plan
   for (;;) {
     if (call.cancel->requested()) co_return base::fail(call.cancelled());
     const router::RoutePlan::Stop& stop = plan.stops[progress.stop];
+    const bool fallback_left = progress.stop + 1 < plan.stops.size();
+    call.hedge = stop.group->hedge.state;
     Result<router::Pick> pick = router::Pick{plan.pinned, false};
-    if (!plan.pinned) pick = co_await choose(admitted, *stop.group, progress.tried);
+    if (!plan.pinned) pick = co_await choose(admitted, *stop.group, progress.tried, fallback_left);
     if (!pick) {
+      if (pick.error().kind == ErrorKind::CallerGone) break;
+      tell_nobody(call.worker, call.gateway, *stop.group, pick.error());
       progress.note(pick.error());
       router::lead_on(plan, progress.stop, pick.error().kind, planning);
-      if (!enter_next_group(call, plan, progress)) break;
+      if (base::monotonic_now() >= call.deadline || !enter_next_group(call, plan, progress)) break;
       continue;
     }
-    const router::DeploymentRef deployment = pick->deployment;
-    if (!cover_attempt(admitted, *deployment)) {
-      router::note_unasked(*deployment, pick->probe);
+    if (!cover_attempt(admitted, *pick->deployment)) {
+      router::note_unasked(*pick->deployment, pick->probe);
       call.record.marks |= domain::kRetryUnaffordable;
       break;
     }
-    const bool fallback_left = progress.stop + 1 < plan.stops.size();
-    AttemptLimits limits = limits_of(call, *deployment, fallback_left);
+    AttemptLimits limits = limits_of(call, *pick->deployment, fallback_left);
     limits.catch_filtered = router::catches_filtered(plan, progress.stop, planning);
-    const bool mocked = is_mocked(call, *deployment);  // Says nothing of the provider, whatever it says.
-    Result<AnswerRef> answer = co_await attempt(admitted, *pick, stop, limits);
-    const std::int64_t now_us = base::unix_now_us();
-    if (!answer) pick->slot.end();
-    ++progress.attempts_in_group;
-    progress.attempts_total = static_cast<int>(call.record.attempts.size());
-    if (mocked) router::note_unasked(*deployment, pick->probe);
-    if (answer) {
-      if (!mocked) router::note_success(*deployment, now_us, pick->probe);
-      (*answer)->group_size = stop.group->deployments.size();
-      (*answer)->slot = std::move(pick->slot);
+    Outcome outcome = co_await ask(admitted, plan, std::move(*pick), limits, progress);
+    if (outcome.answer) {
       if (call.record.retries > 0) call.record.marks |= domain::kRetried;
-      co_return std::move(*answer);
+      co_return std::move(outcome.answer);
     }
-    if (answer.error().kind == ErrorKind::CallerGone) {
-      if (!mocked)
-        router::note_failure(*deployment, answer.error(), stop.group->deployments.size(), {}, now_us, pick->probe);
-      co_return base::fail(std::move(answer.error()));
+    for (const Outcome::Failure& failure : outcome.failures) {
+      ++progress.attempts_in_group;
+      progress.tried.push_back(failure.deployment->id);
+      progress.note(failure.error);
     }
-    const Error& error = answer.error();
-    progress.tried.push_back(deployment->id);
-    progress.note(error);
-    if (!mocked && router::note_failure(*deployment, error, stop.group->deployments.size(),
-                                        cooldown_policy(call.settings(), *deployment), now_us, pick->probe)) {
-      base::log(base::LogLevel::Warning, "deployment {} of group {} is cooling: {}", deployment->id, stop.group->name,
-                domain::kind_name(error.kind));
-    }
+    const auto& [deployment, error] = outcome.failures.back();
+    if (error.kind == ErrorKind::CallerGone) co_return base::fail(std::move(outcome.failures.back().error));
+    const bool billed = last_billed(call, outcome.failures.size());
     router::lead_on(plan, progress.stop, error.kind, planning);
     const router::Decision decision =
-        router::decide(error, history_of(call, plan, progress, deployment.get()),
+        router::decide(error, history_of(admitted, plan, progress, *deployment, billed),
                        router::policy_for(plan, progress.stop, *deployment, call.settings().router),
                        call.worker.thread->random().next());
     router::Next next = decision.next;
@@ -200,7 +194,7 @@ Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, router::RoutePlan& plan
       next = router::Next::NextGroup;
     if (base::monotonic_now() >= call.deadline) next = router::Next::GiveUp;
     if (next == router::Next::GiveUp) break;
-    if (call.record.attempts.back().billed) call.record.marks |= domain::kRetriedBilled;
+    if (billed) call.record.marks |= domain::kRetriedBilled;
     if (next == router::Next::NextGroup) {
       if (!enter_next_group(call, plan, progress)) break;
       continue;
@@ -213,14 +207,7 @@ Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, router::RoutePlan& plan
     ++call.record.retries;
   }
   if (call.cancel->requested()) co_return base::fail(call.cancelled());
-  Error error = progress.first_error.value_or(Error{});
-  if (progress.first_error) {
-    explain(error, call, plan, *progress.last_error);
-  } else {
-    error.message = "The budget does not cover this call on any deployment of its group.";
-    error.kind = ErrorKind::BudgetHeld;
-  }
-  co_return base::fail(std::move(error));
+  co_return base::fail(final_error(call, plan, progress));
 }
 
 }  // namespace turnpike::pipeline

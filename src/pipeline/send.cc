@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "pipeline/call.h"
+#include "pipeline/note.h"
 #include "protocol/openai_stream.h"
 
 namespace turnpike::pipeline {
@@ -77,7 +78,7 @@ Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer) {
   answer->slot.end();
   note_success_facts(call, answer->facts);
   if (!answer->mocked) {
-    co_await bill_attempt(admitted, *answer->deployment, answer->facts.usage, answer->facts.service_tier,
+    co_await bill_attempt(admitted, answer->at, *answer->deployment, answer->facts.usage, answer->facts.service_tier,
                           answer->facts.text_for_count, answer->facts.text_for_count.size());
     note_answer(call, *answer);
   } else {
@@ -129,8 +130,7 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
   bool answered = false;  // ANSWER is journaled only when the end is not in the same turn.
   while (!stream.done() && !answer->upstream_ended) {
     if (!answered) {
-      admitted.hold.answer(static_cast<std::uint32_t>(call.record.attempts.size()), admitted.expected.prompt_tokens,
-                           prompt_cost(admitted, *answer->deployment));
+      admitted.hold.answer(answer->number, admitted.expected.prompt_tokens, prompt_cost(admitted, *answer->deployment));
       answered = true;
       fault::kill_at("answer.first_byte");
     }
@@ -171,8 +171,8 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
   call.record.attempts.back().billed = true;
   if (stream.sound_milliseconds() > 0) call.request.measures.audio_ms = stream.sound_milliseconds();
   answer->slot.end();
-  co_await bill_attempt(admitted, *answer->deployment, stream.usage(), stream.service_tier(), stream.text_for_count(),
-                        stream.text_bytes());
+  co_await bill_attempt(admitted, answer->at, *answer->deployment, stream.usage(), stream.service_tier(),
+                        stream.text_for_count(), stream.text_bytes());
   if (broken && !caller_gone) note_answer(call, *answer);
 
   if (caller_gone || call.exchange.caller_gone()) {

@@ -67,7 +67,7 @@ bool is_trusted(std::string_view provider) {
 
 }  // namespace
 
-Task<void> bill_attempt(AdmittedCall& admitted, const router::Deployment& deployment,
+Task<void> bill_attempt(AdmittedCall& admitted, std::size_t at, const router::Deployment& deployment,
                         std::optional<domain::Usage> reported, std::string_view service_tier,
                         std::string_view output_text, std::uint64_t output_bytes) {
   Call& call = admitted.call;
@@ -84,7 +84,7 @@ Task<void> bill_attempt(AdmittedCall& admitted, const router::Deployment& deploy
     usage = co_await counted_usage(call, deployment, output_text, output_bytes);
   }
   const ledger::Prices& prices = prices_of(deployment);
-  domain::Attempt& entry = call.record.attempts.back();
+  domain::Attempt& entry = call.record.attempts[at];
   ledger::BillTerms terms = bill_terms(call, prices, service_tier);
   if (usage.of(domain::Unit::Queries) > 0) terms.search = asked_search(call);
   const std::int64_t ended_us = entry.ended_us != 0 ? entry.ended_us : base::unix_now_us();
@@ -118,6 +118,7 @@ void settle(AdmittedCall& admitted, domain::EntryStatus status) {
   if (!record.attempts.empty() && (record.attempts.back().billed || (record.marks & domain::kMocked) != 0)) {
     record.usage = record.attempts.back().usage;
   }
+  if (admitted.call.hedge) admitted.call.hedge->booked(record.cost);
   std::move(admitted.hold).settle(record);
 }
 
