@@ -43,13 +43,25 @@ const rows = [
   { signal: 'a redirect', failure: 'redirect', status: 502, name: 'APIError', type: 'api_error', kind: 'upstream_malformed', again: 'never', counts: true },
   { signal: 'connection refused', base: 'closed', status: 500, name: 'APIConnectionError', type: 'api_connection_error', kind: 'upstream_connection', again: 'anywhere', counts: true },
   { signal: 'connection reset', script: (turn) => turn.reset(), status: 500, name: 'APIConnectionError', type: 'api_connection_error', kind: 'upstream_connection', again: 'anywhere', counts: true },
+  { signal: 'connection closed without a word', script: (turn) => turn.end(), status: 500, name: 'APIConnectionError', type: 'api_connection_error', kind: 'upstream_connection', again: 'anywhere', counts: true },
   { signal: 'no TLS where it should be', base: 'deaf', status: 500, name: 'APIConnectionError', type: 'api_connection_error', kind: 'upstream_connection', again: 'anywhere', counts: true },
+  { signal: 'no HTTP', script: (turn) => turn.write('SSH-2.0-OpenSSH_9.6\r\n\r\n'), status: 502, name: 'APIError', type: 'api_error', kind: 'upstream_malformed', again: 'anywhere', counts: true },
+  { signal: 'a 200 that holds an error', failure: 'throttled', script: throttledIn200, status: 429, name: 'RateLimitError', type: 'throttling_error', kind: 'upstream_rate_limited', again: 'anywhere', rests: true, counts: true },
   { signal: 'unparsable answer', script: unreadable, status: 502, name: 'APIError', type: 'api_error', kind: 'upstream_malformed', again: 'never', counts: true, billed: true },
 ];
 
 async function unreadable(turn) {
   await turn.head(200, { 'content-type': 'text/html', 'content-length': 12 });
   await turn.write('<html></html');
+}
+
+/** The same that a 429 would say, as the whole answer or the first event of a stream. */
+async function throttledIn200(turn, shape) {
+  const dialect = dialects[shape];
+  if (!asksStream(turn.request)) return turn.json(200, vendorErrors[shape].throttled.body);
+  await turn.sseHead({ 'content-type': dialect.head });
+  await turn.chunk(dialect.throttled);
+  return turn.last();
 }
 
 const slug = (text) => text.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
@@ -131,8 +143,8 @@ after(async () => {
   deaf?.close();
 });
 
-// A connection that was used before and is reset now is tried once more anew: that the old one is dead is no news of the provider.
-const isCounted = (row) => !row.base && row.signal !== 'connection reset';
+// A connection that was used before and ends now is tried once more anew: that the old one is dead is no news of the provider.
+const isCounted = (row) => !row.base && row.kind !== 'upstream_connection';
 
 /** What the vendor said, in the caller's words. */
 function checkFace(row, shape, group, { reply }, attempts) {

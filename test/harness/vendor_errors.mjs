@@ -20,7 +20,10 @@ const retryInfo = (seconds) => [{ '@type': 'type.googleapis.com/google.rpc.Retry
 const spent = { status: 400, name: 'BadRequestError', type: 'invalid_request_error', kind: 'upstream_bad_request' };
 const tooLong = { code: 'context_length_exceeded' };
 
-/** By shape, then by failure. `rate_limit` names the seconds to wait; AWS names none. */
+/**
+ * By shape, then by failure. `rate_limit` names the seconds to wait; AWS names none. `throttled` is the same without them, in
+ * the words of the event in raw_dialects.mjs.
+ */
 export const vendorErrors = {
   openai: {
     bad_request: openai(400, "Invalid type for 'n': expected an integer", { type: 'invalid_request_error', param: 'n', code: 'invalid_type' }),
@@ -36,6 +39,7 @@ export const vendorErrors = {
     too_large: openai(413, 'Maximum content size limit exceeded', { type: 'invalid_request_error' }),
     unprocessable: { status: 422, body: { detail: [{ type: 'missing', loc: ['body', 'messages'], msg: 'Field required' }] }, message: 'Field required', shown: {} },
     rate_limit: openai(429, 'Rate limit reached for requests', { type: 'requests', code: 'rate_limit_exceeded', headers: { 'retry-after': '2' } }),
+    throttled: openai(429, 'Rate limit reached', { type: 'requests', code: 'rate_limit_exceeded' }),
     internal: openai(500, 'The server had an error while processing your request', { type: 'server_error' }),
     unavailable: openai(503, 'The engine is currently overloaded, please try again later', { type: 'server_error' }),
   },
@@ -53,6 +57,7 @@ export const vendorErrors = {
     too_large: anthropic(413, 'request_too_large', 'Request exceeds the maximum size', { code: 'request_too_large' }),
     unprocessable: anthropic(422, 'invalid_request_error', 'messages: Field required'),
     rate_limit: anthropic(429, 'rate_limit_error', 'This request would exceed the limit of 40,000 input tokens a minute', { headers: { 'retry-after': '2' } }),
+    throttled: anthropic(429, 'rate_limit_error', 'slow down'),
     internal: anthropic(500, 'api_error', 'Internal server error'),
     unavailable: anthropic(503, 'api_error', 'Service temporarily unavailable'),
     overloaded: anthropic(529, 'overloaded_error', 'Overloaded'),
@@ -71,6 +76,7 @@ export const vendorErrors = {
     too_large: gemini(413, 'INVALID_ARGUMENT', 'Request payload size exceeds the limit: 20971520 bytes.'),
     unprocessable: gemini(422, 'INVALID_ARGUMENT', 'Unable to process the request'),
     rate_limit: gemini(429, 'RESOURCE_EXHAUSTED', 'You exceeded your current quota, please check your plan and billing details.', { details: retryInfo(2) }),
+    throttled: gemini(429, 'RESOURCE_EXHAUSTED', 'Resource exhausted'),
     internal: gemini(500, 'INTERNAL', 'An internal error has occurred.'),
     unavailable: gemini(503, 'UNAVAILABLE', 'The model is overloaded. Please try again later.'),
   },
@@ -88,6 +94,7 @@ export const vendorErrors = {
     too_large: bedrock(413, 'RequestEntityTooLargeException', 'The request is larger than what is taken.'),
     unprocessable: bedrock(422, 'UnprocessableEntityException', 'The request could not be processed.'),
     rate_limit: bedrock(429, 'ThrottlingException', 'Too many requests, please wait before trying again.'),
+    throttled: { ...bedrock(429, 'ThrottlingException', 'Too many requests'), body: { message: 'Too many requests', __type: 'ThrottlingException' } },
     internal: bedrock(500, 'InternalServerException', 'The system encountered an unexpected error during processing.'),
     unavailable: bedrock(503, 'ServiceUnavailableException', 'Bedrock is unable to process your request.'),
   },
