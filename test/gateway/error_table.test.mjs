@@ -205,7 +205,7 @@ const checks = {
     if (isCounted(row)) assert.equal(groups.asked(`${group}-1`), 1);
     assert.deepEqual(seen.resting, row.rests ? [`${group}-1`] : []);
     checkFailures(row, seen, `${group}-1`, 1);
-    if (again) assert.equal(nano(seen.row.spend), good, 'what was served is booked');
+    if (again) assert.deepEqual([nano(seen.row.spend), seen.row.turnpike.marks], [good, 'retried'], 'what was served is booked');
     return nano(seen.row.spend);
   },
   async back(books, row, shape, mode) {
@@ -223,6 +223,7 @@ const checks = {
     assert.deepEqual(seen.resting, row.rests ? [`${group}-1`] : []);
     const { turnpike, ...entry } = seen.row;
     assert.deepEqual([entry.status, entry.model_group, turnpike.requested_model], ['success', backup, group]);
+    assert.match(turnpike.marks, /fell_back/);
     assert.equal(nano(entry.spend) > good, Boolean(row.billed), `costs ${entry.spend}`);
     if (!row.billed) assert.equal(nano(entry.spend), good);
     return nano(entry.spend);
