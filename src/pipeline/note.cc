@@ -38,6 +38,7 @@ void note_outcome(const Call& call, const router::Pick& pick, const router::Mode
       router::note_failure(deployment, *error, group.deployments.size(),
                            router::cooldown_policy(call.settings().router, deployment), now_us, pick.probe);
   tell_failed(call.worker, call.gateway, deployment, *error, rests);
+  if (rests) tell_if_all_rest(call.worker, call.gateway, group);
 }
 
 void note_broken_stream(const Call& call, const Answer& answer, const Error& error) {

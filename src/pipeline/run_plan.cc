@@ -79,7 +79,7 @@ router::History history_of(const AdmittedCall& admitted, const router::RoutePlan
   history.level_left = outlook.level_left;
   history.fallbacks_left = static_cast<int>(plan.stops.size() - progress.stop) - 1;
   history.caller_gone = call.exchange.caller_gone() || call.cancel->requested();
-  history.draining = call.gateway.draining.load(std::memory_order_relaxed);
+  history.draining = call.exchange.interrupted();  // Until then whoever is still served is served as ever.
   return history;
 }
 
@@ -156,7 +156,7 @@ Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, router::RoutePlan& plan
     if (!plan.pinned) pick = co_await choose(admitted, *stop.group, progress.tried, fallback_left);
     if (!pick) {
       if (pick.error().kind == ErrorKind::CallerGone) break;
-      tell_nobody(call.worker, call.gateway, *stop.group, pick.error());
+      if (pick.error().kind == ErrorKind::NoDeployment) tell_if_all_rest(call.worker, call.gateway, *stop.group);
       progress.note(pick.error());
       router::lead_on(plan, progress.stop, pick.error().kind, planning);
       if (base::monotonic_now() >= call.deadline || !enter_next_group(call, plan, progress)) break;
@@ -189,8 +189,9 @@ Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, router::RoutePlan& plan
                        call.worker.thread->random().next());
     router::Next next = decision.next;
     // A provider that used up its share of the deadline will not answer a second time: the fallback gets the rest.
-    const bool out_of_time = base::monotonic_now() >= limits.deadline;
-    if (next == router::Next::SameGroup && out_of_time && error.kind == ErrorKind::Timeout && !deployment->timeout)
+    // Not so one that has used up a limit of its own.
+    const bool used_its_share = base::monotonic_now() >= limits.deadline && limits.total == call.total;
+    if (next == router::Next::SameGroup && used_its_share && error.kind == ErrorKind::Timeout)
       next = router::Next::NextGroup;
     if (base::monotonic_now() >= call.deadline) next = router::Next::GiveUp;
     if (next == router::Next::GiveUp) break;

@@ -1,6 +1,7 @@
 #include "pipeline/sightings.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/clock.h"
 #include "telemetry/events.h"
@@ -66,17 +67,17 @@ void tell_hanging(const Worker& worker, const Gateway& gateway, const router::De
   gateway.events->see(worker.index, std::move(seen));
 }
 
-void tell_nobody(const Worker& worker, const Gateway& gateway, const router::ModelGroup& group, const Error& error) {
-  if (gateway.events == nullptr || error.kind != ErrorKind::NoDeployment || group.deployments.empty()) return;
+void tell_if_all_rest(const Worker& worker, const Gateway& gateway, const router::ModelGroup& group) {
+  if (gateway.events == nullptr || group.deployments.empty() || group.precise) return;
   const std::int64_t now_us = base::unix_now_us();
-  const auto rests = [&](const router::DeploymentRef& member) {
-    return member->health->cooling_until_us.load(std::memory_order_relaxed) > now_us;
-  };
-  if (!std::all_of(group.deployments.begin(), group.deployments.end(), rests)) return;
+  std::int64_t soonest_us = std::numeric_limits<std::int64_t>::max();
+  for (const router::DeploymentRef& member : group.deployments)
+    soonest_us = std::min(soonest_us, member->health->cooling_until_us.load(std::memory_order_relaxed));
+  if (soonest_us <= now_us) return;
   Sighting seen = seen_of(*group.deployments.front(), Sighting::What::AllResting);
   seen.deployment_id.clear();
   seen.region.clear();
-  if (error.retry_after) seen.seconds = seconds(std::chrono::microseconds(*error.retry_after).count());
+  seen.seconds = seconds(soonest_us - now_us);
   gateway.events->see(worker.index, std::move(seen));
 }
 

@@ -22,7 +22,7 @@ void tell_took(const Worker& worker, const Gateway& gateway, const router::Deplo
 /// A call has waited so long for it.
 void tell_hanging(const Worker& worker, const Gateway& gateway, const router::Deployment& deployment,
                   std::int64_t waited_us);
-/// `error`: why nobody of the group could be asked; told when all rest.
-void tell_nobody(const Worker& worker, const Gateway& gateway, const router::ModelGroup& group, const Error& error);
+/// Told when nobody of the group is left who does not rest.
+void tell_if_all_rest(const Worker& worker, const Gateway& gateway, const router::ModelGroup& group);
 
 }  // namespace turnpike::pipeline

@@ -56,7 +56,7 @@ struct Sighting {
     Failed,      // An attempt failed, and the provider is to blame.
     Rests,       // It was put to rest for `seconds`.
     Back,        // It has answered after a rest.
-    AllResting,  // Nobody of the group may be asked; the first one in `seconds`.
+    AllResting,  // Everybody of the group rests; the first rest ends in `seconds`.
     Slow,        // An answer took `seconds`.
     Hangs,       // A call has waited for `seconds`.
   };

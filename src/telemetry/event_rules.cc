@@ -180,8 +180,8 @@ void EventRules::take(const Sighting& sighting, std::vector<Event>& out) {
     case What::AllResting:
       if (!once("dark", sighting.model_group)) break;
       out.push_back(event_of(EventKind::Outage, EventLevel::High, sighting,
-                             fmt::format("all deployments of group {} rest, the first one is asked again in {}",
-                                         sighting.model_group, seconds_text(sighting.seconds))));
+                             fmt::format("all deployments of group {} rest, the first one for {}", sighting.model_group,
+                                         seconds_text(sighting.seconds))));
       break;
     case What::Slow:
       if (!once("slow", sighting.deployment_id)) break;

@@ -124,7 +124,7 @@ TEST(EventRules, SayWhoAndWhy) {
   ASSERT_EQ(events.size(), 2U);
   EXPECT_EQ(events[0].text, "deployment d1 of group chat (openai) rests for 5 s: status 500, upstream_internal");
   EXPECT_EQ(events[0].value, 5);
-  EXPECT_EQ(events[1].text, "all deployments of group chat rest, the first one is asked again in 5 s");
+  EXPECT_EQ(events[1].text, "all deployments of group chat rest, the first one for 5 s");
 }
 
 TEST(EventRules, RememberNoMoreThanTheyMay) {
