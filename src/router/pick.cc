@@ -143,15 +143,6 @@ tl::unexpected<Error> refusal(const ModelGroup& group, Standing best, const Pick
       error.message = "litellm.ContextWindowExceededError: the prompt (" + std::to_string(input.prompt_tokens) +
                       " tokens) is longer than any deployment of model=" + group.name + " takes.";
       break;
-    case Standing::Unable: {
-      const Need* need = nullptr;
-      for (std::size_t i = 0; need == nullptr; ++i) need = unmet(*group.deployments.at(i), input);
-      error.kind = ErrorKind::InvalidRequest;
-      error.param = need->param;
-      error.message = "litellm.UnsupportedParamsError: no deployment of model=" + group.name + " supports " +
-                      error.param + ". Leave it out, or set drop_params.";
-      break;
-    }
     case Standing::Hidden:
       error.kind = ErrorKind::PermissionDenied;
       error.type = "key_model_access_denied";

@@ -191,7 +191,7 @@ struct Pick {
 /// call if one is left; the smallest `order`; then what keeps calls together, else the strategy of the group. When all
 /// are cooling the least bad one gets a probe if none is out (AC-COOL-3). Errors: NoDeployment with retry_after =
 /// shortest remaining cooldown, or what is left of the minute, and the text of spec routing 2.2; UpstreamContextWindow
-/// (no deployment takes so long a prompt); InvalidRequest (none in the region, none that can what is asked);
+/// (no deployment takes so long a prompt); InvalidRequest (none in the region);
 /// Unauthenticated (none with the tags); PermissionDenied (none in the access groups).
 Result<Pick> pick(const ModelGroup& group, const PickInput& input);
 

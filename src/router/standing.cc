@@ -76,6 +76,20 @@ bool is_spent(const Deployment& deployment, const Routing& routing, const PickIn
   return deployment.tpm && static_cast<double>(load.tokens.get(input.now_us) + input.prompt_tokens) > *deployment.tpm;
 }
 
+/// The request asks for what the model surely cannot do.
+bool is_unable(const Deployment& member, const PickInput& input) {
+  const provider::Target& target = member.target;
+  if (input.needs.none() || target.drop_unsupported) return false;
+  const bool own_shape = target.shape == provider::Shape::OpenAi || target.shape == provider::Shape::AzureOpenAi;
+  for (std::size_t i = 0; i < kNeeds.size(); ++i) {
+    const Need& need = kNeeds[i];
+    if (!input.needs[i] || !member.traits.lacks(need.trait) || (need.own_shape && !own_shape)) continue;
+    const std::vector<std::string>& allowed = target.allowed_params;
+    if (std::find(allowed.begin(), allowed.end(), need.param) == allowed.end()) return true;
+  }
+  return false;
+}
+
 bool is_elsewhere(const Deployment& member, const PickInput& input) {
   return !input.region.empty() && member.region != input.region;
 }
@@ -84,7 +98,7 @@ Standing standing_of(const Deployment& member, const TagFilter& tags, const Rout
   if (is_hidden(member, input)) return Standing::Hidden;
   if (!tags.passes(member)) return Standing::Untagged;
   if (is_elsewhere(member, input)) return Standing::Elsewhere;
-  if (routing.context && unmet(member, input) != nullptr) return Standing::Unable;
+  if (routing.context && is_unable(member, input)) return Standing::Unable;
   if (routing.context && member.input_tokens_max != 0 && input.prompt_tokens > member.input_tokens_max)
     return Standing::TooLong;
   if (routing.limits && is_spent(member, routing, input)) return Standing::Spent;
@@ -111,19 +125,6 @@ bool is_unwell(const Deployment& member, const Routing& routing, std::int64_t no
 
 }  // namespace
 
-const Need* unmet(const Deployment& member, const PickInput& input) {
-  const provider::Target& target = member.target;
-  if (input.needs.none() || target.drop_unsupported) return nullptr;
-  const bool own_shape = target.shape == provider::Shape::OpenAi || target.shape == provider::Shape::AzureOpenAi;
-  for (std::size_t i = 0; i < kNeeds.size(); ++i) {
-    const Need& need = kNeeds[i];
-    if (!input.needs[i] || !member.traits.lacks(need.trait) || (need.own_shape && !own_shape)) continue;
-    const std::vector<std::string>& allowed = target.allowed_params;
-    if (std::find(allowed.begin(), allowed.end(), need.param) == allowed.end()) return &need;
-  }
-  return nullptr;
-}
-
 void Standings::leave_out_unwell(const ModelGroup& group, std::int64_t now_us) {
   const auto may_be_asked = [&](std::size_t i) { return of_[i] <= Standing::Full; };
   const auto unwell = [&](std::size_t i) { return is_unwell(*group.deployments[i], group.routing, now_us); };
@@ -138,13 +139,24 @@ void Standings::leave_out_unwell(const ModelGroup& group, std::int64_t now_us) {
   }
 }
 
-Standings::Standings(const ModelGroup& group, const PickInput& input) : of_(group.deployments.size()) {
+void Standings::judge(const ModelGroup& group, const PickInput& input) {
   const Routing routing = input.apply_to(group.routing);
   const TagFilter tags(group, routing, input);
   for (std::size_t i = 0; i < group.deployments.size(); ++i) {
     const Deployment& member = *group.deployments[i];
     of_[i] = group.precise ? standing_of_named(member, input) : standing_of(member, tags, routing, input);
     best_ = std::min(best_, of_[i]);
+  }
+}
+
+Standings::Standings(const ModelGroup& group, const PickInput& input) : of_(group.deployments.size()) {
+  judge(group, input);
+  if (best_ == Standing::Unable) {
+    // The catalogue is not always right; where it leaves nobody, the provider has the word.
+    PickInput whoever = input;
+    whoever.needs.reset();
+    best_ = Standing::Hidden;
+    judge(group, whoever);
   }
   if (group.routing.checks_us > 0 && !group.precise) leave_out_unwell(group, input.now_us);
 }

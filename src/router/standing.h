@@ -24,8 +24,8 @@ enum class Standing : std::uint8_t {
   Unwell,
   Cooling,
   Spent,
-  TooLong,
   Unable,
+  TooLong,
   Elsewhere,
   Untagged,
   Hidden
@@ -64,9 +64,6 @@ inline int level_of(const Deployment& deployment) {
   return deployment.order.value_or(std::numeric_limits<int>::max());
 }
 
-/// What the request asks for and a model surely cannot do; null: nothing.
-const Need* unmet(const Deployment& member, const PickInput& input);
-
 class Standings {
  public:
   Standings(const ModelGroup& group, const PickInput& input);
@@ -74,6 +71,7 @@ class Standings {
   Standing of(std::size_t i) const { return of_[i]; }
 
  private:
+  void judge(const ModelGroup& group, const PickInput& input);
   void leave_out_unwell(const ModelGroup& group, std::int64_t now_us);
   PerMember<Standing> of_;
   Standing best_ = Standing::Hidden;
