@@ -148,6 +148,7 @@ EffectiveValues effective(const ModelEntry& entry) {
   out.number("weight", entry.weight);
   out.number("order", entry.order);
   out.number("max_parallel_requests", entry.max_parallel_requests);
+  out.texts("silent_model", entry.silent_models);
   out.texts("tags", entry.tags);
   out.texts("tag_regex", entry.tag_regex);
   out.text("region_name", entry.region_name);
@@ -306,6 +307,24 @@ std::string json_sticky(const std::vector<Sticky>& rules) {
   return out + "]";
 }
 
+std::string json_hedging(const std::vector<GroupHedging>& rules) {
+  std::string out = "[";
+  for (const GroupHedging& rule : rules) {
+    out += fmt::format("{}{{\"model_group\": {}, \"extra_spend_percent\": {}}}", out.size() > 1 ? ", " : "",
+                       json_text(rule.model_group), rule.extra_spend_percent);
+  }
+  return out + "]";
+}
+
+std::string json_mirroring(const std::vector<GroupMirroring>& rules) {
+  std::string out = "[";
+  for (const GroupMirroring& rule : rules) {
+    out += fmt::format("{}{{\"model_group\": {}, \"to\": {}, \"percent\": {}}}", out.size() > 1 ? ", " : "",
+                       json_text(rule.model_group), json_text(rule.to), rule.percent);
+  }
+  return out + "]";
+}
+
 std::string json_providers(const std::vector<ProviderRow>& rows) {
   constexpr std::string_view kShapes[] = {"openai", "anthropic", "gemini"};
   std::string out = "[";
@@ -334,6 +353,9 @@ EffectiveValues effective(const TurnpikeSettings& settings) {
   out.text("journal_dir", settings.journal_dir);
   out.text("litellm_compat", settings.litellm_compat);
   out.json("sticky", json_sticky(settings.sticky));
+  out.json("hedging", json_hedging(settings.hedging));
+  out.json("mirroring", json_mirroring(settings.mirroring));
+  out.number("mirror_calls_max", settings.mirror_calls_max);
   out.json("providers", json_providers(settings.providers));
   out.word("ledger_durability", settings.ledger_durability, {"process", "disk"});
   out.number("journal_segment_bytes", settings.journal_segment_bytes);

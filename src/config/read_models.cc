@@ -246,6 +246,7 @@ void read_choosing(Reading& reading, const Node& element, const Node& params, co
   }
   entry.order = take_count(reading, params, "order");
   entry.max_parallel_requests = take_count(reading, params, "max_parallel_requests");
+  take_into(entry.silent_models, params, "silent_model", &Node::as_text_list);
   take_into(entry.tags, params, "tags", &Node::as_text_list);
   take_into(entry.tag_regex, params, "tag_regex", &Node::as_text_list);
   for (const std::string& written : entry.tag_regex) {

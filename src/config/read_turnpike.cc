@@ -129,6 +129,9 @@ TurnpikeSettings read_turnpike(Reading& reading) {
   take_into(settings.shutdown_grace, section, "shutdown_grace", &Node::as_time);
   take_into(settings.termination_grace, section, "termination_grace", &Node::as_time);
   settings.sticky = read_sticky(reading);
+  settings.hedging = read_hedging(reading);
+  settings.mirroring = read_mirroring(reading);
+  take_whole(reading, section, "mirror_calls_max", settings.mirror_calls_max, 0, 10'000);
   settings.providers = read_providers(reading);
   return settings;
 }

@@ -58,6 +58,8 @@ bool Affinity::* affinity_named(std::string_view name);
 /// A group that is named chooses its affinities anew, but for the prompt caches, which it can only add.
 std::vector<GroupAffinity> read_group_affinities(Reading& reading, const Node& groups, const Affinity& general);
 std::vector<Sticky> read_sticky(Reading& reading);
+std::vector<GroupHedging> read_hedging(Reading& reading);
+std::vector<GroupMirroring> read_mirroring(Reading& reading);
 std::vector<ModelEntry> read_models(Reading& reading, const std::vector<ProviderRow>& providers);
 
 /// Groups that fallbacks and aliases name but nobody serves, with the nearest name.

@@ -141,11 +141,11 @@ bool ModelEntry::operator==(const ModelEntry& other) const {
         entry.id, entry.identity, entry.model_name, entry.model, entry.custom_llm_provider, entry.missing_variable,
         entry.api_base, entry.api_version, entry.organization, entry.litellm_credential_name, entry.rpm, entry.tpm,
         entry.weight, entry.order, entry.tags, entry.tag_regex, entry.region_name, entry.max_parallel_requests,
-        entry.timeout, entry.stream_timeout, entry.num_retries, entry.cooldown_time, entry.default_params_json,
-        entry.drop_params, entry.additional_drop_params, entry.allowed_openai_params, entry.mock_response_json,
-        entry.mock_timeout, entry.use_litellm_proxy, entry.prices, entry.free, entry.base_model, entry.mode,
-        entry.max_tokens, entry.max_input_tokens, entry.max_output_tokens, entry.access_groups,
-        entry.health_check_model, entry.health_check_timeout, entry.health_check_max_tokens,
+        entry.silent_models, entry.timeout, entry.stream_timeout, entry.num_retries, entry.cooldown_time,
+        entry.default_params_json, entry.drop_params, entry.additional_drop_params, entry.allowed_openai_params,
+        entry.mock_response_json, entry.mock_timeout, entry.use_litellm_proxy, entry.prices, entry.free,
+        entry.base_model, entry.mode, entry.max_tokens, entry.max_input_tokens, entry.max_output_tokens,
+        entry.access_groups, entry.health_check_model, entry.health_check_timeout, entry.health_check_max_tokens,
         entry.health_check_max_tokens_reasoning, entry.health_check_max_tokens_non_reasoning,
         entry.disable_background_health_check, entry.model_info_json);
   };
@@ -217,6 +217,22 @@ void check_references(Reading& reading, const Settings& settings) {
   for (const GroupAlias& alias : settings.router.model_group_alias) check(alias.target, "model_group_alias");
   for (const GroupAffinity& group : settings.router.model_group_affinity_config)
     check(group.model_group, "model_group_affinity_config");
+  for (const GroupHedging& rule : settings.turnpike.hedging) {
+    if (rule.model_group != "*") check(rule.model_group, "hedging");
+  }
+  for (const ModelEntry& entry : settings.models) {
+    for (const std::string& target : entry.silent_models) {
+      if (!serves(reading, settings, target) && told.insert(target).second) {
+        reading.diagnostics.push_back({Severity::Warning, entry.file, entry.line,
+                                       "model_list[].litellm_params.silent_model",
+                                       fmt::format("no deployment serves \"{}\"; add it to model_list", target)});
+      }
+    }
+  }
+  for (const GroupMirroring& rule : settings.turnpike.mirroring) {
+    check(rule.model_group, "mirroring");
+    check(rule.to, "mirroring");
+  }
   for (const Sticky& rule : settings.turnpike.sticky) {
     if (rule.model_group != "*") check(rule.model_group, "sticky");
   }

@@ -65,6 +65,7 @@ struct ModelEntry {
   std::vector<std::string> tag_regex;  // Of "User-Agent: <what the caller says>".
   std::string region_name;
   std::optional<std::int64_t> max_parallel_requests;
+  std::vector<std::string> silent_models;  // Groups that get every call of this deployment as well.
 
   // Time and tries. Absent: the router's.
   std::optional<Milliseconds> timeout;
@@ -263,6 +264,21 @@ enum class FreeModelsOverBudget : std::uint8_t { Allow, Refuse };
 
 enum class StickyBy : std::uint8_t { Key, User, Header };
 
+/// One of `turnpike.hedging`: a group whose slow calls get a second attempt beside the first.
+struct GroupHedging {
+  std::string model_group;         // "*": every group without a rule of its own.
+  double extra_spend_percent = 5;  // Of what the group costs: the most that attempts which lost may cost.
+  bool operator==(const GroupHedging&) const = default;
+};
+
+/// One of `turnpike.mirroring`: a share of a group's calls goes to another group as well, for comparison.
+struct GroupMirroring {
+  std::string model_group;
+  std::string to;
+  double percent = 0;  // Of the calls.
+  bool operator==(const GroupMirroring&) const = default;
+};
+
 /// One of `turnpike.sticky`: calls of one key, of one user, or with one value of a header stay with one deployment.
 struct Sticky {
   std::string model_group;  // "*": every group that is not named itself.
@@ -335,7 +351,10 @@ struct TurnpikeSettings {
   Milliseconds shutdown_grace{2'000};       // The listener stays open so long after SIGTERM.
   Milliseconds termination_grace{600'000};  // Running calls may finish for so long.
 
-  std::vector<Sticky> sticky;          // In file order.
+  std::vector<Sticky> sticky;  // In file order.
+  std::vector<GroupHedging> hedging;
+  std::vector<GroupMirroring> mirroring;
+  std::int64_t mirror_calls_max = 64;  // At a time; further ones are left out and counted.
   std::vector<ProviderRow> providers;  // In file order.
 
   bool operator==(const TurnpikeSettings&) const = default;

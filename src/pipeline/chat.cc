@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "pipeline/call.h"
+#include "pipeline/keepalive.h"
+#include "pipeline/mirror.h"
 #include "pipeline/own_call.h"
 
 namespace turnpike::pipeline {
@@ -216,6 +218,7 @@ Task<Status> tell(Call& call, std::string_view path_model) {
   Result<AdmittedCall> admitted = co_await admit(call, *plan);
   if (!admitted) co_return base::fail(std::move(admitted.error()));
 
+  const Keepalive keepalive(call);
   Result<AnswerRef> answer = co_await run_plan(*admitted, *plan);
   if (!answer) {
     Error& error = answer.error();
@@ -226,7 +229,7 @@ Task<Status> tell(Call& call, std::string_view path_model) {
     if (call.exchange.interrupted()) call.record.marks |= domain::kShutdown;
     if (error.kind == ErrorKind::Timeout) call.record.marks |= domain::kTimeout;
     if (base::is_upstream(error.kind)) call.record.marks |= domain::kUpstreamError;
-    call.record.http_status = gone ? 499 : protocol::status_of(error, call.snapshot->compat);
+    call.record.http_status = status_for(call, error);
     settle(*admitted, gone ? EntryStatus::Aborted : EntryStatus::Failure);
     co_return base::fail(std::move(error));
   }
@@ -235,6 +238,7 @@ Task<Status> tell(Call& call, std::string_view path_model) {
   } else {
     co_await send_whole(*admitted, std::move(*answer));
   }
+  mirror(call, *plan);
   co_return Status{};
 }
 

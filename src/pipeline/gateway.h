@@ -59,6 +59,12 @@ struct MediaCounters {
 
 class Probes;
 
+/// Calls repeated for comparison.
+struct MirrorCounters {
+  std::atomic<std::int64_t> open{0};
+  std::atomic<std::uint64_t> begun{0}, left_out{0};
+};
+
 /// What all threads share; made by `app`, outlives every call.
 struct Gateway {
   net::IoThreads* threads = nullptr;
@@ -70,11 +76,12 @@ struct Gateway {
   telemetry::Events* events = nullptr;           // Null: nobody is told.
   Probes* probes = nullptr;                      // Null: there are none.
   std::vector<std::unique_ptr<Worker>> workers;  // By thread index.
-  std::atomic<bool> draining{false};             // SIGTERM came: readiness says 503, no new attempts.
+  std::atomic<bool> draining{false};             // SIGTERM came: readiness says 503, no new probes.
   std::atomic<std::int64_t> calls_open{0};
   std::atomic<std::uint64_t> master_key_calls{0};  // Calls to models with the master key: on nobody's budget.
   std::atomic<std::int64_t> master_key_warned_us{0};
   MediaCounters media;
+  MirrorCounters mirrors;
 
   Worker& worker_of(const net::IoThread& thread) { return *workers[thread.index()]; }
 };

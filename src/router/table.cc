@@ -48,6 +48,7 @@ struct RoutingTable::Impl {
   Pricer pricer;
 
   void add(Deployment deployment, const RoutingTable* previous, const config::Settings& settings);
+  void set_traffic(const config::TurnpikeSettings& settings, const RoutingTable* previous);
   void list_names(const config::Settings& settings);
   void list_fallbacks(const config::RouterSettings& router, std::span<const StoredFallbacks> stored);
   ModelGroupRef match(std::string_view model) const;
@@ -86,6 +87,27 @@ void RoutingTable::Impl::add(Deployment deployment, const RoutingTable* previous
   if (!shared->wildcard) append(by_model, shared->config_model, name, false);
 }
 
+/// Which groups get second attempts and mirrors. What a group has learned stays while its name does.
+void RoutingTable::Impl::set_traffic(const config::TurnpikeSettings& settings, const RoutingTable* previous) {
+  for (const ModelGroupRef& shared : groups) {
+    // Nobody else has seen the group yet: the table is still being built.
+    ModelGroup& group = *std::const_pointer_cast<ModelGroup>(shared);
+    for (const config::GroupMirroring& rule : settings.mirroring) {
+      if (rule.model_group == group.name) group.mirrors.push_back({rule.to, rule.percent / 100});
+    }
+    const config::GroupHedging* rule = nullptr;
+    for (const config::GroupHedging& one : settings.hedging) {
+      const bool own = one.model_group == group.name;
+      if (own || (rule == nullptr && one.model_group == "*")) rule = &one;
+    }
+    if (rule == nullptr) continue;
+    const ModelGroupRef* before = previous == nullptr ? nullptr : find_in(previous->impl_->exact, group.name);
+    group.hedge.extra_share = rule->extra_spend_percent / 100;
+    group.hedge.state = before == nullptr ? nullptr : (*before)->hedge.state;
+    if (!group.hedge.state) group.hedge.state = std::make_shared<HedgeState>();
+  }
+}
+
 void RoutingTable::Impl::list_names(const config::Settings& settings) {
   for (const ModelGroupRef& group : groups) public_names.push_back(group->name);
   for (const config::GroupAlias& alias : settings.router.model_group_alias) {
@@ -121,6 +143,8 @@ ModelGroupRef RoutingTable::Impl::made_for(const Pattern& pattern, const std::ve
   auto group = std::make_shared<ModelGroup>();
   group->name = model;
   group->routing = pattern.group->routing;
+  group->hedge = pattern.group->hedge;
+  group->mirrors = pattern.group->mirrors;
   group->stick = pattern.group->stick;
   for (const DeploymentRef& original : pattern.group->deployments) {
     Deployment made = *original;
@@ -191,6 +215,7 @@ std::shared_ptr<const RoutingTable> RoutingTable::build(std::vector<Source> sour
     if (a.wildcard.comes_before(b.wildcard)) return true;
     return !b.wildcard.comes_before(a.wildcard) && a.wildcard.pattern() < b.wildcard.pattern();
   });
+  impl->set_traffic(settings.turnpike, previous);
   impl->list_names(settings);
   impl->list_fallbacks(settings.router, {});
   return std::make_shared<const RoutingTable>(std::move(impl));
