@@ -1,6 +1,9 @@
 // What each vendor says of each fault, and what the gateway makes of it.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "domain/call_record.h"
 #include "fake_provider/fault.h"
 #include "fake_provider/test_shape.h"
@@ -111,6 +114,14 @@ TEST(Faults, AreReadAsWhatTheVendorMeans) {
                                                     : kind_of(read_refusal(call, *ask.shape, *said));
       EXPECT_EQ(kind, row.kind) << (said ? said->message : "");
     }
+  }
+}
+
+TEST(Faults, AreAllNamedInTheQuickStart) {
+  std::ifstream page(std::filesystem::path(TURNPIKE_SOURCE_DIR) / "docs" / "quickstart.md");
+  const std::string text{std::istreambuf_iterator<char>(page), {}};
+  for (const NamedFault& fault : faults()) {
+    EXPECT_NE(text.find("`" + std::string(fault.name) + "`"), std::string::npos) << fault.name;
   }
 }
 

@@ -253,7 +253,7 @@ Task<void> Provider::answer_plain(http::Exchange& exchange, Call& call) {
   http::add_field(head.fields, "x-request-id", call.id);
   http::add_field(head.fields, "x-ratelimit-remaining-requests", "9999");
   // All of an answer has been written, by the model, before the first byte of it leaves.
-  if (!wish.error_in_200) call.sent_tokens = call.tokens.completion;
+  if (!wish.error_in_200 && wish.stall_after != 0) call.sent_tokens = call.tokens.completion;
   const bool cut = wish.cut_after >= 0;
   const bool stalls = wish.stall_after >= 0;
   if (cut || stalls || wish.one_byte) {

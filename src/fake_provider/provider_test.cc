@@ -182,8 +182,9 @@ TEST(Provider, AnswersWhatItDoesNotKnowInTheShapesOwnError) {
   EXPECT_TRUE(running.chat("/v1/nothing").starts_with("HTTP/1.1 404 "));
 }
 
-TEST(Provider, DoesNotAccountForListsOfModels) {
+TEST(Provider, DoesNotAccountForTokensItGivesOutAndListsOfModels) {
   Running running;
+  EXPECT_NE(running.post("/fake/label=east/token", "", "grant_type=x").find(R"("access_token":")"), std::string::npos);
   Peer peer = running.connect();
   peer.send("GET /fake/label=east/v1/models HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   EXPECT_NE(peer.read_to_end().find("fake-model"), std::string::npos);
