@@ -109,6 +109,30 @@ TEST_F(Db, KeepsItsDataAndMigratesOnce) {
   EXPECT_EQ(facts.st_mode & 0777, 0600u);
 }
 
+TEST_F(Db, KeysOfTheVersionBeforeAreKeptAndMayBeRoutedFromNowOn) {
+  {
+    const auto database = open_sqlite(path);
+    ASSERT_TRUE(database.has_value());
+    ASSERT_TRUE((*database)->transact_now([](Transaction& t) -> Status {
+      must_run(t, "DELETE FROM schema_version WHERE number > 1");
+      must_run(t, "DROP TABLE fallback");
+      for (const char* table : {"verification_key", "deleted_verification_key"})
+        must_run(t, "ALTER TABLE " + std::string(table) + " DROP COLUMN router_settings");
+      must_run(t,
+               "INSERT INTO verification_key (hash, key_name, account_id, created_us, updated_us) VALUES ('h', 'n', 1, "
+               "1, 1)");
+      return {};
+    }));
+  }
+  const auto database = open_sqlite(path);
+  ASSERT_TRUE(database.has_value()) << database.error().message;
+  ASSERT_TRUE((*database)->transact_now([](Transaction& t) -> Status {
+    EXPECT_EQ(as_text(must_run(t, "SELECT router_settings FROM verification_key").rows.at(0).at(0)), "{}");
+    EXPECT_EQ(must_run(t, "SELECT 1 FROM fallback").rows.size(), 0u);
+    return {};
+  }));
+}
+
 TEST_F(Db, RefusesASchemaTwoVersionsNewer) {
   {
     const auto database = open_sqlite(path);

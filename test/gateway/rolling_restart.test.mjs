@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
 import { test } from 'node:test';
-import { DatabaseSync } from 'node:sqlite';
 import { Balancer } from '../harness/balancer.mjs';
+import { rowsOnDisk } from '../harness/books.mjs';
 import { FakeProvider, Gateway, deployment, freePort, runBinary, scene, sleep, temporaryDirectory, until } from '../harness/turnpike.mjs';
 
 const key = 'sk-rolling-restart-0123456789';
@@ -81,16 +81,6 @@ class Load {
   }
 }
 
-/** What the books of one process say. */
-function booked(directory) {
-  const database = new DatabaseSync(`${directory}/data/turnpike.db`, { readOnly: true });
-  try {
-    return database.prepare('SELECT status, http_status, prompt_tokens, completion_tokens FROM entry').all();
-  } finally {
-    database.close();
-  }
-}
-
 test('AC-STOP-1: a rolling restart of two processes under load with 200 open streams: no stream cut, no call refused', async () => {
   await scene(
     async (own) => {
@@ -134,7 +124,7 @@ test('AC-STOP-1: a rolling restart of two processes under load with 200 open str
         const verified = await runBinary(['ledger', 'verify', '--data_dir', `${home.directory}/data`]);
         assert.equal(verified.code, 0, verified.stdout + verified.stderr);
       }
-      const rows = homes.flatMap((home) => booked(home.directory));
+      const rows = homes.flatMap((home) => rowsOnDisk(home.directory));
       const sum = (name) => rows.reduce((all, row) => all + row[name], 0);
       const { served, calls } = await fake.account();
       assert.deepEqual(

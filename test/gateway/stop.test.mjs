@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
-import { DatabaseSync } from 'node:sqlite';
+import { rowsOnDisk } from '../harness/books.mjs';
 import { asksStream, bytesOf, dialects } from '../harness/raw_dialects.mjs';
 import { RawProvider } from '../harness/raw_provider.mjs';
 import { FakeProvider, Gateway, deployment, runBinary, scene, sleep, temporaryDirectory, until } from '../harness/turnpike.mjs';
@@ -67,15 +67,6 @@ function connects(port) {
     socket.on('close', () => socket.destroy());
     socket.setTimeout(1000, () => socket.destroy());
   }).finally(() => {});
-}
-
-function rowsOnDisk(directory) {
-  const database = new DatabaseSync(`${directory}/data/turnpike.db`, { readOnly: true });
-  try {
-    return database.prepare('SELECT status, marks, stream, http_status, cost_nano, prompt_tokens, completion_tokens, end_reason, error_text FROM entry ORDER BY entry_no').all();
-  } finally {
-    database.close();
-  }
 }
 
 async function verifies(directory) {

@@ -2,7 +2,18 @@
 // what the providers served.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
+import { DatabaseSync } from 'node:sqlite';
 import { until } from './turnpike.mjs';
+
+/** What the database of a gateway that has ended holds of its calls, in their order. */
+export function rowsOnDisk(directory) {
+  const database = new DatabaseSync(`${directory}/data/turnpike.db`, { readOnly: true });
+  try {
+    return database.prepare('SELECT * FROM entry ORDER BY entry_no').all();
+  } finally {
+    database.close();
+  }
+}
 
 export const nano = (dollars) => Math.round(Number(dollars) * 1e9);
 /** Prices of `deployment()`: 1,000 nanodollars per prompt token, 2,000 per completion token. */
