@@ -158,6 +158,8 @@ const Case kCases[] = {
     {"another of the group", "pair", "", 200, EntryStatus::Success, 2, 1, 0, true, R"("model":"pair")"},
     {"a request nobody takes", "picky", "", 400, EntryStatus::Failure, 1, 0, 0, false, "litellm.BadRequestError"},
     {"a fallback", "rescued", R"(,"num_retries":0)", 200, EntryStatus::Success, 2, 0, 1, true, R"("model":"good")"},
+    {"a share of the caller's time is used up, and not the deployment's own", "unhurried", R"(,"timeout":0.9)", 200,
+     EntryStatus::Success, 2, 0, 1, true, R"("model":"good")"},
     {"no fallback wanted", "rescued", R"(,"num_retries":0,"disable_fallbacks":true)", 500, EntryStatus::Failure, 1, 0,
      0, false, "InternalServerError"},
     {"a stream that breaks", "cutting", R"(,"stream":true)", 200, EntryStatus::Failure, 1, 0, 0, true,
@@ -178,7 +180,12 @@ TEST_F(PipelineTest, CallsEndAsTheTableSays) {
   pipeline->add("expiring", "expiring").mock_timeout = true;
   pipeline->add("rescued", "broken");
   pipeline->settings->models.back().id = pipeline->settings->models.back().identity = "rescued-1";
-  pipeline->settings->router.fallbacks.push_back({"rescued", {"good"}});
+  for (const char* id : {"unhurried-1", "unhurried-2"}) {
+    config::ModelEntry& entry = pipeline->add("unhurried", "silent");
+    entry.id = entry.identity = id;
+    entry.timeout = std::chrono::seconds(60);
+  }
+  pipeline->settings->router.fallbacks = {{"rescued", {{"good"}}}, {"unhurried", {{"good"}}}};
   pipeline->use_settings();
   std::int64_t spent = 0;
   for (const Case& c : kCases) {
