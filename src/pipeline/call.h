@@ -48,6 +48,8 @@ struct Call {
   domain::CallerRef caller;
   base::Id128 own_id;
   base::Monotonic started;
+  base::Monotonic written_at = started;  // When the caller last got something of a stream.
+  bool only_comments = false;            // Of a stream's reply only head and comments have left (Keepalive).
   base::Monotonic deadline = base::Monotonic::max();  // Of the whole call.
   std::chrono::milliseconds total{0};                 // What the deadline was made from.
   std::chrono::milliseconds limit{0};                 // The latest attempt's of the first group: what ran out on 408.
@@ -171,7 +173,14 @@ void keep_fields(std::string fields);
 /// The provider's own headers as callers see them: `llm_provider-*` and rate limits.
 std::string provider_fields(const http::Incoming& incoming);
 
-/// Answers with an error in the caller's dialect if nothing has been sent; the call is closed by the caller of this.
+/// Begins the reply to a stream, unless a comment has begun it already. `type` empty: server-sent events.
+void begin_stream(Call& call, std::string_view provider_fields, std::string_view type);
+
+/// The status a call has in the books that ends with this error: the one its caller sees.
+int status_for(const Call& call, const Error& error);
+
+/// Answers with an error in the caller's dialect if nothing has been sent, or, behind comments, with an event that says
+/// so; the call is closed by the caller of this.
 Task<void> send_error(Call& call, const Error& error);
 
 }  // namespace turnpike::pipeline

@@ -72,6 +72,11 @@ http::ReplyHead stream_head(std::string fields, std::string_view type = {}) {
 
 }  // namespace
 
+void begin_stream(Call& call, std::string_view provider_fields, std::string_view type) {
+  if (call.exchange.head_sent()) return;
+  call.exchange.begin_stream(stream_head(reply_fields(call, provider_fields, false), type));
+}
+
 Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer) {
   Call& call = admitted.call;
   end_attempt(call);
@@ -108,7 +113,10 @@ Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer) {
     head.fields = std::move(fields);
   }
   if (answer->mocked) answer->pieces = {answer->scratch};
-  if (Status sent = co_await call.exchange.reply(head, answer->pieces); !sent) {
+  const bool begun = std::exchange(call.only_comments, false);
+  const Status sent =
+      begun ? co_await call.exchange.finish(answer->pieces) : co_await call.exchange.reply(head, answer->pieces);
+  if (!sent) {
     // The entry stands: the provider did the work and the whole answer was ready.
     call.record.http_status = 499;
   }
@@ -120,7 +128,8 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
   Call& call = admitted.call;
   protocol::ReplyStream& stream = *answer->stream;
   note_first_content(call, *answer);
-  call.exchange.begin_stream(stream_head(reply_fields(call, answer->extra_fields, false), answer->content_type));
+  begin_stream(call, answer->extra_fields, answer->content_type);
+  call.only_comments = false;
   call.record.http_status = 200;
   call.record.first_byte_us = base::unix_now_us();
   base::Monotonic last_progress = call.started;
@@ -141,6 +150,7 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
         break;
       }
       pieces.clear();
+      call.written_at = base::monotonic_now();
       fault::kill_at("stream.mid");
     }
     Result<std::string_view> bytes = co_await answer->incoming->read();
@@ -213,15 +223,23 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
     base::spawn(drain(*call.worker.thread, std::move(answer->incoming), std::move(call.cancel)));
 }
 
+int status_for(const Call& call, const Error& error) {
+  if (error.kind == ErrorKind::CallerGone) return 499;
+  return call.only_comments ? 200 : protocol::status_of(error, call.snapshot->compat);
+}
+
 Task<void> send_error(Call& call, const Error& error) {
-  if (call.exchange.head_sent()) {
+  const bool begun = call.exchange.head_sent();
+  if (!begun || call.only_comments) call.record.http_status = status_for(call, error);
+  if (error.kind == ErrorKind::CallerGone || (begun && !call.only_comments)) {
     call.exchange.cut();
     co_return;
   }
-  call.record.http_status =
-      error.kind == ErrorKind::CallerGone ? 499 : protocol::status_of(error, call.snapshot->compat);
-  if (error.kind == ErrorKind::CallerGone) {
-    call.exchange.cut();
+  if (begun) {
+    const std::string ending = protocol::broken_stream_events(error);
+    call.record.reply_bytes = ending.size();
+    const std::string_view last[] = {ending};
+    co_await call.exchange.finish(last);
     co_return;
   }
   http::ReplyHead head;

@@ -124,6 +124,34 @@ test('AC-STOP-1: SIGTERM: readiness falls at once, the port closes after the gra
   );
 });
 
+test('AC-STOP-1: what is still answered is answered as ever: tried again, and by a fallback', async () => {
+  const failing = fake.base('status=500');
+  const model_list = [
+    deployment('gpt', fake.base()),
+    deployment('weak', failing, { params: { order: 1 } }),
+    deployment('weak', fake.base(), { params: { order: 2 } }),
+    deployment('lost', failing),
+  ];
+  await scene(
+    (own) => start(own, { model_list, router_settings: { num_retries: 1, fallbacks: [{ lost: ['gpt'] }], disable_cooldowns: true } }),
+    async ({ gateway, key }) => {
+      const slow = begin(gateway, key, { model: 'weak', fake: { latency_ms: 700, tokens: 3 } });
+      await underWay(1);
+      gateway.signal('SIGTERM');
+      await until(async () => (await readiness(gateway)) === 503, 'readiness to fall', 1000);
+      for (const [model, header] of [['weak', 'x-litellm-attempted-retries'], ['lost', 'x-litellm-attempted-fallbacks']]) {
+        for (const stream of [false, true]) {
+          const reply = await gateway.chat({ model, stream, fake: { tokens: 2 } }, { key });
+          assert.equal(reply.status, 200, reply.text);
+          assert.equal(reply.headers.get(header), '1');
+        }
+      }
+      assert.equal((await slow.answer).status, 200, 'under way when the signal came');
+      assert.deepEqual(await gateway.wait(), { code: 0, signal: null }, gateway.stderr);
+    },
+  );
+});
+
 /** What callers and the books see of calls that the process itself has ended; nothing had come for `unbegun`. */
 async function endedByUs({ gateway, directory, streams, unbegun }) {
   assert.deepEqual(await gateway.wait(), { code: 0, signal: null }, gateway.stderr);
