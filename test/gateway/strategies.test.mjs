@@ -247,3 +247,29 @@ test('who waits for a place goes on to the fallback in time', async () => {
   assert.ok(took >= 550 && took < 900, `two thirds of 900 ms: ${took}`);
   assert.equal((await holder).headers.get('x-litellm-model-id'), 'wait-one');
 });
+
+test('what a model surely cannot do goes to one that can, as long as there is one', async () => {
+  // In the price list deepseek-reasoner does not call functions and gpt-4o does.
+  const cannot = (group) => member(group, `${group}-cannot`, { info: { base_model: 'deepseek/deepseek-reasoner' } });
+  const can = (group) => member(group, `${group}-can`, { info: { base_model: 'gpt-4o' } });
+  const config = { model_list: [cannot('both'), can('both'), cannot('lone')], router_settings: { enable_pre_call_checks: true } };
+  const careful = await Gateway.start({ config });
+  try {
+    const tools = [{ type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} } } }];
+    const ids = async (body) => {
+      const seen = new Set();
+      for (let i = 0; i < 24; ++i) {
+        const reply = await careful.chat(body);
+        assert.equal(reply.status, 200, reply.text);
+        seen.add(reply.headers.get('x-litellm-model-id'));
+      }
+      return [...seen].sort();
+    };
+    assert.deepEqual(await ids({ model: 'both' }), ['both-can', 'both-cannot']);
+    assert.deepEqual(await ids({ model: 'both', tools }), ['both-can']);
+    assert.deepEqual(await ids({ model: 'both', tools: [] }), ['both-can', 'both-cannot']);
+    assert.deepEqual(await ids({ model: 'lone', tools }), ['lone-cannot'], 'the list may be wrong');
+  } finally {
+    await careful.stop();
+  }
+});
