@@ -5,7 +5,7 @@ import http from 'node:http';
 
 export const listPaths = /\/(models|tags)(\?.*)?$/;
 const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 };
-const chatReply = JSON.stringify({
+export const usualReply = JSON.stringify({
   id: 'chatcmpl-1', object: 'chat.completion', created: 1, model: 'm',
   choices: [{ index: 0, message: { role: 'assistant', content: 'ok' }, finish_reason: 'stop' }], usage,
 });
@@ -24,7 +24,7 @@ export class ListingProvider {
     provider.url = `http://127.0.0.1:${provider.server.address().port}`;
     return provider;
   }
-  /** `lists` and `calls`: [status, body, headers], or 'hang'. */
+  /** `lists` and `calls`: [status, body, headers, milliseconds before], or 'hang'. */
   on(name, { lists = list, calls } = {}) {
     this.answers.set(name, { lists, calls });
     return `${this.url}/${name}`;
@@ -45,10 +45,11 @@ export class ListingProvider {
     const [, name] = request.url.split('/');
     const kind = request.method === 'GET' && listPaths.test(request.url) ? 'lists' : 'calls';
     this.requests.push({ name, kind, method: request.method, path: request.url.slice(name.length + 1), headers: request.headers, body });
-    const usual = request.url.endsWith('/embeddings') ? [200, embeddingReply] : [200, chatReply];
+    const usual = request.url.endsWith('/embeddings') ? [200, embeddingReply] : [200, usualReply];
     const answer = this.answers.get(name)?.[kind] ?? usual;
     if (answer === 'hang') return;
-    const [status, text, headers = {}] = answer;
+    const [status, text, headers = {}, delay = 0] = answer;
+    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
     response.writeHead(status, { 'content-type': 'application/json', ...headers });
     response.end(typeof text === 'string' ? text : JSON.stringify(text));
   }
