@@ -185,7 +185,8 @@ Status check_encoding(const http::Incoming& incoming, const router::Deployment& 
                         std::string(encoding.substr(0, 32)) + ") though accept-encoding said identity");
 }
 
-/// An answer that is an error, as its codec looks at it.
+}  // namespace
+
 codec::Refusal refusal_of(const http::Incoming& incoming, std::string_view body, const router::Deployment& deployment) {
   codec::Refusal refusal;
   refusal.status = incoming.status();
@@ -196,6 +197,8 @@ codec::Refusal refusal_of(const http::Incoming& incoming, std::string_view body,
   refusal.now_s = base::unix_now_us() / 1'000'000;
   return refusal;
 }
+
+namespace {
 
 /// Sends one request; the answer is a success.
 Task<Result<std::unique_ptr<http::Incoming>>> send_request(AdmittedCall& admitted, const Answer& answer,

@@ -12,6 +12,9 @@ struct AttemptLimits {
   bool catch_filtered = false;         // An answer that was filtered is a refusal: a fallback waits for it.
 };
 
+/// An answer that is an error, as its codec looks at it. Borrows both.
+codec::Refusal refusal_of(const http::Incoming& incoming, std::string_view body, const router::Deployment& deployment);
+
 /// One upstream try under way: which entry of the record is its own, and who can end it.
 struct Try {
   explicit Try(http::Cancel& cancel_in) : cancel(&cancel_in) {}

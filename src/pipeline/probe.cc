@@ -7,7 +7,7 @@
 #include "codec/model_list.h"
 #include "json/write.h"
 #include "ledger/bill.h"
-#include "pipeline/call.h"
+#include "pipeline/attempt.h"
 #include "pipeline/own_call.h"
 #include "pipeline/sightings.h"
 #include "protocol/call_request.h"
@@ -62,17 +62,6 @@ std::optional<codec::Encoded> list_request(const router::Deployment& deployment,
   return list;
 }
 
-Error error_of(const http::Incoming& incoming, std::string_view body, const router::Deployment& deployment) {
-  codec::Refusal refusal;
-  refusal.status = incoming.status();
-  refusal.body = body;
-  refusal.label = deployment.target.provider->label;
-  refusal.retry_after = incoming.find("retry-after");
-  refusal.error_type = incoming.find("x-amzn-errortype");
-  refusal.now_s = base::unix_now_us() / 1'000'000;
-  return codec::codec_of(deployment.target).read_error(refusal);
-}
-
 /// What came of asking for a list.
 struct Listed {
   bool served = true;  // False: there is no such list.
@@ -101,7 +90,8 @@ Task<Listed> ask_list(const Worker& worker, const router::Deployment& deployment
   if (listed.status == 404 || listed.status == 405 || listed.status == 501) {
     listed.served = false;
   } else if (listed.status < 200 || listed.status >= 300) {
-    listed.answer = base::fail(error_of(**incoming, body ? *body : std::string_view(), deployment));
+    const codec::Refusal refusal = refusal_of(**incoming, body ? *body : std::string_view(), deployment);
+    listed.answer = base::fail(codec::codec_of(deployment.target).read_error(refusal));
   } else if (!body && body.error().kind != ErrorKind::UpstreamMalformed) {
     listed.answer = base::fail(std::move(body.error()));  // A list that is only too long has been begun well.
   } else if (body && body->find_first_of("{[") == std::string_view::npos) {
