@@ -101,7 +101,7 @@ for (const [shape, mode] of everyWay) {
       const { resting, left } = await groups.health(group);
       assert.deepEqual(resting, [`${group}-1`], failure);
       assert.ok(left[`${group}-1`] > cooldownTime - 5 && left[`${group}-1`] <= cooldownTime, `${failure} rests ${left[`${group}-1`]} s`);
-      await until(() => groups.gateway.stderr.includes(`${group}-1`), 'the operator to be told');
+      await until(() => groups.gateway.stderr.includes(`event cooldown_deployment: deployment ${group}-1 of group ${group} `), 'the operator to be told');
       const metrics = await groups.gateway.metrics();
       assert.match(metrics, new RegExp(`^litellm_deployment_cooled_down_total\\{[^}]*"${group}-1"[^}]*\\} 1(\\.0)?$`, 'm'));
     }
