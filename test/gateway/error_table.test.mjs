@@ -7,7 +7,7 @@ import net from 'node:net';
 import { after, before, test } from 'node:test';
 import { Books, nano, priceOf } from '../harness/books.mjs';
 import { asksStream, bytesOf, dialects } from '../harness/raw_dialects.mjs';
-import { ShapeGroups, answer, checkHeaders, contentOf, everyWay, failing, minute, modes, shapes } from '../harness/shape_groups.mjs';
+import { ShapeGroups, answer, checkHeaders, contentOf, everyWay, failing, firstWord, minute, modes, shapes } from '../harness/shape_groups.mjs';
 import { frame } from '../harness/shapes/bedrock.mjs';
 import { freePort } from '../harness/turnpike.mjs';
 import { vendorErrors } from '../harness/vendor_errors.mjs';
@@ -84,11 +84,9 @@ async function filtered(turn, shape) {
 
 /** Says too much after its first content. */
 async function throttledLate(turn, shape) {
-  const dialect = dialects[shape];
-  await turn.sseHead({ 'content-type': dialect.head });
-  await turn.chunk(bytesOf([...dialect.begin, dialect.word('one ')]));
+  await firstWord(turn, shape);
   await turn.sleep(30);
-  await turn.chunk(dialect.throttled);
+  await turn.chunk(dialects[shape].throttled);
   return turn.last();
 }
 

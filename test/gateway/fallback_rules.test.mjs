@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Books, nano, priceOf } from '../harness/books.mjs';
 import { asksStream, bytesOf, dialects } from '../harness/raw_dialects.mjs';
-import { ShapeGroups, answer, checkHeaders, contentOf, everyWay, failing, shapes } from '../harness/shape_groups.mjs';
+import { ShapeGroups, answer, checkHeaders, contentOf, everyWay, failing, firstWord, shapes } from '../harness/shape_groups.mjs';
 import { Gateway, deployment } from '../harness/turnpike.mjs';
 
 const good = priceOf(11, 7);
@@ -21,9 +21,7 @@ const disguised = (events) => async (turn, shape) => {
 };
 
 async function breaksLate(turn, shape) {
-  const dialect = dialects[shape];
-  await turn.sseHead({ 'content-type': dialect.head });
-  await turn.chunk(bytesOf([...dialect.begin, dialect.word('one ')]));
+  await firstWord(turn, shape);
   await turn.sleep(30);
   turn.reset();
 }

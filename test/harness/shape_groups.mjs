@@ -20,6 +20,13 @@ export async function answer(turn, shape) {
   return turn.last();
 }
 
+/** The head of a stream and its first content, "one ". */
+export async function firstWord(turn, shape) {
+  const dialect = dialects[shape];
+  await turn.sseHead({ 'content-type': dialect.head });
+  await turn.chunk(bytesOf([...dialect.begin, dialect.word('one ')]));
+}
+
 /** What the shape's vendor says when it fails so; `headers` beside its own. */
 export const failing = (failure, headers = {}) => (turn, shape) => {
   const said = vendorErrors[shape][failure];
