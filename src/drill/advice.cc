@@ -56,6 +56,11 @@ std::string name_of_fallback(const Group& group) {
   return group.name.find('*') == std::string::npos ? group.name : group.asked;
 }
 
+/// A name as it may stand in YAML.
+std::string yaml_name(const std::string& name) {
+  return name.find_first_of("*:#[]{}, ") == std::string::npos ? name : "\"" + name + "\"";
+}
+
 std::string count_of(std::size_t count, std::string_view one) {
   return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
 }
@@ -91,21 +96,26 @@ struct Adviser {
 };
 
 void Adviser::fallbacks() {
+  std::vector<std::string> counts;
   Advice missing{{}, {"router_settings:", "  fallbacks:"}};
   for (std::size_t i = 0; i < groups.drilled.size(); ++i) {
     const Group& group = groups.drilled[i];
-    if (!group.fallbacks.empty()) continue;
     const auto reached = [&](std::size_t at) { return verdicts[at].reached && !outcomes[at].scenario->only; };
     const auto [some, all] = count_faults(outcomes, i, reached);
-    if (some == 0) continue;
-    missing.text += fmt::format("{} has {} and no fallback: {} of {} faults reach its callers. ", group.name,
-                                count_of(group.deployments.size(), "deployment"), some, all);
+    if (!group.fallbacks.empty() || some == 0) continue;
     const Group* other = proposal(settings, groups, group);
-    const std::string target = other == nullptr ? "a-group-at-another-provider" : name_of_fallback(*other);
-    missing.lines.push_back("    - " + group.name + ": [" + target + "]");
+    const std::string target = other == nullptr ? "a-group-at-another-provider" : yaml_name(name_of_fallback(*other));
+    missing.lines.push_back("    - " + yaml_name(group.name) + ": [" + target + "]");
+    counts.push_back(fmt::format("{} {} of {}", group.name, some, all));
+    missing.text = fmt::format("{} has {} and no fallback: {} of {} faults reach its callers. Add:", group.name,
+                               count_of(group.deployments.size(), "deployment"), some, all);
   }
-  if (missing.text.empty()) return;
-  missing.text += "Add:";
+  if (counts.empty()) return;
+  if (counts.size() > 1) {
+    missing.text =
+        fmt::format("{} groups have no fallback; so many faults reach their callers: {}. Add:", counts.size(),
+                    fmt::join(counts, ", "));
+  }
   advice.push_back(std::move(missing));
 }
 
@@ -113,14 +123,14 @@ void Adviser::fallbacks() {
 void Adviser::siblings_not_asked() {
   for (std::size_t i = 0; i < groups.drilled.size(); ++i) {
     const auto reached = [&](std::size_t at) {
-      return verdicts[at].reached && outcomes[at].scenario->only && outcomes[at].scenario->rescue;
+      return verdicts[at].reached && outcomes[at].scenario->only && outcomes[at].seen.status == 408;
     };
     const std::size_t some = count_faults(outcomes, i, reached).first;
     if (some == 0) continue;
     advice.push_back(
-        {fmt::format("{}: one deployment of {} fails and its callers see {}, though the others are well. "
-                     "Give the deployments a limit of time of their own, well below the call's:",
-                     groups.drilled[i].name, groups.drilled[i].deployments.size(), count_of(some, "fault")),
+        {fmt::format("{}: one deployment of {} falls silent and uses up the call's time, though the others "
+                     "are well. Give its deployments a limit of their own, well below the call's:",
+                     groups.drilled[i].name, groups.drilled[i].deployments.size()),
          {"litellm_params:", "  timeout: 30"}});
   }
 }
@@ -157,17 +167,28 @@ void Adviser::not_served() {
   }
 }
 
+/// A prompt that is too long for a group helps itself only where a longer window waits.
 void Adviser::long_windows() {
-  if (!settings.router.context_window_fallbacks.empty()) return;
-  for (std::size_t i = 0; i < groups.drilled.size(); ++i) {
-    const Group& group = groups.drilled[i];
-    const bool fell_short = !group.fallbacks.empty() || !group.streams();
-    if (fell_short) continue;
-    advice.push_back({"context_window_fallbacks is not set: a prompt that is too long for " + group.name +
-                          " is refused. Name a group with a longer window there.",
-                      {}});
-    return;  // One line for all groups.
+  Advice missing{{}, {"router_settings:", "  context_window_fallbacks:"}};
+  for (const Group& group : groups.drilled) {
+    if (!group.streams() || group.input_tokens_max == 0) continue;
+    const auto longer = [&](const Group& other) {
+      return other.operation == group.operation && other.input_tokens_max > group.input_tokens_max;
+    };
+    const bool waits = std::ranges::any_of(group.context_window_fallbacks, [&](const std::string& name) {
+      const Group* fallback = find_group(groups, name);
+      return fallback == nullptr || longer(*fallback);
+    });
+    const auto other = std::ranges::find_if(groups.drilled, longer);
+    if (waits || other == groups.drilled.end()) continue;
+    missing.text += fmt::format("{}{} ({} tokens; {} takes {})", missing.text.empty() ? "" : ", ", group.name,
+                                group.input_tokens_max, other->name, other->input_tokens_max);
+    missing.lines.push_back("    - " + yaml_name(group.name) + ": [" + yaml_name(name_of_fallback(*other)) + "]");
   }
+  if (missing.text.empty()) return;
+  missing.text =
+      "Prompts too long for a group are refused, though another takes longer ones: " + missing.text + ". Add:";
+  advice.push_back(std::move(missing));
 }
 
 void Adviser::retries() {

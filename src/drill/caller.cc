@@ -42,6 +42,13 @@ bool holds_substance(json::Value root, domain::Operation operation) {
   return !choice.find("message").find("content").inner().empty();
 }
 
+/// True when the choice says why it ended.
+bool note_finish(json::Value choice, Seen& seen) {
+  const std::string_view reason = choice.find("finish_reason").inner();
+  if (reason == "content_filter") seen.refused = true;
+  return !reason.empty();
+}
+
 void read_whole(const Order& order, std::string_view body, Seen& seen) {
   json::Document document;
   seen.end = End::Foreign;
@@ -52,7 +59,8 @@ void read_whole(const Order& order, std::string_view body, Seen& seen) {
     return;
   }
   seen.content = holds_substance(root, order.operation);
-  if (seen.status == 200 && seen.content) seen.end = End::Answer;
+  note_finish(first_of(root.find("choices")), seen);
+  if (seen.status == 200 && (seen.content || seen.refused)) seen.end = End::Answer;
 }
 
 /// What a stream has said so far.
@@ -82,7 +90,7 @@ void read_event(const Order& order, std::string_view data, StreamRead& read, See
   const json::Value text =
       order.operation == domain::Operation::Completion ? choice.find("text") : choice.find("delta").find("content");
   if (!text.inner().empty()) seen.content = true;
-  if (!choice.find("finish_reason").inner().empty()) read.finished = true;
+  if (note_finish(choice, seen)) read.finished = true;
 }
 
 void read_stream(const Order& order, std::string_view body, bool ended, Seen& seen) {
@@ -100,7 +108,7 @@ void read_stream(const Order& order, std::string_view body, bool ended, Seen& se
   } else if (read.error) {
     seen.end = read.done ? End::ErrorEvent : End::Foreign;
   } else {
-    seen.end = read.done && read.finished && seen.content && ended ? End::Answer : End::Cut;
+    seen.end = read.done && read.finished && (seen.content || seen.refused) && ended ? End::Answer : End::Cut;
   }
 }
 

@@ -33,6 +33,7 @@ struct Seen {
   std::string error_type;  // Of the error object, as its code and message.
   std::string error_code;
   std::string error_message;
+  bool refused = false;  // finish_reason says that the content was filtered.
   bool content = false;  // Some of the answer's own substance came.
   std::int64_t ms = 0;   // Until the end.
 };

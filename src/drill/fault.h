@@ -35,9 +35,9 @@ struct Fault {
   bool streamed = true;          // and streams.
   /// What a caller may be told if nobody answers: the statuses of the class that the provider's own word belongs to.
   std::array<int, 4> statuses{};
-  int retry_after = 0;    // Seconds that the provider says; passed on when its word is.
-  bool no_usage = false;  // The answer does not say what it used.
-  bool billed = false;    // A part of an answer comes first: it may be on the bill, so the group does not try again.
+  int retry_after = 0;          // Seconds that the provider says; passed on when its word is.
+  bool no_usage = false;        // The answer does not say what it used.
+  bool once_per_group = false;  // The group does not try it again: it may be on the bill, or is set up wrongly.
 
   bool tells(int status) const;
 };

@@ -41,7 +41,8 @@ Result<Entry> read_entry(std::string_view json);
 struct Account {
   std::string deployment_id;
   std::uint64_t calls = 0;  // That reached it.
-  Money due;                // The price of what it has served, broken answers as far as they had come.
+  Money due;                // The price of what it has served, broken answers as far as they had come,
+  Money least;              // and without what broken answers held: who hangs up has not read all of it.
   bool unsaid = false;      // It did not say what it used: an answer broke or had no usage.
 };
 

@@ -23,15 +23,15 @@ provider::Resolved resolve(const config::ModelEntry& entry, std::string_view mod
   return provider::resolve_model(model, entry.custom_llm_provider, entry.api_base, nullptr, &own);
 }
 
-std::string mode_of(const config::ModelEntry& entry, std::string_view model, const provider::OwnProviders& own) {
-  if (!entry.mode.empty()) return entry.mode;
+/// What the price list knows of a deployment's model.
+ledger::Prices listing_of(const config::ModelEntry& entry, std::string_view model, const provider::OwnProviders& own) {
   const provider::Resolved resolved = resolve(entry, model, own);
   ledger::PriceQuery query;
   if (resolved.provider != nullptr) query.provider = resolved.provider->name;
   query.model = resolved.model;
   query.base_model = entry.base_model;
-  const Result<ledger::Prices> listed = ledger::Catalogue::built_in()->resolve(query);
-  return listed ? listed->mode : "";
+  Result<ledger::Prices> listed = ledger::Catalogue::built_in()->resolve(query);
+  return listed ? std::move(*listed) : ledger::Prices();
 }
 
 /// A listed chat model of the provider that `pattern` (without the provider) matches, and what its stars stand for.
@@ -132,7 +132,10 @@ Groups groups_of(const config::Settings& settings, std::span<const std::string> 
     const config::ModelEntry& first = settings.models[group.deployments.front()];
     group.asked = asked_of(first, own);
     const std::string model = first.model.find('*') == std::string::npos ? first.model : group.asked;
-    const std::string mode = mode_of(first, model, own);
+    const ledger::Prices listing = listing_of(first, model, own);
+    const std::string mode = first.mode.empty() ? listing.mode : first.mode;
+    group.input_tokens_max =
+        first.max_input_tokens ? static_cast<std::uint64_t>(*first.max_input_tokens) : listing.max_input_tokens;
     const std::optional<domain::Operation> operation = operation_of(mode);
     const bool mocked = std::ranges::all_of(group.deployments, [&](std::size_t place) {
       return settings.models[place].mock_response_json.has_value() || settings.models[place].mock_timeout;
@@ -155,8 +158,8 @@ std::vector<Scenario> scenarios_of(const Groups& groups, std::span<const Fault* 
     const Group& group = groups.drilled[i];
     const auto add = [&](const Fault& fault, bool stream, std::optional<std::size_t> only) {
       if (stream ? !fault.streamed : !fault.whole) return;
-      // A sibling answers too, unless the attempt may be on the bill: then the group does not try again.
-      const bool rescue = (only && !fault.billed) || leads_on(groups, group, fault);
+      // A sibling answers too, unless this is a fault that its group does not try again.
+      const bool rescue = (only && !fault.once_per_group) || leads_on(groups, group, fault);
       scenarios.push_back({scenarios.size(), i, &fault, stream, only, rescue});
     };
     for (const Fault* fault : faults) {

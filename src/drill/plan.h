@@ -22,6 +22,7 @@ struct Group {
   std::vector<std::string> fallbacks;    // As configured for this group, general list.
   std::vector<std::string> context_window_fallbacks;
   std::vector<std::string> content_policy_fallbacks;
+  std::uint64_t input_tokens_max = 0;  // The longest prompt a deployment of it takes; 0: not known.
 
   bool streams() const { return domain::writes_text(operation); }
 };

@@ -63,6 +63,16 @@ domain::Usage usage_of(const fake_provider::TokenSums& tokens) {
   return usage;
 }
 
+/// What the scripted provider does under this fault. `asks_usage`: whether its streams tell their usage to those who
+/// ask; where nobody may ask they always do.
+fake_provider::Script script_of(const Fault& fault, bool asks_usage) {
+  fake_provider::Script script;
+  script.prompt_tokens = kPromptTokens;
+  if (!asks_usage) script.odd.emplace_back("usage_always");
+  static_cast<void>(fake_provider::apply_list(script, fault.script));  // It knows them all: fault_test.cc.
+  return script;
+}
+
 std::string label_of(std::size_t run, std::size_t place) {
   return "r" + std::to_string(run) + ".d" + std::to_string(place);
 }
@@ -109,9 +119,6 @@ Result<std::unique_ptr<Player>> Player::open(const Groups& groups, config::Setti
   Result<std::unique_ptr<TemporaryDirectory>> directory = TemporaryDirectory::make();
   if (!directory) return base::fail(std::move(directory.error()));
   ground.directory = std::move(*directory);
-  fake_provider::Script plain;
-  plain.prompt_tokens = kPromptTokens;
-  ground.provider.set_script("", plain);
   http::Server::Options options;
   options.port = 0;
   Result<std::unique_ptr<http::Server>> server = http::Server::listen(
@@ -158,15 +165,6 @@ Player::Run Player::play_once(const Scenario& scenario, std::optional<std::size_
   run.number = ground.runs++;
   run.outcome.scenario = &scenario;
   run.struck = only ? std::vector<std::size_t>{*only} : ground.groups.drilled[scenario.group].deployments;
-  if (fault.place == Place::Provider) {
-    fake_provider::Script script;
-    script.prompt_tokens = kPromptTokens;
-    if (Status applied = fake_provider::apply_list(script, fault.script); !applied) {
-      run.outcome.trouble = applied.error().message;
-      return run;
-    }
-    for (const std::size_t place : run.struck) ground.provider.set_script(label_of(run.number, place), script);
-  }
   std::mutex mutex;
   Staged staged;
   staged.settings = ground.settings;
@@ -175,6 +173,8 @@ Player::Run Player::play_once(const Scenario& scenario, std::optional<std::size_
     const auto place = ground.places.find(deployment.id);
     const std::size_t known = place == ground.places.end() ? ground.places.size() : place->second;
     const bool struck = std::ranges::find(run.struck, known) != run.struck.end();
+    ground.provider.set_script(label_of(run.number, known),
+                               script_of(struck ? fault : no_fault(), deployment.target.provider->stream_usage));
     redirect(deployment.target, {ground.server->port(), ground.silent.port()}, label_of(run.number, known),
              struck ? &fault : nullptr);
     const std::lock_guard lock(mutex);
@@ -247,8 +247,11 @@ void Player::close_account(Run& run) const {
     Account account;
     account.deployment_id = ground_->settings->models[place].id;
     account.calls = said.calls;
-    account.due =
-        ledger::bill(prices, usage_of(said.served)).cost + ledger::bill(prices, usage_of(said.unfinished)).cost;
+    fake_provider::TokenSums prompts = said.unfinished;
+    prompts.completion = prompts.reasoning = 0;
+    const Money served = ledger::bill(prices, usage_of(said.served)).cost;
+    account.due = served + ledger::bill(prices, usage_of(said.unfinished)).cost;
+    account.least = served + ledger::bill(prices, usage_of(prompts)).cost;
     account.unsaid = said.unfinished.calls > 0 || (struck && fault.no_usage && said.whole > 0);
     run.outcome.accounts.push_back(std::move(account));
   }

@@ -11,14 +11,15 @@ namespace {
 
 constexpr std::size_t kColumns = 96;
 
-/// Criteria as the score names them; (a) to (d).
+/// Criteria as the score names them.
 constexpr std::string_view kCriterionTexts[kCriteria] = {
-    "answered; where nobody could, told the truth",
+    "an answer, or a truthful error in OpenAI's dialect",
     "within the deadline",
     "attempts within the cap",
-    "ledger entry equals the provider's account",
+    "the ledger's entry equals the provider's account",
+    "no error that a healthy fallback would avert",
 };
-constexpr std::string_view kCriterionNames[kCriteria] = {"answered", "in_time", "in_cap", "booked"};
+constexpr std::string_view kCriterionNames[kCriteria] = {"truthful", "in_time", "in_cap", "booked", "answered"};
 
 /// Breaks `text` at spaces; every line but the first begins with `indent`.
 std::string wrapped(std::string_view text, std::string_view indent) {
@@ -45,12 +46,13 @@ std::string seen_text(const Outcome& outcome) {
   const Seen& seen = outcome.seen;
   switch (seen.end) {
     case End::Answer:
+      if (seen.refused) return "200 that says content_filter";
       return "answer from " + (seen.group.empty() ? "?" : seen.group);
     case End::Error:
       return fmt::format("{} {}{}", seen.status, seen.error_type,
-                         seen.retry_after > 0 ? fmt::format(", retry after {} s", seen.retry_after) : "");
+                         seen.retry_after > 0 ? fmt::format(", retry in {} s", seen.retry_after) : "");
     case End::ErrorEvent:
-      return fmt::format("part of it, then error {} {}", seen.error_code, seen.error_type);
+      return fmt::format("part of it, then error {}", seen.error_code);
     case End::Cut:
       return seen.status == 0 ? "connection lost" : "part of it, then nothing";
     case End::Foreign:
@@ -80,8 +82,15 @@ std::size_t attempts_of(const Outcome& outcome) {
 struct Line {
   const Outcome* outcome;
   const Verdict* verdict;
-  std::string forms;
+  bool both;  // Forms of answer.
+  bool group_streams;
   std::int64_t ms;
+
+  std::string title() const {
+    const Fault& fault = *outcome->scenario->fault;
+    const bool told_apart = !both && fault.whole && fault.streamed && group_streams;
+    return std::string(fault.title) + (!told_apart ? "" : outcome->scenario->stream ? ", stream" : ", whole");
+  }
 };
 
 bool alike(const Outcome& a, const Verdict& va, const Outcome& b, const Verdict& vb) {
@@ -98,11 +107,11 @@ std::vector<Line> lines_of(const Report& report, std::size_t group, bool one_of_
     if (scenario.group != group || scenario.only.has_value() != one_of_several) continue;
     const Verdict& verdict = report.verdicts[i];
     if (!lines.empty() && alike(*lines.back().outcome, *lines.back().verdict, outcome, verdict)) {
-      lines.back().forms = "both";
+      lines.back().both = true;
       lines.back().ms = std::max(lines.back().ms, outcome.seen.ms);
       continue;
     }
-    lines.push_back({&outcome, &verdict, scenario.stream ? "stream" : "whole", outcome.seen.ms});
+    lines.push_back({&outcome, &verdict, false, report.groups.drilled[group].streams(), outcome.seen.ms});
   }
   return lines;
 }
@@ -114,17 +123,21 @@ std::string fitting(std::string text, std::size_t room) {
   return text + "..";
 }
 
-void append_lines(std::string& out, const std::vector<Line>& lines) {
-  for (const Line& line : lines) {
-    const Scenario& scenario = *line.outcome->scenario;
-    if (!line.outcome->trouble.empty()) {
-      out += fmt::format("  {:<23} {:<6} {}\n", scenario.fault->title, line.forms, line.outcome->trouble);
-      continue;
-    }
-    out += fmt::format("  {:<23} {:<6} {:<32} {:>2} {:>12} {:>5}  {}\n", scenario.fault->title, line.forms,
-                       fitting(seen_text(*line.outcome), 32), attempts_of(*line.outcome), billed_text(*line.outcome),
-                       line.ms, result_text(scenario, *line.verdict));
+constexpr std::size_t kSeenColumns = 34;
+constexpr std::size_t kResultColumns = 12;  // A longer result stands on a line of its own.
+
+void append_line(std::string& out, const Line& line) {
+  const Outcome& outcome = *line.outcome;
+  if (!outcome.trouble.empty()) {
+    out += fmt::format("  {:<27} {}\n", line.title(), outcome.trouble);
+    return;
   }
+  const std::string result = result_text(*outcome.scenario, *line.verdict);
+  const bool fits = result.size() <= kResultColumns;
+  out +=
+      fmt::format("  {:<27} {:<{}} {:>5} {:>12} {:>5}  {}\n", line.title(), fitting(seen_text(outcome), kSeenColumns),
+                  kSeenColumns, attempts_of(outcome), billed_text(outcome), line.ms, fits ? result : "FAILED");
+  if (!fits) out += fmt::format("  {:<27} {}\n", "", wrapped(result, std::string(30, ' ')));
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -138,14 +151,15 @@ void append_group(std::string& out, const Report& report, std::size_t at) {
   const std::string head =
       fmt::format("{}{}: {} deployment{}, {}", group.name, asked, count, count == 1 ? "" : "s",
                   group.fallbacks.empty() ? std::string("no fallback") : "falls back to " + joined(group.fallbacks));
-  out += "\n" + wrapped(head, "  ") + "\n\n";
-  out += fmt::format("  {:<23} {:<6} {:<32} {:>2} {:>12} {:>5}\n", count == 1 ? "fault" : "fault of all of them",
-                     "answer", "the caller saw", "#", "billed", "ms");
-  append_lines(out, lines_of(report, at, false));
+  out += "\n" + wrapped(head, "  ") + "\n";
+  const auto table = [&](const std::string& name, const std::vector<Line>& lines) {
+    out += fmt::format("\n  {:<27} {:<{}} {:>5} {:>12} {:>5}\n", name, "the caller saw", kSeenColumns, "tries",
+                       "billed", "ms");
+    for (const Line& line : lines) append_line(out, line);
+  };
+  table(count == 1 ? "fault" : "fault of all of them", lines_of(report, at, false));
   const std::vector<Line> single = lines_of(report, at, true);
-  if (single.empty()) return;
-  out += fmt::format("\n  fault of one of {}\n", count);
-  append_lines(out, single);
+  if (!single.empty()) table(fmt::format("fault of one of the {}", count), single);
 }
 
 std::string share_text(const Share& share) {
@@ -156,11 +170,11 @@ std::string share_text(const Share& share) {
 void append_score(std::string& out, const Report& report) {
   const Score all = score_of(report.outcomes, report.verdicts, false);
   const Score rescued = score_of(report.outcomes, report.verdicts, true);
-  out += fmt::format("\n{:<48} {:<20} {}\n\n", "Score", "all faults", "with a healthy fallback");
+  out += fmt::format("\n{:<54} {:<20} {}\n\n", "Score", "all faults", "with a healthy fallback");
   for (std::size_t i = 0; i < kCriteria; ++i) {
-    out += fmt::format("  {:<46} {:<20} {}\n", kCriterionTexts[i], share_text(all.met[i]), share_text(rescued.met[i]));
+    out += fmt::format("  {:<52} {:<20} {}\n", kCriterionTexts[i], share_text(all.met[i]), share_text(rescued.met[i]));
   }
-  out += fmt::format("  {:<46} {:<20} {}\n", "all four", share_text(all.passed), share_text(rescued.passed));
+  out += fmt::format("  {:<52} {:<20} {}\n", "all of these", share_text(all.passed), share_text(rescued.passed));
 }
 
 void append_advice(std::string& out, const Report& report) {

@@ -16,6 +16,10 @@ bool tells_truth(const Outcome& outcome, std::string& why) {
   const Seen& seen = outcome.seen;
   switch (seen.end) {
     case End::Answer:
+      if (seen.refused && fault.reach != Reach::Request) {
+        why = "an answer that says it was filtered";
+        return false;
+      }
       if (fault.reach != Reach::MidStream || !outcome.by_struck) return true;
       why = "a broken stream passed for whole";
       return false;
@@ -51,10 +55,10 @@ bool tells_truth(const Outcome& outcome, std::string& why) {
 
 /// Somebody who is well might have answered, and nobody was asked: the fault has reached the caller.
 bool reaches_caller(const Outcome& outcome) {
-  if (outcome.seen.end == End::Answer) return false;
+  if (outcome.seen.end == End::Answer && !outcome.seen.refused) return false;
   switch (outcome.scenario->fault->reach) {
     case Reach::MidStream:
-      return false;  // Nothing helps once a part is with the caller.
+      return !outcome.seen.content;  // Nothing helps once a part is with the caller.
     case Reach::Request:
       return outcome.scenario->rescue;
     case Reach::NoContent:
@@ -98,7 +102,7 @@ std::string compare_books(const Outcome& outcome) {
     const std::string sums = " $" + booked.to_string() + ", served $" + account.due.to_string();
     if (!account.unsaid) return "booked" + sums;
     if (!entry.marked("estimated")) return "not marked as estimated:" + sums;
-    if (booked.nano() * 2 < account.due.nano() || booked.nano() > account.due.nano() * 2) return "estimated" + sums;
+    if (booked.nano() * 2 < account.least.nano() || booked.nano() > account.due.nano() * 2) return "estimated" + sums;
   }
   return {};
 }
@@ -133,12 +137,10 @@ Verdict judge(const Outcome& outcome, const Clock& clock, const Cap& cap) {
   const auto met = [&verdict](Criterion criterion) -> bool& {
     return verdict.met[static_cast<std::size_t>(criterion)];
   };
-  verdict.truthful = tells_truth(outcome, verdict.why);
+  met(Criterion::Truthful) = tells_truth(outcome, verdict.why);
   verdict.reached = reaches_caller(outcome);
-  met(Criterion::Answered) = verdict.truthful && !verdict.reached;
-  if (verdict.truthful && verdict.reached) {
-    note(verdict.why, outcome.scenario->rescue ? "somebody healthy was not asked" : "no fallback");
-  }
+  met(Criterion::Answered) = !verdict.reached;
+  if (verdict.reached) note(verdict.why, outcome.scenario->rescue ? "others well" : "no fallback");
   met(Criterion::InTime) = outcome.seen.end != End::Silence && outcome.seen.ms <= (clock.deadline + kSlack).count();
   if (!met(Criterion::InTime)) note(verdict.why, "late");
   met(Criterion::InCap) = outcome.entry && keeps_cap(*outcome.entry, cap);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -12,21 +13,23 @@ namespace turnpike::drill {
 
 /// What a call is judged by.
 enum class Criterion : std::uint8_t {
-  Answered,  // An answer; or, where nobody could give one, a truthful error in OpenAI's dialect.
+  Truthful,  // An answer, or an error in OpenAI's dialect whose class is the fault's.
   InTime,    // Within the deadline.
   InCap,     // No more attempts than allowed.
   Booked,    // The ledger's entry equals the provider's account.
+  Answered,  // No error that another deployment, or a fallback that the configuration lacks, would have averted.
 };
-inline constexpr std::size_t kCriteria = 4;
+inline constexpr std::size_t kCriteria = 5;
 
 /// How a fault ended.
 struct Verdict {
   std::array<bool, kCriteria> met{};
-  bool truthful = false;  // What the caller got was an answer or the truth about the fault.
-  bool reached = false;   // An error reached the caller though somebody else might have answered.
-  std::string why;        // What failed, in a few words; empty when nothing did.
+  bool reached = false;  // An error reached the caller that somebody else could have averted.
+  std::string why;       // What failed, in a few words; empty when nothing did.
 
-  bool passed() const { return met[0] && met[1] && met[2] && met[3]; }
+  bool passed() const {
+    return std::ranges::all_of(met, [](bool one) { return one; });
+  }
 };
 
 /// The attempts a call may make.
@@ -40,7 +43,8 @@ Cap cap_of(const config::Settings& settings);
 Verdict judge(const Outcome& outcome, const Clock& clock, const Cap& cap);
 
 /// Empty when what each provider has served and what was booked for it agree: to the nanodollar where it said what it
-/// used, within a factor of two where it did not and the ledger says that it had to estimate. Else what does not agree.
+/// used; where it did not, the ledger says that it has estimated, and is within a factor of two. Else what does not
+/// agree.
 std::string compare_books(const Outcome& outcome);
 
 struct Share {
