@@ -1,6 +1,5 @@
 #include "net/event_loop.h"
 
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -167,10 +166,8 @@ int EventLoop::wait(epoll_event* batch) {
 int EventLoop::wait_simulated(epoll_event* batch) {
   const int to_next_timer = wait_ms();
   if (to_next_timer <= 0) return ::epoll_wait(epoll_, batch, kBatchMax, to_next_timer);
-  // What was written a moment ago may still be on its way through the kernel: time stands until nothing comes.
-  pollfd arrivals{epoll_, POLLIN, 0};
-  const timespec quiet{0, 20'000};
-  if (::ppoll(&arrivals, 1, &quiet, nullptr) > 0) return ::epoll_wait(epoll_, batch, kBatchMax, 0);
+  if (settle_) settle_();
+  if (const int arrived = ::epoll_wait(epoll_, batch, kBatchMax, 0); arrived != 0) return arrived;
   base::simulated_now_us.fetch_add(std::int64_t{to_next_timer} * 1000, std::memory_order_relaxed);
   return 0;
 }

@@ -57,6 +57,9 @@ class EventLoop final : public IoThread {
   std::unique_ptr<Timer> after(std::chrono::milliseconds delay, std::function<void()> action) override;
   base::Random& random() override { return random_; }
 
+  /// Simulated: called before time leaps, to wait until nothing is on its way through the kernel any more.
+  void before_leap(std::function<void()> settle) { settle_ = std::move(settle); }
+
   void run();
   void stop();
   const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
@@ -108,6 +111,7 @@ class EventLoop final : public IoThread {
   TimerWheel timers_;
   std::vector<std::coroutine_handle<>> ready_, resuming_;
   std::vector<std::function<void()>> local_, posted_, running_;
+  std::function<void()> settle_;
   std::mutex mutex_;  // Guards posted_ and wake_pending_.
   bool wake_pending_ = false;
   epoll_event* batch_ = nullptr;  // The events being handed out, so that `remove` can take back later ones.

@@ -71,4 +71,19 @@ Case* Cases::find(std::uint32_t number) {
   return found == open_.end() ? nullptr : &found->second;
 }
 
+void Cases::close(std::uint32_t number) {
+  const auto found = open_.find(number);
+  if (found->second.left_us != 0) left_us_[number] = found->second.left_us;
+  open_.erase(found);
+}
+
+void Cases::note_asked(std::uint32_t number, std::int64_t now_us) {
+  constexpr std::int64_t kOnItsWayUs = 30'000;
+  const Case* const open = find(number);
+  if (open != nullptr && open->left_us == 0) return;
+  const auto left = left_us_.find(number);
+  const std::int64_t gone_us = open != nullptr ? open->left_us : left != left_us_.end() ? left->second : 0;
+  if (now_us - gone_us > kOnItsWayUs) ++asked_in_vain_;
+}
+
 }  // namespace turnpike::storm

@@ -65,7 +65,6 @@ struct Case {
   std::unique_ptr<pipeline::FakeExchange> exchange;
   std::int64_t left_us = 0;  // When the caller hung up; 0: never.
   int records = 0;           // How often its end was told.
-  bool asked_after_leaving = false;
   std::vector<std::shared_ptr<Served>> served;
 
   void leave(std::int64_t now_us);
@@ -77,11 +76,18 @@ class Cases {
   Case& open(Ask ask);
   /// Null: it has been closed.
   Case* find(std::uint32_t number);
-  void close(std::uint32_t number) { open_.erase(number); }
+  void close(std::uint32_t number);
   std::size_t size() const { return open_.size(); }
+
+  /// A provider is asked for this call. What was on its way when the caller left is nobody's mistake.
+  void note_asked(std::uint32_t number, std::int64_t now_us);
+  /// How often one was for a call that had ended, or whose caller had gone.
+  std::size_t asked_in_vain() const { return asked_in_vain_; }
 
  private:
   std::unordered_map<std::uint32_t, Case> open_;
+  std::unordered_map<std::uint32_t, std::int64_t> left_us_;  // Of those that were left.
+  std::size_t asked_in_vain_ = 0;
 };
 
 }  // namespace turnpike::storm

@@ -144,6 +144,8 @@ void Judge::object(const std::string& rule, const std::string& circumstances) {
 }
 
 void Judge::finish() {
+  if (cases_.asked_in_vain() > 0)
+    object("nobody is asked for a caller who has gone", std::to_string(cases_.asked_in_vain()));
   if (tally_.due_answered * 1000 < tally_.due * 999)
     object("at least 99.9 % are answered while a deployment is healthy", unanswered_);
 }
@@ -171,7 +173,6 @@ void Judge::call_ended(std::size_t, const domain::CallRecord& record) {
 
 void Judge::close(const Case& ended) {
   if (ended.records != 2) object("metrics and log are told once each of every call", std::to_string(ended.ask.number));
-  if (ended.asked_after_leaving) object("nobody is asked for a caller who has gone", std::to_string(ended.ask.number));
 }
 
 std::int64_t Judge::total_us(const Ask& ask) const {
@@ -221,6 +222,11 @@ void Judge::judge_attempts(const Case& ended, const domain::CallRecord& record) 
                                         [&](const domain::Attempt& attempt) { return attempt.model_group == group; });
     if (in_group > 1 + ended.ask.retries.value_or(terms_.retries))
       object("at most 1 + num_retries attempts in a group", circumstances_of(ended, record));
+  }
+  for (std::size_t i = 1; i < record.attempts.size(); ++i) {
+    const domain::Attempt& before = record.attempts[i - 1];
+    if (before.billed && before.model_group == record.attempts[i].model_group)
+      object("an attempt that may be billed is not repeated in its group", circumstances_of(ended, record));
   }
 }
 
@@ -321,7 +327,8 @@ void Judge::judge_answer(const Case& ended, const domain::CallRecord& record) {
 Fault Judge::fault_of(const Case& ended, const domain::Attempt& attempt) const {
   const std::size_t deployment = deployment_of(attempt.deployment_id);
   // Whoever closes his door drops what is inside.
-  if (providers_[deployment]->weather().at(attempt.ended_us) == Fault::Refused)
+  const bool lost = attempt.error == ErrorKind::UpstreamConnection || attempt.error == ErrorKind::UpstreamTruncated;
+  if (lost && providers_[deployment]->weather().at(attempt.ended_us) == Fault::Refused)
     return attempt.billed ? Fault::CutEarly : Fault::Refused;
   Fault fault = Fault::Refused;
   for (const auto& served : ended.served) {

@@ -103,15 +103,19 @@ void Provider::begin_answer(Served& served) {
 
 Task<void> Provider::serve(http::Exchange& exchange) {
   const std::int64_t now_us = base::unix_now_us();
-  Case* const open = cases_.find(number_in(exchange.request().body));
-  if (open == nullptr) throw std::logic_error("a request of no call");
+  const std::uint32_t number = number_in(exchange.request().body);
+  cases_.note_asked(number, now_us);
+  Case* const open = cases_.find(number);
+  if (open == nullptr) {
+    exchange.cut();
+    co_return;
+  }
   const Ask ask = open->ask;
   const auto served = std::make_shared<Served>();
   served->deployment = deployment_;
   served->fault = weather_.at(now_us);
   served->begun_us = now_us;
   open->served.push_back(served);
-  if (open->left_us != 0) open->asked_after_leaving = true;
 
   const Fault fault = served->fault;
   base::Signal gone;

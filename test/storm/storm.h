@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "canary.h"
 #include "cases.h"
 #include "judge.h"
 #include "provider.h"
@@ -30,6 +31,7 @@ class Storm {
 
  private:
   void configure(const Terms& terms);
+  Task<void> learn_key();
   Task<void> arrive();
   Task<void> make_call(Ask ask);
   void look_around();
@@ -41,6 +43,7 @@ class Storm {
   const Strength strength_;
   const std::int64_t begun_us_;
   base::Random random_;
+  Canary canary_;
   Cases cases_;
   std::array<std::unique_ptr<Provider>, kDeployments> providers_;
   std::array<std::uint64_t, kDeployments> rests_seen_{};
