@@ -74,9 +74,11 @@ TEST(Routes, AreOpenToWhomTheTableSays) {
   }
   EXPECT_EQ(open, (std::set<std::string_view>{"/", "/routes", "/test", "/health/liveliness", "/health/liveness",
                                               "/health/readiness", "/metrics", "/metrics/"}));
-  EXPECT_EQ(admin, (std::set<std::string_view>{"/key/generate", "/key/update", "/key/delete", "/key/block",
-                                               "/key/unblock", "/key/list", "/fallback", "/fallback/{model}",
-                                               "/spend/keys", "/config/reload"}));
+  EXPECT_EQ(admin,
+            (std::set<std::string_view>{"/key/generate", "/key/update", "/key/delete", "/key/block", "/key/unblock",
+                                        "/key/list", "/fallback", "/fallback/{model}", "/spend/keys", "/config/reload",
+                                        "/health/cooldowns", "/health/events", "/health/history", "/health/latest",
+                                        "/health/services", "/health/test_connection"}));
 }
 
 TEST(UnknownRoute, NamesTheNearest) {
