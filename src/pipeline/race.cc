@@ -103,6 +103,10 @@ std::optional<router::Pick> Race::rival() {
   Result<router::Pick> pick = router::pick(*stop_.group, input);
   if (!pick || !pick->deployment) return std::nullopt;
   const router::Deployment& other = *pick->deployment;
+  if (std::find(tried.begin(), tried.end(), other.id) != tried.end()) {  // The others are well, but full.
+    router::note_unasked(other, pick->probe);
+    return std::nullopt;
+  }
   const Money cost = attempt_cost(admitted_, other);
   const bool taken = !pick->probe && stop_.group->hedge.state->take(cost, stop_.group->hedge.extra_share);
   if (!taken || !cover_attempt(admitted_, other, attempt_cost(admitted_, *first.pick.deployment))) {

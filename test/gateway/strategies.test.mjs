@@ -273,3 +273,31 @@ test('what a model surely cannot do goes to one that can, as long as there is on
     await careful.stop();
   }
 });
+
+test('a second attempt beside a slow first one never goes to the same deployment', async () => {
+  const first = await FakeProvider.start(['--tokens', '4']);
+  const free = { input_cost_per_token: 0, output_cost_per_token: 0 }; // So that no share of spend refuses the race.
+  const racing = await Gateway.start({
+    config: {
+      model_list: [
+        member('race', 'race-first', { at: first, params: { weight: 1, ...free } }),
+        member('race', 'race-full', { does: 'latency_ms=2000', params: { weight: 0, ...free, max_parallel_requests: 1 } }),
+      ],
+      turnpike: { hedging: [{ model_group: 'race', extra_spend_percent: 100 }] },
+    },
+  });
+  try {
+    for (let i = 0; i < 25; ++i) assert.equal((await racing.chat({ model: 'race' })).status, 200); // What slow is.
+    await first.script({ latency_ms: 500 });
+    const holder = racing.chat({ model: 'race-full' });
+    await sleep(100);
+    const before = (await first.account()).calls;
+    const reply = await racing.chat({ model: 'race' });
+    assert.equal(reply.headers.get('x-litellm-model-id'), 'race-first');
+    assert.equal((await first.account()).calls - before, 1);
+    assert.equal((await holder).status, 200);
+  } finally {
+    await racing.stop();
+    await first.stop();
+  }
+});
