@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <string>
 
 #include "protocol/call_request.h"
+#include "protocol/prompt_prefix.h"
 
 namespace {
 
@@ -48,6 +50,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(second.has_value() && second->model == call->model && second->stream == call->stream &&
           second->output_tokens_max == call->output_tokens_max && second->choices == call->choices);
 
+  // How a prompt begins is a list of messages that was cut behind one of the user's.
+  const std::string_view beginning = turnpike::protocol::prompt_prefix(*call).messages;
+  require(beginning.empty() ||
+          (beginning.front() == '[' && beginning.back() == '}' && body.view.find(beginning) != std::string_view::npos));
+
   boost::system::error_code error;
   boost::json::parse_options options;
   options.max_depth = 2000;
@@ -55,6 +62,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (error || !tree.is_object())
     return 0;  // No body is `{}`; escapes inside strings nobody asked for are not looked at.
   const boost::json::object& object = tree.as_object();
+  if (!beginning.empty()) {
+    const boost::json::value list = boost::json::parse(std::string(beginning) + "]", error, {}, options);
+    require(!error && list.is_array() && !list.as_array().empty() && list.as_array().back().is_object());
+  }
   if (path_model.empty() && operation != Operation::Moderation) {  // Which has a model when none is named.
     const boost::json::value* model = object.if_contains("model");
     require(model != nullptr && model->is_string() && call->model == std::string_view(model->as_string()));
