@@ -129,15 +129,15 @@ constexpr std::size_t kResultColumns = 12;  // A longer result stands on a line 
 void append_line(std::string& out, const Line& line) {
   const Outcome& outcome = *line.outcome;
   if (!outcome.trouble.empty()) {
-    out += fmt::format("  {:<27} {}\n", line.title(), outcome.trouble);
+    out += fmt::format("  {:<26} {}\n", line.title(), outcome.trouble);
     return;
   }
   const std::string result = result_text(*outcome.scenario, *line.verdict);
   const bool fits = result.size() <= kResultColumns;
   out +=
-      fmt::format("  {:<27} {:<{}} {:>5} {:>12} {:>5}  {}\n", line.title(), fitting(seen_text(outcome), kSeenColumns),
+      fmt::format("  {:<26} {:<{}} {:>5} {:>11} {:>5}  {}\n", line.title(), fitting(seen_text(outcome), kSeenColumns),
                   kSeenColumns, attempts_of(outcome), billed_text(outcome), line.ms, fits ? result : "FAILED");
-  if (!fits) out += fmt::format("  {:<27} {}\n", "", wrapped(result, std::string(30, ' ')));
+  if (!fits) out += fmt::format("  {:<26} {}\n", "", wrapped(result, std::string(29, ' ')));
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -153,7 +153,7 @@ void append_group(std::string& out, const Report& report, std::size_t at) {
                   group.fallbacks.empty() ? std::string("no fallback") : "falls back to " + joined(group.fallbacks));
   out += "\n" + wrapped(head, "  ") + "\n";
   const auto table = [&](const std::string& name, const std::vector<Line>& lines) {
-    out += fmt::format("\n  {:<27} {:<{}} {:>5} {:>12} {:>5}\n", name, "the caller saw", kSeenColumns, "tries",
+    out += fmt::format("\n  {:<26} {:<{}} {:>5} {:>11} {:>5}\n", name, "the caller saw", kSeenColumns, "tries",
                        "billed", "ms");
     for (const Line& line : lines) append_line(out, line);
   };

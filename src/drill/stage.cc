@@ -146,6 +146,7 @@ config::SettingsRef staged_settings(const config::Settings& settings, const Cloc
     hide_secrets(entry);
     shorten(entry.timeout, clock);
     shorten(entry.stream_timeout, clock);
+    entry.silent_models.clear();  // Mirrors are off the caller's path.
   }
   staged->router.timeout = clock.scaled(staged->router.timeout);
   shorten(staged->router.stream_timeout, clock);
@@ -156,6 +157,7 @@ config::SettingsRef staged_settings(const config::Settings& settings, const Cloc
   ours.journal_dir.clear();
   ours.ledger_ship_interval = milliseconds(10);
   ours.termination_grace = milliseconds(0);
+  ours.mirroring.clear();
   config::GeneralSettings& general = staged->general;
   general.master_key = base::Secret(std::string(kMadeUpKey));
   general.litellm_key_header_name.clear();

@@ -56,14 +56,16 @@ TEST(Stage, ShortensLimitsByOneFactorAndNoneBelowTheLeast) {
   EXPECT_EQ(short_clock.scaled(milliseconds(1'000)), milliseconds(1'000));
 }
 
-TEST(Stage, TakesSecretsOutOfTheSettings) {
+TEST(Stage, TakesSecretsAndCallsOfTheGatewaysOwnOutOfTheSettings) {
   config::Settings settings;
   config::ModelEntry entry;
   entry.api_key = base::Secret("sk-real");
   entry.extra_headers = {{"X-Team", base::Secret("real")}};
   entry.provider_params = {{"aws_secret_access_key", base::Secret("real")},
                            {"aws_region_name", base::Secret("eu-west-1")}};
+  entry.silent_models = {"shadow"};
   settings.models = {entry};
+  settings.turnpike.mirroring.resize(1);
   settings.general.master_key = base::Secret("sk-real-master");
   settings.general.background_health_checks = true;
   const config::SettingsRef staged = staged_settings(settings, clock_of(settings));
@@ -73,7 +75,9 @@ TEST(Stage, TakesSecretsOutOfTheSettings) {
   EXPECT_NE(made.provider_params[0].second.reveal(), "real");
   EXPECT_EQ(made.provider_params[1].second.reveal(), "eu-west-1");
   EXPECT_NE(staged->general.master_key.reveal(), "sk-real-master");
-  EXPECT_FALSE(staged->general.background_health_checks);
+  EXPECT_FALSE(staged->general.background_health_checks) << "calls of the gateway's own are off";
+  EXPECT_TRUE(staged->turnpike.mirroring.empty());
+  EXPECT_TRUE(made.silent_models.empty());
 }
 
 TEST(Stage, PointsEveryTargetAtThisMachine) {

@@ -59,7 +59,7 @@ test('the example configuration is at 100 % where a healthy fallback exists, and
 
 test('a fault in every stage ends in an answer from the fallback, with the price of what each provider served', async () => {
   const config = {
-    model_list: [deployment('gpt', 'openai/gpt-4o'), deployment('claude', 'anthropic/claude-3-5-sonnet-20241022')],
+    model_list: [deployment('gpt', 'openai/gpt-4o'), deployment('claude', 'anthropic/claude-opus-4-7')],
     router_settings: { fallbacks: [{ gpt: ['claude'] }, { claude: ['gpt'] }], num_retries: 1, timeout: 3 },
   };
   const { code, report } = await drillJson(config);
@@ -70,7 +70,7 @@ test('a fault in every stage ends in an answer from the fallback, with the price
   assert.deepEqual(Object.keys(report.score.all), [...criteria, 'passed']);
   const find = (fault, stream, group = 'gpt') => report.results.find((result) => result.group === group && result.fault === fault && result.stream === stream);
   const prompt = 20, completion = 16;
-  const claude = (prompt * 3 + completion * 15) / 1e6;
+  const claude = (prompt * 5 + completion * 25) / 1e6;
   for (const fault of ['429', '429-retry-after', '500', '503', 'silent', 'reset', 'dns', 'tls', 'connect-timeout', 'error-in-200', 'wrong-key', 'no-credit', 'silent-body']) {
     for (const stream of [false, true]) {
       const result = find(fault, stream);
@@ -138,7 +138,7 @@ test('every dialect is drilled, and no real host is connected to nor a real key 
     model_list: [
       deployment('openai', 'openai/gpt-4o', { api_base: 'os.environ/GPT_API_BASE', api_key: 'os.environ/OPENAI_API_KEY' }),
       deployment('azure', 'azure/my-gpt', { api_base: here, api_key: 'os.environ/NOT_SET_KEY', api_version: '2024-10-21' }),
-      deployment('anthropic', 'anthropic/claude-3-5-sonnet-20241022', { api_base: here }),
+      deployment('anthropic', 'anthropic/claude-opus-4-7', { api_base: here }),
       deployment('gemini', 'gemini/gemini-2.5-flash', { api_base: here }),
       { model_name: 'vertex', litellm_params: { model: 'vertex_ai/gemini-2.5-flash', vertex_project: 'p', vertex_location: 'us-central1', api_base: here } },
       { model_name: 'bedrock', litellm_params: { model: 'bedrock/anthropic.claude-3-5-sonnet-20240620-v1:0', ...region } },
