@@ -1,6 +1,7 @@
 #include "pipeline/probes.h"
 
 #include <algorithm>
+#include <functional>
 #include <future>
 
 #include "base/clock.h"
@@ -28,6 +29,25 @@ struct Probes::Round {
       if (std::find(cancels.begin(), cancels.end(), cancel) != cancels.end()) cancel->request();
     }
   }
+};
+
+/// A round under way: the last of it to touch the probes, which whoever stops them may destroy then.
+class Probes::Open {
+ public:
+  explicit Open(Probes& probes) : probes_(probes) {
+    const std::lock_guard lock(probes_.mutex_);
+    ++probes_.open_;
+  }
+  Open(const Open&) = delete;
+  Open& operator=(const Open&) = delete;
+  ~Open() {
+    const std::lock_guard lock(probes_.mutex_);
+    --probes_.open_;
+    probes_.ended_.notify_all();
+  }
+
+ private:
+  Probes& probes_;
 };
 
 Probes::Probes(Gateway& gateway) : gateway_(gateway), rounds_(gateway.workers.size()) {}
@@ -59,6 +79,7 @@ void Probes::look() {
 }
 
 Task<void> Probes::background() {
+  const Open open(*this);
   Worker& worker = *gateway_.workers.front();
   std::vector<router::DeploymentRef> deployments;
   for (const router::ModelGroupRef& group : worker.snapshot->routing->groups()) {
@@ -75,10 +96,6 @@ Task<std::vector<ProbeResult>> Probes::run(Worker& worker, std::vector<router::D
                                            std::string asked_by) {
   Round round{worker, std::move(deployments), std::move(asked_by), {}, 0, 0, {}, false, {}};
   round.results.resize(round.deployments.size());
-  {
-    const std::lock_guard lock(mutex_);
-    ++open_;
-  }
   std::vector<Round*>& open = rounds_[worker.index];
   open.push_back(&round);
   if (stopping_.load()) round.ending = true;
@@ -87,11 +104,6 @@ Task<std::vector<ProbeResult>> Probes::run(Worker& worker, std::vector<router::D
   for (std::size_t workers = round.working; workers > 0; --workers) base::spawn(work(round));
   if (!round.deployments.empty()) co_await round.done;
   std::erase(open, &round);
-  {
-    const std::lock_guard lock(mutex_);
-    --open_;
-  }
-  ended_.notify_all();
   co_return std::move(round.results);
 }
 
@@ -130,6 +142,7 @@ Task<Result<std::vector<ProbeResult>>> Probes::probe_now(net::IoThread& thread,
     error.retry_after = std::chrono::seconds(1);
     co_return base::fail(std::move(error));
   }
+  const Open open(*this);
   std::vector<ProbeResult> results =
       co_await run(gateway_.worker_of(thread), std::move(deployments), std::move(asked_by));
   asked_.store(false);
@@ -138,14 +151,18 @@ Task<Result<std::vector<ProbeResult>>> Probes::probe_now(net::IoThread& thread,
 
 void Probes::stop(std::chrono::milliseconds patience) {
   if (stopping_.exchange(true)) return;
-  std::promise<void> disarmed;
-  gateway_.workers.front()->thread->post([&] {
-    timer_.reset();
-    disarmed.set_value();
-  });
-  disarmed.get_future().wait();
+  // Each is waited for: whoever stops the probes may destroy them next.
+  const auto run_on = [](Worker& worker, const std::function<void()>& work) {
+    std::promise<void> done;
+    worker.thread->post([&] {
+      work();
+      done.set_value();
+    });
+    done.get_future().wait();
+  };
+  run_on(*gateway_.workers.front(), [&] { timer_.reset(); });
   for (const std::unique_ptr<Worker>& worker : gateway_.workers) {
-    worker->thread->post([this, index = worker->index] {
+    run_on(*worker, [this, index = worker->index] {
       const std::vector<Round*> open = rounds_[index];
       for (Round* round : open) {
         if (std::find(rounds_[index].begin(), rounds_[index].end(), round) != rounds_[index].end()) round->end();

@@ -54,6 +54,7 @@ class Probes {
 
  private:
   struct Round;
+  class Open;
   Task<std::vector<ProbeResult>> run(Worker& worker, std::vector<router::DeploymentRef> deployments,
                                      std::string asked_by);
   Task<void> work(Round& round);
