@@ -213,7 +213,7 @@ for (const shape of shapes) {
 
   test(`AC-TIME-3, AC-DISC-1: ${shape}: who hangs up between comments is noticed; a plain answer has none`, async () => {
     const books = await Books.open(gateway);
-    const heard = listen(books, `${shape}-silent`, { num_retries: 2 }, ({ pings, request }) => pings.length === 2 && request.destroy());
+    const heard = listen(books, `${shape}-silent`, { num_retries: 2, timeout: 5 }, ({ pings, request }) => pings.length === 2 && request.destroy());
     await heard.done.catch(() => {});
     const goneAt = Date.now();
     const [call] = provider.calls(`${shape}-silent`).slice(-1);
