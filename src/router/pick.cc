@@ -140,6 +140,7 @@ tl::unexpected<Error> refusal(const ModelGroup& group, Standing best, const Pick
     case Standing::TooLong:
       error.kind = ErrorKind::UpstreamContextWindow;
       error.status = 400;
+      error.code = "context_length_exceeded";
       error.message = "litellm.ContextWindowExceededError: the prompt (" + std::to_string(input.prompt_tokens) +
                       " tokens) is longer than any deployment of model=" + group.name + " takes.";
       break;

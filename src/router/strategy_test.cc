@@ -351,6 +351,7 @@ TEST(Filters, APromptGoesWhereItFitsBeforeTheOrderCounts) {
   const Result<Pick> refused = pick(group, {.now_us = kNow, .prompt_tokens = 100'001});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, ErrorKind::UpstreamContextWindow);
+  EXPECT_EQ(refused.error().code, "context_length_exceeded");
 }
 
 TEST(Filters, ACallThatNamesARegionStaysInIt) {
