@@ -1,6 +1,7 @@
 #include "drill/drill.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -95,6 +96,7 @@ int run(const Options& options, const Hooks& hooks) {
   }
   const Clock clock = clock_of(*loaded.settings);
   const config::SettingsRef staged = staged_settings(*loaded.settings, clock);
+  if (::isatty(STDERR_FILENO) != 0) fmt::print(stderr, "Playing; the report follows ...\n");
   const auto begun = std::chrono::steady_clock::now();
   const auto play = [&](const Groups& played, const std::vector<Scenario>& scenarios) -> Result<std::vector<Outcome>> {
     Result<std::unique_ptr<Player>> player = Player::open(played, staged, clock, hooks.start);

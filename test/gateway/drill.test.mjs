@@ -173,13 +173,18 @@ test('what cannot be drilled is named', async () => {
       deployment('picture', 'openai/dall-e-3'),
       deployment('fixed', 'openai/gpt-4o', { mock_response: 'hi' }),
       deployment('unknown', 'no-such-provider/x'),
+      { ...deployment('narrow', 'openai/gpt-4o'), model_info: { max_input_tokens: 1 } },
     ],
-    router_settings: { timeout: 2 },
+    router_settings: { timeout: 2, enable_pre_call_checks: true, fallbacks: [{ gpt: ['other'] }, { other: ['gpt'] }] },
   };
-  const { report } = await drillJson(config, ['--fault', '429']);
-  assert.deepEqual(report.not_drilled.map((group) => group.group), ['picture', 'fixed']);
+  config.model_list.push(deployment('other', 'openai/gpt-4o'));
+  const { code, report } = await drillJson(config, ['--fault', '429']);
+  assert.equal(code, 1, 'a group that does not answer is no success, though all that was drilled is');
+  assert.equal(report.score.all.passed.percent, 100);
+  assert.deepEqual(report.not_drilled.map((group) => group.group), ['picture', 'fixed', 'narrow']);
+  assert.match(report.not_drilled[2].why, /^no answer though nothing is wrong: /);
   assert.match(report.notes[0], /unknown/);
-  assert.deepEqual([...new Set(report.results.map((result) => result.group))], ['gpt']);
+  assert.deepEqual([...new Set(report.results.map((result) => result.group))], ['gpt', 'other']);
 });
 
 test('the exit code is 2 where there is nothing to drill, and says why', async () => {
