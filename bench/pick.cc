@@ -63,7 +63,7 @@ double nanoseconds(std::size_t count, const char* strategy, bool sticky) {
   base::Random random(1);
   const int calls = static_cast<int>(200'000 / count);
   double best = 1e18;
-  for (int round = 0; round < 15; ++round) {
+  for (int round = 0; round < 60; ++round) {
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < calls; ++i) {
       const Result<router::Pick> pick =
