@@ -46,6 +46,11 @@ void Process::register_metrics() {
   counter("turnpike_media_fetched_total", "Files fetched for callers who named them by URL.", gateway_.media.fetched);
   counter("turnpike_media_refused_total", "Files named by URL that were not fetched.", gateway_.media.refused);
   counter("turnpike_media_bytes_total", "Bytes of the files fetched.", gateway_.media.bytes);
+  counter("turnpike_mirrors_total", "Calls repeated on another group for comparison.", gateway_.mirrors.begun);
+  counter("turnpike_mirrors_left_out_total", "Calls not repeated: mirror_calls_max were under way.",
+          gateway_.mirrors.left_out);
+  gauge("turnpike_mirrors_open", "Repeated calls under way.",
+        [this] { return static_cast<double>(gateway_.mirrors.open.load()); });
   gauge("litellm_in_flight_requests", "Calls being served.",
         [this] { return static_cast<double>(gateway_.calls_open.load()); });
   gauge("turnpike_config_generation", "How many configurations have been in force.", [this] {

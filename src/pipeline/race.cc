@@ -107,14 +107,15 @@ std::optional<router::Pick> Race::rival() {
     router::note_unasked(other, pick->probe);
     return std::nullopt;
   }
-  const Money cost = attempt_cost(admitted_, other);
-  const bool taken = !pick->probe && stop_.group->hedge.state->take(cost, stop_.group->hedge.extra_share);
-  if (!taken || !cover_attempt(admitted_, other, attempt_cost(admitted_, *first.pick.deployment))) {
-    if (taken) stop_.group->hedge.state->correct(cost, Money());
+  router::HedgeState& state = *stop_.group->hedge.state;
+  std::optional<Money> extra;
+  if (!pick->probe) extra = state.take(stop_.group->hedge.extra_share);
+  if (!extra || !cover_attempt(admitted_, other, attempt_cost(admitted_, *first.pick.deployment))) {
+    if (extra) state.correct(*extra, Money());
     router::note_unasked(other, pick->probe);
     return std::nullopt;
   }
-  reserved_ = cost;
+  reserved_ = *extra;
   return std::move(*pick);
 }
 

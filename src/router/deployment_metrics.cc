@@ -58,6 +58,21 @@ std::string_view state_of(const Health& health, std::int64_t now_us) {
   return current && health.fails.load(std::memory_order_relaxed) > 0 ? "1.0" : "0.0";
 }
 
+/// One line for each hedged group.
+template <class Value>
+void append_hedged(std::string& out, const RoutingTable& table, std::string_view name, std::string_view help,
+                   Value value) {
+  bool headed = false;
+  for (const ModelGroupRef& group : table.groups()) {
+    if (!group->hedge.state) continue;
+    if (!headed) append_head(out, name, help, "counter");
+    headed = true;
+    out.append(name).append("{");
+    append_label(out, "model_group", group->name);
+    out.append("} ").append(value(*group->hedge.state)).append("\n");
+  }
+}
+
 }  // namespace
 
 void append_deployment_metrics(std::string& out, const RoutingTable& table, std::int64_t now_us) {
@@ -87,6 +102,12 @@ void append_deployment_metrics(std::string& out, const RoutingTable& table, std:
     const int status = deployment.health->cooling_status.load(std::memory_order_relaxed);
     append_line(out, kName, deployment, status > 0 ? std::to_string(status) : "None", std::to_string(times) + ".0");
   });
+  append_hedged(out, table, "turnpike_hedges_total", "Second attempts beside slow ones.",
+                [](const HedgeState& state) { return std::to_string(state.races()); });
+  append_hedged(out, table, "turnpike_hedges_refused_total", "Second attempts not made: their share was used up.",
+                [](const HedgeState& state) { return std::to_string(state.refused()); });
+  append_hedged(out, table, "turnpike_hedge_extra_spend_dollars_total", "What attempts that lost have cost.",
+                [](const HedgeState& state) { return state.extra().to_string(); });
   append_limit(out, table, "litellm_deployment_rpm_limit", "Requests per minute as configured.", &Deployment::rpm);
   append_limit(out, table, "litellm_deployment_tpm_limit", "Tokens per minute as configured.", &Deployment::tpm);
 }

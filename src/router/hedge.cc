@@ -44,22 +44,21 @@ std::optional<double> RecentQuantile::at(double q) const {
   return std::nullopt;
 }
 
-bool HedgeState::take(Money expected, double share) {
-  const auto allowed = [&] {
-    const bool costs = expected > Money();
-    const auto cost = static_cast<double>(cost_nano_.load(std::memory_order_relaxed));
-    const auto extra = static_cast<double>(extra_nano_.load(std::memory_order_relaxed));
-    if (costs) return extra + static_cast<double>(expected.nano()) <= share * cost;
-    return static_cast<double>(races() + 1) <= share * static_cast<double>(calls_.load(std::memory_order_relaxed));
-  };
-  if (!allowed()) {
+std::optional<Money> HedgeState::take(double share) {
+  const std::int64_t cost = cost_nano_.load(std::memory_order_relaxed);
+  const auto calls = static_cast<std::int64_t>(calls_.load(std::memory_order_relaxed));
+  const std::int64_t mean = calls > 0 ? (cost + calls - 1) / calls : 0;
+  const std::int64_t extra = extra_nano_.load(std::memory_order_relaxed);
+  const bool allowed = mean > 0 ? static_cast<double>(extra + mean) <= share * static_cast<double>(cost)
+                                : static_cast<double>(races() + 1) <= share * static_cast<double>(calls);
+  if (!allowed) {
     refused_.fetch_add(1, std::memory_order_relaxed);
-    return false;
+    return std::nullopt;
   }
   // Threads that are here together may each take once: they are few, and the next is refused for it.
-  extra_nano_.fetch_add(expected.nano(), std::memory_order_relaxed);
+  extra_nano_.fetch_add(mean, std::memory_order_relaxed);
   races_.fetch_add(1, std::memory_order_relaxed);
-  return true;
+  return Money::from_nano(mean);
 }
 
 void HedgeState::correct(Money expected, Money actual) {

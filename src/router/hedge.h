@@ -38,9 +38,9 @@ class HedgeState {
   RecentQuantile first_content;  // Of streams,
   RecentQuantile whole;          // of answers that come whole.
 
-  /// Takes the expected cost of a second attempt out of what is allowed: `share` of all that the group has cost; for
-  /// models that cost nothing, of its calls. False: not allowed now.
-  bool take(Money expected, double share);
+  /// Takes the expected cost of a second attempt, the mean of the group's calls, out of what is allowed: `share` of all
+  /// that the group has cost; for models that cost nothing, of its calls. Absent: not allowed now.
+  std::optional<Money> take(double share);
   /// The race is over: what the attempt that lost has really cost stands in the place of what was taken.
   void correct(Money expected, Money actual);
   /// A call of the group has been booked.
