@@ -423,9 +423,10 @@ class Checker {
     const std::size_t dot = path.find('.');
     const std::string key = dot == std::string::npos ? path : path.substr(dot + 1);
     const bool allowed = all_allowed_ || std::any_of(allowed_.begin(), allowed_.end(), [&](const std::string& name) {
-      return name == full || name == path || name == value.path() || (!entry.empty() && name == entry) || name == key ||
-             (!entry.empty() && name == key + "/" + entry);
-    });
+                           return name == full || name == path || name == value.path() ||
+                                  (!entry.empty() && name == entry) || name == key ||
+                                  (!entry.empty() && name == key + "/" + entry);
+                         });
     if (!allowed) {
       once(full, value, Severity::Error,
            fmt::format("protects, and this version does not enforce it: {}; remove it, or accept that with "
