@@ -16,6 +16,13 @@ const Codec& codec_of_shape(provider::Shape shape) {
   return codec_of(target);
 }
 
+/// How Cohere and AWS write an error: nothing but a message.
+bool is_lone_message(const json::Value& object) {
+  if (!object.find("message").is(json::Kind::String)) return false;
+  const auto members = object.members();
+  return ++members.begin() == members.end();
+}
+
 }  // namespace
 
 Result<Encoded> OperationCodec::encode(const EncodeInput& input) const {
@@ -44,7 +51,8 @@ Result<protocol::ReplyFacts> OperationCodec::read_replies(const protocol::ReplyO
   // AC-ERR-2: an error object in a 200.
   for (const std::string_view body : bodies) {
     json::Document document;
-    if (!document.parse(body) || !protocol::holds_error(document.root())) continue;
+    if (!document.parse(body)) continue;
+    if (!protocol::holds_error(document.root()) && !is_lone_message(document.root())) continue;
     Refusal refusal;
     refusal.status = 200;
     refusal.body = body;
