@@ -198,8 +198,8 @@ CREATE TABLE deleted_verification_key (
 CREATE INDEX deleted_verification_key_hash ON deleted_verification_key (hash)
 )sql";
 
-// `list`: 0 general, 1 context window, 2 content policy. `targets`: an empty list says that there are none, whatever the
-// configuration says.
+// `list`: 0 general, 1 context window, 2 content policy. `targets`: an empty list says that there are none, whatever
+// the configuration says.
 constexpr std::string_view kSecond = R"sql(
 CREATE TABLE fallback (
   model_group TEXT NOT NULL,

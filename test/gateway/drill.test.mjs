@@ -152,8 +152,7 @@ test('every dialect is drilled, and no real host is connected to nor a real key 
   };
   const flags = ['429', 'no-credit', 'wrong-key', 'cut-mid-stream', 'error-in-200', 'missing-usage'].flatMap((fault) => ['--fault', fault]);
   const env = { OPENAI_API_KEY: 'sk-real-0123456789', GPT_API_BASE: here, ANTHROPIC_API_KEY: 'sk-real-too' };
-  const { report } = await drillJson(config, flags, env);
-  server.close();
+  const { report } = await drillJson(config, flags, env).finally(() => server.close());
   assert.deepEqual(seen, [], 'nobody connected to an address of the configuration');
   assert.doesNotMatch(JSON.stringify(report), /sk-real/);
   assert.deepEqual(report.not_drilled, []);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import zlib from 'node:zlib';
 import { after, before, test } from 'node:test';
 import { Books, nano, priceOf } from '../harness/books.mjs';
-import { RawProvider, chunk, events, goodReply, goodStream, role, stop, usage, usageChunk, word } from '../harness/raw_provider.mjs';
+import { RawProvider, chunk, events, goodReply, goodStream, role, stop, usage, word } from '../harness/raw_provider.mjs';
 import { Gateway, deployment, scene, until } from '../harness/turnpike.mjs';
 
 let provider;

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { ListingProvider, usualReply } from '../harness/listing_provider.mjs';
 import { shapeDeployment } from '../harness/shape_deployment.mjs';
 import { ShapeProvider } from '../harness/shape_provider.mjs';
-import { Gateway, deployment, masterKey, scene, sleep, until } from '../harness/turnpike.mjs';
+import { Gateway, deployment, scene, until } from '../harness/turnpike.mjs';
 
 const tag = 'litellm-internal-health-check';
 const secret = 'sk-provider-key-0123456789';

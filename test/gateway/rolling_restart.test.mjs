@@ -96,7 +96,9 @@ test('AC-STOP-1: a rolling restart of two processes under load with 200 open str
         await start(home);
         await home.gateway.newKey({ key, max_budget: 100 });
       }
-      return { fake, homes, start, balancer: await Balancer.start(homes.map((home) => home.port)) };
+      const balancer = await Balancer.start(homes.map((home) => home.port));
+      own({ kill: () => balancer.stop() });
+      return { fake, homes, start, balancer };
     },
     async ({ fake, homes, start, balancer }) => {
       const load = new Load(balancer.port);
@@ -114,7 +116,6 @@ test('AC-STOP-1: a rolling restart of two processes under load with 200 open str
       } finally {
         await load.end();
       }
-      await balancer.stop();
       assert.deepEqual(load.faults, [], `${load.faults.length} of ${load.answered} calls and ${load.streamed} streams`);
       assert.deepEqual(balancer.troubles, []);
       assert.ok(load.streamed >= 2 * streamsOpen && load.answered > 500, `${load.streamed} streams, ${load.answered} calls`);

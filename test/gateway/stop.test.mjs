@@ -66,7 +66,7 @@ function connects(port) {
     socket.on('error', () => resolve(false));
     socket.on('close', () => socket.destroy());
     socket.setTimeout(1000, () => socket.destroy());
-  }).finally(() => {});
+  });
 }
 
 async function verifies(directory) {

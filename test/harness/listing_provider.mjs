@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 
-export const listPaths = /\/(models|tags)(\?.*)?$/;
+const listPaths = /\/(models|tags)(\?.*)?$/;
 const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 };
 export const usualReply = JSON.stringify({
   id: 'chatcmpl-1', object: 'chat.completion', created: 1, model: 'm',

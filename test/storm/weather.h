@@ -55,11 +55,6 @@ class Weather {
   std::int64_t end_of_phase(std::int64_t now_us) const;
   /// Whether nothing was wrong in all this time, and the echo of what had been wrong before is over.
   bool was_good(std::int64_t from_us, std::int64_t to_us, const Echo& echo) const;
-  /// The times at which `Refused` begins and ends.
-  template <class Change>
-  void each_change(Change change) const {
-    for (const Phase& phase : phases_) change(phase.from_us, phase.fault);
-  }
 
  private:
   struct Phase {
