@@ -192,7 +192,7 @@ const checks = {
     const again = row.again !== 'never';
     const seen = await groups.ask(books, group, mode);
     if (again) {
-            assert.equal(contentOf(seen.reply, mode, group), 'one two');
+      assert.equal(contentOf(seen.reply, mode, group), 'one two');
     } else {
       checkFace(row, shape, group, seen, 1);
     }
@@ -212,7 +212,7 @@ const checks = {
     // One that rests is not waited for while a fallback can answer.
     const first = row.again === 'anywhere' && !row.rests ? 1 + retries : 1;
     const seen = await groups.ask(books, group, mode);
-        assert.equal(contentOf(seen.reply, mode, backup), 'one two');
+    assert.equal(contentOf(seen.reply, mode, backup), 'one two');
     checkHeaders(seen, {
       'x-litellm-model-id': `${backup}-1`, 'x-litellm-model-group': backup, 'x-litellm-requested-model': group, 'x-litellm-attempted-retries': String(first - 1),
       'x-litellm-attempted-fallbacks': '1',
