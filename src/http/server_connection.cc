@@ -88,7 +88,14 @@ Task<bool> ServerConnection::read_head() {
     end_ = leftover_.size();
     leftover_.clear();
   }
-  if (begin_ == end_ && !co_await wait_idle()) co_return false;
+  // A request begins with its first byte: a wake may be the end of the one before.
+  while (begin_ == end_) {
+    if (!co_await wait_idle()) co_return false;
+    make_room();
+    net::Io io;
+    if (!take_bytes(io, data_ + end_, capacity_ - end_)) co_return false;
+    end_ += io.bytes;
+  }
   const base::Monotonic deadline = socket_.loop().now() + limits.header_timeout;
   constexpr std::size_t kUsualFields = 48;
   if (request_.fields.capacity() == 0) request_.fields.reserve(kUsualFields);

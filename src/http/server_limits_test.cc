@@ -144,6 +144,21 @@ TEST(ServerLimits, AnIdleConnectionIsClosedAfterItsTimeWithoutAWord) {
   EXPECT_EQ(running.server->counters().limit_keepalive.load(), 2u);
 }
 
+// A body that ends with the read that fetches it leaves the socket looking readable: no reason to expect a head soon,
+// and to send a 408 that the next request of a caller would take for its answer.
+TEST(ServerLimits, AnIdleConnectionIsTakenForIdleAlsoAfterALargeBody) {
+  ServerLimits limits;
+  limits.header_timeout = milliseconds(50);
+  limits.keepalive_timeout = milliseconds(300);
+  Running running(limits);
+  Peer peer = running.connect();
+  peer.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n" + std::string(300'000, 'x'));
+  peer.read_until("/x 300000");
+  EXPECT_EQ(peer.read_to_end(), "");
+  EXPECT_EQ(running.server->counters().limit_header_timeout.load(), 0u);
+  EXPECT_EQ(running.server->counters().limit_keepalive.load(), 1u);
+}
+
 TEST(ServerLimits, ConnectionsBeyondTheLimitAreClosedAndCounted) {
   ServerLimits limits;
   limits.connections_max = 3;
