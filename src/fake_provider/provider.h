@@ -22,8 +22,7 @@ namespace turnpike::fake_provider {
 /// its shape has.
 ///
 /// Threading: `handle` runs on any I/O thread, the rest on any thread; what threads share is behind a lock that is
-/// taken
-///            briefly.
+///            taken briefly.
 class Provider {
  public:
   Provider(std::size_t threads, std::size_t answers_max, Script defaults = {});
