@@ -45,8 +45,8 @@ enum class KeyRoute : std::uint8_t { Generate, Update };
 /// which it clears.
 ///
 /// Errors: InvalidRequest with `param` = the field: wrong type, impossible value, a field that is there twice, and
-/// every
-///         field that would protect somebody and is not enforced by this version (never stored and forgotten).
+///         every field that would protect somebody and is not enforced by this version (never stored and
+///         forgotten).
 Result<KeyChange> read_key_change(std::string_view body, KeyRoute route);
 
 /// What becomes of a field.

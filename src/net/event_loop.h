@@ -42,9 +42,9 @@ class Mailbox {
 /// The loop of one I/O thread: epoll with edge-triggered registrations that are made once per socket (no system call
 /// arms or disarms a wait), a timer wheel, and work posted from other threads.
 ///
-/// Simulated: while `base::simulated_now_us` is set, a loop that has nothing ready moves it to the next timer instead
-/// of
-///            waiting for it. Other threads keep real time: what they do takes no time here.
+/// Simulated: while `base::simulated_now_us` is set, a loop that has nothing ready moves it to the next timer
+///            instead of waiting for it. Other threads keep real time: what they do takes no time
+///            here.
 /// Threading: `post` and `stop` from anywhere, everything else on the loop's own thread.
 class EventLoop final : public IoThread {
  public:

@@ -12,10 +12,10 @@ namespace turnpike::pipeline {
 /// Fetches the files that a call names by URL and its target wants as bytes into `call.fetched`, where further attempts
 /// find them: a few at a time, over connections of the call's own.
 ///
-/// Limits: turnpike.media_fetch_* (count, bytes of each and of all, time); `kRedirectsMax`; http and https; ports 80
-/// and
-///         443 of public addresses, any port of what the operator allows. Each address and each redirect is checked,
-///         and the connection goes to the address that was checked (AC-SEC-6). No cookie, no credential is sent.
+/// Limits: turnpike.media_fetch_* (count, bytes of each and of all, time); `kRedirectsMax`; http and https; ports
+///         80 and 443 of public addresses, any port of what the operator allows. Each address and each redirect is
+///         checked, and the connection goes to the address that was checked (AC-SEC-6). No cookie, no credential is
+///         sent.
 /// `cancel`: the attempt's.
 /// Errors: InvalidRequest naming the field; Timeout of the attempt; CallerGone.
 Task<Status> fetch_media(Call& call, std::vector<std::string> urls, AttemptLimits limits, http::Cancel& cancel);
