@@ -2,7 +2,7 @@
 // draws themselves are held to their definitions in src/router/distribution_test.cc; here the whole way is shown.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { FakeProvider, Gateway, deployment, sleep } from '../harness/turnpike.mjs';
+import { FakeProvider, Gateway, deployment, sleep, until } from '../harness/turnpike.mjs';
 
 let quick;
 let other;
@@ -238,7 +238,7 @@ test('AC-FALL-3: a fallback does not leave the region that the request names', a
 
 test('who waits for a place goes on to the fallback in time', async () => {
   const holder = gateway.chat({ model: 'wait' });
-  await sleep(100);
+  await until(async () => (await quick.account()).open > 0, 'the place to be taken');
   const began = Date.now();
   const waiting = await gateway.chat({ model: 'wait', timeout: 0.9 });
   assert.equal(waiting.status, 200, waiting.text);
@@ -290,7 +290,7 @@ test('a second attempt beside a slow first one never goes to the same deployment
     for (let i = 0; i < 25; ++i) assert.equal((await racing.chat({ model: 'race' })).status, 200); // What slow is.
     await first.script({ latency_ms: 500 });
     const holder = racing.chat({ model: 'race-full' });
-    await sleep(100);
+    await until(async () => (await quick.account()).open > 0, 'the place to be taken');
     const before = (await first.account()).calls;
     const reply = await racing.chat({ model: 'race' });
     assert.equal(reply.headers.get('x-litellm-model-id'), 'race-first');
