@@ -187,6 +187,19 @@ Status check_encoding(const http::Incoming& incoming, const router::Deployment& 
 
 }  // namespace
 
+AttemptLimits limits_of(const Call& call, const router::Deployment& deployment, base::Monotonic share) {
+  AttemptLimits limits{share, call.total, call.deadline, share};
+  if (call.request.timeout_seconds) return limits;  // The caller's word comes before the deployment's.
+  const base::Monotonic now = base::monotonic_now();
+  const std::chrono::milliseconds own = deployment.timeout.value_or(call.settings().router.timeout);
+  limits.streaming_deadline = std::min(limits.streaming_deadline, now + own);
+  if (now + own < limits.deadline) {
+    limits.deadline = now + own;
+    limits.total = own;
+  }
+  return limits;
+}
+
 codec::Refusal refusal_of(const http::Incoming& incoming, std::string_view body, const router::Deployment& deployment) {
   codec::Refusal refusal;
   refusal.status = incoming.status();

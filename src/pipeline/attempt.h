@@ -9,8 +9,12 @@ struct AttemptLimits {
   base::Monotonic deadline;
   std::chrono::milliseconds total;
   base::Monotonic streaming_deadline;  // Once content has left: no fallback can follow, so none needs time.
+  base::Monotonic share;               // Of its group in the call's time: where a second attempt ends as well.
   bool catch_filtered = false;         // An answer that was filtered is a refusal: a fallback waits for it.
 };
+
+/// Those of an attempt that begins now on this deployment; `share`: until when its group may take.
+AttemptLimits limits_of(const Call& call, const router::Deployment& deployment, base::Monotonic share);
 
 /// An answer that is an error, as its codec looks at it. Borrows both.
 codec::Refusal refusal_of(const http::Incoming& incoming, std::string_view body, const router::Deployment& deployment);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "base/log.h"
 #include "pipeline/mock.h"
 #include "pipeline/note.h"
 
@@ -41,16 +42,17 @@ class Race {
 
  private:
   struct Runner {
-    explicit Runner(router::Pick pick_in)
-        : pick(std::move(pick_in)), cancel(std::make_unique<http::Cancel>()), now(*cancel) {}
+    Runner(router::Pick pick_in, const AttemptLimits& limits_in)
+        : pick(std::move(pick_in)), limits(limits_in), cancel(std::make_unique<http::Cancel>()), now(*cancel) {}
     router::Pick pick;
+    const AttemptLimits limits;
     std::unique_ptr<http::Cancel> cancel;
     Try now;
     std::optional<Result<AnswerRef>> result;
     bool answered() const { return result && result->has_value(); }
   };
 
-  void start(router::Pick pick);
+  void start(router::Pick pick, const AttemptLimits& limits);
   Task<void> carry_out(Runner& runner);
   std::optional<router::Pick> rival();
   bool settled() const;
@@ -70,15 +72,16 @@ class Race {
   bool late_ = false;
 };
 
-void Race::start(router::Pick pick) {
-  runners_.push_back(std::make_unique<Runner>(std::move(pick)));
+void Race::start(router::Pick pick, const AttemptLimits& limits) {
+  runners_.push_back(std::make_unique<Runner>(std::move(pick), limits));
   base::spawn(carry_out(*runners_.back()));
 }
 
 Task<void> Race::carry_out(Runner& runner) {
   try {
-    runner.result.emplace(co_await attempt_noted(admitted_, runner.pick, stop_, limits_, runner.now));
+    runner.result.emplace(co_await attempt_noted(admitted_, runner.pick, stop_, runner.limits, runner.now));
   } catch (const std::exception& failure) {
+    base::log(base::LogLevel::Error, "call {}: {}", call_.record.call_id, failure.what());
     runner.result.emplace(base::fail(ErrorKind::Internal, "Internal error in an attempt.", failure.what()));
   }
   ended_.push_back(&runner);
@@ -103,7 +106,8 @@ std::optional<router::Pick> Race::rival() {
   Result<router::Pick> pick = router::pick(*stop_.group, input);
   if (!pick || !pick->deployment) return std::nullopt;
   const router::Deployment& other = *pick->deployment;
-  if (std::find(tried.begin(), tried.end(), other.id) != tried.end()) {  // The others are well, but full.
+  // The others are well, but full; or it is one without a provider, whose wait nobody could end.
+  if (std::find(tried.begin(), tried.end(), other.id) != tried.end() || is_mocked(call_, other)) {
     router::note_unasked(other, pick->probe);
     return std::nullopt;
   }
@@ -111,10 +115,11 @@ std::optional<router::Pick> Race::rival() {
   std::optional<Money> extra;
   if (!pick->probe) extra = state.take(stop_.group->hedge.extra_share);
   if (!extra || !cover_attempt(admitted_, other, attempt_cost(admitted_, *first.pick.deployment))) {
-    if (extra) state.correct(*extra, Money());
+    if (extra) state.give_back(*extra);
     router::note_unasked(other, pick->probe);
     return std::nullopt;
   }
+  state.begun();
   reserved_ = *extra;
   return std::move(*pick);
 }
@@ -124,7 +129,7 @@ Task<Outcome> Race::run(router::Pick first) {
     for (const std::unique_ptr<Runner>& runner : runners_) runner->cancel->request();
   });
   const std::int64_t upstream_us = call_.record.upstream_us;
-  start(std::move(first));
+  start(std::move(first), limits_);
   const std::unique_ptr<net::IoThread::Timer> timer = call_.worker.thread->after(terms_.after, [this] {
     late_ = true;
     changed_.fire();
@@ -137,7 +142,9 @@ Task<Outcome> Race::run(router::Pick first) {
     if (std::optional<router::Pick> second = rival()) {
       ++call_.record.retries;
       call_.record.marks |= domain::kHedged;
-      start(std::move(*second));
+      AttemptLimits limits = limits_of(call_, *second->deployment, limits_.share);
+      limits.catch_filtered = limits_.catch_filtered;
+      start(std::move(*second), limits);
     }
   }
   const auto answered =
@@ -169,7 +176,8 @@ Task<void> Race::end_others(const Runner* winner) {
     if (runner.get() == winner) continue;
     if (runner->answered()) co_await bill_lost(*runner);
     const domain::Attempt& entry = call_.record.attempts[runner->now.at];
-    if (winner != nullptr) note_outrun(call_, *stop_.group, entry);
+    // Only of the first is it known that it takes longer than most.
+    if (winner != nullptr && runner == runners_.front()) note_outrun(call_, *stop_.group, entry);
     if (entry.billed) lost += entry.cost;
   }
   stop_.group->hedge.state->correct(reserved_, winner != nullptr ? lost : Money());
@@ -205,6 +213,7 @@ Outcome Race::outcome(Runner* winner) {
   std::rotate(attempts.begin() + static_cast<std::ptrdiff_t>(winner->now.at),
               attempts.begin() + static_cast<std::ptrdiff_t>(winner->now.at) + 1, attempts.end());
   outcome.answer->at = attempts.size() - 1;
+  if (winner->pick.deployment->entry) call_.region = winner->pick.deployment->entry->region_name;
   call_.cancel = std::move(winner->cancel);  // What reads the rest of the answer waits on this one.
   return outcome;
 }

@@ -9,20 +9,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// What one attempt may take of the call's time. While other groups wait behind this one, a silent provider gets two
-/// thirds of what is left, so that a fallback still ends inside the caller's deadline.
-AttemptLimits limits_of(const Call& call, const router::Deployment& deployment, bool fallback_left) {
+/// What a group may take of the call's time. While other groups wait behind this one, a silent provider gets two thirds
+/// of what is left, so that a fallback still ends inside the caller's deadline.
+base::Monotonic share_of_group(const Call& call, bool fallback_left) {
+  if (!fallback_left) return call.deadline;
   const base::Monotonic now = base::monotonic_now();
-  AttemptLimits limits{call.deadline, call.total, call.deadline};
-  if (fallback_left) limits.deadline = now + (call.deadline - now) * 2 / 3;
-  if (call.request.timeout_seconds) return limits;  // The caller's word comes before the deployment's.
-  const milliseconds own = deployment.timeout.value_or(call.settings().router.timeout);
-  limits.streaming_deadline = std::min(limits.streaming_deadline, now + own);
-  if (now + own < limits.deadline) {
-    limits.deadline = now + own;
-    limits.total = own;
-  }
-  return limits;
+  return now + (call.deadline - now) * 2 / 3;
 }
 
 /// LiteLLM's suffix on the message of a call that found no answer.
@@ -167,7 +159,7 @@ Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, router::RoutePlan& plan
       call.record.marks |= domain::kRetryUnaffordable;
       break;
     }
-    AttemptLimits limits = limits_of(call, *pick->deployment, fallback_left);
+    AttemptLimits limits = limits_of(call, *pick->deployment, share_of_group(call, fallback_left));
     limits.catch_filtered = router::catches_filtered(plan, progress.stop, planning);
     Outcome outcome = co_await ask(admitted, plan, std::move(*pick), limits, progress);
     if (outcome.answer) {

@@ -49,16 +49,22 @@ std::optional<Money> HedgeState::take(double share) {
   const auto calls = static_cast<std::int64_t>(calls_.load(std::memory_order_relaxed));
   const std::int64_t mean = calls > 0 ? (cost + calls - 1) / calls : 0;
   const std::int64_t extra = extra_nano_.load(std::memory_order_relaxed);
-  const bool allowed = mean > 0 ? static_cast<double>(extra + mean) <= share * static_cast<double>(cost)
-                                : static_cast<double>(races() + 1) <= share * static_cast<double>(calls);
+  const bool allowed =
+      mean > 0 ? static_cast<double>(extra + mean) <= share * static_cast<double>(cost)
+               : static_cast<double>(taken_.load(std::memory_order_relaxed) + 1) <= share * static_cast<double>(calls);
   if (!allowed) {
     refused_.fetch_add(1, std::memory_order_relaxed);
     return std::nullopt;
   }
   // Threads that are here together may each take once: they are few, and the next is refused for it.
   extra_nano_.fetch_add(mean, std::memory_order_relaxed);
-  races_.fetch_add(1, std::memory_order_relaxed);
+  taken_.fetch_add(1, std::memory_order_relaxed);
   return Money::from_nano(mean);
+}
+
+void HedgeState::give_back(Money expected) {
+  extra_nano_.fetch_sub(expected.nano(), std::memory_order_relaxed);
+  taken_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void HedgeState::correct(Money expected, Money actual) {

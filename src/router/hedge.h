@@ -41,6 +41,9 @@ class HedgeState {
   /// Takes the expected cost of a second attempt, the mean of the group's calls, out of what is allowed: `share` of all
   /// that the group has cost; for models that cost nothing, of its calls. Absent: not allowed now.
   std::optional<Money> take(double share);
+  /// The second attempt is made after all; or it is not, and what was taken for it is there for others.
+  void begun() { races_.fetch_add(1, std::memory_order_relaxed); }
+  void give_back(Money expected);
   /// The race is over: what the attempt that lost has really cost stands in the place of what was taken.
   void correct(Money expected, Money actual);
   /// A call of the group has been booked.
@@ -52,7 +55,7 @@ class HedgeState {
 
  private:
   std::atomic<std::int64_t> cost_nano_{0}, extra_nano_{0};
-  std::atomic<std::uint64_t> calls_{0}, races_{0}, refused_{0};
+  std::atomic<std::uint64_t> calls_{0}, taken_{0}, races_{0}, refused_{0};
 };
 
 /// How a group is hedged; without a state it is not.

@@ -70,9 +70,13 @@ TEST(HedgeState, WhatTheLoserReallyCostStandsInThePlaceOfWhatWasExpected) {
 TEST(HedgeState, WhatCostsNothingIsCountedByCalls) {
   HedgeState state;
   for (int i = 0; i < 40; ++i) state.booked(Money());
+  const std::optional<Money> unused = state.take(0.05);
+  ASSERT_TRUE(unused);
+  state.give_back(*unused);  // The budget did not cover it.
   int taken = 0;
   while (state.take(0.05)) ++taken;
   EXPECT_EQ(taken, 2);
+  EXPECT_EQ(state.races(), 0U) << "none was made";
 }
 
 TEST(HedgeState, ManyThreadsLoseNoCost) {
@@ -83,7 +87,10 @@ TEST(HedgeState, ManyThreadsLoseNoCost) {
       for (int i = 0; i < 10'000; ++i) {
         state.booked(Money::from_nano(100));
         state.first_content.add(0.01 * (i % 100));
-        if (const auto taken = state.take(1.0)) state.correct(*taken, Money::from_nano(30));
+        const auto taken = state.take(1.0);
+        if (!taken) continue;
+        state.begun();
+        state.correct(*taken, Money::from_nano(30));
       }
     });
   }
