@@ -1,5 +1,7 @@
 #include "account/key_routing.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 
@@ -16,9 +18,9 @@ constexpr std::size_t kPoliciesMax = 64;
 constexpr std::uint64_t kCountMax = 100;
 
 Status read_limit(const json::Value& value, const std::string& param, std::optional<double>& seconds) {
-  if (Status read = protocol::read_seconds(value, param, seconds); !read) return read;
-  if (seconds && *seconds <= 0) return protocol::refuse(param, "'" + param + "' must be seconds above 0");
-  return {};
+  const Status read = protocol::read_seconds(value, param, seconds);
+  if (read && (!seconds || *seconds > 0)) return {};
+  return protocol::refuse(param, "'" + param + "' must be seconds above 0");
 }
 
 /// `{"RateLimitErrorRetries": 3}`
@@ -36,7 +38,8 @@ Status read_retries(const json::Value& value, const std::string& param, base::Er
     if (at == known.size()) {
       const std::vector<std::string> near = base::nearest(name, known, 1);
       return protocol::refuse(param, "'" + param + "': no class of error is called " + name.substr(0, 100) +
-                                         (near.empty() ? "" : "; did you mean " + near.front() + "?"));
+                                         (near.empty() ? fmt::format("; use {}", fmt::join(known, ", "))
+                                                       : "; did you mean " + near.front() + "?"));
     }
     std::optional<std::uint64_t> count;
     if (Status read = protocol::read_count(member.value, param + "." + name, kCountMax, count); !read) return read;

@@ -1,5 +1,6 @@
 #include "api/handlers.h"
 #include "api/health_state.h"
+#include "api/query.h"
 #include "base/text.h"
 
 namespace turnpike::api {
@@ -112,7 +113,9 @@ Task<Result<Reply>> readiness(const Context& context) {
 Task<Result<Reply>> health(const Context& context) {
   const Result<std::vector<router::DeploymentRef>> wanted = wanted_deployments(context);
   if (!wanted) co_return base::fail(wanted.error());
-  if (context.request().query_value("probe") == "true") {
+  const Result<std::string> probe = query_word(context, "probe", {"true", "false"});
+  if (!probe) co_return base::fail(probe.error());
+  if (*probe == "true") {
     if (Status probed = co_await probe_now(context, *wanted); !probed) co_return base::fail(std::move(probed.error()));
   }
   std::vector<const router::Deployment*> well, unwell;

@@ -70,14 +70,15 @@ Result<std::string> tested_name(std::string_view body) {
 
 Task<Result<Reply>> health_history(const Context& context) {
   const std::string model = context.request().query_value("model");
-  const std::string status = context.request().query_value("status_filter");
+  const Result<std::string> status = query_word(context, "status_filter", {"healthy", "unhealthy", "skipped"});
+  if (!status) co_return base::fail(status.error());
   const Result<std::uint64_t> limit = query_count(context, "limit", 100, 1, kListedMax);
   if (!limit) co_return base::fail(limit.error());
   const Result<std::uint64_t> offset = query_count(context, "offset", 0, 0, kListedMax);
   if (!offset) co_return base::fail(offset.error());
   const auto fits = [&](const ProbeResult& result) {
     const router::Deployment& deployment = *result.deployment;
-    if (!status.empty() && pipeline::state_name(result.state) != status) return false;
+    if (!status->empty() && pipeline::state_name(result.state) != *status) return false;
     return model.empty() || deployment.model_group == model || deployment.config_model == model ||
            deployment.id == model;
   };

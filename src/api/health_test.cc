@@ -23,6 +23,16 @@ TEST(Health, ShowsAFailedProbeWhileItIsFresh) {
   EXPECT_TRUE(gateway.get("/health").holds(R"("unhealthy_count":0)")) << "older than two intervals";
 }
 
+TEST(Health, RefusesWordsThatItDoesNotKnow) {
+  TestGateway gateway;
+  EXPECT_TRUE(gateway.get("/health?probe=yes").holds("probe must be one of true, false."));
+  EXPECT_EQ(gateway.get("/health?probe=false").status, 200);
+  const Sent history = gateway.get("/health/history?status_filter=down");
+  EXPECT_EQ(history.status, 400) << "an empty list would read as all well";
+  EXPECT_TRUE(history.holds("status_filter must be one of healthy, unhealthy, skipped.")) << history.body;
+  EXPECT_EQ(gateway.get("/health/history?status_filter=skipped").status, 200);
+}
+
 TEST(Health, IsShortWithoutDetails) {
   TestGateway gateway;
   gateway.settings->general.health_check_details = false;

@@ -1,5 +1,9 @@
 #include "api/query.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace turnpike::api {
@@ -12,6 +16,13 @@ Result<std::uint64_t> query_count(const Context& context, std::string_view name,
   if (count && *count >= least && *count <= most) return *count;
   return refuse_field(name, std::string(name) + " must be a whole number from " + std::to_string(least) + " to " +
                                 std::to_string(most) + ".");
+}
+
+Result<std::string> query_word(const Context& context, std::string_view name,
+                               std::initializer_list<std::string_view> words) {
+  std::string text = context.request().query_value(name);
+  if (text.empty() || std::ranges::find(words, text) != words.end()) return text;
+  return refuse_field(name, fmt::format("{} must be one of {}.", name, fmt::join(words, ", ")));
 }
 
 }  // namespace turnpike::api

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
+#include <string>
 #include <string_view>
 
 #include "api/context.h"
@@ -11,5 +13,9 @@ namespace turnpike::api {
 /// to `most`.
 Result<std::uint64_t> query_count(const Context& context, std::string_view name, std::uint64_t fallback,
                                   std::uint64_t least, std::uint64_t most);
+
+/// One of `words` of the query; empty where it is left out. Errors: InvalidRequest that lists them.
+Result<std::string> query_word(const Context& context, std::string_view name,
+                               std::initializer_list<std::string_view> words);
 
 }  // namespace turnpike::api

@@ -206,10 +206,10 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   fake->prefix_command();
   CLI::App* drill =
       cli.add_subcommand("drill", "Play the catalogue of faults against a config: a score, and what is missing");
-  drill->add_option("file,-c,--config", options.config, "The file")->envname("CONFIG_FILE_PATH");
+  drill->add_option("file,-c,--config", options.config, "The config.yaml to drill")->envname("CONFIG_FILE_PATH");
   drill->add_option("--model", options.drill.models, "A model_name to drill; all of them without it")
       ->allow_extra_args(false);
-  drill->add_option("--fault", options.drill.faults, "A fault to play; all of them without it")
+  drill->add_option("--fault", options.drill.faults, "A fault to play; all without it; a wrong name lists them")
       ->allow_extra_args(false);
   std::string drill_format = "text";
   drill->add_option("--format", drill_format, "text or json")->check(CLI::IsMember({"text", "json"}));

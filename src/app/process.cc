@@ -131,7 +131,8 @@ void log_fallbacks(const pipeline::Snapshot& snapshot, const std::vector<router:
     }
   }
   if (!stored.empty()) {
-    base::log(LogLevel::Info, "{} lists of fallbacks set by POST /fallback stand in the place of the configuration's",
+    base::log(LogLevel::Info,
+              "Lists of fallbacks set by POST /fallback, which stand in the place of the configuration's: {}",
               stored.size());
   }
 }

@@ -79,7 +79,8 @@ void read_health_check_budget(Reading& reading, TurnpikeSettings& settings) {
   const Node* node = reading.section("turnpike").find("health_check_budget_per_day");
   if (node == nullptr) return;
   const Read<std::string> decimal = node->as_decimal();
-  const Result<Money> amount = decimal ? Money::parse(*decimal) : Result<Money>(Money::from_nano(-1));
+  if (!decimal) return;  // Told by the table of keys.
+  const Result<Money> amount = Money::parse(*decimal);
   if (!amount || *amount < Money()) {
     reading.diagnostics.push_back(node->error("must be dollars, 0 or more; write for example 0.50"));
     return;

@@ -63,6 +63,8 @@ std::vector<GroupMirroring> read_mirroring(Reading& reading);
 std::vector<ModelEntry> read_models(Reading& reading, const std::vector<ProviderRow>& providers);
 
 /// Groups that fallbacks and aliases name but nobody serves, with the nearest name.
+/// Warns of rules of `turnpike:` for groups that are none: they would wait for calls that never come (read_traffic.cc).
+void check_rules(Reading& reading, const std::vector<ModelEntry>& models);
 void check_references(Reading& reading, const Settings& settings);
 
 /// Variables that honoured keys name and the environment does not have.

@@ -217,9 +217,6 @@ void check_references(Reading& reading, const Settings& settings) {
   for (const GroupAlias& alias : settings.router.model_group_alias) check(alias.target, "model_group_alias");
   for (const GroupAffinity& group : settings.router.model_group_affinity_config)
     check(group.model_group, "model_group_affinity_config");
-  for (const GroupHedging& rule : settings.turnpike.hedging) {
-    if (rule.model_group != "*") check(rule.model_group, "hedging");
-  }
   for (const ModelEntry& entry : settings.models) {
     for (const std::string& target : entry.silent_models) {
       if (!serves(reading, settings, target) && told.insert(target).second) {
@@ -229,13 +226,8 @@ void check_references(Reading& reading, const Settings& settings) {
       }
     }
   }
-  for (const GroupMirroring& rule : settings.turnpike.mirroring) {
-    check(rule.model_group, "mirroring");
-    check(rule.to, "mirroring");
-  }
-  for (const Sticky& rule : settings.turnpike.sticky) {
-    if (rule.model_group != "*") check(rule.model_group, "sticky");
-  }
+  for (const GroupMirroring& rule : settings.turnpike.mirroring) check(rule.to, "mirroring");
+  check_rules(reading, settings.models);
 }
 
 void check_variables(Reading& reading) {

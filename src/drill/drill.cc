@@ -48,6 +48,15 @@ std::vector<std::string> notes_of(const config::Settings& settings) {
   return notes;
 }
 
+/// Where no group is left: a success would hide that nothing was tried.
+std::string nothing_to_drill(const std::string& file, const config::Settings& settings, const Groups& groups) {
+  std::string text;
+  for (const std::string& line : settings.left_out) text += "left out: " + line + "\n";
+  for (const LeftOut& group : groups.left_out) text += group.name + " is not drilled: " + group.why + "\n";
+  return text + "error: " + file + " has no model that could be drilled" +
+         (text.empty() ? "; fill its model_list" : "");
+}
+
 /// Groups that do not answer though nothing is wrong cannot be drilled: they are moved to those left out.
 Groups that_answer(const Groups& groups, const std::vector<Outcome>& outcomes) {
   Groups kept;
@@ -94,6 +103,7 @@ int run(const Options& options, const Hooks& hooks) {
     if (std::ranges::none_of(groups.drilled, named) && std::ranges::none_of(groups.left_out, named))
       return refuse("error: there is no model_name " + name + " in " + options.config);
   }
+  if (groups.drilled.empty()) return refuse(nothing_to_drill(options.config, *loaded.settings, groups));
   const Clock clock = clock_of(*loaded.settings);
   const config::SettingsRef staged = staged_settings(*loaded.settings, clock);
   if (::isatty(STDERR_FILENO) != 0) fmt::print(stderr, "Playing; the report follows ...\n");

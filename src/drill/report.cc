@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "json/write.h"
 
 namespace turnpike::drill {
@@ -42,6 +43,11 @@ std::string wrapped(std::string_view text, std::string_view indent) {
   return out;
 }
 
+/// "invalid_api_key" says more than its type "invalid_request_error"; a code that is the status again says nothing.
+const std::string& error_word(const Seen& seen) {
+  return seen.error_code.empty() || base::parse_unsigned(seen.error_code) ? seen.error_type : seen.error_code;
+}
+
 std::string seen_text(const Outcome& outcome) {
   const Seen& seen = outcome.seen;
   switch (seen.end) {
@@ -49,8 +55,8 @@ std::string seen_text(const Outcome& outcome) {
       if (seen.refused) return "200 that says content_filter";
       return "answer from " + (seen.group.empty() ? "?" : seen.group);
     case End::Error:
-      return fmt::format("{} {}{}", seen.status, seen.error_type,
-                         seen.retry_after > 0 ? fmt::format(", retry in {} s", seen.retry_after) : "");
+      if (seen.retry_after > 0) return fmt::format("{}, retry in {} s", seen.status, seen.retry_after);
+      return fmt::format("{} {}", seen.status, error_word(seen));
     case End::ErrorEvent:
       return fmt::format("part of it, then error {}", seen.error_code);
     case End::Cut:
@@ -255,6 +261,7 @@ void write_outcome(json::Writer& writer, const Report& report, std::size_t at) {
   writer.key("status").number(std::int64_t{outcome.seen.status});
   writer.key("answered_by").string(outcome.seen.end == End::Answer ? outcome.seen.group : "");
   writer.key("error_type").string(outcome.seen.error_type);
+  writer.key("error_code").string(outcome.seen.error_code);
   writer.key("error_message").string(outcome.seen.error_message);
   writer.key("attempts").number(static_cast<std::uint64_t>(attempts_of(outcome)));
   writer.key("billed").raw(outcome.entry ? outcome.entry->spend.to_string() : "null");

@@ -74,15 +74,20 @@ TEST(Report, ShowsTheFormsApartWhereTheyDidNot) {
   streamed.seen.end = End::Error;
   streamed.seen.status = 429;
   streamed.seen.error_type = "tokens";
+  streamed.seen.error_code = "rate_limit_exceeded";
   streamed.seen.retry_after = 7;
   streamed.entry->success = false;
   streamed.entry->marks = "estimated";
   const std::string text = to_text(drilled.report());
   EXPECT_NE(line_with(text, "429 with Retry-After, whole"), "");
   const std::string line = line_with(text, "429 with Retry-After, stream");
-  EXPECT_NE(line.find("429 tokens, retry in 7 s"), std::string::npos) << line;
+  EXPECT_NE(line.find(" 429, retry in 7 s "), std::string::npos) << line;
   EXPECT_NE(line.find("~$0.00021"), std::string::npos) << line;
   EXPECT_TRUE(line.ends_with("no fallback")) << line;
+  streamed.seen.retry_after = 0;
+  EXPECT_NE(to_text(drilled.report()).find(" 429 rate_limit_exceeded "), std::string::npos);
+  streamed.seen.error_code = "429";
+  EXPECT_NE(to_text(drilled.report()).find(" 429 tokens "), std::string::npos) << "no number twice";
 }
 
 TEST(Report, TellsWhatFailedInALineOfItsOwn) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 
 #include "base/text.h"
 #include "config/effective.h"
@@ -104,21 +105,28 @@ std::optional<std::string> made_up(const std::string& variable) {
 }
 
 config::Environment staged_environment(const std::string& text) {
-  std::vector<std::string> named;
+  std::map<std::string, std::string> named;  // The variable, and the key it stands for.
   constexpr std::string_view kPrefix = "os.environ/";
   const auto in_name = [](char c) {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
   };
   for (std::size_t at = text.find(kPrefix); at != std::string::npos; at = text.find(kPrefix, at)) {
+    std::size_t key_end = at;
+    while (key_end > 0 && holds_any(": \"'", {std::string_view(&text[key_end - 1], 1)})) --key_end;
+    std::size_t key = key_end;
+    while (key > 0 && in_name(text[key - 1])) --key;
     at += kPrefix.size();
     std::size_t end = at;
     while (end < text.size() && in_name(text[end])) ++end;
-    named.push_back(text.substr(at, end - at));
+    named.emplace(text.substr(at, end - at), text.substr(key, key_end - key));
   }
   return [named = std::move(named)](const std::string& name) -> std::optional<std::string> {
     std::optional<std::string> set = config::process_environment()(name);
-    if ((!set || set->empty()) && std::ranges::find(named, name) != named.end()) return made_up(name);
-    return set;
+    const auto found = named.find(name);
+    if ((set && !set->empty()) || found == named.end()) return set;
+    if (std::optional<std::string> made = made_up(name)) return made;
+    // A name that says nothing: what it stands for does.
+    return is_secret(found->second) ? made_up_key(name) : made_up(found->second);
   };
 }
 

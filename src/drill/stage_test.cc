@@ -21,6 +21,12 @@ TEST(Stage, MakesUpWhatAConfigurationNamesAndNobodyHasSet) {
       staged_environment("api_key: os.environ/DRILL_TEST_KEY\n# os.environ/DRILL_TEST_URL");
   EXPECT_EQ(environment("DRILL_TEST_KEY"), "sk-drill-DRILL_TEST_KEY");
   EXPECT_EQ(environment("DRILL_TEST_URL"), "https://drill-test-url.invalid");
+  const config::Environment by_key = staged_environment(
+      "{master_key: os.environ/DRILL_TEST_LOCK, api_base: \"os.environ/DRILL_TEST_PLACE\", x: "
+      "os.environ/DRILL_TEST_X}");
+  EXPECT_EQ(by_key("DRILL_TEST_LOCK"), "sk-drill-DRILL_TEST_LOCK") << "the key says what a name does not";
+  EXPECT_EQ(by_key("DRILL_TEST_PLACE"), "https://api-base.invalid");
+  EXPECT_EQ(by_key("DRILL_TEST_X"), std::nullopt);
   EXPECT_EQ(environment("DRILL_TEST_TOKEN"), std::nullopt) << "what the file does not name is not made up";
 }
 
