@@ -29,14 +29,20 @@ bool is_system(const Message& message) {
   return message.role == Role::System || message.role == Role::Developer;
 }
 
+/// A thought that nobody has sealed is sent as text.
+bool is_text(const Block& block) {
+  return block.kind == Block::Kind::Text || (block.kind == Block::Kind::Thinking && block.signature.empty());
+}
+
 /// The text that ends a conversation in which the assistant speaks last; null if there is none.
 const Block* prefill_of(const std::vector<Message>& messages) {
   for (auto message = messages.rbegin(); message != messages.rend(); ++message) {
     if (is_system(*message)) continue;
     if (message->role != Role::Assistant) return nullptr;
     for (auto block = message->blocks.rbegin(); block != message->blocks.rend(); ++block) {
-      if (block->kind != Block::Kind::Text) return nullptr;
-      if (!is_blank(block->text)) return &*block;
+      const bool thought = block->kind == Block::Kind::Thinking || block->kind == Block::Kind::RedactedThinking;
+      if (!is_text(*block) && !thought) return nullptr;
+      if (is_text(*block) && !is_blank(block->text)) return &*block;  // Sealed thoughts stand before it.
     }
   }
   return nullptr;
