@@ -78,10 +78,8 @@ std::string attempts_json(const domain::CallRecord& record) {
     writer.key("model").string(attempt.model);
     writer.key("api_base").string(attempt.api_base);
     writer.key("status").number(std::int64_t{attempt.status});
-    if (attempt.error) {
-      writer.key("error").string(domain::kind_name(*attempt.error));
-      writer.key("error_text").string(attempt.error_text);
-    }
+    if (attempt.error) writer.key("error").string(domain::kind_name(*attempt.error));
+    if (!attempt.error_text.empty()) writer.key("error_text").string(attempt.error_text);
     writer.key("started_us").number(attempt.started_us);
     writer.key("ended_us").number(attempt.ended_us);
     writer.key("billed").boolean(attempt.billed);

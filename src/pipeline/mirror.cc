@@ -46,12 +46,15 @@ void start(const Call& call, const std::string& to) {
 }
 
 /// What the deployment that answered is mirrored to whenever it does.
-const std::vector<std::string>* silent_models(const Call& call, const router::ModelGroup& group) {
+const std::vector<std::string>* silent_models(const Call& call, const router::RoutePlan& plan) {
   if (call.record.attempts.empty()) return nullptr;
-  const auto served = std::find_if(group.deployments.begin(), group.deployments.end(), [&](const auto& deployment) {
-    return deployment->id == call.record.attempts.back().deployment_id;
-  });
-  return served == group.deployments.end() || !(*served)->entry ? nullptr : &(*served)->entry->silent_models;
+  const std::string& id = call.record.attempts.back().deployment_id;
+  for (const router::RoutePlan::Stop& stop : plan.stops) {
+    for (const router::DeploymentRef& deployment : stop.group->deployments) {
+      if (deployment->id == id && deployment->entry) return &deployment->entry->silent_models;
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -64,7 +67,7 @@ void mirror(const Call& call, const router::RoutePlan& plan) {
     const double drawn = static_cast<double>(call.worker.thread->random().next() >> 11) * 0x1.0p-53;  // [0, 1)
     if (drawn < mirror.share) start(call, mirror.to);
   }
-  if (const std::vector<std::string>* models = silent_models(call, group)) {
+  if (const std::vector<std::string>* models = silent_models(call, plan)) {
     for (const std::string& model : *models) start(call, model);
   }
 }

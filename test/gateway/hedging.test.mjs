@@ -168,6 +168,7 @@ test('streams: what a lost attempt had begun to answer is booked, by our count w
   assert.match(row.turnpike.marks, /estimated/);
   const [lost, won] = row.turnpike.attempts;
   assert.equal(won.cost_nano, good);
+  assert.equal(lost.error_text, 'Another attempt answered first.');
   assert.ok(lost.cost_nano > 0 && lost.cost_nano < good, JSON.stringify(lost));
   assert.equal(nano(row.spend), lost.cost_nano + good, 'both are in the entry');
   delete behaviour.begins;
