@@ -92,11 +92,16 @@ test('a call that failed: the error is counted with its class and status, for th
     assert.equal((await gateway.chat({ model }, { key })).status, status, model);
   }
   assert.equal((await gateway.chat({ model: 'gpt' }, { key: 'sk-not-a-key-0123456789' })).status, 401);
-  const samples = parse(await gateway.metrics());
+  // A call is counted when its reply has left.
+  const refused = (samples) => find(samples, 'litellm_proxy_failed_requests_metric_total', { hashed_api_key: 'None', exception_status: '401' });
+  const samples = await until(async () => {
+    const now = parse(await gateway.metrics());
+    return refused(now).length > 0 && now;
+  }, 'the last call to be counted');
   const failed = find(samples, 'litellm_proxy_failed_requests_metric_total', { api_key_alias: 'errors' });
   const faces = failed.map(({ labels }) => `${labels.requested_model} ${labels.exception_class} ${labels.exception_status}`).sort();
   assert.deepEqual(faces, ['failing Openai.InternalServerError 500', 'limited Openai.RateLimitError 429', 'other BadRequestError 400']);
-  assert.equal(find(samples, 'litellm_proxy_failed_requests_metric_total', { hashed_api_key: 'None', exception_status: '401' }).length, 1);
+  assert.equal(refused(samples).length, 1);
   const attempts = find(samples, 'litellm_deployment_failure_responses_total', { api_key_alias: 'errors', model_id: 'deployment-2' });
   assert.deepEqual([attempts.length, attempts[0].value, attempts[0].labels.exception_class, attempts[0].labels.exception_status], [1, 1, 'Openai.InternalServerError', '500']);
   const fallbacks = find(samples, 'litellm_deployment_successful_fallbacks_total', { api_key_alias: 'errors' });
