@@ -113,7 +113,7 @@ std::optional<router::Pick> Race::rival() {
   }
   router::HedgeState& state = *stop_.group->hedge.state;
   std::optional<Money> extra;
-  if (!pick->probe) extra = state.take(stop_.group->hedge.extra_share);
+  if (!pick->probe) extra = state.take(stop_.group->hedge.extra_share_ppm);
   if (!extra || !cover_attempt(admitted_, other, attempt_cost(admitted_, *first.pick.deployment))) {
     if (extra) state.give_back(*extra);
     router::note_unasked(other, pick->probe);

@@ -44,14 +44,16 @@ std::optional<double> RecentQuantile::at(double q) const {
   return std::nullopt;
 }
 
-std::optional<Money> HedgeState::take(double share) {
+std::optional<Money> HedgeState::take(std::int64_t share_ppm) {
+  // Nanodollars times a million outgrow 64 bits at nine thousand dollars.
+  const auto within = [share_ppm](std::int64_t part, std::int64_t whole) {
+    return static_cast<__int128>(part) * 1'000'000 <= static_cast<__int128>(whole) * share_ppm;
+  };
   const std::int64_t cost = cost_nano_.load(std::memory_order_relaxed);
   const auto calls = static_cast<std::int64_t>(calls_.load(std::memory_order_relaxed));
   const std::int64_t mean = calls > 0 ? (cost + calls - 1) / calls : 0;
-  const std::int64_t extra = extra_nano_.load(std::memory_order_relaxed);
-  const bool allowed =
-      mean > 0 ? static_cast<double>(extra + mean) <= share * static_cast<double>(cost)
-               : static_cast<double>(taken_.load(std::memory_order_relaxed) + 1) <= share * static_cast<double>(calls);
+  const bool allowed = mean > 0 ? within(extra_nano_.load(std::memory_order_relaxed) + mean, cost)
+                                : within(static_cast<std::int64_t>(taken_.load(std::memory_order_relaxed)) + 1, calls);
   if (!allowed) {
     refused_.fetch_add(1, std::memory_order_relaxed);
     return std::nullopt;

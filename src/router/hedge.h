@@ -38,9 +38,9 @@ class HedgeState {
   RecentQuantile first_content;  // Of streams,
   RecentQuantile whole;          // of answers that come whole.
 
-  /// Takes the expected cost of a second attempt, the mean of the group's calls, out of what is allowed: `share` of all
-  /// that the group has cost; for models that cost nothing, of its calls. Absent: not allowed now.
-  std::optional<Money> take(double share);
+  /// Takes the expected cost of a second attempt, the mean of the group's calls, out of what is allowed: millionths of
+  /// all that the group has cost; for models that cost nothing, of its calls. Absent: not allowed now.
+  std::optional<Money> take(std::int64_t share_ppm);
   /// The second attempt is made after all; or it is not, and what was taken for it is there for others.
   void begun() { races_.fetch_add(1, std::memory_order_relaxed); }
   void give_back(Money expected);
@@ -61,7 +61,7 @@ class HedgeState {
 /// How a group is hedged; without a state it is not.
 struct Hedge {
   std::shared_ptr<HedgeState> state;
-  double extra_share = 0;  // 0.05: at most five hundredths of its cost on top.
+  std::int64_t extra_share_ppm = 0;  // 50,000: at most five hundredths of its cost on top.
 };
 
 }  // namespace turnpike::router

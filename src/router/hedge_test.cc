@@ -47,10 +47,10 @@ TEST(RecentQuantile, OddDurationsHaveABucketToo) {
 TEST(HedgeState, TheExtraCostStaysWithinItsShareOfTheCost) {
   HedgeState state;
   const Money each = Money::from_nano(1'000);
-  EXPECT_FALSE(state.take(0.05)) << "nothing has been earned yet";
+  EXPECT_FALSE(state.take(50'000)) << "nothing has been earned yet";
   for (int i = 0; i < 100; ++i) state.booked(each);
   int taken = 0;
-  while (state.take(0.05)) ++taken;
+  while (state.take(50'000)) ++taken;
   EXPECT_EQ(taken, 5);
   EXPECT_EQ(state.extra(), Money::from_nano(5'000));
   EXPECT_EQ(state.refused(), 2U);
@@ -59,22 +59,22 @@ TEST(HedgeState, TheExtraCostStaysWithinItsShareOfTheCost) {
 TEST(HedgeState, WhatTheLoserReallyCostStandsInThePlaceOfWhatWasExpected) {
   HedgeState state;
   for (int i = 0; i < 20; ++i) state.booked(Money::from_nano(1'000));
-  const std::optional<Money> taken = state.take(0.05);
+  const std::optional<Money> taken = state.take(50'000);
   ASSERT_EQ(taken, Money::from_nano(1'000)) << "the mean of a call";
-  EXPECT_FALSE(state.take(0.05));
+  EXPECT_FALSE(state.take(50'000));
   state.correct(*taken, Money());  // It was ended before its provider had answered anything.
   EXPECT_EQ(state.extra(), Money());
-  EXPECT_TRUE(state.take(0.05));
+  EXPECT_TRUE(state.take(50'000));
 }
 
 TEST(HedgeState, WhatCostsNothingIsCountedByCalls) {
   HedgeState state;
   for (int i = 0; i < 40; ++i) state.booked(Money());
-  const std::optional<Money> unused = state.take(0.05);
+  const std::optional<Money> unused = state.take(50'000);
   ASSERT_TRUE(unused);
   state.give_back(*unused);  // The budget did not cover it.
   int taken = 0;
-  while (state.take(0.05)) ++taken;
+  while (state.take(50'000)) ++taken;
   EXPECT_EQ(taken, 2);
   EXPECT_EQ(state.races(), 0U) << "none was made";
 }
@@ -87,7 +87,7 @@ TEST(HedgeState, ManyThreadsLoseNoCost) {
       for (int i = 0; i < 10'000; ++i) {
         state.booked(Money::from_nano(100));
         state.first_content.add(0.01 * (i % 100));
-        const auto taken = state.take(1.0);
+        const auto taken = state.take(1'000'000);
         if (!taken) continue;
         state.begun();
         state.correct(*taken, Money::from_nano(30));

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "router/deployments.h"
 #include "router/router.h"
@@ -102,7 +103,7 @@ void RoutingTable::Impl::set_traffic(const config::TurnpikeSettings& settings, c
     }
     if (rule == nullptr) continue;
     const ModelGroupRef* before = previous == nullptr ? nullptr : find_in(previous->impl_->exact, group.name);
-    group.hedge.extra_share = rule->extra_spend_percent / 100;
+    group.hedge.extra_share_ppm = std::llround(rule->extra_spend_percent * 10'000);
     group.hedge.state = before == nullptr ? nullptr : (*before)->hedge.state;
     if (!group.hedge.state) group.hedge.state = std::make_shared<HedgeState>();
   }
