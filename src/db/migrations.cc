@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "db/migration_texts.h"
 
 namespace turnpike::db {
 namespace {
@@ -213,9 +214,10 @@ ALTER TABLE verification_key ADD COLUMN router_settings TEXT NOT NULL DEFAULT '{
 ALTER TABLE deleted_verification_key ADD COLUMN router_settings TEXT NOT NULL DEFAULT '{}'
 )sql";
 
-constexpr Migration kMigrations[] = {
+const Migration kMigrations[] = {
     {1, "keys, accounts, entries, aggregates", kFirst},
     {2, "fallbacks set at run time, routing of keys", kSecond},
+    {3, "organisations, teams, users and what belongs to them", kAccountTree},
 };
 
 std::string for_engine(std::string_view sql, bool sqlite) {

@@ -1,0 +1,32 @@
+#include "api/records.h"
+
+#include <memory>
+
+namespace turnpike::api {
+
+account::Actor actor_of(const Context& context) {
+  account::Actor actor;
+  actor.name = author(context);
+  actor.key_hash = context.caller ? context.caller->key_hash_hex : std::string();
+  actor.request_id = context.exchange.request().find("x-litellm-call-id");
+  actor.now_us = context.now_us;
+  return actor;
+}
+
+Task<Status> in_records(const Context& context, std::function<Status(account::Records&)> work) {
+  if (context.gateway.database == nullptr) {
+    Error error;
+    error.kind = ErrorKind::Unavailable;
+    error.type = "no_db_connection";
+    error.message = "No connected db.";
+    co_return base::fail(std::move(error));
+  }
+  const auto actor = std::make_shared<account::Actor>(actor_of(context));
+  std::function<Status(db::Transaction&)> unit = [actor, work = std::move(work)](db::Transaction& transaction) {
+    account::Records records(transaction, *actor);
+    return work(records);
+  };
+  co_return co_await context.gateway.database->transact(std::move(unit));
+}
+
+}  // namespace turnpike::api

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <functional>
+
+#include "account/record.h"
+#include "api/context.h"
+#include "base/task.h"
+
+/// Records behind a route: who asks, and the transaction in which the answer is made.
+namespace turnpike::api {
+
+/// Whom the audit log names for this request.
+account::Actor actor_of(const Context& context);
+
+/// Runs `work` in one transaction. Errors: those of `work`; Unavailable type "no_db_connection" without a database.
+Task<Status> in_records(const Context& context, std::function<Status(account::Records&)> work);
+
+}  // namespace turnpike::api

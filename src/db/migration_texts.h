@@ -1,0 +1,10 @@
+#pragma once
+
+#include <string_view>
+
+/// The longer steps of the schema, each a file of its own; migrations.cc puts them in order.
+namespace turnpike::db {
+
+extern const std::string_view kAccountTree;
+
+}  // namespace turnpike::db
