@@ -85,7 +85,7 @@ struct Actor {
 /// One condition of a list; all must hold. `values` empty: nothing fits.
 struct Condition {
   enum class Test : std::uint8_t { Equals, Contains, AnyOf, IsNull, From, Until };  // Contains: part of a text.
-  std::string_view column;  // Of the table, or "created_at".
+  std::string_view column;                                                          // Of the table, or "created_at".
   Test test = Test::Equals;
   std::vector<db::Value> values;
 };

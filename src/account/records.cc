@@ -190,13 +190,13 @@ Result<RecordPage> Records::list(const Table& table, const Query& query) {
                     (query.ascending ? " ASC" : " DESC");
   for (std::size_t i = 0; i < table.keys; ++i) sql += ", t." + sql_name(table.columns[i]);
   if (query.size > 0) {
-    const auto total = transaction_.run("SELECT count(*) FROM " + std::string(table.sql) + " t" + where.sql(),
-                                        where.values());
+    const auto total =
+        transaction_.run("SELECT count(*) FROM " + std::string(table.sql) + " t" + where.sql(), where.values());
     if (!total) return base::fail(total.error());
     page.total = static_cast<std::uint64_t>(db::as_int(total->rows.at(0).at(0)));
     sql += " LIMIT " + where.parameter(static_cast<std::int64_t>(query.size));
-    sql += " OFFSET " + where.parameter(static_cast<std::int64_t>((std::max<std::uint64_t>(1, query.page) - 1) *
-                                                                  query.size));
+    sql += " OFFSET " +
+           where.parameter(static_cast<std::int64_t>((std::max<std::uint64_t>(1, query.page) - 1) * query.size));
   }
   const auto rows = transaction_.run(sql, where.values());
   if (!rows) return base::fail(rows.error());
@@ -269,8 +269,8 @@ Result<Record> Records::create(Record row) {
   if (!inserted) return taken(inserted.error(), row);
   if (table.account_kind != 0) {
     // Also for a spend of 0: an entity that was deleted and is made again finds its old account, and begins anew.
-    const Result<Money> opened = db::set_account_spend(transaction_, row.account_id, row.spend,
-                                                       db::EntryKind::Opening, actor_.name, actor_.now_us);
+    const Result<Money> opened = db::set_account_spend(transaction_, row.account_id, row.spend, db::EntryKind::Opening,
+                                                       actor_.name, actor_.now_us);
     if (!opened) return base::fail(opened.error());
     row.spend_edit = *opened;
     const Result<std::int64_t> version = db::account_version(transaction_, row.account_id);

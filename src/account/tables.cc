@@ -10,14 +10,12 @@ constexpr Column kMaxBudget{"max_budget", Amount}, kSoftBudget{"soft_budget", Am
     kParallel{"max_parallel_requests", Whole}, kTpm{"tpm_limit", Whole}, kRpm{"rpm_limit", Whole},
     kDuration{"budget_duration", Text}, kResetAt{"budget_reset_at", Time}, kModelBudget{"model_max_budget", Object};
 
-constexpr Column kBudgetColumns[] = {{"budget_id", Text, false}, kMaxBudget, kSoftBudget, kParallel,    kTpm, kRpm,
-                                     kDuration,                  kResetAt,   kModelBudget, {"allowed_models", List}};
-constexpr Column kOrganizationColumns[] = {{"organization_id", Text, false},
-                                           {"organization_alias"},
-                                           {"budget_id"},
-                                           {"models", List},
-                                           {"metadata", Object},
-                                           {"object_permission", Object}};
+constexpr Column kBudgetColumns[] = {
+    {"budget_id", Text, false}, kMaxBudget, kSoftBudget, kParallel, kTpm, kRpm, kDuration, kResetAt, kModelBudget,
+    {"allowed_models", List}};
+constexpr Column kOrganizationColumns[] = {
+    {"organization_id", Text, false}, {"organization_alias"}, {"budget_id"}, {"models", List}, {"metadata", Object},
+    {"object_permission", Object}};
 constexpr Column kOrganizationMemberColumns[] = {
     {"organization_id", Text, false}, {"user_id", Text, false}, {"user_role"}, {"budget_id"}};
 constexpr Column kTeamColumns[] = {{"team_id", Text, false},
@@ -61,19 +59,15 @@ constexpr Column kUserColumns[] = {{"user_id", Text, false},
                                    {"allowed_cache_controls", List},
                                    {"policies", List},
                                    {"object_permission", Object}};
-constexpr Column kEndUserColumns[] = {{"user_id", Text, false}, {"alias"},         {"blocked", Flag},
-                                      {"allowed_model_region"}, {"default_model"}, {"budget_id"},
+constexpr Column kEndUserColumns[] = {{"user_id", Text, false},     {"alias"},         {"blocked", Flag},
+                                      {"allowed_model_region"},     {"default_model"}, {"budget_id"},
                                       {"object_permission", Object}};
 constexpr Column kTagColumns[] = {
     {"tag_name", Text, false}, {"description"}, {"models", List}, {"model_info", Object}, {"budget_id"}};
-constexpr Column kAccessGroupColumns[] = {{"access_group_id", Text, false},
-                                          {"access_group_name", Text, false},
-                                          {"description"},
-                                          {"access_model_names", List},
-                                          {"access_mcp_server_ids", List},
-                                          {"access_agent_ids", List},
-                                          {"assigned_team_ids", List},
-                                          {"assigned_key_ids", List}};
+constexpr Column kAccessGroupColumns[] = {
+    {"access_group_id", Text, false}, {"access_group_name", Text, false}, {"description"},
+    {"access_model_names", List},     {"access_mcp_server_ids", List},    {"access_agent_ids", List},
+    {"assigned_team_ids", List},      {"assigned_key_ids", List}};
 constexpr Column kModelColumns[] = {{"model_id", Text, false},
                                     {"model_name", Text, false},
                                     {"litellm_params", Object},
