@@ -16,7 +16,7 @@
 namespace turnpike::account {
 
 struct Change {
-  std::int64_t number = 0;
+  std::int64_t number = 0;  // 0: not read from the feed.
   std::string kind;    // "key", or the SQL name of the table: "team", "internal_user", "stored_model", "fallback", ...
   std::string entity;  // Its id.
 };

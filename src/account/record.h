@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "account/change_feed.h"
 #include "base/money.h"
 #include "base/result.h"
 #include "db/database.h"
@@ -125,6 +126,11 @@ class Records {
   /// A copy goes to `deleted_record`, the account is closed.
   Status remove(const Record& row);
 
+  /// What this unit of work has changed so far: its callers on this replica hear of it as soon as it is committed.
+  const std::vector<Change>& changes() const { return changes_; }
+  /// Notes a change of something that is no record (a key).
+  Status note(std::string_view kind, std::string_view entity);
+
   db::Transaction& transaction() { return transaction_; }
   const Actor& actor() const { return actor_; }
 
@@ -135,6 +141,7 @@ class Records {
 
   db::Transaction& transaction_;
   const Actor& actor_;
+  std::vector<Change> changes_;
 };
 
 /// Writes the members of the row into an open object: its columns by their kind, then created_*, updated_*. Columns of

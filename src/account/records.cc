@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "account/change_feed.h"
 #include "account/record.h"
 #include "account/tables.h"
 #include "base/id.h"
@@ -137,6 +136,12 @@ Status write_audit(db::Transaction& transaction, const Actor& actor, std::string
       {new_id(actor.now_us), actor.now_us, actor.name, actor.key_hash, actor.request_id, std::string(action),
        std::string(table_name), std::string(object_id), text(before), text(after)});
   if (!written) return base::fail(written.error());
+  return {};
+}
+
+Status Records::note(std::string_view kind, std::string_view entity) {
+  if (Status noted = note_change(transaction_, kind, entity, actor_.now_us); !noted) return noted;
+  changes_.push_back({0, std::string(kind), std::string(entity)});
   return {};
 }
 
@@ -282,7 +287,7 @@ Result<Record> Records::create(Record row) {
     return base::fail(std::move(noted.error()));
   }
   if (table.feeds) {
-    if (Status noted = note_change(transaction_, table.sql, row.id(), actor_.now_us); !noted) {
+    if (Status noted = note(table.sql, row.id()); !noted) {
       return base::fail(std::move(noted.error()));
     }
   }
@@ -335,7 +340,7 @@ Result<Record> Records::update(const Record& before, Record after, std::string_v
     return base::fail(std::move(noted.error()));
   }
   if (table.feeds) {
-    if (Status noted = note_change(transaction_, table.sql, after.id(), actor_.now_us); !noted) {
+    if (Status noted = note(table.sql, after.id()); !noted) {
       return base::fail(std::move(noted.error()));
     }
   }
@@ -381,7 +386,7 @@ Status Records::remove(const Record& row) {
   if (Status noted = write_audit(transaction_, actor_, "deleted", table.audit_name, row.id(), body, {}); !noted) {
     return noted;
   }
-  return table.feeds ? note_change(transaction_, table.sql, row.id(), actor_.now_us) : Status();
+  return table.feeds ? note(table.sql, row.id()) : Status();
 }
 
 }  // namespace turnpike::account

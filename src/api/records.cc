@@ -22,11 +22,17 @@ Task<Status> in_records(const Context& context, std::function<Status(account::Re
     co_return base::fail(std::move(error));
   }
   const auto actor = std::make_shared<account::Actor>(actor_of(context));
-  std::function<Status(db::Transaction&)> unit = [actor, work = std::move(work)](db::Transaction& transaction) {
+  const auto changes = std::make_shared<std::vector<account::Change>>();
+  std::function<Status(db::Transaction&)> unit = [actor, changes,
+                                                  work = std::move(work)](db::Transaction& transaction) -> Status {
     account::Records records(transaction, *actor);
-    return work(records);
+    Status done = work(records);
+    *changes = records.changes();
+    return done;
   };
-  co_return co_await context.gateway.database->transact(std::move(unit));
+  Status done = co_await context.gateway.database->transact(std::move(unit));
+  if (done && !changes->empty() && context.gateway.changed) context.gateway.changed(*changes);
+  co_return done;
 }
 
 }  // namespace turnpike::api

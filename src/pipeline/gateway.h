@@ -2,11 +2,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "account/authenticator.h"
+#include "account/change_feed.h"
 #include "account/key_store.h"
 #include "config/settings.h"
 #include "db/database.h"
@@ -70,6 +72,8 @@ struct Gateway {
   net::IoThreads* threads = nullptr;
   db::Database* database = nullptr;
   account::KeyStore* keys = nullptr;
+  /// Called after a commit on this replica: what was known of these is forgotten at once, others hear by the feed.
+  std::function<void(const std::vector<account::Change>&)> changed;
   ledger::Ledger* ledger = nullptr;
   telemetry::Metrics* metrics = nullptr;
   telemetry::AccessLog* access_log = nullptr;
