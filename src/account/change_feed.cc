@@ -40,18 +40,20 @@ struct ChangeFeed::State {
   std::condition_variable woken;
   bool asked = false;
   bool stopping = false;
+  bool started = false;  // The first question has been asked.
   std::atomic<std::int64_t> answered_us{base::unix_now_us()};
   std::int64_t seen = -1;  // The newest change known here; -1: none has been read yet.
   std::thread thread;
 
   void follow() {
     std::unique_lock guard(mutex);
-    while (!stopping) {
+    for (;;) {
+      woken.wait_for(guard, kPollInterval, [this] { return stopping || asked; });
+      if (stopping) return;
       asked = false;
       guard.unlock();
       poll();
       guard.lock();
-      woken.wait_for(guard, kPollInterval, [this] { return stopping || asked; });
     }
   }
 
@@ -78,10 +80,11 @@ struct ChangeFeed::State {
     });
     if (!read) return;  // Asked again in half a second; `behind` says how long it has been.
     answered_us.store(base::unix_now_us(), std::memory_order_relaxed);
-    const bool first = seen < 0;
+    const bool late = seen < 0 && started;  // Who knows what has changed since the first caller was read.
+    const bool first = seen < 0 && !started;
     seen = newest;
     if (first) return;
-    if (gap) {
+    if (gap || late) {
       hooks.lost();
     } else if (!changes.empty()) {
       hooks.changed(changes);
@@ -91,6 +94,8 @@ struct ChangeFeed::State {
 
 ChangeFeed::ChangeFeed(db::Database& database, Hooks hooks)
     : state_(std::make_unique<State>(database, std::move(hooks))) {
+  state_->poll();
+  state_->started = true;
   state_->thread = std::thread([state = state_.get()] {
     base::name_background_thread("changes");
     state->follow();

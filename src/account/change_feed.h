@@ -37,7 +37,7 @@ class ChangeFeed {
     std::function<void(const std::vector<Change>&)> changed;  // On the feed's thread.
     std::function<void()> lost;
   };
-  /// Begins behind the newest change there is.
+  /// Begins behind the newest change there is; asks once before it returns.
   ChangeFeed(db::Database& database, Hooks hooks);
   ~ChangeFeed();
 

@@ -1,0 +1,276 @@
+#include "account/record.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+
+#include <unistd.h>
+
+#include "account/tables.h"
+
+namespace turnpike::account {
+namespace {
+
+class RecordTest : public testing::Test {
+ protected:
+  RecordTest() {
+    path_ = std::filesystem::temp_directory_path() / ("turnpike_record_" + std::to_string(::getpid()) + ".db");
+    remove_files();
+    database_ = std::move(*db::open_sqlite(path_));
+  }
+  ~RecordTest() override {
+    database_.reset();
+    remove_files();
+  }
+  void remove_files() {
+    for (const char* end : {"", "-wal", "-shm", ".lock"}) std::filesystem::remove(path_.string() + end);
+  }
+  Status with(const std::function<Status(Records&)>& work) {
+    actor_.now_us += 1'000'000;
+    return database_->transact_now([&](db::Transaction& transaction) {
+      Records records(transaction, actor_);
+      return work(records);
+    });
+  }
+  Record made(Record row) {
+    std::optional<Record> out;
+    const Status done = with([&](Records& records) -> Status {
+      Result<Record> created = records.create(row);
+      if (!created) return base::fail(created.error());
+      out = *created;
+      return {};
+    });
+    EXPECT_TRUE(done) << done.error().message;
+    return *out;
+  }
+  std::int64_t count(const std::string& sql, const std::vector<db::Value>& values = {}) {
+    std::int64_t out = -1;
+    EXPECT_TRUE(database_->transact_now([&](db::Transaction& transaction) -> Status {
+      const auto rows = transaction.run(sql, values);
+      if (!rows) return base::fail(rows.error());
+      out = db::as_int(rows->rows.at(0).at(0));
+      return {};
+    }));
+    return out;
+  }
+
+  std::filesystem::path path_;
+  std::unique_ptr<db::Database> database_;
+  Actor actor_{"ann", "aa", "call-1", 1'700'000'000'000'000};
+};
+
+Money dollars(std::int64_t amount) {
+  return Money::from_nano(amount * 1'000'000'000);
+}
+
+TEST_F(RecordTest, EveryTableTakesARowAndGivesItBack) {
+  for (const Table* table : {&kBudgets, &kOrganizations, &kOrganizationMembers, &kTeams, &kTeamMembers, &kUsers,
+                             &kEndUsers, &kTags, &kAccessGroups, &kModels, &kCredentials, &kConfigRows}) {
+    Record row(*table);
+    for (const Column& column : table->columns) {
+      switch (column.kind) {
+        case ColumnKind::Object:
+          row.set(column.name, db::Value(std::string("{\"a\":1}")));
+          break;
+        case ColumnKind::List:
+          row.set_list(column.name, {"x", "y"});
+          break;
+        case ColumnKind::Text:
+          row.set(column.name, db::Value("t-" + std::string(column.name)));
+          break;
+        default:
+          row.set(column.name, db::Value(std::int64_t{1}));
+      }
+    }
+    const Record there = made(row);
+    ASSERT_TRUE(with([&](Records& records) -> Status {
+      const Result<Record> read = records.get(*table, row.key(0), table->keys > 1 ? row.key(1) : std::string());
+      EXPECT_TRUE(read) << table->sql << ": " << (read ? "" : read.error().message);
+      if (read) EXPECT_EQ(record_json(*read), record_json(there)) << table->sql;
+      return {};
+    }));
+  }
+}
+
+TEST_F(RecordTest, AnAccountFollowsTheLimitOfTheRowAndOfItsBudget) {
+  made(Record(kBudgets).set("budget_id", db::Value(std::string("b"))).set("max_budget", dollars(5)));
+  const Record organization = made(Record(kOrganizations)
+                                       .set("organization_id", db::Value(std::string("o")))
+                                       .set("budget_id", db::Value(std::string("b"))));
+  EXPECT_EQ(organization.limit, dollars(5));
+  const Record team = made(Record(kTeams).set("team_id", db::Value(std::string("t"))).set("max_budget", dollars(3)));
+  EXPECT_EQ(team.limit, dollars(3));
+
+  ASSERT_TRUE(with([&](Records& records) -> Status {
+    const Result<Record> budget = records.get(kBudgets, "b");
+    Record raised = *budget;
+    raised.set("max_budget", dollars(9));
+    const Result<Record> updated = records.update(*budget, raised);
+    if (!updated) return base::fail(updated.error());
+    Record spent = team;
+    spent.spend = dollars(1);
+    const Result<Record> edited = records.update(team, spent);
+    if (!edited) return base::fail(edited.error());
+    EXPECT_EQ(edited->spend_edit, dollars(1));
+    EXPECT_GT(edited->account_version, team.account_version);
+    const Result<Record> followed = records.get(kOrganizations, "o");
+    EXPECT_EQ(followed->limit, dollars(9));
+    EXPECT_GT(followed->account_version, organization.account_version);
+    return {};
+  }));
+}
+
+TEST_F(RecordTest, ARowThatIsMadeAgainBeginsWithNothingSpent) {
+  Record row(kTeams);
+  row.set("team_id", db::Value(std::string("t")));
+  row.spend = dollars(7);
+  const Record first = made(row);
+  EXPECT_EQ(first.spend, dollars(7));
+  ASSERT_TRUE(with([&](Records& records) { return records.remove(first); }));
+  row.spend = Money();
+  made(row);
+  ASSERT_TRUE(with([&](Records& records) -> Status {
+    const Result<Record> again = records.get(kTeams, "t");
+    EXPECT_EQ(again->spend, Money());
+    EXPECT_EQ(again->account_id, first.account_id);
+    return {};
+  }));
+  EXPECT_EQ(count("SELECT count(*) FROM deleted_record WHERE object_id = 't' AND spend_nano = 7000000000"), 1);
+}
+
+TEST_F(RecordTest, ATakenKeyIsRefusedAndNothingIsLeftBehind) {
+  made(Record(kTags).set("tag_name", db::Value(std::string("x"))));
+  const std::int64_t audited = count("SELECT count(*) FROM audit");
+  const Status twice = with([&](Records& records) -> Status {
+    const Result<Record> created = records.create(Record(kTags).set("tag_name", db::Value(std::string("x"))));
+    if (!created) return base::fail(created.error());
+    return {};
+  });
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().code, "unique");
+  EXPECT_EQ(count("SELECT count(*) FROM audit"), audited);
+}
+
+TEST_F(RecordTest, TheAuditLogKeepsWhoWhatBeforeAndAfterButNoSecret) {
+  const Record user = made(Record(kUsers)
+                               .set("user_id", db::Value(std::string("u")))
+                               .set("password", db::Value(std::string("scrypt-of-something"))));
+  ASSERT_TRUE(with([&](Records& records) -> Status {
+    Record changed = user;
+    changed.set("user_email", db::Value(std::string("u@example.com")));
+    const Result<Record> updated = records.update(user, changed);
+    if (!updated) return base::fail(updated.error());
+    return records.remove(*updated);
+  }));
+  EXPECT_EQ(count("SELECT count(*) FROM audit WHERE object_id = 'u' AND changed_by = 'ann' AND changed_by_key = 'aa' "
+                  "AND request_id = 'call-1' AND table_name = 'LiteLLM_UserTable'"),
+            3);
+  EXPECT_EQ(count("SELECT count(*) FROM audit WHERE action = 'updated' AND updated_values LIKE '%u@example.com%' AND "
+                  "before_value NOT LIKE '%u@example.com%'"),
+            1);
+  EXPECT_EQ(count("SELECT count(*) FROM audit WHERE before_value LIKE '%scrypt%' OR updated_values LIKE '%scrypt%'"),
+            0);
+  EXPECT_EQ(count("SELECT count(*) FROM deleted_record WHERE body LIKE '%scrypt%'"), 0);
+}
+
+TEST_F(RecordTest, ListsFilterSortAndPage) {
+  for (int i = 0; i < 7; ++i) {
+    Record row(kTeams);
+    row.set("team_id", db::Value("t" + std::to_string(i)));
+    row.set("team_alias", db::Value(std::string(i % 2 == 0 ? "Even_" : "Odd%") + std::to_string(i)));
+    if (i > 4) row.set("organization_id", db::Value(std::string("o")));
+    row.spend = dollars(i);
+    made(row);
+  }
+  const auto ids = [&](Query query) {
+    std::string out;
+    EXPECT_TRUE(with([&](Records& records) -> Status {
+      const Result<RecordPage> page = records.list(kTeams, query);
+      if (!page) return base::fail(page.error());
+      for (const Record& row : page->rows) out += row.key() + " ";
+      out += "of " + std::to_string(page->total);
+      return {};
+    }));
+    return out;
+  };
+  using Test = Condition::Test;
+  Query query;
+  query.size = 3;
+  EXPECT_EQ(ids(query), "t0 t1 t2 of 7");
+  query.page = 3;
+  EXPECT_EQ(ids(query), "t6 of 7");
+  query.page = 1;
+  query.sort_by = "spend";
+  query.ascending = false;
+  EXPECT_EQ(ids(query), "t6 t5 t4 of 7");
+  query.where = {{"team_alias", Test::Contains, {std::string("odd%")}}};
+  EXPECT_EQ(ids(query), "t5 t3 t1 of 3");
+  query.where = {{"team_alias", Test::Contains, {std::string("e_")}}};
+  EXPECT_EQ(ids(query), "of 0");
+  query.where = {{"organization_id", Test::IsNull, {}},
+                 {"team_id", Test::AnyOf, {std::string("t1"), std::string("t6")}}};
+  EXPECT_EQ(ids(query), "t1 of 1");
+  query.where = {{"team_id", Test::AnyOf, {}}};
+  EXPECT_EQ(ids(query), "of 0");
+}
+
+class FollowedFeed {
+ public:
+  explicit FollowedFeed(db::Database& database)
+      : feed_(database, {[this](const std::vector<Change>& changes) { arrived(changes); }, [this] { lose(); }}) {}
+
+  std::vector<std::string> wait_for(std::size_t count) {
+    std::unique_lock guard(mutex_);
+    feed_.wake();
+    came_.wait_for(guard, std::chrono::seconds(20), [&] { return seen_.size() >= count; });
+    return seen_;
+  }
+  bool wait_for_loss() {
+    std::unique_lock guard(mutex_);
+    feed_.wake();
+    return came_.wait_for(guard, std::chrono::seconds(20), [&] { return lost_; });
+  }
+
+ private:
+  void arrived(const std::vector<Change>& changes) {
+    const std::lock_guard guard(mutex_);
+    for (const Change& change : changes) seen_.push_back(change.kind + " " + change.entity);
+    came_.notify_all();
+  }
+  void lose() {
+    const std::lock_guard guard(mutex_);
+    lost_ = true;
+    came_.notify_all();
+  }
+  std::mutex mutex_;
+  std::condition_variable came_;
+  std::vector<std::string> seen_;
+  bool lost_ = false;
+  ChangeFeed feed_;
+};
+
+TEST_F(RecordTest, TheFeedTellsChangesInTheirOrderAndNothingOfBefore) {
+  made(Record(kTags).set("tag_name", db::Value(std::string("before"))));
+  FollowedFeed feed(*database_);
+  made(Record(kTeams).set("team_id", db::Value(std::string("t"))));
+  made(Record(kTeamMembers)
+           .set("team_id", db::Value(std::string("t")))
+           .set("user_id", db::Value(std::string("u")))
+           .set("role", db::Value(std::string("user"))));
+  EXPECT_EQ(feed.wait_for(2), (std::vector<std::string>{"team t", "team_member t::u"}));
+}
+
+TEST_F(RecordTest, AGapInTheFeedIsALoss) {
+  FollowedFeed feed(*database_);
+  EXPECT_TRUE(database_->transact_now([](db::Transaction& transaction) -> Status {
+    const auto moved = transaction.run("UPDATE change_counter SET change_no = change_no + 5", {});
+    return moved ? Status() : base::fail(moved.error());
+  }));
+  EXPECT_TRUE(feed.wait_for_loss());
+}
+
+}  // namespace
+}  // namespace turnpike::account
