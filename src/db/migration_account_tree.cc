@@ -3,7 +3,8 @@
 namespace turnpike::db {
 
 // Everybody a key can belong to, and what administrators keep beside them. A column of amounts ends in _nano, of times
-// in _us; lists and objects are JSON text. `account_id` is the entity's ledger account.
+// in _us; lists and objects are JSON text. `account_id` is the entity's ledger account. `row_count` says how many rows a
+// table has that is too large to be counted for a page of it.
 constinit const std::string_view kAccountTree = R"sql(
 CREATE TABLE budget (
   budget_id TEXT NOT NULL PRIMARY KEY,
@@ -265,10 +266,30 @@ ALTER TABLE verification_key ADD COLUMN auto_rotate SMALLINT NOT NULL DEFAULT 0;
 ALTER TABLE verification_key ADD COLUMN rotation_interval TEXT;
 ALTER TABLE verification_key ADD COLUMN last_rotation_us BIGINT;
 ALTER TABLE verification_key ADD COLUMN key_rotation_us BIGINT;
+ALTER TABLE verification_key ADD COLUMN temp_budget_expiry_us BIGINT;
+DROP INDEX verification_key_user;
+DROP INDEX verification_key_team;
+CREATE INDEX verification_key_user ON verification_key (user_id, created_us, hash);
+CREATE INDEX verification_key_team ON verification_key (team_id, created_us, hash);
+CREATE INDEX verification_key_organization ON verification_key (organization_id, created_us, hash);
 CREATE INDEX verification_key_created ON verification_key (created_us, hash);
-CREATE INDEX verification_key_organization ON verification_key (organization_id);
+CREATE INDEX verification_key_updated ON verification_key (updated_us, hash);
+CREATE INDEX verification_key_alias ON verification_key (key_alias, hash);
+CREATE INDEX verification_key_limit ON verification_key (max_budget_nano, hash);
+CREATE INDEX verification_key_author ON verification_key (created_by);
 CREATE INDEX verification_key_budget ON verification_key (budget_id);
-CREATE INDEX verification_key_rotation ON verification_key (key_rotation_us)
+CREATE INDEX verification_key_rotation ON verification_key (key_rotation_us);
+CREATE INDEX verification_key_temp_budget ON verification_key (temp_budget_expiry_us);
+
+ALTER TABLE deleted_verification_key ADD COLUMN body TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE deleted_verification_key ADD COLUMN deleted_by_key TEXT NOT NULL DEFAULT '';
+CREATE INDEX deleted_verification_key_time ON deleted_verification_key (deleted_us, deletion_no);
+
+CREATE TABLE row_count (
+  table_name TEXT NOT NULL PRIMARY KEY,
+  row_total BIGINT NOT NULL
+);
+INSERT INTO row_count (table_name, row_total) SELECT 'verification_key', count(*) FROM verification_key
 )sql";
 
 }  // namespace turnpike::db
