@@ -47,6 +47,8 @@ constexpr std::string_view kKeepDeletedKey =
 
 namespace {
 
+constexpr std::int16_t kKeyAccountKind = 6;
+
 std::optional<std::string> optional_text(const db::Value& value) {
   if (db::is_null(value)) return std::nullopt;
   return db::as_text(value);
@@ -118,11 +120,11 @@ domain::CallerRef to_caller(const KeyRow& row) {
   caller->organization_id = row.organization_id.value_or("");
   caller->models = row.models;
   caller->max_budget = row.max_budget;
-  caller->spent = row.spend;
-  caller->account_version = row.account_version;
   caller->expires_us = row.expires_us;
   caller->blocked = row.blocked;
-  caller->accounts = {row.account_id};
+  caller->accounts = {
+      {row.account_id, kKeyAccountKind, row.hash, caller->key_alias, row.max_budget, row.spend, row.account_version}};
+  if (!row.models.empty()) caller->model_levels = {{domain::ModelLevel::Of::Key, row.models}};
   json::Document document;
   if (document.parse(row.aliases_json)) {
     for (const json::Value::Pair member : document.root().members()) {

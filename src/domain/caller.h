@@ -5,37 +5,75 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/hash.h"
 #include "base/money.h"
+#include "domain/ip_range.h"
 #include "domain/routing_wishes.h"
 
 namespace turnpike::domain {
 
-enum class Role : std::uint8_t { ProxyAdmin, InternalUser, Anonymous };
+/// What somebody may do on the whole gateway. Being admin of a team or an organisation is a membership, not a role.
+enum class Role : std::uint8_t {
+  ProxyAdmin,
+  ProxyAdminViewer,    // Reads everything, changes nothing, calls no model.
+  InternalUser,        // Also a key behind which no user stands.
+  InternalUserViewer,  // Reads what is his, changes nothing, calls no model.
+  Team,                // A token that speaks for a team.
+  Customer,            // A token of an end user: calls of models only.
+  Anonymous,           // No master key is configured: everybody is administrator.
+};
+std::string_view role_name(Role role);  // LiteLLM's: "proxy_admin", "internal_user", ...
+std::optional<Role> parse_role(std::string_view name);
 
-/// Who is calling: the resolved identity of a call, an immutable snapshot. A change of the key makes a new one.
+/// A ledger account that a caller's calls touch, as the database had it when the caller was read.
+struct CallerAccount {
+  std::int64_t account_id = 0;
+  std::int16_t kind = 6;      // Spec money 4.
+  std::string entity, label;  // Its id; what people call it.
+  std::optional<Money> limit;
+  Money spent;
+  std::int64_t version = 0;
+};
+
+/// One level's list of models: of the key, the team, the user or the organisation.
+struct ModelLevel {
+  enum class Of : std::uint8_t { Key, Team, User, Organization, Member } of = Of::Key;
+  std::vector<std::string> models;  // Never empty: a level without a list allows every model and is left out.
+};
+
+/// Who is calling: the resolved identity of a call, an immutable snapshot. A change of the key or of whom it belongs to
+/// makes a new one.
 struct Caller {
   Role role = Role::InternalUser;
+  bool is_user = false;  // The user is known: without one a key has no rights but on itself.
   base::Sha256 key_hash{};
-  std::string key_hash_hex;  // Empty for an anonymous caller.
+  std::string key_hash_hex;  // Empty for an anonymous caller, and for a token.
   std::string key_name;      // "sk-...abcd": what people may see of the secret.
   std::string key_alias;
   std::string user_id;
+  std::string user_email;
   std::string team_id;
+  std::string team_alias;
   std::string organization_id;
-  std::vector<std::string> models;             // Allow-list; empty: every model.
-  std::map<std::string, std::string> aliases;  // Request model -> real model.
-  std::vector<std::string> tags;               // metadata.tags: on every call of the key.
-  std::optional<Money> max_budget;
-  Money spent;                             // Booked when the key was read; the ledger goes on from there.
-  std::int64_t account_version = 0;        // How often limit and spend had been edited by then.
-  std::optional<std::int64_t> expires_us;  // Unix microseconds.
+  std::string organization_alias;
+  std::string end_user;                        // A token that names one; calls are his whatever they say.
+  std::vector<std::string> models;             // The key's own allow-list; empty: every model of the levels above.
+  std::vector<ModelLevel> model_levels;        // All lists that a model has to be in.
+  std::map<std::string, std::string> aliases;  // Request model -> real model; the key's, then the team's.
+  std::vector<std::string> tags;               // metadata.tags of key and team: on every call.
+  std::optional<Money> max_budget;             // The key's.
+  std::optional<std::int64_t> expires_us;      // Unix microseconds.
   bool blocked = false;
+  bool team_blocked = false;
   bool disable_fallbacks = false;
-  KeyRoutingRef routing;               // Null: the key says nothing about it.
-  std::vector<std::int64_t> accounts;  // Ids of the ledger accounts a call of this key touches, in kind order.
+  std::vector<std::string> allowed_routes;   // Paths, patterns and names of groups; empty: every route.
+  std::vector<IpRange> allowed_ips;          // Empty: from anywhere.
+  std::vector<std::string> enforced_params;  // What the body of a call has to carry.
+  KeyRoutingRef routing;                     // Null: neither key nor team say anything about it.
+  std::vector<CallerAccount> accounts;       // In kind order.
 
   bool is_admin() const { return role == Role::ProxyAdmin; }
 };

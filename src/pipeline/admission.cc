@@ -9,8 +9,6 @@
 namespace turnpike::pipeline {
 namespace {
 
-constexpr std::int16_t kKeyKind = 6;
-
 ledger::Estimator::Settings estimator_settings(const config::TurnpikeSettings& ours) {
   ledger::Estimator::Settings settings;
   settings.quantile = ours.hold_quantile;
@@ -115,11 +113,12 @@ Status check_price(const Call& call, const router::Deployment& deployment, bool 
 std::vector<ledger::AccountRef> accounts_of(const Call& call) {
   std::vector<ledger::AccountRef> accounts;
   const domain::Caller& caller = *call.caller;
-  for (const std::int64_t id : caller.accounts) {
-    ledger::AccountRef account = call.gateway.ledger->find_account(id);
+  accounts.reserve(caller.accounts.size());
+  for (const domain::CallerAccount& facts : caller.accounts) {
+    ledger::AccountRef account = call.gateway.ledger->find_account(facts.account_id);
     if (!account)
-      account = call.gateway.ledger->account({id, kKeyKind, caller.key_hash_hex, caller.key_alias, caller.max_budget,
-                                              caller.spent, caller.account_version});
+      account = call.gateway.ledger->account(
+          {facts.account_id, facts.kind, facts.entity, facts.label, facts.limit, facts.spent, facts.version});
     accounts.push_back(std::move(account));
   }
   return accounts;

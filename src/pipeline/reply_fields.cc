@@ -84,9 +84,10 @@ std::string reply_fields(const Call& call, std::string_view provider_lines, bool
     add(fields, "x-litellm-response-cost",
         record.status == domain::EntryStatus::Success ? record.cost.to_string() : "0");
   if (call.caller) {
-    for (const std::int64_t id : call.caller->accounts) {
-      const ledger::AccountRef account = call.gateway.ledger->find_account(id);
-      if (!account || account->kind != 6) continue;
+    for (const domain::CallerAccount& facts : call.caller->accounts) {
+      if (facts.kind != 6) continue;
+      const ledger::AccountRef account = call.gateway.ledger->find_account(facts.account_id);
+      if (!account) continue;
       add(fields, "x-litellm-key-spend", account->spent().to_string());
       if (call.caller->max_budget) add(fields, "x-litellm-key-max-budget", call.caller->max_budget->to_string());
     }
