@@ -104,6 +104,15 @@ struct RecordPage {
   std::uint64_t total = 0;
 };
 
+/// What the ledger of this process is told once the unit of work is committed (ledger.h: limit_changed, spend_changed,
+/// account_closed); other replicas read it with their callers.
+struct AccountNews {
+  enum class What : std::uint8_t { Limit, Spend, Closed } what = What::Limit;
+  std::int64_t account_id = 0, version = 0;
+  std::optional<Money> limit;
+  Money spent, edit;
+};
+
 /// Rows inside one transaction on behalf of one actor.
 ///
 /// Errors: InvalidRequest with code "unique" where the key or a unique column is taken, NotFound by `get`, else the
@@ -128,6 +137,8 @@ class Records {
 
   /// What this unit of work has changed so far: its callers on this replica hear of it as soon as it is committed.
   const std::vector<Change>& changes() const { return changes_; }
+  const std::vector<AccountNews>& account_news() const { return account_news_; }
+  void tell(AccountNews news) { account_news_.push_back(std::move(news)); }
   /// Notes a change of something that is no record (a key).
   Status note(std::string_view kind, std::string_view entity);
 
@@ -138,10 +149,13 @@ class Records {
   Result<Record> read_back(const Table& table, const db::Row& row);
   Result<std::optional<Money>> limit_of(const Record& row);
   Status limits_follow(const Record& budget);
+  void tell_limit(const Record& row);
+  void tell_spend(const Record& row);
 
   db::Transaction& transaction_;
   const Actor& actor_;
   std::vector<Change> changes_;
+  std::vector<AccountNews> account_news_;
 };
 
 /// Writes the members of the row into an open object: its columns by their kind, then created_*, updated_*. Columns of

@@ -281,6 +281,10 @@ Result<Record> Records::create(Record row) {
     const Result<std::int64_t> version = db::account_version(transaction_, row.account_id);
     if (!version) return base::fail(version.error());
     row.account_version = *version;
+    if (row.account_version > 0) {  // One that was deleted before may be known to the ledger, and goes on there.
+      tell_limit(row);
+      tell_spend(row);
+    }
   }
   if (Status noted = write_audit(transaction_, actor_, "created", table.audit_name, row.id(), {}, record_json(row));
       !noted) {
@@ -330,6 +334,8 @@ Result<Record> Records::update(const Record& before, Record after, std::string_v
     const Result<std::int64_t> version = db::account_version(transaction_, after.account_id);
     if (!version) return base::fail(version.error());
     after.account_version = *version;
+    if (after.limit != before.limit) tell_limit(after);
+    if (after.spend != before.spend) tell_spend(after);
   }
   if (&table == &kBudgets && after.amount("max_budget") != before.amount("max_budget")) {
     if (Status followed = limits_follow(after); !followed) return base::fail(std::move(followed.error()));
@@ -347,6 +353,14 @@ Result<Record> Records::update(const Record& before, Record after, std::string_v
   return after;
 }
 
+void Records::tell_limit(const Record& row) {
+  tell({AccountNews::What::Limit, row.account_id, row.account_version, row.limit, {}, {}});
+}
+
+void Records::tell_spend(const Record& row) {
+  tell({AccountNews::What::Spend, row.account_id, row.account_version, std::nullopt, row.spend, row.spend_edit});
+}
+
 /// Accounts whose limit is this budget's: of rows linked to it that have no limit of their own.
 Status Records::limits_follow(const Record& budget) {
   const std::optional<Money> limit = budget.amount("max_budget");
@@ -360,10 +374,14 @@ Status Records::limits_follow(const Record& budget) {
       "SELECT account_id FROM verification_key WHERE budget_id = $1 AND max_budget_nano IS NULL",
   };
   for (const std::string_view linked : kLinked) {
-    const auto moved = transaction_.run(
-        "UPDATE account SET limit_nano = $2, version = version + 1 WHERE account_id IN (" + std::string(linked) + ")",
-        {budget.key(), value});
+    const auto moved =
+        transaction_.run("UPDATE account SET limit_nano = $2, version = version + 1 WHERE account_id IN (" +
+                             std::string(linked) + ") RETURNING account_id, version",
+                         {budget.key(), value});
     if (!moved) return base::fail(moved.error());
+    for (const db::Row& row : moved->rows) {
+      tell({AccountNews::What::Limit, db::as_int(row.at(0)), db::as_int(row.at(1)), limit, {}, {}});
+    }
   }
   return {};
 }
@@ -382,6 +400,9 @@ Status Records::remove(const Record& row) {
   if (!gone) return base::fail(gone.error());
   if (table.account_kind != 0) {
     if (Status closed = db::close_account(transaction_, row.account_id, actor_.now_us); !closed) return closed;
+    const Result<std::int64_t> version = db::account_version(transaction_, row.account_id);
+    if (!version) return base::fail(version.error());
+    tell({AccountNews::What::Closed, row.account_id, *version, std::nullopt, {}, {}});
   }
   if (Status noted = write_audit(transaction_, actor_, "deleted", table.audit_name, row.id(), body, {}); !noted) {
     return noted;

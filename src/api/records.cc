@@ -3,6 +3,23 @@
 #include <memory>
 
 namespace turnpike::api {
+namespace {
+
+void tell_ledger(ledger::Ledger& ledger, const std::vector<account::AccountNews>& news) {
+  using What = account::AccountNews::What;
+  for (const account::AccountNews& one : news) {
+    // An account this process has not met yet is read whole with its caller.
+    if (one.what == What::Closed) {
+      ledger.account_closed(one.account_id, one.version);
+    } else if (one.what == What::Limit) {
+      ledger.limit_changed(one.account_id, one.limit, one.version);
+    } else {
+      ledger.spend_changed(one.account_id, one.spent, one.edit, one.version);
+    }
+  }
+}
+
+}  // namespace
 
 account::Actor actor_of(const Context& context) {
   account::Actor actor;
@@ -23,14 +40,17 @@ Task<Status> in_records(const Context& context, std::function<Status(account::Re
   }
   const auto actor = std::make_shared<account::Actor>(actor_of(context));
   const auto changes = std::make_shared<std::vector<account::Change>>();
-  std::function<Status(db::Transaction&)> unit = [actor, changes,
+  const auto news = std::make_shared<std::vector<account::AccountNews>>();
+  std::function<Status(db::Transaction&)> unit = [actor, changes, news,
                                                   work = std::move(work)](db::Transaction& transaction) -> Status {
     account::Records records(transaction, *actor);
     Status done = work(records);
     *changes = records.changes();
+    *news = records.account_news();
     return done;
   };
   Status done = co_await context.gateway.database->transact(std::move(unit));
+  if (done) tell_ledger(*context.gateway.ledger, *news);
   if (done && !changes->empty() && context.gateway.changed) context.gateway.changed(*changes);
   co_return done;
 }
