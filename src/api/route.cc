@@ -199,10 +199,16 @@ std::string_view who_name(Who who) {
       return "public unless require_auth_for_metrics_endpoint";
     case Who::AnyKey:
       return "any key";
+    case Who::ManagementRead:
+      return "users, of their own";
+    case Who::Management:
+      return "users but viewers, of their own";
+    case Who::AdminOrViewer:
+      return "admin or viewer";
     case Who::Admin:
-      return "master key";
+      return "admin";
     case Who::Pipeline:
-      return "any key";
+      return "any key but a viewer's";
   }
   return "";
 }

@@ -11,13 +11,16 @@
 
 namespace turnpike::api {
 
-/// Who may call a route: the one permission column.
+/// Who may call a route: the one permission column. Whose object it may be, the handler asks (permission.h).
 enum class Who : std::uint8_t {
   Public,
   PublicUnlessSet,  // Public unless require_auth_for_metrics_endpoint asks for a key.
-  AnyKey,
-  Admin,     // The master key.
-  Pipeline,  // Any key, recognised by the pipeline at its own choke point.
+  AnyKey,           // Reads that are cut to what the key may see.
+  ManagementRead,   // Reads of whoever is a user here; of a key without a user only what is its own.
+  Management,       // Changes by whoever is a user here and no viewer; the handler asks whose the object is.
+  AdminOrViewer,    // Reads of administrators and their viewers.
+  Admin,            // The master key and users of role proxy_admin.
+  Pipeline,         // Calls of models: any key but a viewer's, recognised by the pipeline at its own choke point.
 };
 
 /// Answers a request; a coroutine so that it may ask the database.
