@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,18 +28,41 @@ std::int64_t as_int(const Value& value);  // Null: 0.
 std::string as_text(const Value& value);  // Null: "".
 bool is_null(const Value& value);
 
+/// Rows for a table, of which those are left out whose key stands there already.
+struct NewRows {
+  std::string_view table;
+  std::vector<std::string_view> columns;
+  std::size_t keys = 1;  // The leading columns that are the key.
+  std::vector<Row> rows;
+};
+
 /// Statements of one unit of work, run inside one transaction by the database's own thread.
 class Transaction {
  public:
   virtual ~Transaction() = default;
   /// `sql` is written in the common subset of PostgreSQL 13 and SQLite 3.40 with $1, $2, ... placeholders.
   /// Errors: Unavailable (database away, busy, full), InvalidRequest with code "unique" on a violated key, Internal.
+  /// After an error the unit should end with it: PostgreSQL takes no further statement of the transaction.
   virtual Result<Rows> run(std::string_view sql, const std::vector<Value>& values) = 0;
+
+  /// Which of the rows were inserted. At once where the database can. Errors: those of `run`, for all rows together.
+  virtual Result<std::vector<bool>> insert_new(const NewRows& rows);
+  /// Wakes those who listen to `channel` (a plain word) when the unit is committed, where the database can.
+  virtual Status notify(std::string_view channel);
 };
 
-/// A database behind one asynchronous interface. SQLite first; PostgreSQL implements the same.
+/// A wake-up channel; ends with this object.
+class Listening {
+ public:
+  virtual ~Listening() = default;
+};
+
+/// A database behind one asynchronous interface: the embedded SQLite, or PostgreSQL.
 ///
-/// Threading: any thread; work runs on the database's thread, one unit after the other (SQLite has one writer).
+/// Threading: any thread; work runs on threads of the database. Units of `transact` run one after the other, over all
+///            processes of one database; those of `read` and `append` beside them where the database can.
+/// A unit may be run again from its beginning (deadlock in PostgreSQL): what it fills outside must be cleared first.
+/// When the answer to a COMMIT is lost the error is Unavailable although the work may stand.
 class Database {
  public:
   virtual ~Database() = default;
@@ -48,7 +72,21 @@ class Database {
   /// The same for threads that may block (shipper, start-up, tests).
   virtual Status transact_now(const std::function<Status(Transaction&)>& work) = 0;
 
-  virtual std::string description() const = 0;  // "sqlite"
+  /// Work that changes nothing, on one snapshot.
+  virtual Task<Status> read(std::function<Status(Transaction&)> work) { return transact(std::move(work)); }
+  virtual Status read_now(const std::function<Status(Transaction&)>& work) { return transact_now(work); }
+  /// Work whose statements are safe beside every other unit: none of them rests on what another has read.
+  virtual Status append_now(const std::function<Status(Transaction&)>& work) { return transact_now(work); }
+
+  /// Calls `woken` on a thread of its own when somebody notifies `channel`, or may have. Null: ask now and then.
+  virtual std::unique_ptr<Listening> listen(std::string channel, std::function<void()> woken);
+
+  /// Waits until it is known whether the database answers. Errors: what waiting will not mend (a migration failed);
+  /// a server that is away is no error, it is tried again and again.
+  virtual Status opened() { return {}; }
+  virtual Status usable() const { return {}; }  // The same at any later time, without waiting.
+
+  virtual std::string description() const = 0;  // "sqlite", "postgresql"
   virtual bool reachable() const = 0;           // What the last unit of work found; no query.
 };
 
@@ -60,6 +98,20 @@ class Database {
 /// Errors: Unavailable with the path and the remedy (not writable, locked, newer schema, damaged).
 constexpr std::size_t kQueuedWorkMax = 4096;
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path);
+
+struct PostgresOptions {
+  std::size_t connections_max = 10;  // Of the whole process; one of them listens.
+  std::chrono::milliseconds connect_timeout{5000};
+  std::chrono::milliseconds statement_timeout{30000};
+  bool listen = true;
+};
+/// Returns at once, also while the server is away; connects and migrates in the background (`opened` waits for the
+/// first try). While it is away work is refused as Unavailable at once.
+/// Errors: InvalidRequest: no URL of PostgreSQL.
+Result<std::unique_ptr<Database>> open_postgres(std::string_view url, PostgresOptions options);
+bool is_postgres_url(std::string_view url);
+/// What is wrong with it; the URL itself is never in the message.
+Status check_postgres_url(std::string_view url);
 
 /// Reads beside a running gateway: no lock, no migration, every change is refused.
 Result<std::unique_ptr<Database>> open_sqlite_to_read(const std::string& path);

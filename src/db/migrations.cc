@@ -102,7 +102,7 @@ CREATE TABLE entry (
   reply_bytes BIGINT NOT NULL DEFAULT 0,
   accounts TEXT NOT NULL DEFAULT '[]',
   PRIMARY KEY (day, replica_no, entry_no)
-) /*sqlite: WITHOUT ROWID */;
+) /*sqlite: WITHOUT ROWID */ /*postgres: PARTITION BY RANGE (day) */;
 CREATE INDEX entry_call ON entry (call_id);
 CREATE INDEX entry_record ON entry (record_id) WHERE record_id IS NOT NULL;
 CREATE INDEX entry_provider_request ON entry (provider_request_id) WHERE provider_request_id IS NOT NULL;
@@ -222,11 +222,10 @@ const Migration kMigrations[] = {
 
 std::string for_engine(std::string_view sql, bool sqlite) {
   std::string text(sql);
-  if (!sqlite) return text;
-  constexpr std::string_view kOpen = "/*sqlite:";
-  for (std::size_t at = text.find(kOpen); at != std::string::npos; at = text.find(kOpen, at)) {
+  const std::string_view open = sqlite ? "/*sqlite:" : "/*postgres:";
+  for (std::size_t at = text.find(open); at != std::string::npos; at = text.find(open, at)) {
     text.replace(text.find("*/", at), 2, "");
-    text.replace(at, kOpen.size(), "");
+    text.replace(at, open.size(), "");
   }
   return text;
 }
@@ -260,6 +259,11 @@ Status migrate(const std::function<Status(const std::function<Status(Transaction
   for (const Migration& migration : kMigrations) {
     if (migration.number <= have) continue;
     const auto step = [&](Transaction& transaction) -> Status {
+      // Another process on the same database may have been here meanwhile.
+      const auto done_before =
+          transaction.run("SELECT 1 FROM schema_version WHERE number = $1", {std::int64_t{migration.number}});
+      if (!done_before) return base::fail(done_before.error());
+      if (!done_before->rows.empty()) return {};
       const std::string sql = for_engine(migration.sql, sqlite);
       for (const std::string_view statement : base::split(sql, ';')) {
         if (base::trim(statement).empty()) continue;

@@ -9,7 +9,7 @@
 namespace turnpike::db {
 
 /// One step of the schema; statements are separated by ';' and hold no ';' inside.
-/// What only SQLite takes stands in `/*sqlite: ... */`, a plain comment to PostgreSQL.
+/// What only one of them takes stands in `/*sqlite: ... */` or `/*postgres: ... */`, a plain comment to the other.
 struct Migration {
   int number;  // 1, 2, 3, ... without gaps.
   std::string_view name;

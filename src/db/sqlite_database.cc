@@ -10,24 +10,15 @@
 #include <mutex>
 #include <thread>
 
-#include "base/completion.h"
 #include "base/thread_name.h"
 #include "db/database.h"
+#include "db/job.h"
 #include "db/migrations.h"
 #include "db/sqlite_connection.h"
 #include "net/io_threads.h"
 
 namespace turnpike::db {
 namespace {
-
-/// One unit of work on its way to the database thread and back.
-struct Job {
-  explicit Job(std::function<Status(Transaction&)> work_in, base::Executor* executor)
-      : work(std::move(work_in)), done(executor) {}
-  std::function<Status(Transaction&)> work;
-  base::Completion done;
-  Status status;
-};
 
 /// Holds `<path>.lock` for the life of the process; the kernel frees it whatever the end.
 class FileLock {
@@ -91,23 +82,13 @@ class SqliteDatabase final : public Database {
   Status transact_now(const std::function<Status(Transaction&)>& work) override {
     const auto job = std::make_shared<Job>(work, nullptr);
     if (!enqueue(job)) return queue_full();
-    (void)base::Completion::Awaiter(job->done).await_ready();  // Without an executor this blocks.
-    return std::move(job->status);
+    return job->wait();
   }
 
   std::string description() const override { return "sqlite"; }
   bool reachable() const override { return reachable_.load(std::memory_order_relaxed); }
 
  private:
-  static Status queue_full() {
-    Error error;
-    error.kind = ErrorKind::Unavailable;
-    error.message = "The database is busy, please retry shortly.";
-    error.detail = fmt::format("{} units of work are waiting", kQueuedWorkMax);
-    error.retry_after = std::chrono::seconds(1);
-    return base::fail(std::move(error));
-  }
-
   bool enqueue(const std::shared_ptr<Job>& job) {
     {
       const std::lock_guard guard(mutex_);
@@ -126,11 +107,10 @@ class SqliteDatabase final : public Database {
       const std::shared_ptr<Job> job = std::move(queue_.front());
       queue_.pop_front();
       guard.unlock();
-      job->status = connection_->transact(job->work);
-      const bool away = !job->status && job->status.error().kind == ErrorKind::Unavailable;
+      Status status = connection_->transact(job->work);
+      const bool away = !status && status.error().kind == ErrorKind::Unavailable;
       reachable_.store(!away, std::memory_order_relaxed);
-      job->work = nullptr;  // What it captured is the caller's; let go before the caller wakes.
-      job->done.complete();
+      job->finish(std::move(status));
       guard.lock();
     }
   }

@@ -26,4 +26,31 @@ std::string as_text(const Value& value) {
   return {};
 }
 
+Result<std::vector<bool>> Transaction::insert_new(const NewRows& rows) {
+  std::string names, places, keys;
+  for (std::size_t i = 0; i < rows.columns.size(); ++i) {
+    const std::string comma = i == 0 ? "" : ", ";
+    names += comma + std::string(rows.columns[i]);
+    places += comma + "$" + std::to_string(i + 1);
+    if (i < rows.keys) keys += comma + std::string(rows.columns[i]);
+  }
+  const std::string sql = "INSERT INTO " + std::string(rows.table) + " (" + names + ") VALUES (" + places +
+                          ") ON CONFLICT (" + keys + ") DO NOTHING";
+  std::vector<bool> inserted;
+  for (const Row& row : rows.rows) {
+    const Result<Rows> done = run(sql, row);
+    if (!done) return base::fail(done.error());
+    inserted.push_back(done->changed == 1);
+  }
+  return inserted;
+}
+
+Status Transaction::notify(std::string_view) {
+  return {};
+}
+
+std::unique_ptr<Listening> Database::listen(std::string, std::function<void()>) {
+  return nullptr;
+}
+
 }  // namespace turnpike::db
