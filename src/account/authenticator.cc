@@ -259,6 +259,27 @@ void Authenticator::forget(std::string_view hash_hex) {
   state_->drop(digest);
 }
 
+void Authenticator::forget(const std::vector<Change>& changes) {
+  // What a caller is never made of.
+  constexpr std::string_view kElsewhere[] = {"fallback", "stored_model", "credential", "stored_config"};
+  for (const Change& change : changes) {
+    if (change.kind == "key") {
+      forget(std::string_view(change.entity));
+    } else if (std::find(std::begin(kElsewhere), std::end(kElsewhere), change.kind) == std::end(kElsewhere)) {
+      forget_all();
+      return;
+    }
+  }
+}
+
+void Authenticator::forget_all() {
+  State& state = *state_;
+  ++state.changes;
+  state.known.clear();
+  state.known_order.clear();
+  state.unknown_order.clear();
+}
+
 void Authenticator::replace_settings(AuthSettings settings) {
   state_->settings = std::move(settings);
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "account/change_feed.h"
 #include "account/key_store.h"
 #include "base/result.h"
 #include "base/secret.h"
@@ -50,6 +51,9 @@ class Authenticator {
   Task<Result<domain::CallerRef>> authenticate(const http::Request& request, std::int64_t now_us);
 
   void forget(std::string_view hash_hex);  // A key changed.
+  /// Whoever is made of what changed: the key itself; for all that stands above keys, everybody.
+  void forget(const std::vector<Change>& changes);
+  void forget_all();  // Changes may have been missed.
   void replace_settings(AuthSettings settings);
 
  private:

@@ -11,25 +11,9 @@
 namespace turnpike::account {
 namespace {
 
-constexpr std::int64_t kKeptUs =
-    std::chrono::duration_cast<std::chrono::microseconds>(ChangeFeed::kChangesKept).count();
-constexpr std::int64_t kPruneEvery = 256;  // Changes between two prunings.
-constexpr std::int64_t kReadMax = 1000;    // Changes taken at once; beyond, everything is forgotten.
+constexpr std::int64_t kReadMax = 1000;  // Changes taken at once; beyond, everything is forgotten.
 
 }  // namespace
-
-Status note_change(db::Transaction& transaction, std::string_view kind, std::string_view entity, std::int64_t now_us) {
-  const auto counted = transaction.run("UPDATE change_counter SET change_no = change_no + 1 RETURNING change_no", {});
-  if (!counted) return base::fail(counted.error());
-  const std::int64_t number = db::as_int(counted->rows.at(0).at(0));
-  const auto logged = transaction.run("INSERT INTO change_log (change_no, kind, entity, at_us) VALUES ($1, $2, $3, $4)",
-                                      {number, std::string(kind), std::string(entity), now_us});
-  if (!logged) return base::fail(logged.error());
-  if (number % kPruneEvery != 0) return {};
-  const auto pruned = transaction.run("DELETE FROM change_log WHERE at_us < $1", {now_us - kKeptUs});
-  if (!pruned) return base::fail(pruned.error());
-  return {};
-}
 
 struct ChangeFeed::State {
   State(db::Database& database_in, Hooks hooks_in) : database(database_in), hooks(std::move(hooks_in)) {}

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "db/change_rows.h"
 #include "db/database.h"
 
 /// What replicas on one database tell each other: which rows have changed. Every change takes the next number of one
@@ -21,17 +22,15 @@ struct Change {
   std::string entity;  // Its id.
 };
 
-/// Inside the transaction that changes the row. The last statement of it: what follows waits for other writers.
-Status note_change(db::Transaction& transaction, std::string_view kind, std::string_view entity, std::int64_t now_us);
+using db::note_change;
 
 /// Follows the feed: asks the database twice a second, and at once when `wake` is called.
 ///
-/// When changes may have been missed (the database was away longer than the feed is kept, kChangesKept), `lost` is
+/// When changes may have been missed (the database was away longer than the feed is kept, db::kChangesKept), `lost` is
 /// called: forget everything.
 class ChangeFeed {
  public:
   static constexpr std::chrono::milliseconds kPollInterval{500};
-  static constexpr std::chrono::hours kChangesKept{1};
 
   struct Hooks {
     std::function<void(const std::vector<Change>&)> changed;  // On the feed's thread.

@@ -201,7 +201,7 @@ Task<Result<Reply>> delete_fallbacks(const Context& context) {
     router::StoredFallbacks none{model, *list, {}};  // The file still has them.
     done = co_await router::store_fallbacks(database, std::move(none), by, context.now_us);
   } else {
-    done = co_await router::forget_fallbacks(database, model, *list);
+    done = co_await router::forget_fallbacks(database, model, *list, context.now_us);
   }
   if (done) done = co_await context.hooks.fallbacks_changed(context.exchange.thread());
   if (!done) co_return base::fail(std::move(done.error()));

@@ -265,7 +265,7 @@ Status Process::start() {
   threads_ = net::IoThreads::start(options_.io_threads);
   const std::size_t thread_count = threads_->all().size();
   keys_ = std::make_unique<account::KeyStore>(*database_, [this](const std::string& hash) {
-    threads_->publish([this, hash](net::IoThread& thread) { gateway_.worker_of(thread).authenticator->forget(hash); });
+    take_changes({{0, "key", hash}});
   });
   telemetry::Metrics::Options metric_options;
   metric_options.threads = thread_count;
@@ -296,6 +296,7 @@ Status Process::start() {
   probes_ = std::make_unique<pipeline::Probes>(gateway_);
   gateway_.probes = probes_.get();
   hang_watch_ = std::make_unique<pipeline::HangWatch>(gateway_);
+  follow_changes();
   register_metrics();
   know_models();
 
@@ -422,6 +423,7 @@ void Process::abort_calls() {
 void Process::finish() {
   constexpr std::chrono::seconds kShipPatience{30};
   if (probes_) probes_->stop();
+  feed_.reset();
   hang_watch_.reset();
   std::unique_ptr<http::Server> server;
   {

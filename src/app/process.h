@@ -4,6 +4,7 @@
 #include <mutex>
 #include <string>
 
+#include "account/change_feed.h"
 #include "account/key_store.h"
 #include "api/api.h"
 #include "app/data_dir.h"
@@ -63,6 +64,9 @@ class Process {
   void register_metrics();
   void know_models();
   void publish(const pipeline::SnapshotRef& snapshot);
+  void follow_changes();
+  /// Of this replica, as soon as they are committed, and of the others, as the feed tells them.
+  void take_changes(const std::vector<account::Change>& changes);
   std::string files_stamp(const config::Settings& settings) const;
 
   const Options& options_;
@@ -84,6 +88,7 @@ class Process {
   std::unique_ptr<pipeline::Probes> probes_;
   std::unique_ptr<pipeline::HangWatch> hang_watch_;
   std::unique_ptr<http::Server> server_;
+  std::unique_ptr<account::ChangeFeed> feed_;
 };
 
 }  // namespace turnpike::app

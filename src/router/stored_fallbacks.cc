@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "db/change_rows.h"
 #include "json/lists.h"
 
 namespace turnpike::router {
@@ -34,17 +35,19 @@ Task<Status> store_fallbacks(db::Database& database, StoredFallbacks fallbacks, 
         "ON CONFLICT (model_group, list) DO UPDATE SET targets = excluded.targets, updated_by = excluded.updated_by, "
         "updated_us = excluded.updated_us",
         {fallbacks.model, number_of(fallbacks.list), json::write_list(fallbacks.targets), by, now_us});
-    return done ? Status() : base::fail(done.error());
+    if (!done) return base::fail(done.error());
+    return db::note_change(transaction, "fallback", fallbacks.model, now_us);
   };
   co_return co_await database.transact(std::move(work));
 }
 
-Task<Status> forget_fallbacks(db::Database& database, std::string model, FallbackList list) {
-  std::function<Status(db::Transaction&)> work = [model = std::move(model),
-                                                  list](db::Transaction& transaction) -> Status {
+Task<Status> forget_fallbacks(db::Database& database, std::string model, FallbackList list, std::int64_t now_us) {
+  std::function<Status(db::Transaction&)> work = [model = std::move(model), list,
+                                                  now_us](db::Transaction& transaction) -> Status {
     const Result<db::Rows> done =
         transaction.run("DELETE FROM fallback WHERE model_group = $1 AND list = $2", {model, number_of(list)});
-    return done ? Status() : base::fail(done.error());
+    if (!done) return base::fail(done.error());
+    return db::note_change(transaction, "fallback", model, now_us);
   };
   co_return co_await database.transact(std::move(work));
 }

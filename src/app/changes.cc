@@ -1,0 +1,29 @@
+#include <algorithm>
+
+#include "app/process.h"
+#include "base/log.h"
+
+namespace turnpike::app {
+
+void Process::follow_changes() {
+  gateway_.changed = [this](const std::vector<account::Change>& changes) { take_changes(changes); };
+  account::ChangeFeed::Hooks hooks;
+  hooks.changed = [this](const std::vector<account::Change>& changes) { take_changes(changes); };
+  hooks.lost = [this] {
+    threads_->publish([this](net::IoThread& thread) { gateway_.worker_of(thread).authenticator->forget_all(); });
+    if (Status read = read_fallbacks(); !read) base::log(base::LogLevel::Warning, "{}", read.error().message);
+  };
+  feed_ = std::make_unique<account::ChangeFeed>(*database_, std::move(hooks));
+}
+
+void Process::take_changes(const std::vector<account::Change>& changes) {
+  threads_->publish(
+      [this, changes](net::IoThread& thread) { gateway_.worker_of(thread).authenticator->forget(changes); });
+  const bool fallbacks = std::any_of(changes.begin(), changes.end(), [](const account::Change& change) {
+    return change.kind == "fallback" && change.number != 0;  // Its own route puts its own changes in force.
+  });
+  if (!fallbacks) return;
+  if (Status read = read_fallbacks(); !read) base::log(base::LogLevel::Warning, "{}", read.error().message);
+}
+
+}  // namespace turnpike::app
