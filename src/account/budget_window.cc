@@ -1,0 +1,112 @@
+#include "account/budget_window.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/text.h"
+
+namespace turnpike::account {
+namespace {
+
+using Unit = BudgetDuration::Unit;
+
+constexpr std::int64_t kSecond = 1'000'000;
+constexpr std::int64_t kMinute = 60, kHour = 3600, kDay = 86'400;  // In seconds.
+constexpr std::uint64_t kSecondsMax = std::uint64_t{100} * 366 * kDay;
+
+struct UnitRow {
+  std::string_view text;
+  Unit unit;
+  std::int64_t seconds;
+};
+constexpr UnitRow kUnits[] = {{"s", Unit::Second, 1}, {"m", Unit::Minute, kMinute}, {"h", Unit::Hour, kHour},
+                              {"d", Unit::Day, kDay}, {"w", Unit::Week, 7 * kDay},  {"mo", Unit::Month, 30 * kDay}};
+
+std::int64_t seconds_of(Unit unit) {
+  return std::find_if(std::begin(kUnits), std::end(kUnits), [unit](const UnitRow& row) { return row.unit == unit; })
+      ->seconds;
+}
+
+std::int64_t floor_to(std::int64_t value, std::int64_t step) {
+  const std::int64_t rest = value % step;
+  return value - (rest < 0 ? rest + step : rest);
+}
+
+/// The next of `begin`, `begin + step`, ... behind `now`; `end`, where the counting begins anew, comes first unless the
+/// step is longer than the whole.
+std::int64_t next_multiple(std::int64_t now, std::int64_t begin, std::int64_t whole, std::int64_t step) {
+  const std::int64_t next = begin + ((now - begin) / step + 1) * step;
+  return step < whole ? std::min(next, begin + whole) : next;
+}
+
+std::int64_t first_of_month(std::int64_t local_s, std::int64_t months_ahead) {
+  using namespace std::chrono;
+  const year_month_day today(sys_days(floor<days>(seconds(local_s))));
+  const year_month_day first = today.year() / today.month() / 1 + months(months_ahead);
+  return sys_days(first).time_since_epoch().count() * kDay;
+}
+
+std::int64_t next_monday(std::int64_t local_s) {
+  const std::int64_t day = floor_to(local_s, kDay) / kDay;
+  constexpr std::int64_t kFirstMonday = 4;  // 1970-01-05.
+  return (floor_to(day - kFirstMonday, 7) + 7 + kFirstMonday) * kDay;
+}
+
+/// In seconds of the local clock.
+std::int64_t next_local(BudgetDuration duration, std::int64_t local_s) {
+  const std::int64_t midnight = floor_to(local_s, kDay);
+  switch (duration.unit) {
+    case Unit::Hour:
+      return next_multiple(local_s, midnight, kDay, duration.count * kHour);
+    case Unit::Month:
+      return first_of_month(local_s, duration.count);
+    case Unit::Week:
+      return duration.count == 1 ? next_monday(local_s) : midnight + duration.count * 7 * kDay;
+    default:
+      break;
+  }
+  if (duration.count == 7) return next_monday(local_s);
+  if (duration.count == 30) return first_of_month(local_s, 1);
+  return midnight + duration.count * kDay;
+}
+
+}  // namespace
+
+Result<BudgetDuration> parse_budget_duration(std::string_view text) {
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const std::optional<std::uint64_t> count = base::parse_unsigned(text.substr(0, digits));
+  for (const UnitRow& row : kUnits) {
+    if (!count || *count == 0 || text.substr(digits) != row.text) continue;
+    if (*count > kSecondsMax / static_cast<std::uint64_t>(row.seconds)) break;
+    return BudgetDuration{row.unit, static_cast<std::int64_t>(*count)};
+  }
+  Error error;
+  error.kind = ErrorKind::InvalidRequest;
+  error.param = "budget_duration";
+  error.message =
+      "budget_duration must be a number from 1 and a unit: \"30d\" (s, m, h, d, w, mo), of 100 years at most.";
+  return base::fail(std::move(error));
+}
+
+std::int64_t next_reset_us(BudgetDuration duration, std::int64_t now_us, const base::TimeZone& zone) {
+  const std::int64_t now_s = floor_to(now_us, kSecond) / kSecond;
+  const std::int64_t offset_s = zone.offset_s(now_s);
+  const std::int64_t local_s = now_s + offset_s;
+  // Below an hour, and for hours one by one, the time that passes counts: when clocks go back, that hour is there
+  // twice.
+  if (duration.unit == Unit::Second) {
+    return (next_multiple(local_s, floor_to(local_s, kMinute), kMinute, duration.count) - offset_s) * kSecond;
+  }
+  if (duration.unit == Unit::Minute) {
+    return (next_multiple(local_s, floor_to(local_s, kHour), kHour, duration.count * kMinute) - offset_s) * kSecond;
+  }
+  const std::int64_t next = next_local(duration, local_s);
+  if (duration.unit == Unit::Hour && duration.count == 1) return (next - offset_s) * kSecond;
+  return zone.to_utc_s(next) * kSecond;
+}
+
+std::int64_t duration_later_us(BudgetDuration duration, std::int64_t now_us) {
+  return now_us + duration.count * seconds_of(duration.unit) * kSecond;
+}
+
+}  // namespace turnpike::account
