@@ -1,6 +1,7 @@
 #include <array>
 
 #include "api/api.h"
+#include "api/permission.h"
 #include "api/route.h"
 #include "base/clock.h"
 #include "base/id.h"
@@ -29,19 +30,6 @@ Task<void> send(http::Exchange& exchange, Reply reply) {
   (void)co_await exchange.reply(head, pieces);
 }
 
-/// LiteLLM's text for a key that calls a management route (spec http-api 5.2).
-Error admins_only(const Route& route, const domain::Caller& caller) {
-  Error error;
-  error.kind = ErrorKind::Unauthenticated;
-  error.type = "auth_error";
-  error.message =
-      "Authentication Error, Only proxy admin can be used to generate, delete, update info for new keys/users/teams. "
-      "Route=" +
-      std::string(route.path) +
-      ". Your role=internal_user. Your user_id=" + (caller.user_id.empty() ? "None" : caller.user_id);
-  return error;
-}
-
 Task<Result<domain::CallerRef>> recognise(pipeline::Worker& worker, const http::Request& request, std::int64_t now_us) {
   if (std::optional<Result<domain::CallerRef>> known = worker.authenticator->authenticate_known(request, now_us)) {
     co_return std::move(*known);
@@ -59,9 +47,7 @@ Task<Result<Reply>> answer(Context& context, pipeline::Worker& worker, const Rou
     Result<domain::CallerRef> caller = co_await recognise(worker, context.request(), context.now_us);
     if (!caller) co_return base::fail(std::move(caller.error()));
     context.caller = std::move(*caller);
-    if (route.who == Who::Admin && !administers(*context.caller)) {
-      co_return base::fail(admins_only(route, *context.caller));
-    }
+    if (Status allowed = may_call(route, *context.caller); !allowed) co_return base::fail(std::move(allowed.error()));
   }
   if (context.request().body.size() > kManagementBodyBytesMax) {
     co_return base::fail(ErrorKind::PayloadTooLarge, "The body of " + std::string(route.path) + " may hold at most " +

@@ -65,9 +65,11 @@ struct Caller {
   std::map<std::string, std::string> aliases;  // Request model -> real model; the key's, then the team's.
   std::vector<std::string> tags;               // metadata.tags of key and team: on every call.
   std::optional<Money> max_budget;             // The key's.
-  std::optional<std::int64_t> expires_us;      // Unix microseconds.
+  std::optional<std::int64_t> tpm_limit, rpm_limit, max_parallel_requests;  // The key's.
+  std::optional<std::int64_t> expires_us;                                   // Unix microseconds.
   bool blocked = false;
   bool team_blocked = false;
+  bool no_default_models = false;  // The user may call models through keys of teams only.
   bool disable_fallbacks = false;
   std::vector<std::string> allowed_routes;   // Paths, patterns and names of groups; empty: every route.
   std::vector<IpRange> allowed_ips;          // Empty: from anywhere.

@@ -14,7 +14,7 @@ Face http_face(ErrorKind kind, Compat compat) {
     case ErrorKind::Unauthenticated:
       return {401, "authentication_error"};
     case ErrorKind::PermissionDenied:
-      return {old ? 401 : 403, "permission_error"};
+      return {403, "permission_error"};
     case ErrorKind::NotFound:
       return {404, "not_found_error"};
     case ErrorKind::MethodNotAllowed:
@@ -85,6 +85,8 @@ int status_of(const Error& error, Compat compat) {
   if (is_upstream(error.kind) && error.status >= kFirstError && error.status < kServerError) return error.status;
   // A provider's own spelling of a class (529, 520, ...) is folded into the class: the face's.
   if (compat == Compat::V1_81 && error.type == "expired_key") return 400;
+  // 1.81 answers 401 to a key that may not call a model; to a role that may not call a route 403 as later releases do.
+  if (compat == Compat::V1_81 && error.type.ends_with("_model_access_denied")) return 401;
   return http_face(error.kind, compat).status;
 }
 
