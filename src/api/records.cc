@@ -19,6 +19,14 @@ void tell_ledger(ledger::Ledger& ledger, const std::vector<account::AccountNews>
   }
 }
 
+Error no_database() {
+  Error error;
+  error.kind = ErrorKind::Unavailable;
+  error.type = "no_db_connection";
+  error.message = "No connected db.";
+  return error;
+}
+
 }  // namespace
 
 account::Actor actor_of(const Context& context) {
@@ -31,13 +39,7 @@ account::Actor actor_of(const Context& context) {
 }
 
 Task<Status> in_records(const Context& context, std::function<Status(account::Records&)> work) {
-  if (context.gateway.database == nullptr) {
-    Error error;
-    error.kind = ErrorKind::Unavailable;
-    error.type = "no_db_connection";
-    error.message = "No connected db.";
-    co_return base::fail(std::move(error));
-  }
+  if (context.gateway.database == nullptr) co_return base::fail(no_database());
   const auto actor = std::make_shared<account::Actor>(actor_of(context));
   const auto changes = std::make_shared<std::vector<account::Change>>();
   const auto news = std::make_shared<std::vector<account::AccountNews>>();
@@ -53,6 +55,16 @@ Task<Status> in_records(const Context& context, std::function<Status(account::Re
   if (done) tell_ledger(*context.gateway.ledger, *news);
   if (done && !changes->empty() && context.gateway.changed) context.gateway.changed(*changes);
   co_return done;
+}
+
+Task<Status> read_records(const Context& context, std::function<Status(account::Records&)> work) {
+  if (context.gateway.database == nullptr) co_return base::fail(no_database());
+  const auto actor = std::make_shared<account::Actor>(actor_of(context));
+  std::function<Status(db::Transaction&)> unit = [actor, work = std::move(work)](db::Transaction& transaction) {
+    account::Records records(transaction, *actor);
+    return work(records);
+  };
+  co_return co_await context.gateway.database->read(std::move(unit));
 }
 
 }  // namespace turnpike::api

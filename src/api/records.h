@@ -14,5 +14,7 @@ account::Actor actor_of(const Context& context);
 
 /// Runs `work` in one transaction. Errors: those of `work`; Unavailable type "no_db_connection" without a database.
 Task<Status> in_records(const Context& context, std::function<Status(account::Records&)> work);
+/// The same for work that changes nothing: it waits for no other.
+Task<Status> read_records(const Context& context, std::function<Status(account::Records&)> work);
 
 }  // namespace turnpike::api
