@@ -102,6 +102,61 @@ class Writer {
   EffectiveValues values_;
 };
 
+std::string json_grants(const std::vector<TokenGrant>& grants, std::string_view name) {
+  std::string out = "[";
+  for (const TokenGrant& grant : grants) {
+    out += fmt::format("{}{{\"{}\": {}", out.size() > 1 ? ", " : "", name, json_text(grant.name));
+    if (grant.models) out += ", \"models\": " + json_list(*grant.models);
+    if (grant.routes) out += ", \"routes\": " + json_list(*grant.routes);
+    out += "}";
+  }
+  return out + "]";
+}
+
+std::string json_roles(const std::vector<std::pair<std::string, std::string>>& roles) {
+  std::string out = "{";
+  for (const auto& [theirs, ours] : roles)
+    out += fmt::format("{}{}: {}", out.size() > 1 ? ", " : "", json_text(theirs), json_text(ours));
+  return out + "}";
+}
+
+void append_jwt(Writer& out, const JwtSettings& jwt) {
+  out.flag("enable_jwt_auth", jwt.enabled);
+  if (!jwt.enabled) return;
+  out.texts("JWT_PUBLIC_KEY_URL", jwt.public_key_urls);
+  out.texts("JWT_AUDIENCE", jwt.audiences);
+  out.texts("JWT_ISSUER", jwt.issuers);
+  out.time("public_key_ttl", jwt.public_key_ttl);
+  out.text("admin_jwt_scope", jwt.admin_jwt_scope);
+  out.texts("admin_allowed_routes", jwt.admin_allowed_routes);
+  out.texts("team_allowed_routes", jwt.team_allowed_routes);
+  out.text("team_id_jwt_field", jwt.team_id_jwt_field);
+  out.text("team_ids_jwt_field", jwt.team_ids_jwt_field);
+  out.text("team_alias_jwt_field", jwt.team_alias_jwt_field);
+  out.text("team_id_default", jwt.team_id_default);
+  out.text("org_id_jwt_field", jwt.org_id_jwt_field);
+  out.text("org_alias_jwt_field", jwt.org_alias_jwt_field);
+  out.text("user_id_jwt_field", jwt.user_id_jwt_field);
+  out.text("user_email_jwt_field", jwt.user_email_jwt_field);
+  out.text("user_allowed_email_domain", jwt.user_allowed_email_domain);
+  out.text("user_roles_jwt_field", jwt.user_roles_jwt_field);
+  out.text("roles_jwt_field", jwt.roles_jwt_field);
+  out.text("object_id_jwt_field", jwt.object_id_jwt_field);
+  out.text("end_user_id_jwt_field", jwt.end_user_id_jwt_field);
+  out.texts("user_allowed_roles", jwt.user_allowed_roles);
+  out.flag("team_id_upsert", jwt.team_id_upsert);
+  out.flag("user_id_upsert", jwt.user_id_upsert);
+  out.flag("upsert_sso_user_to_team", jwt.upsert_sso_user_to_team);
+  out.flag("sync_user_role_and_teams", jwt.sync_user_role_and_teams);
+  out.flag("enforce_rbac", jwt.enforce_rbac);
+  out.flag("enforce_scope_based_access", jwt.enforce_scope_based_access);
+  out.flag("enforce_team_based_model_access", jwt.enforce_team_based_model_access);
+  out.json("role_mappings", json_roles(jwt.role_mappings));
+  out.json("jwt_litellm_role_map", json_roles(jwt.jwt_litellm_role_map));
+  out.json("scope_mappings", json_grants(jwt.scope_mappings, "scope"));
+  out.json("role_permissions", json_grants(jwt.role_permissions, "role"));
+}
+
 void append_section(std::string& out, std::string_view name, const EffectiveValues& values) {
   out += fmt::format("{}:\n", name);
   for (const EffectiveValue& value : values) out += fmt::format("  {}: {}\n", value.name, value.json);
@@ -264,6 +319,9 @@ EffectiveValues effective(const GeneralSettings& settings) {
   out.secret("master_key", settings.master_key);
   out.secret("database_url", settings.database_url);
   out.number("database_connection_pool_limit", settings.database_connection_pool_limit);
+  out.time("database_connection_timeout", settings.database_connection_timeout);
+  out.flag("database_listen", settings.database_listen);
+  out.flag("allow_requests_on_db_unavailable", settings.allow_requests_on_db_unavailable);
   out.text("litellm_key_header_name", settings.litellm_key_header_name);
   out.text("user_header_name", settings.user_header_name);
   out.json("max_request_size_mb",
@@ -290,6 +348,8 @@ EffectiveValues effective(const GeneralSettings& settings) {
                                         "\"minor_outage_alert_threshold\": {}, \"major_outage_alert_threshold\": {}}}",
                                         seconds(alerts.outage_ttl), seconds(alerts.region_outage_ttl),
                                         alerts.minor_outage_threshold, alerts.major_outage_threshold));
+  if (settings.store_model_in_db) out.flag("store_model_in_db", true);
+  append_jwt(out, settings.jwt);
   return out.take();
 }
 

@@ -1,5 +1,7 @@
 #include "config/keys.h"
 
+#include <algorithm>
+
 namespace turnpike::config {
 
 namespace {
@@ -12,7 +14,6 @@ constexpr Standing kProtects = Standing::Protects;
 constexpr Standing kRefused = Standing::Refused;
 
 constexpr std::string_view kPython = "it names Python code, which is not run; use the HTTP interfaces instead";
-constexpr std::string_view kDatabasePool = "the embedded SQLite is used";
 constexpr std::string_view kBuckets = "files are not kept in buckets";
 constexpr std::string_view kBudget = "only the max_budget of a key is enforced";
 constexpr std::string_view kAutoRouter = "routers that choose a model are not served";
@@ -170,8 +171,8 @@ constexpr Key kKeys[] = {
     {"model_list[].model_info.rpm", Integer, kHonoured, ""},
     {"model_list[].model_info.tpm", Integer, kHonoured, ""},
     {"model_list[].model_info.access_groups", Texts, kHonoured, ""},
-    {"model_list[].model_info.team_id", Text, kProtects, "every key may see the deployment"},
-    {"model_list[].model_info.team_public_model_name", Text, kHarmless, "goes with team_id"},
+    {"model_list[].model_info.team_id", Text, kHonoured, ""},
+    {"model_list[].model_info.team_public_model_name", Text, kHonoured, ""},
     {"model_list[].model_info.supported_environments", Texts, kHonoured, ""},
     {"model_list[].model_info.tier", Text, kHonoured, ""},
     {"model_list[].model_info.health_check_model", Text, kHonoured, ""},
@@ -281,9 +282,32 @@ constexpr Key kKeys[] = {
     {"litellm_settings.internal_user_budget_duration", Text, kHarmless, "goes with max_internal_user_budget"},
     {"litellm_settings.default_internal_user_params", Map, kProtects, "there are no users to give it to"},
     {"litellm_settings.default_team_params", Map, kProtects, "there are no teams to give it to"},
-    {"litellm_settings.default_key_generate_params", Map, kProtects, "new keys are made without it"},
-    {"litellm_settings.upperbound_key_generate_params", Map, kProtects, "new keys are not held to it"},
-    {"litellm_settings.key_generation_settings", Map, kProtects, "only the master key makes keys, without these rules"},
+    {"litellm_settings.default_key_generate_params", Map, kHonoured, ""},
+    {"litellm_settings.default_key_generate_params.*", Any, kHonoured, ""},
+    {"litellm_settings.default_key_generate_params.budget_duration", Any, kProtects, "new keys are made without it"},
+    {"litellm_settings.default_key_generate_params.tpm_limit", Any, kProtects, "new keys are made without it"},
+    {"litellm_settings.default_key_generate_params.rpm_limit", Any, kProtects, "new keys are made without it"},
+    {"litellm_settings.default_key_generate_params.max_parallel_requests", Any, kProtects, "new keys are made without it"},
+    {"litellm_settings.default_key_generate_params.model_max_budget", Any, kProtects, "new keys are made without it"},
+    {"litellm_settings.default_key_generate_params.model_rpm_limit", Any, kProtects, "new keys are made without it"},
+    {"litellm_settings.default_key_generate_params.model_tpm_limit", Any, kProtects, "new keys are made without it"},
+    {"litellm_settings.default_key_generate_params.guardrails", Any, kProtects, "new keys are made without it"},
+    {"litellm_settings.default_key_generate_params.policies", Any, kProtects, "new keys are made without it"},
+    {"litellm_settings.default_key_generate_params.allowed_cache_controls", Any, kProtects, "new keys are made without it"},
+    {"litellm_settings.upperbound_key_generate_params", Map, kHonoured, ""},
+    {"litellm_settings.upperbound_key_generate_params.max_budget", Price, kHonoured, ""},
+    {"litellm_settings.upperbound_key_generate_params.duration", Text, kHonoured, ""},
+    {"litellm_settings.upperbound_key_generate_params.budget_duration", Text, kProtects, "new keys are not held to it"},
+    {"litellm_settings.upperbound_key_generate_params.tpm_limit", Integer, kProtects, "new keys are not held to it"},
+    {"litellm_settings.upperbound_key_generate_params.rpm_limit", Integer, kProtects, "new keys are not held to it"},
+    {"litellm_settings.upperbound_key_generate_params.max_parallel_requests", Integer, kProtects, "new keys are not held to it"},
+    {"litellm_settings.key_generation_settings", Map, kHonoured, ""},
+    {"litellm_settings.key_generation_settings.team_key_generation", Map, kHonoured, ""},
+    {"litellm_settings.key_generation_settings.team_key_generation.allowed_team_member_roles", Texts, kHonoured, ""},
+    {"litellm_settings.key_generation_settings.team_key_generation.required_params", Texts, kHonoured, ""},
+    {"litellm_settings.key_generation_settings.personal_key_generation", Map, kHonoured, ""},
+    {"litellm_settings.key_generation_settings.personal_key_generation.allowed_user_roles", Texts, kHonoured, ""},
+    {"litellm_settings.key_generation_settings.personal_key_generation.required_params", Texts, kHonoured, ""},
     {"litellm_settings.default_team_settings", List, kNotYet, kSink},
     {"litellm_settings.tag_budget_config", Map, kProtects, kBudget},
     {"litellm_settings.disable_end_user_cost_tracking", Bool, kNotYet, "the end user stands in the entry"},
@@ -371,14 +395,14 @@ constexpr Key kKeys[] = {
 
     // general_settings.
     {"general_settings.master_key", Text, kHonoured, ""},
-    {"general_settings.database_url", Text, kNotYet, kDatabasePool},
-    {"general_settings.database_connection_pool_limit", Integer, kHarmless, kDatabasePool},
-    {"general_settings.database_connection_pool_timeout", Time, kHarmless, kDatabasePool},
-    {"general_settings.database_connection_timeout", Time, kHarmless, kDatabasePool},
+    {"general_settings.database_url", Text, kHonoured, ""},
+    {"general_settings.database_connection_pool_limit", Integer, kHonoured, ""},
+    {"general_settings.database_connection_pool_timeout", Time, kHonoured, ""},
+    {"general_settings.database_connection_timeout", Time, kHonoured, ""},
     {"general_settings.database_type", Text, kHarmless, "DynamoDB was withdrawn"},
     {"general_settings.database_args", Map, kHarmless, "DynamoDB was withdrawn"},
-    {"general_settings.store_model_in_db", Bool, kNotYet, "deployments come from the file"},
-    {"general_settings.supported_db_objects", Texts, kHarmless, "goes with store_model_in_db"},
+    {"general_settings.store_model_in_db", Bool, kHonoured, ""},
+    {"general_settings.supported_db_objects", Texts, kNotYet, "models and credentials are read, nothing else is kept"},
     {"general_settings.store_prompts_in_spend_logs", Bool, kNotYet, "prompts are never stored"},
     {"general_settings.disable_spend_logs", Bool, kNotYet, "every call is booked"},
     {"general_settings.disable_spend_updates", Bool, kNotYet, "every call is booked"},
@@ -392,8 +416,7 @@ constexpr Key kKeys[] = {
      "goes with maximum_spend_logs_retention_period"},
     {"general_settings.maximum_spend_logs_cleanup_cron", Text, kHarmless,
      "goes with maximum_spend_logs_retention_period"},
-    {"general_settings.allow_requests_on_db_unavailable", Bool, kHarmless,
-     "calls need no database once a key is known"},
+    {"general_settings.allow_requests_on_db_unavailable", Bool, kHonoured, ""},
     {"general_settings.use_redis_transaction_buffer", Bool, kHarmless, "the journal is the buffer"},
     {"general_settings.proxy_batch_write_at", Time, kHarmless, "turnpike.ledger_ship_interval says how often"},
     {"general_settings.proxy_budget_rescheduler_min_time", Time, kHarmless, "a window is reset when it ends"},
@@ -406,13 +429,16 @@ constexpr Key kKeys[] = {
     {"general_settings.custom_key_update", Text, kProtects, kPython},
     {"general_settings.custom_sso", Text, kRefused, kPython},
     {"general_settings.custom_ui_sso_sign_in_handler", Text, kRefused, kPython},
-    {"general_settings.enable_jwt_auth", Bool, kProtects, "tokens of an identity provider are refused"},
-    {"general_settings.litellm_jwtauth", Map, kHarmless, "goes with enable_jwt_auth"},
+    {"general_settings.enable_jwt_auth", Bool, kHonoured, ""},
+    {"general_settings.litellm_jwtauth", Map, kHonoured, ""},
     {"general_settings.enable_oauth2_auth", Bool, kProtects, "tokens of an identity provider are refused"},
     {"general_settings.enable_oauth2_proxy_auth", Bool, kProtects, "headers of a login proxy are not read"},
     {"general_settings.oauth2_config_mappings", Map, kHarmless, "goes with enable_oauth2_proxy_auth"},
-    {"general_settings.enforce_rbac", Bool, kProtects, "roles are not enforced"},
-    {"general_settings.role_permissions", List, kProtects, "roles are not enforced"},
+    {"general_settings.enforce_rbac", Bool, kHonoured, ""},
+    {"general_settings.role_permissions", List, kHonoured, ""},
+    {"general_settings.role_permissions[].role", Text, kHonoured, ""},
+    {"general_settings.role_permissions[].models", Texts, kHonoured, ""},
+    {"general_settings.role_permissions[].routes", Texts, kHonoured, ""},
     {"general_settings.litellm_key_header_name", Text, kHonoured, ""},
     {"general_settings.user_header_name", Text, kHonoured, ""},
     {"general_settings.user_header_mappings", List, kNotYet, "the end user comes from the body"},
@@ -490,6 +516,8 @@ constexpr Key kKeys[] = {
     {"turnpike.data_dir", Text, kHonoured, ""},
     {"turnpike.journal_dir", Text, kHonoured, ""},
     {"turnpike.litellm_compat", Text, kHonoured, ""},
+    {"turnpike.key_issuance", Text, kHonoured, ""},
+    {"turnpike.rotated_keys_dir", Text, kHonoured, ""},
     {"turnpike.hedging", List, kHonoured, ""},
     {"turnpike.hedging[].model_group", Text, kHonoured, ""},
     {"turnpike.hedging[].extra_spend_percent", Number, kHonoured, ""},
@@ -534,7 +562,8 @@ constexpr Key kKeys[] = {
     {"turnpike.free_models_over_budget", Text, kHonoured, ""},
     {"turnpike.unknown_price", Text, kHonoured, ""},
     {"turnpike.budget_week_start", Text, kNotYet, "budgets do not reset"},
-    {"turnpike.database_direct_url", Text, kNotYet, kDatabasePool},
+    {"turnpike.database_direct_url", Text, kNotYet, "behind a pooler the database is asked for news twice a second"},
+    {"turnpike.database_listen", Any, kHonoured, ""},
     {"turnpike.tpm_reserve", Text, kHarmless, "tokens per minute are not limited"},
     {"turnpike.tpm_count_cached", Bool, kHarmless, "tokens per minute are not limited"},
     {"turnpike.limiter_shards", Integer, kHarmless, "rates are not limited"},
@@ -559,7 +588,15 @@ constexpr Key kKeys[] = {
 }  // namespace
 
 std::span<const Key> keys() {
-  return kKeys;
+  // Those below litellm_jwtauth stand behind it, as in the page.
+  static const std::vector<Key> kAll = [] {
+    std::vector<Key> all(std::begin(kKeys), std::end(kKeys));
+    const auto block = std::find_if(all.begin(), all.end(),
+                                    [](const Key& key) { return key.path == "general_settings.litellm_jwtauth"; });
+    all.insert(block + 1, jwt_keys().begin(), jwt_keys().end());
+    return all;
+  }();
+  return kAll;
 }
 
 }  // namespace turnpike::config

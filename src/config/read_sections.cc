@@ -285,6 +285,7 @@ LitellmSettings read_litellm(Reading& reading) {
   take_into(settings.json_logs, section, "json_logs", &Node::as_bool);
   take_into(settings.require_auth_for_metrics_endpoint, section, "require_auth_for_metrics_endpoint", &Node::as_bool);
   take_into(settings.timezone, section, "timezone", &Node::as_text);
+  settings.keys = read_key_settings(reading);
   for (const char* key : {"callbacks", "success_callback", "failure_callback"}) {
     for (std::string& name : take(section, key, &Node::as_text_list).value_or(std::vector<std::string>())) {
       if (std::find(settings.callbacks.begin(), settings.callbacks.end(), name) == settings.callbacks.end()) {
@@ -319,15 +320,7 @@ GeneralSettings read_general(Reading& reading) {
                                    node == nullptr ? 0 : node->line(), "general_settings.master_key",
                                    "does not start with sk-; some clients take only keys that do"});
   }
-  settings.database_url = base::Secret(
-      take(section, "database_url", &Node::as_text).value_or(variable(reading, "DATABASE_URL").value_or("")));
-  if (section.find("database_url") == nullptr && !settings.database_url.empty()) {
-    reading.diagnostics.push_back(
-        {Severity::Warning, {}, 0, "DATABASE_URL", "is not honoured yet: the embedded SQLite is used"});
-  }
-  if (auto value = take_count(reading, section, "database_connection_pool_limit")) {
-    settings.database_connection_pool_limit = *value;
-  }
+  read_database(reading, settings);
   take_into(settings.litellm_key_header_name, section, "litellm_key_header_name", &Node::as_text);
   take_into(settings.user_header_name, section, "user_header_name", &Node::as_text);
   if (const auto megabytes = take(section, "max_request_size_mb", &Node::as_double)) {
@@ -348,7 +341,11 @@ GeneralSettings read_general(Reading& reading) {
   take_into(settings.disable_spend_logs, section, "disable_spend_logs", &Node::as_bool);
   take_into(settings.store_prompts_in_spend_logs, section, "store_prompts_in_spend_logs", &Node::as_bool);
   take_into(settings.user_api_key_cache_ttl, section, "user_api_key_cache_ttl", &Node::as_time);
+  if (const auto on = variable(reading, "STORE_MODEL_IN_DB"))
+    settings.store_model_in_db = base::equals_ignoring_case(*on, "true") || *on == "1";
+  take_into(settings.store_model_in_db, section, "store_model_in_db", &Node::as_bool);
   read_health_checks(reading, settings);
+  settings.jwt = read_jwt(reading);
   return settings;
 }
 

@@ -8,6 +8,7 @@
 #include "config/document.h"
 #include "config/node.h"
 #include "config/settings.h"
+#include "config/stored.h"
 
 /// The readers of the sections: from the tree, which check_keys has held to the table, to the typed settings.
 namespace turnpike::config {
@@ -19,6 +20,7 @@ struct Reading {
   std::vector<Diagnostic>& diagnostics;
   std::vector<std::string> left_out = {};         // Lines for Settings::left_out.
   std::vector<std::string> left_out_groups = {};  // What they would have served.
+  bool database = false;                          // store_model_in_db: not everything stands in the file.
 
   /// The section of the root, or an empty map.
   const Node& section(std::string_view name) const;
@@ -46,11 +48,18 @@ std::optional<std::int64_t> take_count(Reading& reading, const Node& map, std::s
 RouterSettings read_router(Reading& reading);
 LitellmSettings read_litellm(Reading& reading);
 GeneralSettings read_general(Reading& reading);
+/// Which database, and how it is talked to (read_database.cc).
+void read_database(Reading& reading, GeneralSettings& settings);
 /// The keys of general_settings and turnpike that say how deployments are probed and what is told of them
 /// (read_health.cc).
 void read_health_checks(Reading& reading, GeneralSettings& settings);
 void read_health_check_routing(Reading& reading, RouterSettings& settings);
 void read_health_check_budget(Reading& reading, TurnpikeSettings& settings);
+/// Whose tokens are taken (read_jwt.cc).
+JwtSettings read_jwt(Reading& reading);
+/// What holds for keys that are made, and who makes them (read_keys.cc).
+KeySettings read_key_settings(Reading& reading);
+void read_key_issuance(Reading& reading, TurnpikeSettings& settings);
 TurnpikeSettings read_turnpike(Reading& reading);
 std::vector<ProviderRow> read_providers(Reading& reading);
 /// The affinity that optional_pre_call_checks means by a name; null when it is none (read_affinity.cc).
@@ -61,6 +70,12 @@ std::vector<Sticky> read_sticky(Reading& reading);
 std::vector<GroupHedging> read_hedging(Reading& reading);
 std::vector<GroupMirroring> read_mirroring(Reading& reading);
 std::vector<ModelEntry> read_models(Reading& reading, const std::vector<ProviderRow>& providers);
+/// The rows of the database, each read like an element of model_list. One that is broken leaves a warning and a line in
+/// `left_out`, whatever is wrong with it (read_stored.cc).
+std::vector<ModelEntry> read_stored_models(Reading& reading, const Stored& stored, const Settings& settings);
+/// `credential_list`, with those of the database behind it.
+Node all_credentials(const Document& document, const Stored& stored);
+std::vector<Credential> read_credentials(const Node& list, std::size_t of_file);
 
 /// Groups that fallbacks and aliases name but nobody serves, with the nearest name.
 /// Warns of rules of `turnpike:` for groups that are none: they would wait for calls that never come (read_traffic.cc).

@@ -16,6 +16,8 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "config/diagnostic.h"
+#include "config/jwt_settings.h"
+#include "config/key_settings.h"
 
 /// What the configuration says, typed and checked once; every folder reads its own section of it.
 ///
@@ -98,6 +100,9 @@ struct ModelEntry {
   std::optional<std::int64_t> health_check_max_tokens_non_reasoning;
   bool disable_background_health_check = false;
   std::string model_info_json;  // The whole model_info with `id`, for /model/info; secrets never stand in it.
+  std::string team_id;          // Only keys of this team may call it; empty: everybody's.
+  std::string team_public_model_name;  // What the team calls it, whose model_name is one of our own making.
+  bool stored = false;                 // Of the database (store_model_in_db), not of the file.
 
   std::string file;
   int line = 0;
@@ -213,6 +218,7 @@ struct LitellmSettings {
   bool require_auth_for_metrics_endpoint = false;
   std::vector<std::string> callbacks;  // Every name of callbacks, success_callback and failure_callback, once.
   std::string timezone = "UTC";
+  KeySettings keys;  // What holds for keys that are made.
 
   bool operator==(const LitellmSettings&) const = default;
 };
@@ -231,8 +237,11 @@ struct AlertSettings {
 /// `general_settings`.
 struct GeneralSettings {
   base::Secret master_key;    // Empty: no authentication (AC-SEC-8 decides whether that may start).
-  base::Secret database_url;  // Read, not used yet: SQLite under data_dir is.
+  base::Secret database_url;  // Of PostgreSQL; empty: SQLite under data_dir.
   std::int64_t database_connection_pool_limit = 10;
+  std::chrono::milliseconds database_connection_timeout{5000};
+  bool database_listen = true;                    // turnpike.database_listen: auto, off.
+  bool allow_requests_on_db_unavailable = false;  // Readiness stays 200 while the database is away.
   std::string litellm_key_header_name;
   std::string user_header_name;
   std::optional<std::uint64_t> request_bytes_max;  // max_request_size_mb, in bytes.
@@ -250,6 +259,8 @@ struct GeneralSettings {
   bool health_check_details = true;
   std::int64_t health_check_concurrency = 4;
   AlertSettings alerts;
+  bool store_model_in_db = false;  // Models and credentials may be kept in the database beside those of the file.
+  JwtSettings jwt;
 
   bool operator==(const GeneralSettings& other) const;
 };
@@ -310,6 +321,8 @@ struct ProviderRow {
 struct TurnpikeSettings {
   std::string data_dir;        // Empty: the caller's choice (flag, TURNPIKE_DATA_DIR, XDG state directory).
   std::string journal_dir;     // Empty: data_dir/journal.
+  KeyIssuance key_issuance = KeyIssuance::Federated;
+  std::string rotated_keys_dir;  // Where secrets of keys that rotate by themselves are handed over; empty: none does.
   std::string litellm_compat;  // "1.81" restores that release's status codes; empty: the later ones.
 
   // Ledger (money.md 12).
@@ -360,8 +373,17 @@ struct TurnpikeSettings {
   bool operator==(const TurnpikeSettings&) const = default;
 };
 
+/// One of `credential_list`.
+struct Credential {
+  std::string name;
+  std::vector<std::pair<std::string, base::Secret>> values;
+  std::string info_json = "{}";
+  bool stored = false;
+};
+
 struct Settings {
-  std::vector<ModelEntry> models;  // In file order.
+  std::vector<ModelEntry> models;  // In file order, then those of the database.
+  std::vector<Credential> credentials;
   RouterSettings router;
   LitellmSettings litellm;
   GeneralSettings general;
@@ -407,9 +429,13 @@ struct LoadOptions {
   std::function<bool(std::string_view)> built_in_provider;
 };
 
+struct Document;
+struct Stored;
+
 struct Loaded {
   SettingsRef settings;  // Null when the configuration would not start.
   std::vector<Diagnostic> diagnostics;
+  std::shared_ptr<const Document> document;  // What was read, for load_document; null where there was nothing to read.
 };
 
 /// Reads and checks the file and what it includes. Always returns: what is wrong stands in the diagnostics, and
@@ -418,6 +444,10 @@ Loaded load(const LoadOptions& options);
 
 /// `text` in place of the file `options.path`; `include` is resolved against its directory.
 Loaded load_text(std::string_view text, const LoadOptions& options);
+
+/// The same for a file that has been read, with what stands in the database beside it (stored.h). Rows of the database
+/// never keep the file from being served: one that cannot be is left out with a warning that names it.
+Loaded load_document(std::shared_ptr<const Document> document, const LoadOptions& options, const Stored& stored);
 
 /// A provider of the catalogue and the variables that may hold its key, in order of preference.
 struct ProviderKey {
