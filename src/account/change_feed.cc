@@ -28,6 +28,7 @@ struct ChangeFeed::State {
   std::atomic<std::int64_t> answered_us{base::unix_now_us()};
   std::int64_t seen = -1;  // The newest change known here; -1: none has been read yet.
   std::thread thread;
+  std::unique_ptr<db::Listening> listening;
 
   void follow() {
     std::unique_lock guard(mutex);
@@ -45,7 +46,7 @@ struct ChangeFeed::State {
     std::vector<Change> changes;
     std::int64_t newest = 0;
     bool gap = false;
-    const Status read = database.transact_now([&](db::Transaction& transaction) -> Status {
+    const Status read = database.read_now([&](db::Transaction& transaction) -> Status {
       changes.clear();
       const auto counter = transaction.run("SELECT change_no FROM change_counter", {});
       if (!counter) return base::fail(counter.error());
@@ -84,9 +85,11 @@ ChangeFeed::ChangeFeed(db::Database& database, Hooks hooks)
     base::name_background_thread("changes");
     state->follow();
   });
+  state_->listening = database.listen(std::string(db::kChangeChannel), [this] { wake(); });
 }
 
 ChangeFeed::~ChangeFeed() {
+  state_->listening.reset();
   {
     const std::lock_guard guard(state_->mutex);
     state_->stopping = true;

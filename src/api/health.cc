@@ -16,7 +16,8 @@ void write_texts(json::Writer& writer, std::string_view name, const std::vector<
 std::string unready(const Context& context) {
   if (context.gateway.draining.load()) return "shutting down";
   if (std::string reason = context.gateway.ledger->readiness(); !reason.empty()) return reason;
-  if (context.gateway.database != nullptr && !context.gateway.database->reachable()) return "database unreachable";
+  const bool away = context.gateway.database != nullptr && !context.gateway.database->reachable();
+  if (away && !context.settings().general.allow_requests_on_db_unavailable) return "database unreachable";
   return {};
 }
 
@@ -90,7 +91,7 @@ Task<Result<Reply>> readiness(const Context& context) {
   json::Writer writer(body);
   writer.begin_object();
   if (!reason.empty()) writer.key("detail").string("Service Unhealthy (" + reason + ")");
-  writer.key("status").string(!reason.empty() ? "unhealthy" : has_database ? "connected" : "healthy");
+  writer.key("status").string(!reason.empty() ? "unhealthy" : reachable ? "connected" : "healthy");
   writer.key("db").string(!has_database ? "Not connected" : reachable ? "connected" : "unreachable");
   writer.key("cache").null();
   writer.key("litellm_version").string(context.hooks.version);

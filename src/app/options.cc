@@ -221,6 +221,8 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   for (CLI::App* command : {ledger, verify}) {
     command->add_option("--data_dir", options.data_dir, "The data directory of the gateway")
         ->envname("TURNPIKE_DATA_DIR");
+    command->add_option("--database_url", options.database_url, "The gateway's PostgreSQL; without it its SQLite")
+        ->envname("DATABASE_URL");
   }
   CLI::App* providers = cli.add_subcommand("providers", "List the providers of the catalogue");
   providers->add_flag("--found", options.found_only, "Only those whose key is in the environment, with its variable");

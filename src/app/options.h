@@ -43,6 +43,7 @@ struct Options {
   std::uint16_t port = 4000;
   std::size_t io_threads = 0;  // 0: by the CPU quota.
   std::string data_dir;
+  std::string database_url;  // Of ledger verify.
   std::vector<std::string> allow_unenforced;
   bool allow_no_auth = false;
   bool no_journal = false;

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "account/authenticator.h"
+#include "app/open_database.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "net/blocking.h"
@@ -194,7 +195,9 @@ Status Process::open_stores(const config::Settings& settings) {
   if (!directory) return base::fail(std::move(directory.error()));
   data_dir_ = std::make_unique<DataDir>(std::move(*directory));
 
-  Result<std::unique_ptr<db::Database>> database = db::open_sqlite(data_dir_->path() + "/turnpike.db");
+  // A gateway on trial touches nothing outside of its own directory.
+  Result<std::unique_ptr<db::Database>> database =
+      open_database(trial_.settings ? config::GeneralSettings() : settings.general, data_dir_->path());
   if (!database) return base::fail(std::move(database.error()));
   database_ = std::move(*database);
 
@@ -210,6 +213,7 @@ Status Process::open_stores(const config::Settings& settings) {
   ledger_options.durability =
       ours.ledger_durability == config::LedgerDurability::Disk ? ledger::Durability::Disk : ledger::Durability::Process;
   ledger_options.strict = ours.budget_mode == config::BudgetMode::Strict;
+  ledger_options.database_may_be_away = database_->description() != "sqlite";
   ledger_options.host = host_name();
   ledger_options.version = TURNPIKE_VERSION;
   Result<std::unique_ptr<ledger::Ledger>> ledger = ledger::Ledger::open(std::move(ledger_options), *database_);
@@ -258,7 +262,10 @@ Status Process::start() {
   if (!root_path) return base::fail(std::move(root_path.error()));
   if (Status opened = open_stores(**settings); !opened) return opened;
   if (options_.migrate_only) {
-    base::log(LogLevel::Info, "The database in {} is up to date.", data_dir_->path());
+    if (!database_->reachable()) {
+      return base::fail(ErrorKind::Unavailable, "The database cannot be reached, so nothing was migrated.");
+    }
+    base::log(LogLevel::Info, "The {} database of {} is up to date.", database_->description(), data_dir_->path());
     return {};
   }
 
@@ -288,8 +295,11 @@ Status Process::start() {
   files_stamp_ = files_stamp(**settings);
   log_problems(*snapshot_);
   Result<std::vector<router::StoredFallbacks>> stored = router::read_stored_fallbacks(*database_);
-  if (!stored) return base::fail(std::move(stored.error()));
-  fallbacks_ = std::move(*stored);
+  if (stored) {
+    fallbacks_ = std::move(*stored);
+  } else if (stored.error().kind != ErrorKind::Unavailable) {
+    return base::fail(std::move(stored.error()));  // Else the change feed has them read when the database is there.
+  }
   snapshot_ = with_fallbacks(*snapshot_, fallbacks_);
   log_fallbacks(*snapshot_, fallbacks_);
   make_workers();

@@ -41,6 +41,8 @@ class Process {
   Result<std::string> reload();
   /// Puts the fallbacks that stand in the database in force (POST and DELETE /fallback).
   Status read_fallbacks();
+  /// Errors: what keeps the database from ever being used, found after the start: it was away then.
+  Status database_usable() const { return database_ ? database_->usable() : Status(); }
   /// True when a file of the configuration has changed since it was read (or refused).
   bool files_changed();
 

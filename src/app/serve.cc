@@ -54,13 +54,14 @@ void give_back_after_a_burst(const Process& process, base::MemoryWatch& memory) 
             took.count());
 }
 
-/// Serves until SIGTERM or SIGINT; SIGHUP and changed files reload.
-void run_until_stopped(Process& process, const sigset_t& signals) {
+/// Serves until SIGTERM or SIGINT; SIGHUP and changed files reload. Errors: the database came and cannot be used.
+Status run_until_stopped(Process& process, const sigset_t& signals) {
   constexpr milliseconds kWatch{500};
   base::MemoryWatch memory({}, base::resident_bytes());
   for (;;) {
     const int number = wait_signal(signals, kWatch);
-    if (number == SIGTERM || number == SIGINT) return;
+    if (number == SIGTERM || number == SIGINT) return {};
+    if (Status usable = process.database_usable(); !usable) return usable;
     give_back_after_a_burst(process, memory);
     if (number == SIGHUP || process.files_changed()) (void)process.reload();  // It has logged what came of it.
   }
@@ -101,6 +102,7 @@ int serve(const Options& options) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   base::start_log(options.log_level);
+  Status ran;
   {
     Process process(options);
     if (const Status started = process.start(); !started) {
@@ -109,10 +111,15 @@ int serve(const Options& options) {
       return 1;
     }
     if (!options.migrate_only) {
-      run_until_stopped(process, signals);
+      ran = run_until_stopped(process, signals);
       drain(process, signals);
     }
     process.finish();
+  }
+  if (!ran) {
+    base::stop_log();
+    std::fprintf(stderr, "turnpike cannot go on: the database cannot be used: %s\n", ran.error().message.c_str());
+    return 1;
   }
   base::log(LogLevel::Info, "Stopped.");
   base::stop_log();

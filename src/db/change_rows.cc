@@ -15,6 +15,7 @@ Status note_change(Transaction& transaction, std::string_view kind, std::string_
   const auto logged = transaction.run("INSERT INTO change_log (change_no, kind, entity, at_us) VALUES ($1, $2, $3, $4)",
                                       {number, std::string(kind), std::string(entity), now_us});
   if (!logged) return base::fail(logged.error());
+  if (Status told = transaction.notify(kChangeChannel); !told) return told;
   if (number % kPruneEvery != 0) return {};
   const auto pruned = transaction.run("DELETE FROM change_log WHERE at_us < $1", {now_us - kKeptUs});
   if (!pruned) return base::fail(pruned.error());

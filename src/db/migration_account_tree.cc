@@ -3,8 +3,8 @@
 namespace turnpike::db {
 
 // Everybody a key can belong to, and what administrators keep beside them. A column of amounts ends in _nano, of times
-// in _us; lists and objects are JSON text. `account_id` is the entity's ledger account. `row_count` says how many rows a
-// table has that is too large to be counted for a page of it.
+// in _us; lists and objects are JSON text. `account_id` is the entity's ledger account. `row_count` says how many rows
+// a table has that is too large to be counted for a page of it.
 constinit const std::string_view kAccountTree = R"sql(
 CREATE TABLE budget (
   budget_id TEXT NOT NULL PRIMARY KEY,

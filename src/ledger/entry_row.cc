@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/utf8.h"
 #include "json/write.h"
 #include "ledger/journal_format.h"
 
@@ -180,7 +181,12 @@ void encode_row(const EntryRow& row, std::string& out) {
     const bool is_json = which == Text::Usage || which == Text::Attempts || which == Text::Tags;
     if (is_json && row.texts[i].size() > kJsonBytesMax) continue;  // Half a JSON text is worse than none.
     put_u16(out, static_cast<std::uint16_t>(i));
-    put_text(out, is_json ? row.texts[i] : row.texts[i].substr(0, kTextBytesMax));
+    const std::string_view text = is_json ? row.texts[i] : row.texts[i].substr(0, kTextBytesMax);
+    if (base::storable_prefix(text) == text.size()) {
+      put_text(out, text);
+    } else {
+      put_text(out, base::storable_text(text));  // A header of the caller, or a cut inside a character.
+    }
   }
 }
 

@@ -45,31 +45,54 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options, db::Database
   return ledger;
 }
 
-Status LedgerImpl::start() {
-  const auto open_shipper = [&](const ReplicaRow& replica) {
-    Shipper::Options ship;
-    ship.interval = options_.ship_interval;
-    ship.queued_bytes_max = options_.ship_queue_bytes_max;
-    ship.batch_rows = std::max<std::size_t>(options_.ship_batch_rows, 1);
-    return std::make_unique<Shipper>(database_, ship, replica, journal_.get(), counters_);
-  };
-  if (options_.journal_off) {
-    const std::string id =
-        base::make_id(static_cast<std::uint64_t>(base::unix_now_us() / 1000), new_id_bits(), new_id_bits()).to_string();
-    auto replica = find_replica(database_, "none-" + id, options_.host, options_.version);
-    if (!replica) return base::fail(replica.error());
-    replica->epoch = 1;
-    if (const Status known = register_epoch(database_, *replica, options_.host, options_.version); !known) return known;
-    shipper_ = open_shipper(*replica);
-    shipper_->start();
-    return {};
-  }
+std::unique_ptr<Shipper> LedgerImpl::make_shipper(const ReplicaRow& replica, std::function<Result<ReplicaRow>()> join) {
+  Shipper::Options ship;
+  ship.interval = options_.ship_interval;
+  ship.queued_bytes_max = options_.ship_queue_bytes_max;
+  ship.batch_rows = std::max<std::size_t>(options_.ship_batch_rows, 1);
+  ship.join = std::move(join);
+  return std::make_unique<Shipper>(database_, std::move(ship), replica, journal_.get(), counters_);
+}
 
+/// Finds the journal's row and registers this start.
+Result<ReplicaRow> LedgerImpl::join(const std::string& journal_id, std::uint64_t epoch) {
+  Result<ReplicaRow> replica = find_replica(database_, journal_id, options_.host, options_.version);
+  if (!replica) return replica;
+  replica->epoch = epoch;
+  if (Status known = register_epoch(database_, *replica, options_.host, options_.version); !known) {
+    return base::fail(std::move(known.error()));
+  }
+  return replica;
+}
+
+bool LedgerImpl::joins_later(const Error& error) const {
+  return options_.database_may_be_away && error.kind == ErrorKind::Unavailable && error.code != kSuperseded;
+}
+
+Status LedgerImpl::start_without_journal() {
+  const std::string id =
+      "none-" +
+      base::make_id(static_cast<std::uint64_t>(base::unix_now_us() / 1000), new_id_bits(), new_id_bits()).to_string();
+  const Result<ReplicaRow> replica = join(id, 1);
+  if (!replica && !joins_later(replica.error())) return base::fail(replica.error());
+  shipper_ = replica ? make_shipper(*replica, {}) : make_shipper({}, [this, id] { return join(id, 1); });
+  shipper_->start();
+  return {};
+}
+
+Status LedgerImpl::start() {
+  if (options_.journal_off) return start_without_journal();
   auto directory = JournalDirectory::take(options_.journal_dir);
   if (!directory) return base::fail(directory.error());
-  auto replica = find_replica(database_, directory->journal_id_text(), options_.host, options_.version);
-  if (!replica) return base::fail(replica.error());
+  const std::string journal_id = directory->journal_id_text();
+  auto replica = find_replica(database_, journal_id, options_.host, options_.version);
+  const bool away = !replica && joins_later(replica.error());
+  if (!replica && !away) return base::fail(replica.error());
   auto replay = replay_journal(options_.journal_dir);
+  if (away) {  // What the journal itself knows must do.
+    replica = ReplicaRow();
+    if (replay) replica->shipped_no = replay->shipped_no;
+  }
   if (replay && replica->shipped_no < replay->shipped_no) replay = replay_journal(options_.journal_dir, true);
   if (!replay) return base::fail(replay.error());
   for (const auto& [from, to] : replay->gaps) {
@@ -83,7 +106,9 @@ Status LedgerImpl::start() {
 
   if (const Status begun = directory->begin_epoch(std::max(replay->last_epoch, replica->epoch)); !begun) return begun;
   replica->epoch = directory->epoch();
-  if (const Status known = register_epoch(database_, *replica, options_.host, options_.version); !known) return known;
+  if (!away) {
+    if (const Status known = register_epoch(database_, *replica, options_.host, options_.version); !known) return known;
+  }
 
   JournalOptions journal_options;
   journal_options.directory = options_.journal_dir;
@@ -108,7 +133,9 @@ Status LedgerImpl::start() {
     return base::fail(ErrorKind::Unavailable, "cannot write the journal in " + options_.journal_dir);
   }
 
-  shipper_ = open_shipper(*replica);
+  std::function<Result<ReplicaRow>()> join_later;
+  if (away) join_later = [this, journal_id, epoch = replica->epoch] { return join(journal_id, epoch); };
+  shipper_ = make_shipper(*replica, std::move(join_later));
   const auto push = [&](std::uint64_t number, std::string payload, Segment* segment, bool in_journal) {
     std::unique_ptr<UnshippedEntry> entry = shipper_->new_entry();
     entry->entry_no = number;
@@ -155,8 +182,10 @@ Status LedgerImpl::start() {
     lost.text(Text::EndReason) = "journal_gap";
     close_with(lost);
   }
-  if (const Status shipped = shipper_->ship_all_now(); !shipped) return shipped;
-  journal_->release_kept();
+  if (!away) {
+    if (const Status shipped = shipper_->ship_all_now(); !shipped) return shipped;
+    journal_->release_kept();
+  }
   if (!replay->open_holds.empty()) {
     base::log(base::LogLevel::Warning,
               "ledger: {} calls were running when the gateway ended; they are booked as interrupted",

@@ -62,6 +62,7 @@ struct LedgerOptions {
   std::int64_t ship_queue_bytes_max = 64 * 1024 * 1024;  // Entries beyond it are read from the journal again.
   Durability durability = Durability::Process;
   bool strict = false;  // How holds that a crash left open are booked at the start.
+  bool database_may_be_away = false;  // At start: entries wait in the journal until it can be asked.
   std::string host;
   std::string version;
 };

@@ -37,6 +37,7 @@ class LedgerImpl final : public Ledger {
   LedgerImpl(LedgerOptions options, db::Database& database) : options_(std::move(options)), database_(database) {}
   ~LedgerImpl() override;
   Status start();
+  Status start_without_journal();
 
   Result<Hold> admit(const Admission& admission) override;
   AccountRef account(const AccountFacts& facts) override;
@@ -63,7 +64,9 @@ class LedgerImpl final : public Ledger {
   /// Which account refused, if one did; what was taken is given back then.
   AccountWindow* take_all(const std::vector<AccountRef>& accounts, std::int64_t nano, std::uint64_t crossing_id);
   Error refusal(const AccountWindow& account, std::int64_t needed_nano, bool last_try);
-  Status replay_into(Shipper& shipper, JournalDirectory directory, ReplicaRow& replica);
+  Result<ReplicaRow> join(const std::string& journal_id, std::uint64_t epoch);
+  bool joins_later(const Error& error) const;
+  std::unique_ptr<Shipper> make_shipper(const ReplicaRow& replica, std::function<Result<ReplicaRow>()> join);
   void finish(Hold::State& hold, EntryRow& row);
   bool has_room() const;
   std::uint64_t next_entry_no();

@@ -151,8 +151,8 @@ class Sums {
 /// One try at the whole batch. A row that cannot be stored ends it and is named in `bad`.
 class Shipping {
  public:
-  Shipping(const ShipBatch& batch, const std::map<std::size_t, std::string>& rejected)
-      : batch_(batch), rejected_(rejected) {}
+  Shipping(const ShipBatch& batch, const std::map<std::size_t, std::string>& rejected, bool one_by_one)
+      : batch_(batch), rejected_(rejected), one_by_one_(one_by_one) {}
 
   Status run(db::Transaction& transaction) {
     outcome = {};
@@ -168,9 +168,9 @@ class Shipping {
     outcome.stored_no = batch_.last_no;
 
     Sums sums;
-    std::vector<Value> values;
-    for (std::size_t i = 0; i < batch_.payloads.size(); ++i) {
-      if (const Status stored = store(transaction, i, sums, values); !stored) return stored;
+    const bool together = transaction.prefers_many() && !one_by_one_;
+    if (const Status stored = together ? store_together(transaction, sums) : store_each(transaction, sums); !stored) {
+      return stored;
     }
     if (const Status written = sums.write(transaction, batch_.replica_no); !written) return written;
     for (const char* point : {"ship.deadlock", "ship.serialization"}) {
@@ -198,6 +198,38 @@ class Shipping {
     }
     outcome.stored_no = static_cast<std::uint64_t>(db::as_int(rows->rows[0][1]));
     if (outcome.stored_no < batch_.last_no) outcome.kind = ShipOutcome::Kind::Behind;
+    return {};
+  }
+
+  Status store_each(db::Transaction& transaction, Sums& sums) {
+    std::vector<Value> values;
+    for (std::size_t i = 0; i < batch_.payloads.size(); ++i) {
+      if (const Status stored = store(transaction, i, sums, values); !stored) return stored;
+    }
+    return {};
+  }
+
+  /// All rows in few statements. Whatever is wrong with one is found when they are stored one by one.
+  Status store_together(db::Transaction& transaction, Sums& sums) {
+    db::NewRows fresh;
+    fresh.table = "entry";
+    fresh.columns = base::split(entry_columns(), ',');
+    for (std::string_view& column : fresh.columns) column = base::trim(column);
+    fresh.keys = 3;
+    std::vector<EntryRow> rows;
+    for (std::size_t i = 0; i < batch_.payloads.size(); ++i) {
+      const auto row = decode_row(batch_.payloads[i]);
+      if (!row || rejected_.contains(i) || fault::at("ship.bad_row")) {
+        return base::fail(ErrorKind::Internal, "a row cannot be stored");
+      }
+      rows.push_back(*row);
+      entry_values(*row, batch_.replica_no, fresh.rows.emplace_back());
+    }
+    const auto inserted = transaction.insert_new(fresh);
+    if (!inserted) return base::fail(inserted.error());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if ((*inserted)[i]) sums.add(rows[i]);
+    }
     return {};
   }
 
@@ -243,6 +275,7 @@ class Shipping {
 
   const ShipBatch& batch_;
   const std::map<std::size_t, std::string>& rejected_;
+  const bool one_by_one_;
 };
 
 }  // namespace
@@ -329,20 +362,25 @@ Status register_epoch(db::Database& database, const ReplicaRow& replica, const s
          base::unix_now_us()});
     if (!moved) return base::fail(moved.error());
     if (moved->changed == 1) return {};
-    return base::fail(ErrorKind::Unavailable,
-                      "another gateway has taken this journal over: give this one a journal directory of its own");
+    Error error;
+    error.kind = ErrorKind::Unavailable;
+    error.code = kSuperseded;
+    error.message = "another gateway has taken this journal over: give this one a journal directory of its own";
+    return base::fail(std::move(error));
   });
 }
 
 Result<ShipOutcome> ship_batch(db::Database& database, const ShipBatch& batch) {
   std::map<std::size_t, std::string> rejected;
-  for (;;) {
-    Shipping shipping(batch, rejected);
-    const Status status =
-        database.transact_now([&](db::Transaction& transaction) { return shipping.run(transaction); });
+  for (bool one_by_one = false;; one_by_one = true) {
+    Shipping shipping(batch, rejected, one_by_one);
+    const Status status = database.append_now([&](db::Transaction& transaction) { return shipping.run(transaction); });
     if (status && fault::at("ship.commit_unknown")) return base::fail(ErrorKind::Unavailable, "armed fault");
     if (status) return std::move(shipping.outcome);
-    if (!shipping.bad) return base::fail(status.error());
+    if (!shipping.bad && (one_by_one || status.error().kind == ErrorKind::Unavailable)) {
+      return base::fail(status.error());
+    }
+    if (!shipping.bad) continue;
     base::log(base::LogLevel::Error, "ledger: entry {} of replica {} cannot be stored and goes to entry_rejected: {}",
               batch.first_no + *shipping.bad, batch.replica_no, shipping.bad_reason);
     rejected.emplace(*shipping.bad, shipping.bad_reason);

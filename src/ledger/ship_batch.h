@@ -23,7 +23,8 @@ struct ReplicaRow {
 /// Finds or makes the journal's row. The epoch in it is the one registered last.
 Result<ReplicaRow> find_replica(db::Database& database, const std::string& journal_id, const std::string& host,
                                 const std::string& version);
-/// Registers a start. Errors: Unavailable when a newer instance owns the journal.
+/// Registers a start. Errors: Unavailable with code kSuperseded when a newer instance owns the journal.
+inline constexpr std::string_view kSuperseded = "superseded";
 Status register_epoch(db::Database& database, const ReplicaRow& replica, const std::string& host,
                       const std::string& version);
 

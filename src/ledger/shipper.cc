@@ -21,7 +21,12 @@ constexpr std::chrono::milliseconds kBackOffMax{2000};
 
 Shipper::Shipper(db::Database& database, Options options, ReplicaRow replica, Journal* journal,
                  LedgerCounters& counters)
-    : database_(database), options_(options), replica_(replica), journal_(journal), counters_(counters) {
+    : database_(database),
+      options_(std::move(options)),
+      replica_(replica),
+      journal_(journal),
+      counters_(counters),
+      joined_(!options_.join) {
   shipped_no_ = replica.shipped_no;
 }
 
@@ -164,11 +169,35 @@ void Shipper::finish_batch(std::size_t rows, const ShipOutcome& outcome) {
   journal_->append(record, 0);
 }
 
+/// The database says what it has: more than the journal knew of, when the note of the last shipping was lost.
+Status Shipper::join_database() {
+  Result<ReplicaRow> replica = options_.join();
+  if (!replica) {
+    if (replica.error().code == kSuperseded) superseded_ = true;
+    return base::fail(std::move(replica.error()));
+  }
+  replica_ = *replica;
+  joined_ = true;
+  collect();
+  std::size_t stored = 0;
+  while (stored < collected_.size() && collected_[stored]->entry_no <= replica_.shipped_no) ++stored;
+  if (stored > 0) finish_batch(stored, {});
+  base::log(base::LogLevel::Info, "ledger: the database is there; entries go on behind number {}", shipped_no_.load());
+  return {};
+}
+
 Status Shipper::ship_ready() {
+  if (!joined_) {
+    if (Status done = join_database(); !done) return done;
+  }
   for (;;) {
     collect();
     const std::size_t ready = dense_prefix();
-    if (ready == 0) return {};
+    if (ready == 0) {
+      if (options_.join && !released_ && journal_ != nullptr) journal_->release_kept();
+      released_ = true;
+      return {};
+    }
     if (const Status shipped = ship_one_batch(std::min(ready, options_.batch_rows)); !shipped) return shipped;
   }
 }

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -30,6 +31,9 @@ class Shipper {
     std::chrono::milliseconds interval{100};
     std::size_t batch_rows = 1000;
     std::int64_t queued_bytes_max = 64 * 1024 * 1024;
+    /// Where the database was away at start: makes the journal known to it. Called until it succeeds; what the replica
+    /// is given to the constructor for is guessed from the journal until then.
+    std::function<Result<ReplicaRow>()> join;
   };
   Shipper(db::Database& database, Options options, ReplicaRow replica, Journal* journal, LedgerCounters& counters);
   ~Shipper();
@@ -58,6 +62,7 @@ class Shipper {
   };
   void work();
   void collect();
+  Status join_database();
   Status ship_ready();  // The dense prefix of what is collected, batch by batch.
   Status ship_one_batch(std::size_t rows);
   Status load_payloads(std::size_t rows);
@@ -77,6 +82,8 @@ class Shipper {
   std::atomic<std::int64_t> queued_bytes_{0};
   std::atomic<std::uint64_t> shipped_no_{0};
   std::atomic<bool> superseded_{false};
+  bool joined_;
+  bool released_ = false;                                  // What a late join found at start is shipped.
   std::deque<std::unique_ptr<UnshippedEntry>> collected_;  // By entry number; the shipper's thread only.
 
   std::mutex mutex_;

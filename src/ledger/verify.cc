@@ -26,29 +26,67 @@ struct Equation {
 constexpr std::string_view kNumbers =
     "numbers AS (SELECT replica_no, entry_no FROM entry UNION ALL SELECT replica_no, entry_no FROM entry_rejected)";
 
-// What each entry adds to which account and window: `accounts` is a flat list of pairs.
-constexpr std::string_view kPairs =
-    "rows AS (SELECT accounts, cost_nano, kind FROM entry UNION ALL SELECT accounts, cost_nano, 0 FROM entry_rejected),"
-    " pairs AS (SELECT a.value AS account, w.value AS window, cost_nano, kind FROM rows, json_each(rows.accounts) a,"
-    " json_each(rows.accounts) w WHERE a.key % 2 = 0 AND w.key = a.key + 1)";
+/// JSON is where the two databases differ most.
+struct Dialect {
+  std::string_view account_at;  // Elements of a flat list of whole numbers: value and place, as `a`.
+  std::string_view window_at;   // The same as `w`.
+  std::string_view is_account;  // Holds for the first of each pair.
+  std::string_view tags;        // Elements of the list of texts c.tags, as `t`.
+  std::string_view attempts_cost;
+  std::string_view queries;
+};
 
-// The aggregates as the rows say they must be, one line for each entity that a row counts for.
-constexpr std::string_view kDailyRows =
-    "calls AS (SELECT day, replica_no, entry_no, coalesce(key_hash, '') AS key_hash, user_id, team_id, organization_id,"
-    " end_user, tags, coalesce(model_group, '') AS model_group, coalesce(model, '') AS model,"
-    " coalesce(provider, '') AS provider, coalesce(route, '') AS route, cost_nano, 1 AS calls, (status <> 0) AS failed,"
-    " prompt_tokens + completion_tokens + cache_read_tokens + cache_write_tokens AS tokens FROM entry WHERE kind = 0),"
-    " tagged AS (SELECT DISTINCT c.*, t.value AS tag FROM calls c, json_each(c.tags) t WHERE t.value <> ''),"
-    " lines AS (SELECT 6 AS entity_kind, key_hash AS entity, c.* FROM calls c"
-    " UNION ALL SELECT 5, user_id, c.* FROM calls c WHERE user_id IS NOT NULL"
-    " UNION ALL SELECT 3, team_id, c.* FROM calls c WHERE team_id IS NOT NULL"
-    " UNION ALL SELECT 2, organization_id, c.* FROM calls c WHERE organization_id IS NOT NULL"
-    " UNION ALL SELECT 7, end_user, c.* FROM calls c WHERE end_user IS NOT NULL"
-    " UNION ALL SELECT 8, tag, day, replica_no, entry_no, key_hash, user_id, team_id, organization_id, end_user, tags,"
-    " model_group, model, provider, route, cost_nano, calls, failed, tokens FROM tagged)";
+constexpr Dialect kSqlite = {
+    "json_each(rows.accounts) a",
+    "json_each(rows.accounts) w",
+    "a.key % 2 = 0",
+    "json_each(c.tags) t",
+    "(SELECT sum(json_extract(value, '$.cost_nano')) FROM json_each(attempts))",
+    "json_extract(usage, '$.queries')",
+};
+constexpr Dialect kPostgres = {
+    "jsonb_array_elements_text(rows.accounts::jsonb) WITH ORDINALITY a(value, key)",
+    "jsonb_array_elements_text(rows.accounts::jsonb) WITH ORDINALITY w(value, key)",
+    "a.key % 2 = 1",
+    "jsonb_array_elements_text(c.tags::jsonb) t(value)",
+    "(SELECT sum((value->>'cost_nano')::bigint) FROM jsonb_array_elements(attempts::jsonb) AS each(value))",
+    "(usage::jsonb->>'queries')::bigint",
+};
+
+/// What each entry adds to which account and window: `accounts` is a flat list of pairs.
+std::string pairs(const Dialect& dialect) {
+  return fmt::format(
+      "rows AS (SELECT accounts, cost_nano, kind FROM entry UNION ALL SELECT accounts, cost_nano, 0 FROM"
+      " entry_rejected), pairs AS (SELECT CAST(a.value AS BIGINT) AS account, CAST(w.value AS BIGINT) AS win, "
+      "cost_nano,"
+      " kind FROM rows, {}, {} WHERE {} AND w.key = a.key + 1)",
+      dialect.account_at, dialect.window_at, dialect.is_account);
+}
+
+/// The aggregates as the rows say they must be, one line for each entity that a row counts for.
+std::string daily_rows(const Dialect& dialect) {
+  return fmt::format(
+      "calls AS (SELECT day, replica_no, entry_no, coalesce(key_hash, '') AS key_hash, user_id, team_id, "
+      "organization_id,"
+      " end_user, tags, coalesce(model_group, '') AS model_group, coalesce(model, '') AS model,"
+      " coalesce(provider, '') AS provider, coalesce(route, '') AS route, cost_nano, 1 AS calls,"
+      " CASE WHEN status <> 0 THEN 1 ELSE 0 END AS failed,"
+      " prompt_tokens + completion_tokens + cache_read_tokens + cache_write_tokens AS tokens FROM entry WHERE kind = "
+      "0),"
+      " tagged AS (SELECT DISTINCT c.*, t.value AS tag FROM calls c, {} WHERE t.value <> ''),"
+      " lines AS (SELECT 6 AS entity_kind, key_hash AS entity, c.* FROM calls c"
+      " UNION ALL SELECT 5, user_id, c.* FROM calls c WHERE user_id IS NOT NULL"
+      " UNION ALL SELECT 3, team_id, c.* FROM calls c WHERE team_id IS NOT NULL"
+      " UNION ALL SELECT 2, organization_id, c.* FROM calls c WHERE organization_id IS NOT NULL"
+      " UNION ALL SELECT 7, end_user, c.* FROM calls c WHERE end_user IS NOT NULL"
+      " UNION ALL SELECT 8, tag, day, replica_no, entry_no, key_hash, user_id, team_id, organization_id, end_user, "
+      "tags,"
+      " model_group, model, provider, route, cost_nano, calls, failed, tokens FROM tagged)",
+      dialect.tags);
+}
 
 /// One measure of `daily` against the rows, in both directions.
-Equation daily_equation(std::string what, std::string_view of_daily, std::string_view of_row) {
+Equation daily_equation(const Dialect& dialect, std::string what, std::string_view of_daily, std::string_view of_row) {
   constexpr std::string_view kKey = "day, entity_kind, entity, key_hash, model_group, model, provider, route";
   return {"V5", std::move(what), "SELECT count(*) FROM daily",
           fmt::format("WITH {}, sides AS (SELECT {}, {} AS total, 0 AS summed FROM daily"
@@ -56,16 +94,17 @@ Equation daily_equation(std::string what, std::string_view of_daily, std::string
                       " SELECT 'day ' || day || ' kind ' || entity_kind || ' ' || entity || ' group ' || model_group,"
                       " sum(total), sum(summed) FROM sides WHERE NOT EXISTS (SELECT 1 FROM entry_rejected)"
                       " GROUP BY {} HAVING sum(total) <> sum(summed)",
-                      kDailyRows, kKey, of_daily, kKey, of_row, kKey)};
+                      daily_rows(dialect), kKey, of_daily, kKey, of_row, kKey)};
 }
 
-Equation window_equation(std::string what, std::string_view of_window, std::string_view of_pair) {
+Equation window_equation(const Dialect& dialect, std::string what, std::string_view of_window,
+                         std::string_view of_pair) {
   return {"V4", std::move(what), "SELECT count(*) FROM account_window",
-          fmt::format("WITH {}, sides AS (SELECT account_id AS account, window_id AS window, {} AS total, 0 AS summed"
-                      " FROM account_window UNION ALL SELECT account, window, 0, {} FROM pairs)"
-                      " SELECT 'account ' || account || ' window ' || window, sum(total), sum(summed) FROM sides"
-                      " GROUP BY account, window HAVING sum(total) <> sum(summed)",
-                      kPairs, of_window, of_pair)};
+          fmt::format("WITH {}, sides AS (SELECT account_id AS account, window_id AS win, {} AS total, 0 AS summed"
+                      " FROM account_window UNION ALL SELECT account, win, 0, {} FROM pairs)"
+                      " SELECT 'account ' || account || ' window ' || win, sum(total), sum(summed) FROM sides"
+                      " GROUP BY account, win HAVING sum(total) <> sum(summed)",
+                      pairs(dialect), of_window, of_pair)};
 }
 
 Equation replica_equation(std::string what, std::string_view of_day, std::string_view of_row) {
@@ -78,10 +117,11 @@ Equation replica_equation(std::string what, std::string_view of_day, std::string
                       of_day, of_row)};
 }
 
-std::vector<Equation> equations() {
+std::vector<Equation> equations(const Dialect& dialect) {
   return {
       {"V1", "entry numbers go 1, 2, 3, ... without a hole or a double, per replica", "SELECT count(*) FROM entry",
-       fmt::format("WITH {}, steps AS (SELECT replica_no, entry_no, lag(entry_no, 1, 0) OVER (PARTITION BY replica_no"
+       fmt::format("WITH {}, steps AS (SELECT replica_no, entry_no, lag(entry_no, 1, CAST(0 AS BIGINT)) OVER "
+                   "(PARTITION BY replica_no"
                    " ORDER BY entry_no) AS before FROM numbers)"
                    " SELECT 'replica ' || replica_no || ' after entry ' || before, before + 1, entry_no FROM steps"
                    " WHERE entry_no <> before + 1",
@@ -91,14 +131,15 @@ std::vector<Equation> equations() {
                    " FROM replica r LEFT JOIN numbers n ON n.replica_no = r.replica_no"
                    " GROUP BY r.replica_no, r.shipped_no HAVING r.shipped_no <> coalesce(max(n.entry_no), 0)",
                    kNumbers)},
-      window_equation("totals of each account and window = sum of the entries that name it",
+      window_equation(dialect, "totals of each account and window = sum of the entries that name it",
                       "spent_nano - dropped_nano", "cost_nano"),
-      window_equation("calls of each account and window = calls that name it", "calls - dropped_calls", "(kind = 0)"),
-      daily_equation("daily cost of each entity, key, group, model, provider and route = its rows", "cost_nano",
-                     "cost_nano"),
-      daily_equation("daily calls = its rows", "calls", "calls"),
-      daily_equation("daily failed calls = its rows", "failed", "failed"),
-      daily_equation("daily tokens = its rows",
+      window_equation(dialect, "calls of each account and window = calls that name it", "calls - dropped_calls",
+                      "CASE WHEN kind = 0 THEN 1 ELSE 0 END"),
+      daily_equation(dialect, "daily cost of each entity, key, group, model, provider and route = its rows",
+                     "cost_nano", "cost_nano"),
+      daily_equation(dialect, "daily calls = its rows", "calls", "calls"),
+      daily_equation(dialect, "daily failed calls = its rows", "failed", "failed"),
+      daily_equation(dialect, "daily tokens = its rows",
                      "prompt_tokens + completion_tokens + cache_read_tokens + cache_write_tokens", "tokens"),
       {"V5", "all daily sums together = all rows", "SELECT count(*) FROM entry WHERE kind = 0",
        "SELECT 'all days', d.nano, e.nano FROM (SELECT coalesce(sum(cost_nano), 0) AS nano FROM daily"
@@ -108,17 +149,17 @@ std::vector<Equation> equations() {
       replica_equation("cost of each replica's days = its rows", "cost_nano", "cost_nano"),
       {"V8", "cost of each call = sum of its attempts, where several stand in the row",
        "SELECT count(*) FROM entry WHERE attempts IS NOT NULL",
-       "SELECT 'replica ' || replica_no || ' entry ' || entry_no, cost_nano, (SELECT sum(json_extract(value,"
-       " '$.cost_nano')) FROM json_each(attempts)) AS nano FROM entry WHERE attempts IS NOT NULL AND cost_nano <>"
-       " (SELECT sum(json_extract(value, '$.cost_nano')) FROM json_each(attempts))"},
+       fmt::format("SELECT 'replica ' || replica_no || ' entry ' || entry_no, cost_nano, {0} AS nano FROM entry"
+                   " WHERE attempts IS NOT NULL AND cost_nano <> {0}",
+                   dialect.attempts_cost)},
       {"V8", "no call costs less than nothing, and a single attempt without a price costs nothing, but beside a search",
 
        "SELECT count(*) FROM entry WHERE kind = 0",
        fmt::format(
            "SELECT 'replica ' || replica_no || ' entry ' || entry_no, cost_nano, 0 FROM entry WHERE kind = 0 AND"
            " (cost_nano < 0 OR (cost_nano <> 0 AND (marks & {}) <> 0 AND attempts IS NULL AND"
-           " coalesce(json_extract(usage, '$.queries'), 0) = 0))",
-           std::uint64_t{domain::kCostUnknown})},
+           " coalesce({}, 0) = 0))",
+           std::uint64_t{domain::kCostUnknown}, dialect.queries)},
   };
 }
 
@@ -247,8 +288,10 @@ Status check_journal(db::Transaction& transaction, const std::string& journal_di
 
 Result<std::vector<Check>> verify_ledger(db::Database& database, const std::string& journal_dir) {
   std::vector<Check> checks;
-  const Status status = database.transact_now([&](db::Transaction& transaction) -> Status {
-    for (const Equation& equation : equations()) {
+  const Dialect& dialect = database.description() == "sqlite" ? kSqlite : kPostgres;
+  const Status status = database.read_now([&](db::Transaction& transaction) -> Status {
+    checks.clear();
+    for (const Equation& equation : equations(dialect)) {
       auto result = check(transaction, equation);
       if (!result) return base::fail(result.error());
       checks.push_back(std::move(*result));

@@ -54,7 +54,8 @@ Task<Status> forget_fallbacks(db::Database& database, std::string model, Fallbac
 
 Result<std::vector<StoredFallbacks>> read_stored_fallbacks(db::Database& database) {
   std::vector<StoredFallbacks> stored;
-  const Status read = database.transact_now([&stored](db::Transaction& transaction) -> Status {
+  const Status read = database.read_now([&stored](db::Transaction& transaction) -> Status {
+    stored.clear();
     const Result<db::Rows> rows =
         transaction.run("SELECT model_group, list, targets FROM fallback ORDER BY model_group, list", {});
     if (!rows) return base::fail(rows.error());
