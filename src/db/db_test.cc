@@ -2,18 +2,22 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <filesystem>
 #include <thread>
 
+#include "base/clock.h"
 #include "db/account_rows.h"
 #include "db/database.h"
 #include "db/migrations.h"
+#include "db/sqlite_connection.h"
+#include "db/test_postgres.h"
 #include "net/io_threads.h"
 
 namespace turnpike::db {
 namespace {
 
-struct Db : testing::Test {
+struct Directory : testing::Test {
   void SetUp() override {
     char name[] = "/tmp/turnpike_db_test_XXXXXX";
     directory = ::mkdtemp(name);
@@ -22,6 +26,18 @@ struct Db : testing::Test {
   void TearDown() override { std::filesystem::remove_all(directory); }
   std::string directory, path;
 };
+using SqliteOnly = Directory;
+
+/// On either database.
+struct Db : Directory, testing::WithParamInterface<Engine> {
+  void SetUp() override {
+    Directory::SetUp();
+    place = std::make_unique<TestDatabase>(GetParam(), directory);
+  }
+  Result<std::unique_ptr<Database>> open() const { return place->open(); }
+  std::unique_ptr<TestDatabase> place;
+};
+INSTANTIATE_TEST_SUITE_P(, Db, kEngines, engine_name);
 
 Rows must_run(Transaction& transaction, std::string_view sql, const std::vector<Value>& values = {}) {
   auto rows = transaction.run(sql, values);
@@ -29,8 +45,8 @@ Rows must_run(Transaction& transaction, std::string_view sql, const std::vector<
   return rows ? *rows : Rows();
 }
 
-TEST_F(Db, RunsStatementsWithNumberedPlaceholdersInAnyOrder) {
-  const auto database = open_sqlite(path);
+TEST_P(Db, RunsStatementsWithNumberedPlaceholdersInAnyOrder) {
+  const auto database = open();
   ASSERT_TRUE(database.has_value()) << database.error().message;
   const Status status = (*database)->transact_now([](Transaction& t) -> Status {
     const Rows rows = must_run(t, "SELECT $2 AS b, $1 AS a, $2 AS c, $3 AS d", {std::int64_t{1}, "two", Value()});
@@ -44,10 +60,10 @@ TEST_F(Db, RunsStatementsWithNumberedPlaceholdersInAnyOrder) {
   EXPECT_TRUE(status);
 }
 
-TEST_F(Db, TextWithQuotesAndNulComesBackAsItWentIn) {
-  const auto database = open_sqlite(path);
+TEST_P(Db, TextWithQuotesComesBackAsItWentIn) {
+  const auto database = open();
   ASSERT_TRUE(database.has_value());
-  const std::string odd("'; DROP TABLE account; --\0x", 27);
+  const std::string odd = "'; DROP TABLE account; -- \\ \xC3\xA9 \x01 x";
   const Status status = (*database)->transact_now([&](Transaction& t) -> Status {
     EXPECT_EQ(as_text(must_run(t, "SELECT $1", {odd}).rows.at(0).at(0)), odd);
     return {};
@@ -55,8 +71,8 @@ TEST_F(Db, TextWithQuotesAndNulComesBackAsItWentIn) {
   EXPECT_TRUE(status);
 }
 
-TEST_F(Db, AFailedUnitOfWorkLeavesNothing) {
-  const auto database = open_sqlite(path);
+TEST_P(Db, AFailedUnitOfWorkLeavesNothing) {
+  const auto database = open();
   ASSERT_TRUE(database.has_value());
   const Status failed = (*database)->transact_now([](Transaction& t) -> Status {
     must_run(t, "INSERT INTO account (account_id, kind, entity) VALUES (7, 6, 'x')");
@@ -76,8 +92,8 @@ TEST_F(Db, AFailedUnitOfWorkLeavesNothing) {
   EXPECT_TRUE(status);
 }
 
-TEST_F(Db, AViolatedKeyIsToldApart) {
-  const auto database = open_sqlite(path);
+TEST_P(Db, AViolatedKeyIsToldApart) {
+  const auto database = open();
   ASSERT_TRUE(database.has_value());
   const Status status = (*database)->transact_now([](Transaction& t) -> Status {
     must_run(t, "INSERT INTO account (account_id, kind, entity) VALUES (7, 6, 'x')");
@@ -85,15 +101,21 @@ TEST_F(Db, AViolatedKeyIsToldApart) {
     EXPECT_FALSE(again.has_value());
     EXPECT_EQ(again.error().kind, ErrorKind::InvalidRequest);
     EXPECT_EQ(again.error().code, "unique");
-    EXPECT_EQ(t.run("SELEC", {}).error().kind, ErrorKind::Internal);
-    return {};
+    return base::fail(again.error());
   });
-  EXPECT_TRUE(status);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, "unique");
+  const Status wrong = (*database)->transact_now([](Transaction& t) -> Status {
+    EXPECT_EQ(t.run("SELEC", {}).error().kind, ErrorKind::Internal);
+    return base::fail(ErrorKind::InvalidRequest, "no");
+  });
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().message, "no");
 }
 
-TEST_F(Db, KeepsItsDataAndMigratesOnce) {
+TEST_P(Db, KeepsItsDataAndMigratesOnce) {
   for (int round = 0; round < 2; ++round) {
-    const auto database = open_sqlite(path);
+    const auto database = open();
     ASSERT_TRUE(database.has_value());
     const Status status = (*database)->transact_now([&](Transaction& t) -> Status {
       EXPECT_EQ(as_int(must_run(t, "SELECT max(number) FROM schema_version").rows.at(0).at(0)),
@@ -104,27 +126,31 @@ TEST_F(Db, KeepsItsDataAndMigratesOnce) {
     });
     EXPECT_TRUE(status);
   }
+  if (GetParam() == Engine::Postgres) return;
   struct stat facts{};
   ASSERT_EQ(::stat(path.c_str(), &facts), 0);
   EXPECT_EQ(facts.st_mode & 0777, 0600u);
 }
 
-TEST_F(Db, KeysOfTheVersionBeforeAreKeptAndMayBeRoutedFromNowOn) {
-  {
-    const auto database = open_sqlite(path);
-    ASSERT_TRUE(database.has_value());
-    ASSERT_TRUE((*database)->transact_now([](Transaction& t) -> Status {
-      must_run(t, "DELETE FROM schema_version WHERE number > 1");
-      must_run(t, "DROP TABLE fallback");
-      for (const char* table : {"verification_key", "deleted_verification_key"})
-        must_run(t, "ALTER TABLE " + std::string(table) + " DROP COLUMN router_settings");
-      must_run(t,
-               "INSERT INTO verification_key (hash, key_name, account_id, created_us, updated_us) VALUES ('h', 'n', 1, "
-               "1, 1)");
-      return {};
-    }));
-  }
-  const auto database = open_sqlite(path);
+TEST_P(Db, KeysOfTheVersionBeforeAreKeptAndMayBeRoutedFromNowOn) {
+  const auto old = [&](const std::function<Status(Transaction&)>& work) {
+    if (GetParam() == Engine::Sqlite) {
+      return SqliteConnection::open(path, SqliteConnection::Access::ReadWrite).value()->transact(work);
+    }
+    const std::atomic<bool> stop{false};
+    return PostgresConnection::open(read_postgres_url(place->place()).value(), {}, stop)
+        .value()
+        ->transact(work, Unit::Change);
+  };
+  ASSERT_TRUE(migrate(old, GetParam() == Engine::Sqlite, 1).has_value());
+  ASSERT_TRUE(old([](Transaction& t) -> Status {
+    must_run(
+        t,
+        "INSERT INTO verification_key (hash, key_name, account_id, created_us, updated_us) VALUES ('h', 'n', 1, 1, "
+        "1)");
+    return {};
+  }));
+  const auto database = open();
   ASSERT_TRUE(database.has_value()) << database.error().message;
   ASSERT_TRUE((*database)->transact_now([](Transaction& t) -> Status {
     EXPECT_EQ(as_text(must_run(t, "SELECT router_settings FROM verification_key").rows.at(0).at(0)), "{}");
@@ -133,9 +159,9 @@ TEST_F(Db, KeysOfTheVersionBeforeAreKeptAndMayBeRoutedFromNowOn) {
   }));
 }
 
-TEST_F(Db, RefusesASchemaTwoVersionsNewer) {
+TEST_P(Db, RefusesASchemaTwoVersionsNewer) {
   {
-    const auto database = open_sqlite(path);
+    const auto database = open();
     ASSERT_TRUE(database.has_value());
     ASSERT_TRUE((*database)->transact_now([](Transaction& t) -> Status {
       must_run(t, "INSERT INTO schema_version (number, applied_us) VALUES ($1, 0)",
@@ -143,12 +169,12 @@ TEST_F(Db, RefusesASchemaTwoVersionsNewer) {
       return {};
     }));
   }
-  const auto database = open_sqlite(path);
+  const auto database = open();
   ASSERT_FALSE(database.has_value());
   EXPECT_NE(database.error().message.find("newer program"), std::string::npos) << database.error().message;
 }
 
-TEST_F(Db, ASecondProcessIsRefusedWithThePidOfTheFirst) {
+TEST_F(SqliteOnly, ASecondProcessIsRefusedWithThePidOfTheFirst) {
   const auto first = open_sqlite(path);
   ASSERT_TRUE(first.has_value());
   const auto second = open_sqlite(path);
@@ -164,7 +190,7 @@ TEST_F(Db, ASecondProcessIsRefusedWithThePidOfTheFirst) {
   EXPECT_FALSE(refused);
 }
 
-TEST_F(Db, NamesThePathItCannotOpen) {
+TEST_F(SqliteOnly, NamesThePathItCannotOpen) {
   const auto database = open_sqlite("/proc/nowhere/turnpike.db");
   ASSERT_FALSE(database.has_value());
   EXPECT_NE(database.error().message.find("/proc/nowhere/turnpike.db"), std::string::npos);
@@ -181,8 +207,8 @@ Task<void> count_from_io_thread(Database& database, std::atomic<int>& right_thre
   if (status && net::current_io_thread() == thread) ++right_thread;
 }
 
-TEST_F(Db, ResumesOnTheIoThreadThatAsked) {
-  const auto database = open_sqlite(path);
+TEST_P(Db, ResumesOnTheIoThreadThatAsked) {
+  const auto database = open();
   ASSERT_TRUE(database.has_value());
   std::atomic<int> right_thread{0};
   {
@@ -197,16 +223,17 @@ TEST_F(Db, ResumesOnTheIoThreadThatAsked) {
   EXPECT_EQ(right_thread, 100);
 }
 
-TEST_F(Db, AnEditedSpendIsAnEntryOfItsOwn) {
-  const auto database = open_sqlite(path);
+TEST_P(Db, AnEditedSpendIsAnEntryOfItsOwn) {
+  const auto database = open();
   ASSERT_TRUE(database.has_value());
-  const Status status = (*database)->transact_now([](Transaction& t) -> Status {
+  const std::int64_t now_us = base::unix_now_us();
+  const Status status = (*database)->transact_now([now_us](Transaction& t) -> Status {
     const auto id = open_account(t, 6, "hash", Money::from_nano(100));
     EXPECT_TRUE(id.has_value());
     EXPECT_EQ(open_account(t, 6, "hash", Money::from_nano(200)).value(), *id);
-    EXPECT_EQ(set_account_spend(t, *id, Money::from_nano(70), EntryKind::Opening, "admin", 1'000)->nano(), 70);
-    EXPECT_EQ(set_account_spend(t, *id, Money::from_nano(50), EntryKind::Adjust, "admin", 2'000)->nano(), -20);
-    EXPECT_EQ(set_account_spend(t, *id, Money::from_nano(50), EntryKind::Adjust, "admin", 2'000)->nano(), 0);
+    EXPECT_EQ(set_account_spend(t, *id, Money::from_nano(70), EntryKind::Opening, "admin", now_us)->nano(), 70);
+    EXPECT_EQ(set_account_spend(t, *id, Money::from_nano(50), EntryKind::Adjust, "admin", now_us + 1)->nano(), -20);
+    EXPECT_EQ(set_account_spend(t, *id, Money::from_nano(50), EntryKind::Adjust, "admin", now_us + 1)->nano(), 0);
     EXPECT_EQ(account_spend(t, *id)->nano(), 50);
     EXPECT_EQ(account_version(t, *id).value(), 3) << "opened again, two edits";
     EXPECT_TRUE(set_account_limit(t, *id, std::nullopt).has_value());

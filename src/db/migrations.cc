@@ -236,7 +236,8 @@ std::span<const Migration> migrations() {
   return kMigrations;
 }
 
-Status migrate(const std::function<Status(const std::function<Status(Transaction&)>&)>& transact, bool sqlite) {
+Status migrate(const std::function<Status(const std::function<Status(Transaction&)>&)>& transact, bool sqlite,
+               int last) {
   std::int64_t have = 0;
   const auto read_version = [&](Transaction& transaction) -> Status {
     const auto made = transaction.run(
@@ -257,7 +258,7 @@ Status migrate(const std::function<Status(const std::function<Status(Transaction
         fmt::format("the database schema has version {}, this program knows {}: start a newer program", have, newest));
   }
   for (const Migration& migration : kMigrations) {
-    if (migration.number <= have) continue;
+    if (migration.number <= have || migration.number > last) continue;
     const auto step = [&](Transaction& transaction) -> Status {
       // Another process on the same database may have been here meanwhile.
       const auto done_before =

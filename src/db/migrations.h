@@ -1,5 +1,7 @@
 #pragma once
 
+#include <climits>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,7 +21,9 @@ struct Migration {
 std::span<const Migration> migrations();
 
 /// Applies what is missing, each step in a transaction of its own with its row in `schema_version`.
+/// `last`: the step to end with, for tests of what comes after it.
 /// Errors: Unavailable when the schema is more than one version newer than this program.
-Status migrate(const std::function<Status(const std::function<Status(Transaction&)>&)>& transact, bool sqlite);
+Status migrate(const std::function<Status(const std::function<Status(Transaction&)>&)>& transact, bool sqlite,
+               int last = INT_MAX);
 
 }  // namespace turnpike::db

@@ -103,9 +103,19 @@ export class Child {
 
 /** Runs the binary to its end. */
 export async function runBinary(args, options = {}) {
-  const child = new Child([binary, ...args], { env: baseEnvironment(options.env), cwd: options.cwd });
+  // What looks at a gateway's data looks at its database too.
+  const at = args.indexOf('--data_dir');
+  const database = at < 0 ? {} : await testDatabase(path.dirname(args[at + 1]));
+  const child = new Child([binary, ...args], { env: baseEnvironment({ ...database, ...options.env }), cwd: options.cwd });
   const ended = await child.wait(options.ms ?? 15_000);
   return { ...ended, stdout: child.stdout, stderr: child.stderr };
+}
+
+/** The variable that gives a gateway in `directory` the database of TURNPIKE_TEST_DATABASE (postgres.mjs). */
+async function testDatabase(directory) {
+  if (!process.env.TURNPIKE_TEST_DATABASE) return {};
+  const { databaseUrl } = await import('./postgres.mjs');
+  return { DATABASE_URL: await databaseUrl(directory) };
 }
 
 function baseEnvironment(env = {}) {
@@ -177,7 +187,8 @@ export class Gateway extends Child {
     }
     const chosen = port ?? (await freePort());
     const args = [program, '--config', file, '--port', String(chosen), '--host', '127.0.0.1', '--data_dir', path.join(home, 'data'), ...flags];
-    const gateway = new Gateway(args, { env: baseEnvironment({ HOME: home, ...env }) });
+    const database = await testDatabase(home);
+    const gateway = new Gateway(args, { env: baseEnvironment({ HOME: home, ...database, ...env }) });
     Object.assign(gateway, { directory: home, file, port: chosen, url: `http://127.0.0.1:${chosen}`, ownsDirectory: !directory });
     if (ready) await gateway.ready(readyMs);
     return gateway;
