@@ -129,6 +129,7 @@ std::string new_id(std::int64_t now_us) {
 Status write_audit(db::Transaction& transaction, const Actor& actor, std::string_view action,
                    std::string_view table_name, std::string_view object_id, std::string_view before,
                    std::string_view after) {
+  if (!actor.audited) return {};
   const auto text = [](std::string_view value) { return value.empty() ? db::Value() : db::Value(std::string(value)); };
   const auto written = transaction.run(
       "INSERT INTO audit (id, changed_at_us, changed_by, changed_by_key, request_id, action, table_name, object_id, "

@@ -29,6 +29,7 @@ struct Context {
   domain::CallerRef caller;        // Null on public routes.
   std::string captured;            // What `{...}` of the route stood for, percent-decoded: data, never a path again.
   std::int64_t now_us = 0;
+  std::string request_id;  // The reply's x-request-id; the audit log has it too.
 
   const http::Request& request() const { return exchange.request(); }
   const config::Settings& settings() const { return *snapshot->settings; }

@@ -12,15 +12,15 @@ namespace turnpike::api {
 namespace {
 
 /// Every reply has an id that its caller can name; calls to models bring theirs, which is in the ledger and the log.
-void add_id(http::Exchange& exchange, std::string& fields) {
+std::string new_id(http::Exchange& exchange) {
   base::Random& random = exchange.thread().random();
   const auto now_ms = static_cast<std::uint64_t>(base::unix_now_us() / 1000);
-  http::add_field(fields, "x-request-id", base::make_id(now_ms, random.next(), random.next()).to_string());
-  http::add_field(fields, "x-litellm-version", TURNPIKE_VERSION);
+  return base::make_id(now_ms, random.next(), random.next()).to_string();
 }
 
-Task<void> send(http::Exchange& exchange, Reply reply) {
-  add_id(exchange, reply.fields);
+Task<void> send(http::Exchange& exchange, Reply reply, std::string id) {
+  http::add_field(reply.fields, "x-request-id", id);
+  http::add_field(reply.fields, "x-litellm-version", TURNPIKE_VERSION);
   http::ReplyHead head;
   head.status = reply.status;
   head.content_type = reply.content_type;
@@ -73,7 +73,7 @@ Task<void> dispatch(pipeline::Gateway& gateway, std::shared_ptr<const Hooks> hoo
       for (const std::string_view name : match.allowed) allow.append(allow.empty() ? "" : ", ").append(name);
       http::add_field(reply.fields, "Allow", allow);
     }
-    co_await send(exchange, std::move(reply));
+    co_await send(exchange, std::move(reply), new_id(exchange));
     co_return;
   }
   const Route& route = *match.route;
@@ -81,9 +81,11 @@ Task<void> dispatch(pipeline::Gateway& gateway, std::shared_ptr<const Hooks> hoo
     co_await pipeline::serve_call(gateway, exchange, route.operation, route.path, std::move(*captured));
     co_return;
   }
-  Context context{gateway, *hooks, exchange, worker.snapshot, nullptr, std::move(*captured), base::unix_now_us()};
+  Context context{
+      gateway, *hooks, exchange, worker.snapshot, nullptr, std::move(*captured), base::unix_now_us(), new_id(exchange)};
   Result<Reply> reply = co_await answer(context, worker, route);
-  co_await send(exchange, reply ? std::move(*reply) : error_reply(reply.error(), context.snapshot->compat));
+  co_await send(exchange, reply ? std::move(*reply) : error_reply(reply.error(), context.snapshot->compat),
+                context.request_id);
 }
 
 ErrorKind kind_of(int status) {

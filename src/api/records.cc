@@ -27,14 +27,25 @@ Error no_database() {
   return error;
 }
 
+std::function<Status(account::Records&)> into(std::shared_ptr<Reply> reply,
+                                              std::function<Result<Reply>(account::Records&)> work) {
+  return [reply = std::move(reply), work = std::move(work)](account::Records& records) -> Status {
+    Result<Reply> made = work(records);
+    if (!made) return base::fail(std::move(made.error()));
+    *reply = std::move(*made);
+    return {};
+  };
+}
+
 }  // namespace
 
 account::Actor actor_of(const Context& context) {
   account::Actor actor;
   actor.name = author(context);
   actor.key_hash = context.caller ? context.caller->key_hash_hex : std::string();
-  actor.request_id = context.exchange.request().find("x-litellm-call-id");
+  actor.request_id = context.request_id;
   actor.now_us = context.now_us;
+  actor.audited = context.settings().litellm.store_audit_logs;
   return actor;
 }
 
@@ -65,6 +76,22 @@ Task<Status> read_records(const Context& context, std::function<Status(account::
     return work(records);
   };
   co_return co_await context.gateway.database->read(std::move(unit));
+}
+
+Task<Result<Reply>> answer_in_records(const Context& context, std::function<Result<Reply>(account::Records&)> work) {
+  auto reply = std::make_shared<Reply>();
+  std::function<Status(account::Records&)> unit = into(reply, std::move(work));
+  if (Status done = co_await in_records(context, std::move(unit)); !done) co_return base::fail(std::move(done.error()));
+  co_return std::move(*reply);
+}
+
+Task<Result<Reply>> answer_from_records(const Context& context, std::function<Result<Reply>(account::Records&)> work) {
+  auto reply = std::make_shared<Reply>();
+  std::function<Status(account::Records&)> unit = into(reply, std::move(work));
+  if (Status done = co_await read_records(context, std::move(unit)); !done) {
+    co_return base::fail(std::move(done.error()));
+  }
+  co_return std::move(*reply);
 }
 
 }  // namespace turnpike::api

@@ -17,4 +17,8 @@ Task<Status> in_records(const Context& context, std::function<Status(account::Re
 /// The same for work that changes nothing: it waits for no other.
 Task<Status> read_records(const Context& context, std::function<Status(account::Records&)> work);
 
+/// The same two for work that makes the whole answer.
+Task<Result<Reply>> answer_in_records(const Context& context, std::function<Result<Reply>(account::Records&)> work);
+Task<Result<Reply>> answer_from_records(const Context& context, std::function<Result<Reply>(account::Records&)> work);
+
 }  // namespace turnpike::api
