@@ -1,3 +1,6 @@
+# Tests of these run on SQLite, and with ./check --full on PostgreSQL too (src/db/test_postgres.h).
+set(folders_with_a_database account ledger api)
+
 # turnpike_folder(<name> [DEPENDS <folder>...] [LINK <library>...])
 #
 # One static library per folder of src and one test binary beside it: every *.cc is the library's, every *_test.cc the
@@ -28,5 +31,9 @@ function(turnpike_folder name)
     target_compile_definitions(${name}_test PRIVATE TURNPIKE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     target_precompile_headers(${name}_test PRIVATE ${PROJECT_SOURCE_DIR}/cmake/light_pch.h)
     add_test(NAME ${name} COMMAND ${name}_test)
+    if(name IN_LIST folders_with_a_database)
+      add_test(NAME ${name}_on_postgres COMMAND ${name}_test)
+      set_tests_properties(${name}_on_postgres PROPERTIES ENVIRONMENT TURNPIKE_TEST_DATABASE=postgres LABELS full)
+    endif()
   endif()
 endfunction()

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "account/tables.h"
+#include "db/test_postgres.h"
 
 namespace turnpike::account {
 namespace {
@@ -19,7 +20,7 @@ class RecordTest : public testing::Test {
   RecordTest() {
     path_ = std::filesystem::temp_directory_path() / ("turnpike_record_" + std::to_string(::getpid()) + ".db");
     remove_files();
-    database_ = std::move(*db::open_sqlite(path_));
+    database_ = std::move(*db::open_test_database(path_));
   }
   ~RecordTest() override {
     database_.reset();

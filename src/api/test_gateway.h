@@ -13,6 +13,7 @@
 #include "api/api.h"
 #include "base/id.h"
 #include "db/database.h"
+#include "db/test_postgres.h"
 #include "http/server.h"
 #include "pipeline/gateway.h"
 #include "router/stored_fallbacks.h"
@@ -131,7 +132,7 @@ class TestGateway {
   explicit TestGateway(bool keyless = false, std::string root_path = {}) {
     directory_ = std::filesystem::temp_directory_path() / ("turnpike-api-" + random_name());
     std::filesystem::create_directories(directory_);
-    Result<std::unique_ptr<db::Database>> opened = db::open_sqlite((directory_ / "test.db").string());
+    Result<std::unique_ptr<db::Database>> opened = db::open_test_database((directory_ / "test.db").string());
     if (!opened) throw std::runtime_error(opened.error().message);
     database = std::move(*opened);
     threads_ = net::IoThreads::start(1);
@@ -152,7 +153,7 @@ class TestGateway {
     worker->thread = threads_->all().front();
     account::AuthSettings auth;
     auth.master_key = settings->general.master_key;
-    worker->authenticator = std::make_unique<account::Authenticator>(*keys_, auth, account::Authenticator::Limits{});
+    worker->authenticator = std::make_unique<account::Authenticator>(*database, auth, account::Authenticator::Limits{});
     gateway.workers.push_back(std::move(worker));
     Hooks hooks;
     hooks.version = "9.9.9";
@@ -207,7 +208,8 @@ class TestGateway {
   Sent call(std::string_view method, std::string target, std::string key = kMaster, std::string body = {},
             std::vector<std::pair<std::string, std::string>> fields = {}) {
     http::Method known = http::Method::Other;
-    for (const http::Method one : {http::Method::Get, http::Method::Head, http::Method::Post, http::Method::Delete}) {
+    for (const http::Method one :
+         {http::Method::Get, http::Method::Head, http::Method::Post, http::Method::Patch, http::Method::Delete}) {
       if (http::method_name(one) == method) known = one;
     }
     if (!key.empty()) fields.emplace_back("Authorization", "Bearer " + key);

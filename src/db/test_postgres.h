@@ -10,7 +10,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -140,5 +142,16 @@ class TestDatabase {
   Engine engine_;
   std::string place_;
 };
+
+/// The database of a test that would keep SQLite at `path`: that, or PostgreSQL where TURNPIKE_TEST_DATABASE=postgres
+/// says so. The same path is the same database.
+inline Result<std::unique_ptr<Database>> open_test_database(const std::string& path) {
+  const char* const wanted = std::getenv("TURNPIKE_TEST_DATABASE");
+  if (wanted == nullptr || std::string_view(wanted) != "postgres") return open_sqlite(path);
+  static std::map<std::string, TestDatabase> databases;
+  auto place = databases.find(path);
+  if (place == databases.end()) place = databases.emplace(path, TestDatabase(Engine::Postgres, path)).first;
+  return place->second.open();
+}
 
 }  // namespace turnpike::db

@@ -467,7 +467,7 @@ TEST_F(Ship, WithoutAJournalWhatWaitsInMemoryIsBounded) {
 TEST_F(Ship, AReadOnlyDirectoryIsRefusedWithTheRemedy) {
   const SmallDisk disk(directory + "/journal", "size=4m");
   if (!disk.mounted() || !disk.read_only()) GTEST_SKIP() << "no mount here";
-  auto opened = db::open_sqlite(directory + "/turnpike.db");
+  auto opened = db::open_test_database(directory + "/turnpike.db");
   const auto refused = Ledger::open(options(), **opened);
   ASSERT_FALSE(refused.has_value());
   EXPECT_NE(refused.error().message.find("Read-only file system"), std::string::npos) << refused.error().message;

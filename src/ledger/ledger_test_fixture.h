@@ -9,11 +9,12 @@
 
 #include "base/fault.h"
 #include "db/account_rows.h"
+#include "db/test_postgres.h"
 #include "ledger/ledger.h"
 
 namespace turnpike::ledger {
 
-/// A ledger over a SQLite file and a journal in a directory of the test's own.
+/// A ledger over a database and a journal in a directory of the test's own.
 struct LedgerFixture : testing::Test {
   void SetUp() override {
     char name[] = "/tmp/turnpike_ledger_test_XXXXXX";
@@ -39,7 +40,7 @@ struct LedgerFixture : testing::Test {
   }
   void open() {
     if (!database) {
-      auto opened = db::open_sqlite(directory + "/turnpike.db");
+      auto opened = db::open_test_database(directory + "/turnpike.db");
       ASSERT_TRUE(opened.has_value()) << opened.error().message;
       database = std::move(*opened);
     }
