@@ -27,6 +27,7 @@ class FakeDatabase final : public db::Database {
   bool reachable() const override { return !down; }
 
   std::set<std::string> keys;
+  std::string team, metadata = "{}";
   int reads = 0;
   bool down = false;
   base::Signal* held = nullptr;
@@ -38,32 +39,24 @@ class FakeDatabase final : public db::Database {
       // AC-SEC-1: what a caller sent is never part of a statement.
       EXPECT_EQ(sql.find("sk-"), std::string_view::npos);
       db::Rows rows;
+      if (!sql.starts_with("SELECT k.hash")) return rows;
       for (const std::string& key : database.keys) {
         const std::string hash = base::sha256_hex(key);
         if (db::as_text(values.at(0)) != hash) continue;
-        const std::string none = "{}";
-        rows.rows.push_back({hash,
-                             "sk-...",
-                             {},
-                             std::string("[]"),
-                             none,
-                             none,
-                             none,
-                             none,
-                             {},
-                             {},
-                             {},
-                             {},
-                             {},
-                             std::int64_t{0},
-                             std::int64_t{7},
-                             std::string("a"),
-                             std::string("a"),
-                             std::int64_t{1},
-                             std::int64_t{1},
-                             std::int64_t{0},
-                             std::int64_t{0},
-                             none});
+        const db::Value list = std::string("[]"), object = std::string("{}"), none, zero = std::int64_t{0};
+        const db::Value of_team = database.team.empty() ? none : db::Value(database.team);
+        const db::Value kept_metadata = database.metadata;
+        rows.rows.push_back({hash,   std::string("sk-..."),
+                             none,   list,
+                             object, kept_metadata,
+                             none,   of_team,
+                             none,   none,
+                             zero,   object,
+                             list,   list,
+                             none,   none,
+                             none,   std::int64_t{7},
+                             none,   zero,
+                             zero});
       }
       return rows;
     }
@@ -72,14 +65,14 @@ class FakeDatabase final : public db::Database {
 };
 
 struct Fixture {
-  explicit Fixture(Authenticator::Limits limits = {}) : store(database, [](const std::string&) {}) {
-    AuthSettings settings;
+  explicit Fixture(Authenticator::Limits limits = {}, AuthSettings settings = {}) {
     settings.master_key = base::Secret("sk-master");
-    authenticator = std::make_unique<Authenticator>(store, settings, limits);
+    authenticator = std::make_unique<Authenticator>(database, settings, limits);
   }
   http::Request request(const std::string& key) {
     http::Request made;
     made.path = "/v1/models";
+    made.peer_ip = peer_ip;
     kept.push_back(std::make_unique<std::string>("Bearer " + key));
     made.fields.push_back({"Authorization", *kept.back()});
     return made;
@@ -103,8 +96,8 @@ struct Fixture {
   }
 
   FakeDatabase database;
-  KeyStore store;
   std::unique_ptr<Authenticator> authenticator;
+  std::string_view peer_ip = "127.0.0.1";
   std::map<std::string, std::string> answers;
   Error last;
   std::vector<std::unique_ptr<std::string>> kept;
@@ -187,6 +180,89 @@ TEST(Authenticator, AKeyThatIsMadeIsKnownOnceItIsTold) {
   EXPECT_EQ(fixture.answer("sk-mine"), "ok");
 }
 
+TEST(Authenticator, AChangedTeamIsReadAgainWithItsKeysAndNoOthers) {
+  Fixture fixture;
+  fixture.database.keys = {"sk-red"};
+  fixture.database.team = "red";
+  EXPECT_EQ(fixture.answer("sk-red"), "ok");
+  fixture.database.keys = {"sk-blue"};
+  fixture.database.team = "blue";
+  EXPECT_EQ(fixture.answer("sk-blue"), "ok");
+  fixture.authenticator->forget(std::vector<Change>{{1, "team_member", "red::anna"}});
+  EXPECT_FALSE(fixture.known("sk-red"));
+  EXPECT_TRUE(fixture.known("sk-blue"));
+  fixture.authenticator->forget(std::vector<Change>{{2, "stored_model", "m"}, {3, "fallback", "f"}});
+  EXPECT_TRUE(fixture.known("sk-blue"));
+  fixture.authenticator->forget(std::vector<Change>{{4, "team", "blue"}});
+  EXPECT_FALSE(fixture.known("sk-blue"));
+  EXPECT_EQ(fixture.answer("sk-blue"), "ok");
+  EXPECT_TRUE(fixture.known("sk-blue")) << "what is read after the change holds";
+  fixture.authenticator->forget(std::vector<Change>{{5, "budget", "b"}});
+  EXPECT_FALSE(fixture.known("sk-blue")) << "a budget may be anybody's";
+}
+
+TEST(Authenticator, KnownKeysAreBoundedByTheirMemory) {
+  Authenticator::Limits limits;
+  limits.known_bytes_max = 20'000;
+  Fixture fixture(limits);
+  int known = 0;
+  for (int i = 0; i < 100; ++i) {
+    fixture.database.keys = {"sk-key-" + std::to_string(i)};
+    EXPECT_EQ(fixture.answer("sk-key-" + std::to_string(i)), "ok");
+  }
+  for (int i = 0; i < 100; ++i) known += fixture.known("sk-key-" + std::to_string(i)) ? 1 : 0;
+  EXPECT_GT(known, 5);
+  EXPECT_LT(known, 50);
+  EXPECT_TRUE(fixture.known("sk-key-99"));
+}
+
+TEST(Authenticator, KeysOfAddressesAreLetInFromThem) {
+  const std::string kForbidden = std::to_string(static_cast<int>(ErrorKind::PermissionDenied)) + " ";
+  Fixture fixture;
+  fixture.database.keys = {"sk-mine"};
+  fixture.database.metadata = R"({"allowed_ips":["10.0.0.0/8","no address"]})";
+  fixture.peer_ip = "192.168.0.1";
+  EXPECT_EQ(fixture.answer("sk-mine"), kForbidden);
+  EXPECT_EQ(fixture.last.message, "Access forbidden: IP address 192.168.0.1 not allowed.");
+  EXPECT_EQ(fixture.answer("sk-master"), "ok");
+  fixture.peer_ip = "10.1.2.3";
+  EXPECT_EQ(fixture.answer("sk-mine"), "ok");
+
+  AuthSettings settings;
+  settings.allowed_ips = {*domain::parse_ip_range("10.0.0.0/8")};
+  Fixture guarded({}, settings);
+  guarded.peer_ip = "192.168.0.1";
+  EXPECT_EQ(guarded.answer("sk-master"), kForbidden);
+  guarded.peer_ip = "10.9.9.9";
+  EXPECT_EQ(guarded.answer("sk-master"), "ok");
+}
+
+TEST(ClientIp, IsWhatTrustedProxiesSayAndNobodyElse) {
+  AuthSettings settings;
+  settings.trusted_proxies = {*domain::parse_ip_range("10.0.0.0/8")};
+  struct Row {
+    const char* peer;
+    std::vector<const char*> forwarded;
+    const char* client;
+  };
+  const Row rows[] = {
+      {"203.0.113.9", {}, "203.0.113.9"},
+      {"203.0.113.9", {"1.1.1.1"}, "203.0.113.9"},
+      {"10.0.0.1", {"1.1.1.1"}, "1.1.1.1"},
+      {"10.0.0.1", {"6.6.6.6, 1.1.1.1, 10.0.0.2"}, "1.1.1.1"},
+      {"10.0.0.1", {"6.6.6.6", "1.1.1.1"}, "1.1.1.1"},
+      {"10.0.0.1", {"10.0.0.3"}, "10.0.0.3"},
+      {"10.0.0.1", {"not an address"}, "not an address"},  // Which no range holds.
+  };
+  for (const Row& row : rows) {
+    http::Request request;
+    request.peer_ip = row.peer;
+    for (const char* value : row.forwarded) request.fields.push_back({"X-Forwarded-For", value});
+    EXPECT_EQ(client_ip(request, settings), row.client);
+    if (row.forwarded.size() == 1) EXPECT_EQ(client_ip(request, {}), row.peer);
+  }
+}
+
 TEST(ModelAllowed, NamesPatternsGroupsAndWords) {
   const AccessGroups groups = {{"beta", {"gpt-next", "lab/*"}}};
   const struct {
@@ -211,15 +287,47 @@ TEST(ModelAllowed, NamesPatternsGroupsAndWords) {
   };
   for (const auto& row : rows) {
     domain::Caller caller;
-    caller.models = row.models;
+    if (!row.models.empty()) caller.model_levels = {{domain::ModelLevel::Of::Key, row.models}};
     EXPECT_EQ(model_allowed(caller, row.model, groups), row.allowed)
         << (row.models.empty() ? "" : row.models[0]) << " on " << row.model;
     EXPECT_EQ(check_model_allowed(caller, row.model, groups).has_value(), row.allowed);
   }
-  domain::Caller admin;
-  admin.role = domain::Role::ProxyAdmin;
-  admin.models = {"gpt"};
-  EXPECT_TRUE(model_allowed(admin, "other", groups));
+}
+
+TEST(ModelAllowed, EveryLevelHasToHoldTheModel) {
+  using Of = domain::ModelLevel::Of;
+  const struct {
+    std::vector<domain::ModelLevel> levels;
+    const char* type;
+    const char* text;
+  } rows[] = {
+      {{{Of::Key, {"gpt"}}, {Of::Team, {"gpt", "lab"}}}, "", ""},
+      {{{Of::Key, {"all-team-models"}}, {Of::Team, {"gpt"}}}, "", ""},
+      {{{Of::Key, {"lab"}}, {Of::Team, {"gpt"}}},
+       "key_model_access_denied",
+       "key not allowed to access model. This key can only access models=['lab']. Tried to access gpt"},
+      {{{Of::Key, {"gpt"}}, {Of::Team, {"lab", "x"}}},
+       "team_model_access_denied",
+       "team not allowed to access model. This team can only access models=['lab', 'x']. Tried to access gpt"},
+      {{{Of::Key, {"all-team-models"}}, {Of::Team, {"lab"}}},
+       "team_model_access_denied",
+       "team not allowed to access model. This team can only access models=['lab']. Tried to access gpt"},
+      {{{Of::User, {"lab"}}},
+       "user_model_access_denied",
+       "user not allowed to access model. This user can only access models=['lab']. Tried to access gpt"},
+      {{{Of::User, {"no-default-models"}}}, "key_model_access_denied", "User=anna has no default models"},
+      {{{Of::Key, {"gpt"}}, {Of::Organization, {"lab"}}},
+       "org_model_access_denied",
+       "org not allowed to access model. This org can only access models=['lab']. Tried to access gpt"},
+  };
+  for (const auto& row : rows) {
+    domain::Caller caller;
+    caller.user_id = "anna";
+    caller.model_levels = row.levels;
+    const Status allowed = check_model_allowed(caller, "gpt", {});
+    EXPECT_EQ(allowed ? "" : allowed.error().type, row.type);
+    if (!allowed) EXPECT_TRUE(allowed.error().message.starts_with(row.text)) << allowed.error().message;
+  }
 }
 
 TEST(DecidingAccessGroups, AreThoseOfAKeyThatDoesNotNameTheModel) {
@@ -231,13 +339,9 @@ TEST(DecidingAccessGroups, AreThoseOfAKeyThatDoesNotNameTheModel) {
                       {{"gp*"}, false}, {{"beta", "lab"}, true}, {{"beta", "all-team-models"}, false}};
   for (const Row& row : rows) {
     domain::Caller caller;
-    caller.models = row.models;
+    if (!row.models.empty()) caller.model_levels = {{domain::ModelLevel::Of::Key, row.models}};
     EXPECT_EQ(deciding_access_groups(caller, "gpt").size(), row.decide ? row.models.size() : 0) << row.models.size();
   }
-  domain::Caller admin;
-  admin.role = domain::Role::ProxyAdmin;
-  admin.models = {"beta"};
-  EXPECT_TRUE(deciding_access_groups(admin, "gpt").empty());
 }
 
 }  // namespace

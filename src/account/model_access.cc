@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "account/authenticator.h"
 
 namespace turnpike::account {
@@ -25,10 +27,17 @@ AccessGroups access_groups_of(const config::Settings& settings) {
   return groups;
 }
 
-bool model_allowed(const domain::Caller& caller, std::string_view model, const AccessGroups& groups) {
-  if (caller.is_admin() || caller.role == domain::Role::Anonymous || caller.models.empty()) return true;
-  for (const std::string& entry : caller.models) {
-    if (entry == "all-proxy-models" || entry == "all-team-models") return true;
+namespace {
+
+using domain::ModelLevel;
+
+bool opens_everything(std::string_view entry) {
+  return entry == "all-proxy-models" || entry == "all-team-models";
+}
+
+bool level_allows(const ModelLevel& level, std::string_view model, const AccessGroups& groups) {
+  for (const std::string& entry : level.models) {
+    if (opens_everything(entry)) return true;
     if (entry == "no-default-models") continue;
     if (matches(entry, model)) return true;
     const auto group = groups.find(entry);
@@ -40,24 +49,80 @@ bool model_allowed(const domain::Caller& caller, std::string_view model, const A
   return false;
 }
 
-std::span<const std::string> deciding_access_groups(const domain::Caller& caller, std::string_view model) {
-  if (caller.is_admin() || caller.role == domain::Role::Anonymous) return {};
-  for (const std::string& entry : caller.models) {
-    if (entry == "all-proxy-models" || entry == "all-team-models" || matches(entry, model)) return {};
+/// The first list that does not hold the model; null: all do.
+const ModelLevel* refusing_level(const domain::Caller& caller, std::string_view model, const AccessGroups& groups) {
+  for (const ModelLevel& level : caller.model_levels) {
+    if (!level_allows(level, model, groups)) return &level;
   }
-  return caller.models;
+  return nullptr;
+}
+
+bool has_no_default_models(const ModelLevel& level) {
+  return level.of == ModelLevel::Of::User && level.models == std::vector<std::string>{"no-default-models"};
+}
+
+std::string_view level_name(ModelLevel::Of of) {
+  switch (of) {
+    case ModelLevel::Of::Key:
+      return "key";
+    case ModelLevel::Of::Team:
+      return "team";
+    case ModelLevel::Of::User:
+      return "user";
+    case ModelLevel::Of::Organization:
+      return "org";
+  }
+  return "key";
+}
+
+std::string_view remedy(ModelLevel::Of of) {
+  switch (of) {
+    case ModelLevel::Of::Key:
+      return "POST /key/update";
+    case ModelLevel::Of::Team:
+      return "POST /team/update";
+    case ModelLevel::Of::User:
+      return "POST /user/update";
+    case ModelLevel::Of::Organization:
+      return "PATCH /organization/update";
+  }
+  return "";
+}
+
+}  // namespace
+
+bool model_allowed(const domain::Caller& caller, std::string_view model, const AccessGroups& groups) {
+  return refusing_level(caller, model, groups) == nullptr;
+}
+
+std::span<const std::string> deciding_access_groups(const domain::Caller& caller, std::string_view model) {
+  for (const ModelLevel& level : caller.model_levels) {
+    const auto names = [&](const std::string& entry) { return opens_everything(entry) || matches(entry, model); };
+    if (std::ranges::none_of(level.models, names)) return level.models;
+  }
+  return {};
 }
 
 Status check_model_allowed(const domain::Caller& caller, std::string_view model, const AccessGroups& groups) {
-  if (model_allowed(caller, model, groups)) return {};
+  const ModelLevel* level = refusing_level(caller, model, groups);
+  if (level == nullptr) return {};
+  const std::string name(level_name(level->of));
   Error error;
   error.kind = ErrorKind::PermissionDenied;
-  error.type = "key_model_access_denied";
   error.param = "model";
+  if (has_no_default_models(*level)) {
+    error.type = "key_model_access_denied";
+    error.message = "User=" + caller.user_id +
+                    " has no default models: he may call models only with keys of a team. Tried to access " +
+                    std::string(model);
+    return base::fail(std::move(error));
+  }
+  error.type = name + "_model_access_denied";
   std::string list;
-  for (const std::string& entry : caller.models) list += (list.empty() ? "'" : ", '") + entry + "'";
-  error.message = "key not allowed to access model. This key can only access models=[" + list + "]. Tried to access " +
-                  std::string(model) + ". POST /key/update with other models changes that.";
+  for (const std::string& entry : level->models) list += (list.empty() ? "'" : ", '") + entry + "'";
+  error.message = name + " not allowed to access model. This " + name + " can only access models=[" + list +
+                  "]. Tried to access " + std::string(model) + ". " + std::string(remedy(level->of)) +
+                  " with other models changes that.";
   return base::fail(std::move(error));
 }
 

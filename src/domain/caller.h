@@ -40,7 +40,7 @@ struct CallerAccount {
 
 /// One level's list of models: of the key, the team, the user or the organisation.
 struct ModelLevel {
-  enum class Of : std::uint8_t { Key, Team, User, Organization, Member } of = Of::Key;
+  enum class Of : std::uint8_t { Key, Team, User, Organization } of = Of::Key;
   std::vector<std::string> models;  // Never empty: a level without a list allows every model and is left out.
 };
 
@@ -69,7 +69,6 @@ struct Caller {
   std::optional<std::int64_t> expires_us;                                   // Unix microseconds.
   bool blocked = false;
   bool team_blocked = false;
-  bool no_default_models = false;  // The user may call models through keys of teams only.
   bool disable_fallbacks = false;
   std::vector<std::string> allowed_routes;   // Paths, patterns and names of groups; empty: every route.
   std::vector<IpRange> allowed_ips;          // Empty: from anywhere.

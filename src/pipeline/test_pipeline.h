@@ -176,7 +176,7 @@ class TestPipeline {
         account::AuthSettings auth;
         auth.master_key = base::Secret("sk-master-0123456789");  // Without one every caller would be let in.
         worker->authenticator =
-            std::make_unique<account::Authenticator>(*keys_, auth, account::Authenticator::Limits{});
+            std::make_unique<account::Authenticator>(*database_, auth, account::Authenticator::Limits{});
         gateway.workers.push_back(std::move(worker));
       });
     }

@@ -1,0 +1,287 @@
+#include "account/caller_tree.h"
+
+#include <algorithm>
+
+#include "account/key_routing.h"
+#include "account/record.h"
+#include "account/tables.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "json/document.h"
+#include "json/lists.h"
+
+namespace turnpike::account {
+namespace {
+
+using domain::Caller;
+using domain::ModelLevel;
+
+constexpr std::int16_t kKeyKind = 6;
+
+constexpr std::string_view kSelectKeyOfCaller =
+    "SELECT k.hash, k.key_name, k.key_alias, k.models, k.aliases, k.metadata, k.user_id, k.team_id, k.organization_id, "
+    "k.expires_us, k.blocked, k.router_settings, k.allowed_routes, k.access_group_ids, k.tpm_limit, k.rpm_limit, "
+    "k.max_parallel_requests, k.account_id, a.limit_nano, a.version, w.spent_nano FROM verification_key k "
+    "LEFT JOIN account a ON a.account_id = k.account_id LEFT JOIN account_window w ON w.account_id = a.account_id AND "
+    "w.window_id = a.window_id WHERE k.hash = $1";
+
+constexpr std::string_view kSelectSuccessor =
+    "SELECT active_hash, revoke_at_us FROM deprecated_key WHERE hash = $1 AND revoke_at_us > $2";
+
+std::string text_or_empty(const db::Value& value) {
+  return db::is_null(value) ? std::string() : db::as_text(value);
+}
+
+std::optional<std::int64_t> whole(const db::Value& value) {
+  if (db::is_null(value)) return std::nullopt;
+  return db::as_int(value);
+}
+
+void add_texts(const json::Value& list, std::vector<std::string>& into) {
+  for (const json::Value element : list.elements()) {
+    std::optional<std::string> text = element.text();
+    if (text && std::ranges::find(into, *text) == into.end()) into.push_back(std::move(*text));
+  }
+}
+
+/// The key's own names come first.
+void add_aliases(std::string_view aliases_json, Caller& caller) {
+  json::Document document;
+  if (!document.parse(aliases_json)) return;
+  for (const json::Value::Pair member : document.root().members()) {
+    std::optional<std::string> from = member.key.text();
+    std::optional<std::string> to = member.value.text();
+    if (from && to) caller.aliases.emplace(std::move(*from), std::move(*to));
+  }
+}
+
+void add_routing(const std::string& router_settings_json, std::string_view whose, Caller& caller) {
+  if (caller.routing || router_settings_json == "{}" || router_settings_json.empty()) return;
+  if (Result<domain::KeyRouting> routing = parse_key_routing(router_settings_json)) {
+    caller.routing = std::make_shared<const domain::KeyRouting>(std::move(*routing));
+  } else {
+    base::log(base::LogLevel::Warning, "router_settings of {} have no effect: {}", whose, routing.error().message);
+  }
+}
+
+/// An entry that is no address lets nobody in: a list that cannot be read must not be an open door.
+void add_addresses(const json::Value& list, Caller& caller) {
+  constexpr domain::IpRange kNobody{};
+  for (const json::Value element : list.elements()) {
+    const std::optional<std::string> text = element.text();
+    const auto range = text ? domain::parse_ip_range(*text) : std::nullopt;
+    caller.allowed_ips.push_back(range.value_or(kNobody));
+  }
+}
+
+/// What key and team keep under `metadata`.
+void add_metadata(std::string_view metadata_json, Caller& caller) {
+  json::Document document;
+  if (!document.parse(metadata_json)) return;
+  add_texts(document.root().find("tags"), caller.tags);
+  add_texts(document.root().find("enforced_params"), caller.enforced_params);
+  caller.disable_fallbacks =
+      caller.disable_fallbacks || document.root().find("disable_fallbacks").boolean().value_or(false);
+}
+
+/// Names that access groups of the database stand for beside those of the configuration.
+class AccessGroupRows {
+ public:
+  explicit AccessGroupRows(Records& records) : records_(records) {}
+
+  /// A list with what its groups hold. An empty list with groups is a list.
+  Result<std::vector<std::string>> expand(std::vector<std::string> models, const std::vector<std::string>& ids) {
+    if (models.empty() && ids.empty()) return models;
+    if (Status done = read_rows(); !done) return base::fail(std::move(done.error()));
+    const std::size_t named = models.size();
+    for (const Record& group : rows_) {
+      const bool by_id = std::ranges::find(ids, group.key()) != ids.end();
+      const auto end = models.begin() + static_cast<std::ptrdiff_t>(named);
+      const bool by_name = std::find(models.begin(), end, group.text("access_group_name")) != end;
+      if (!by_id && !by_name) continue;
+      for (std::string& model : group.list("access_model_names")) models.push_back(std::move(model));
+    }
+    // Groups of which nothing is left open nothing, and not everything.
+    if (models.empty()) models.emplace_back("no-default-models");
+    return models;
+  }
+
+ private:
+  Status read_rows() {
+    if (is_read_) return {};
+    Query every;
+    every.size = 0;
+    Result<RecordPage> page = records_.list(kAccessGroups, every);
+    if (!page) return base::fail(std::move(page.error()));
+    rows_ = std::move(page->rows);
+    is_read_ = true;
+    return {};
+  }
+
+  Records& records_;
+  std::vector<Record> rows_;
+  bool is_read_ = false;
+};
+
+Status add_level(AccessGroupRows& groups, ModelLevel::Of of, std::vector<std::string> models,
+                 const std::vector<std::string>& group_ids, Caller& caller) {
+  Result<std::vector<std::string>> expanded = groups.expand(std::move(models), group_ids);
+  if (!expanded) return base::fail(std::move(expanded.error()));
+  if (!expanded->empty()) caller.model_levels.push_back({of, std::move(*expanded)});
+  return {};
+}
+
+domain::CallerAccount account_of(const Record& row, std::string label) {
+  return {row.account_id, row.table().account_kind, row.id(), std::move(label), row.limit,
+          row.spend,      row.account_version};
+}
+
+struct Tree {
+  Records& records;
+  AccessGroupRows& groups;
+  Caller& caller;
+
+  Status add_team() {
+    const Result<std::optional<Record>> found = records.find(kTeams, caller.team_id);
+    if (!found) return base::fail(found.error());
+    if (!*found) return {};
+    const Record& team = **found;
+    caller.team_alias = team.text("team_alias");
+    caller.team_blocked = team.flag("blocked");
+    if (caller.organization_id.empty()) caller.organization_id = team.text("organization_id");
+    add_aliases(team.text("model_aliases"), caller);
+    add_metadata(team.text("metadata"), caller);
+    add_routing(team.text("router_settings"), "team " + caller.team_id, caller);
+    caller.accounts.push_back(account_of(team, caller.team_alias));
+    if (Status level =
+            add_level(groups, ModelLevel::Of::Team, team.list("models"), team.list("access_group_ids"), caller);
+        !level)
+      return level;
+    if (caller.user_id.empty()) return {};
+    const Result<std::optional<Record>> member = records.find(kTeamMembers, caller.team_id, caller.user_id);
+    if (!member) return base::fail(member.error());
+    if (*member) caller.accounts.push_back(account_of(**member, caller.user_id));
+    return {};
+  }
+
+  Status add_user() {
+    const Result<std::optional<Record>> found = records.find(kUsers, caller.user_id);
+    if (!found) return base::fail(found.error());
+    if (!*found) return {};
+    const Record& user = **found;
+    caller.is_user = true;
+    caller.role = domain::parse_role(user.text("user_role")).value_or(domain::Role::InternalUser);
+    caller.user_email = user.text("user_email");
+    caller.accounts.push_back(account_of(user, caller.user_email));
+    if (!caller.team_id.empty()) return {};  // His own list is for his personal keys.
+    return add_level(groups, ModelLevel::Of::User, user.list("models"), {}, caller);
+  }
+
+  Status add_organization() {
+    const Result<std::optional<Record>> found = records.find(kOrganizations, caller.organization_id);
+    if (!found) return base::fail(found.error());
+    if (!*found) return {};
+    const Record& organization = **found;
+    caller.organization_alias = organization.text("organization_alias");
+    caller.accounts.push_back(account_of(organization, caller.organization_alias));
+    if (Status level = add_level(groups, ModelLevel::Of::Organization, organization.list("models"), {}, caller); !level)
+      return level;
+    if (caller.user_id.empty()) return {};
+    const Result<std::optional<Record>> member =
+        records.find(kOrganizationMembers, caller.organization_id, caller.user_id);
+    if (!member) return base::fail(member.error());
+    if (*member) caller.accounts.push_back(account_of(**member, caller.user_id));
+    return {};
+  }
+
+  Status add_owners() {
+    if (!caller.team_id.empty()) {
+      if (Status added = add_team(); !added) return added;
+    }
+    if (!caller.user_id.empty()) {
+      if (Status added = add_user(); !added) return added;
+    }
+    if (!caller.organization_id.empty()) {
+      if (Status added = add_organization(); !added) return added;
+    }
+    std::ranges::sort(caller.accounts, {}, &domain::CallerAccount::kind);
+    return {};
+  }
+};
+
+Result<domain::CallerRef> to_caller(db::Transaction& transaction, const db::Row& row) {
+  auto caller = std::make_shared<Caller>();
+  caller->key_hash_hex = db::as_text(row.at(0));
+  caller->key_name = db::as_text(row.at(1));
+  caller->key_alias = text_or_empty(row.at(2));
+  caller->models = json::read_list(db::as_text(row.at(3)));
+  add_aliases(db::as_text(row.at(4)), *caller);
+  const std::string metadata = db::as_text(row.at(5));
+  add_metadata(metadata, *caller);
+  json::Document document;
+  if (document.parse(metadata)) add_addresses(document.root().find("allowed_ips"), *caller);
+  caller->user_id = text_or_empty(row.at(6));
+  caller->team_id = text_or_empty(row.at(7));
+  caller->organization_id = text_or_empty(row.at(8));
+  caller->expires_us = whole(row.at(9));
+  caller->blocked = db::as_int(row.at(10)) != 0;
+  add_routing(db::as_text(row.at(11)), "key " + caller->key_hash_hex, *caller);
+  caller->allowed_routes = json::read_list(db::as_text(row.at(12)));
+  caller->tpm_limit = whole(row.at(14));
+  caller->rpm_limit = whole(row.at(15));
+  caller->max_parallel_requests = whole(row.at(16));
+  if (const auto limit = whole(row.at(18))) caller->max_budget = Money::from_nano(*limit);
+  caller->accounts.push_back({db::as_int(row.at(17)), kKeyKind, caller->key_hash_hex, caller->key_alias,
+                              caller->max_budget, Money::from_nano(whole(row.at(20)).value_or(0)),
+                              whole(row.at(19)).value_or(0)});
+  const Actor nobody;
+  Records records(transaction, nobody);
+  AccessGroupRows groups(records);
+  if (Status level =
+          add_level(groups, ModelLevel::Of::Key, caller->models, json::read_list(db::as_text(row.at(13))), *caller);
+      !level)
+    return base::fail(std::move(level.error()));
+  if (Status added = Tree{records, groups, *caller}.add_owners(); !added) return base::fail(std::move(added.error()));
+  return caller;
+}
+
+}  // namespace
+
+Result<ReadCaller> read_caller(db::Transaction& transaction, const std::string& hash, std::int64_t now_us) {
+  ReadCaller read;
+  Result<db::Rows> rows = transaction.run(kSelectKeyOfCaller, {hash});
+  if (!rows) return base::fail(std::move(rows.error()));
+  if (rows->rows.empty()) {
+    const Result<db::Rows> successor = transaction.run(kSelectSuccessor, {hash, now_us});
+    if (!successor) return base::fail(successor.error());
+    if (successor->rows.empty()) return read;
+    read.until = db::as_int(successor->rows[0].at(1));
+    rows = transaction.run(kSelectKeyOfCaller, {db::as_text(successor->rows[0].at(0))});
+    if (!rows) return base::fail(std::move(rows.error()));
+    if (rows->rows.empty()) return ReadCaller();
+  }
+  Result<domain::CallerRef> caller = to_caller(transaction, rows->rows.front());
+  if (!caller) return base::fail(std::move(caller.error()));
+  read.caller = std::move(*caller);
+  return read;
+}
+
+Status add_owners(db::Transaction& transaction, Caller& caller) {
+  const Actor nobody;
+  Records records(transaction, nobody);
+  AccessGroupRows groups(records);
+  return Tree{records, groups, caller}.add_owners();
+}
+
+Result<std::optional<Spender>> read_spender(db::Transaction& transaction, std::int16_t kind, const std::string& name) {
+  const Actor nobody;
+  Records records(transaction, nobody);
+  const bool end_user = kind == kEndUserKind;
+  const Result<std::optional<Record>> row = records.find(end_user ? kEndUsers : kTags, name);
+  if (!row) return base::fail(row.error());
+  if (!*row) return std::optional<Spender>();
+  return Spender{account_of(**row, end_user ? (*row)->text("alias") : std::string()),
+                 end_user && (*row)->flag("blocked")};
+}
+
+}  // namespace turnpike::account
