@@ -45,6 +45,9 @@ class JwtKeys : public std::enable_shared_from_this<JwtKeys> {
   /// The keys, among them one for `head` if there is one at all.
   Task<Result<JwkSetRef>> keys_for(net::IoThread& thread, JwtHead head);
 
+  const std::vector<std::string>& urls() const { return options_.urls; }
+  std::chrono::milliseconds ttl() const { return options_.ttl; }
+
  private:
   struct Source {
     std::string url;

@@ -10,6 +10,8 @@
 #include <filesystem>
 
 #include "account/authenticator.h"
+#include "account/jwt_callers.h"
+#include "app/findings.h"
 #include "app/open_database.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -57,21 +59,14 @@ account::AuthSettings auth_settings(const config::Settings& settings) {
   return auth;
 }
 
-void log_diagnostics(const std::vector<config::Diagnostic>& diagnostics) {
-  for (const config::Diagnostic& diagnostic : diagnostics) {
-    const LogLevel level = diagnostic.severity == config::Severity::Error     ? LogLevel::Error
-                           : diagnostic.severity == config::Severity::Warning ? LogLevel::Warning
-                                                                              : LogLevel::Info;
-    base::log(level, "{}", config::describe(diagnostic));
-  }
-}
+constexpr std::size_t kKnownKeysBytesMax = std::size_t{256} * 1024 * 1024;  // Of all threads together.
 
-std::string errors_of(const std::vector<config::Diagnostic>& diagnostics) {
-  std::string text;
-  for (const config::Diagnostic& diagnostic : diagnostics) {
-    if (diagnostic.severity == config::Severity::Error) text += (text.empty() ? "" : "\n") + config::format(diagnostic);
+/// What other replicas have made of the limits of accounts that this one knows.
+void learn_limits(ledger::Ledger& ledger, const domain::Caller& caller) {
+  for (const domain::CallerAccount& account : caller.accounts) {
+    if (ledger.find_account(account.account_id))
+      ledger.limit_changed(account.account_id, account.limit, account.version);
   }
-  return text;
 }
 
 /// What helps after a configuration was refused at start.
@@ -154,20 +149,9 @@ Result<config::SettingsRef> Process::load_settings(bool reload) {
   if (trial_.settings) return trial_.settings;
   config::Loaded loaded;
   if (!options_.config.empty()) {
-    config::LoadOptions load;
-    load.path = options_.config;
-    load.allow_unenforced = options_.allow_unenforced;
-    load.reload = reload;
-    load.refusal = &deployment_refusal;
-    load.built_in_provider = [](std::string_view name) { return provider::find_provider(name) != nullptr; };
-    loaded = config::load(load);
+    loaded = config::load(load_options(reload));
   } else if (!options_.single.model.empty()) {
-    config::LoadOptions load;
-    load.path = "(command line)";
-    load.allow_unenforced = options_.allow_unenforced;
-    load.refusal = &deployment_refusal;
-    load.built_in_provider = [](std::string_view name) { return provider::find_provider(name) != nullptr; };
-    loaded = config::load_text(config_text(options_.single), load);
+    loaded = config::load_text(config_text(options_.single), load_options(reload));
   } else {
     const config::Environment environment = config::process_environment();
     loaded = config::settings_from_environment(provider_keys(environment), environment);
@@ -186,7 +170,9 @@ Result<config::SettingsRef> Process::load_settings(bool reload) {
     if (reload) log_diagnostics(loaded.diagnostics);
     return base::fail(ErrorKind::InvalidRequest, errors_of(loaded.diagnostics));
   }
-  log_diagnostics(loaded.diagnostics);
+  document_ = loaded.document;
+  // What stands in the database is read next, and what is found in both told then.
+  if (!loaded.settings->general.store_model_in_db) log_diagnostics(loaded.diagnostics);
   return loaded.settings;
 }
 
@@ -236,8 +222,14 @@ void Process::make_workers() {
     worker->index = thread->index();
     worker->snapshot = snapshot_;
     worker->client = http::Client::make(*thread, {});
-    worker->authenticator = std::make_unique<account::Authenticator>(*keys_, auth_settings(*snapshot_->settings),
-                                                                     account::Authenticator::Limits{});
+    account::Authenticator::Limits limits;
+    limits.known_bytes_max = std::min(limits.known_bytes_max, kKnownKeysBytesMax / threads_->all().size());
+    worker->authenticator = std::make_unique<account::Authenticator>(
+        *database_, auth_settings(*snapshot_->settings), limits,
+        [this](const domain::Caller& caller) { learn_limits(*ledger_, caller); });
+    worker->authenticator->take_tokens(
+        token_callers(*thread, *snapshot_, token_keys(snapshot_->settings->general.jwt),
+                      [this](const domain::Caller& caller) { learn_limits(*ledger_, caller); }));
     gateway_.workers.push_back(std::move(worker));
   }
 }
@@ -271,9 +263,8 @@ Status Process::start() {
 
   threads_ = net::IoThreads::start(options_.io_threads);
   const std::size_t thread_count = threads_->all().size();
-  keys_ = std::make_unique<account::KeyStore>(*database_, [this](const std::string& hash) {
-    take_changes({{0, "key", hash}});
-  });
+  keys_ = std::make_unique<account::KeyStore>(*database_,
+                                              [this](const std::string& hash) { take_changes({{0, "key", hash}}); });
   telemetry::Metrics::Options metric_options;
   metric_options.threads = thread_count;
   metrics_ = telemetry::Metrics::make(metric_options);
@@ -291,6 +282,8 @@ Status Process::start() {
     base::log(LogLevel::Warning, "{}; the compiled-in price table is in force.", prices.error().message);
     prices = ledger::Catalogue::built_in();
   }
+  settings = beside_stored(std::move(*settings));
+  if (!settings) return base::fail(std::move(settings.error()));
   snapshot_ = make_snapshot(*settings, *prices, nullptr, trial_.redirect);
   files_stamp_ = files_stamp(**settings);
   log_problems(*snapshot_);
@@ -317,6 +310,9 @@ Status Process::start() {
   hooks.fallbacks_changed = [this](net::IoThread& thread) {
     return elsewhere(*this, &Process::read_fallbacks, thread);
   };
+  hooks.stored_changed = [this](net::IoThread& thread) { return elsewhere(*this, &Process::read_stored, thread); };
+  hooks.check_stored = [this](config::Stored stored) { return check_stored(std::move(stored)); };
+  hooks.sealer = [this] { return sealer(); };
   http::Server::Options server_options;
   server_options.host = host_;
   server_options.port = options_.port;
@@ -341,11 +337,13 @@ std::string Process::address() const {
 
 void Process::publish(const pipeline::SnapshotRef& snapshot) {
   events_->set_alerts(snapshot->settings->general.alerts);
-  threads_->publish([this, snapshot](net::IoThread& thread) {
+  threads_->publish([this, snapshot, keys = token_keys(snapshot->settings->general.jwt)](net::IoThread& thread) {
     pipeline::Worker& worker = gateway_.worker_of(thread);
     worker.snapshot = snapshot;
     worker.groups.groups.clear();
     worker.authenticator->replace_settings(auth_settings(*snapshot->settings));
+    worker.authenticator->take_tokens(
+        token_callers(thread, *snapshot, keys, [this](const domain::Caller& caller) { learn_limits(*ledger_, caller); }));
   });
 }
 
@@ -353,8 +351,11 @@ Result<std::string> Process::reload() {
   // Before the lock: a URL is fetched on an I/O thread, which may be asked for metrics meanwhile.
   Result<std::shared_ptr<const ledger::Catalogue>> prices = load_catalogue(*threads_->all().front());
   const std::lock_guard lock(reload_mutex_);
+  const std::shared_ptr<const config::Document> document = document_;
   Result<config::SettingsRef> settings = load_settings(true);
+  if (settings) settings = beside_stored(std::move(*settings));
   if (!settings) {
+    document_ = document;
     files_stamp_ = files_stamp(*snapshot_->settings);
     base::log(LogLevel::Error, "The new configuration is refused, the old one stays in force.");
     return base::fail(std::move(settings.error()));

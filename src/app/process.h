@@ -6,6 +6,7 @@
 
 #include "account/change_feed.h"
 #include "account/key_store.h"
+#include "account/stored.h"
 #include "api/api.h"
 #include "app/data_dir.h"
 #include "app/options.h"
@@ -16,6 +17,11 @@
 #include "pipeline/gateway.h"
 #include "pipeline/hang_watch.h"
 #include "pipeline/probes.h"
+
+namespace turnpike::account {
+class JwtCallers;
+class JwtKeys;
+}  // namespace turnpike::account
 
 namespace turnpike::app {
 
@@ -41,6 +47,8 @@ class Process {
   Result<std::string> reload();
   /// Puts the fallbacks that stand in the database in force (POST and DELETE /fallback).
   Status read_fallbacks();
+  /// The same with models, credentials and access groups of the database (stored.cc).
+  Status read_stored();
   /// Errors: what keeps the database from ever being used, found after the start: it was away then.
   Status database_usable() const { return database_ ? database_->usable() : Status(); }
   /// True when a file of the configuration has changed since it was read (or refused).
@@ -60,12 +68,23 @@ class Process {
   std::chrono::milliseconds termination_grace() const;
 
  private:
+  config::LoadOptions load_options(bool reload) const;
   Result<config::SettingsRef> load_settings(bool reload);
+  /// The settings of the file with what stands in the database beside it (store_model_in_db). A database that is away
+  /// leaves what was read last. Errors: InvalidRequest, what is wrong with the file.
+  Result<config::SettingsRef> beside_stored(config::SettingsRef of_file);
+  Status check_stored(config::Stored stored);
+  account::Sealer sealer() const;
   Status open_stores(const config::Settings& settings);
   void make_workers();
   void register_metrics();
   void know_models();
   void publish(const pipeline::SnapshotRef& snapshot);
+  /// Signing in by token (tokens.cc); null: no tokens are taken.
+  std::shared_ptr<account::JwtKeys> token_keys(const config::JwtSettings& jwt);
+  std::shared_ptr<account::JwtCallers> token_callers(net::IoThread& thread, const pipeline::Snapshot& snapshot,
+                                                     std::shared_ptr<account::JwtKeys> keys,
+                                                     std::function<void(const domain::Caller&)> on_read);
   void follow_changes();
   /// Of this replica, as soon as they are committed, and of the others, as the feed tells them.
   void take_changes(const std::vector<account::Change>& changes);
@@ -85,8 +104,11 @@ class Process {
   pipeline::Gateway gateway_;
   std::mutex reload_mutex_;  // One reload at a time; never on a call's path.
   pipeline::SnapshotRef snapshot_;
+  std::shared_ptr<account::JwtKeys> token_keys_;
   std::vector<router::StoredFallbacks> fallbacks_;  // As last read.
   std::string files_stamp_;
+  std::shared_ptr<const config::Document> document_;  // The file in force; null on trial.
+  account::StoredRows stored_;                        // As last read.
   std::unique_ptr<pipeline::Probes> probes_;
   std::unique_ptr<pipeline::HangWatch> hang_watch_;
   std::unique_ptr<http::Server> server_;
