@@ -1,20 +1,20 @@
 #pragma once
 
-#include <string_view>
+#include <string>
 #include <vector>
 
-#include "account/key_store.h"
+#include "account/key_row.h"
 #include "db/database.h"
 
 namespace turnpike::account {
 
 /// The key table in SQL: one place that knows its columns and their order.
-/// Selects from `verification_key k` with the booked spend of the key's account; add WHERE and ORDER BY.
-extern const std::string_view kSelectKey;
-extern const std::string_view kInsertKey;  // key_values
-extern const std::string_view kUpdateKey;  // key_values; every column but hash, account_id, created_*.
-extern const std::string_view
-    kKeepDeletedKey;  // $1 hash, $2 spend, $3 by, $4 when: copies the row before it is deleted.
+/// Selects from `verification_key k` with the booked spend, limit and version of the key's account; add WHERE and
+/// ORDER BY.
+const std::string& select_key();
+const std::string& insert_key();  // key_values
+/// key_values, then the hash and `updated_us` the row had when it was read.
+const std::string& update_key_sql();
 
 KeyRow read_key_row(const db::Row& row);
 std::vector<db::Value> key_values(const KeyRow& row);

@@ -11,14 +11,99 @@ Task<Result<Reply>> list_models(const Context& context);
 Task<Result<Reply>> show_model(const Context& context);
 Task<Result<Reply>> model_info(const Context& context);
 
-// keys.cc, key_list.cc
+// key_generate.cc, keys.cc, key_regenerate.cc, key_list.cc
 Task<Result<Reply>> generate_key(const Context& context);
+Task<Result<Reply>> generate_service_account_key(const Context& context);
+Task<Result<Reply>> bulk_update_keys(const Context& context);
+Task<Result<Reply>> regenerate_key(const Context& context);
+Task<Result<Reply>> reset_key_spend(const Context& context);
+Task<Result<Reply>> key_health(const Context& context);
+Task<Result<Reply>> key_infos(const Context& context);
+Task<Result<Reply>> list_key_aliases(const Context& context);
 Task<Result<Reply>> update_key(const Context& context);
 Task<Result<Reply>> block_key(const Context& context);
 Task<Result<Reply>> unblock_key(const Context& context);
 Task<Result<Reply>> delete_keys(const Context& context);
 Task<Result<Reply>> key_info(const Context& context);
 Task<Result<Reply>> list_keys(const Context& context);
+
+// teams.cc
+Task<Result<Reply>> new_team(const Context& context);
+Task<Result<Reply>> update_team(const Context& context);
+Task<Result<Reply>> delete_teams(const Context& context);
+Task<Result<Reply>> block_team(const Context& context);
+Task<Result<Reply>> unblock_team(const Context& context);
+Task<Result<Reply>> add_team_models(const Context& context);
+Task<Result<Reply>> delete_team_models(const Context& context);
+
+// team_list.cc
+Task<Result<Reply>> team_info(const Context& context);
+Task<Result<Reply>> list_teams(const Context& context);
+Task<Result<Reply>> list_teams_by_page(const Context& context);
+Task<Result<Reply>> filter_teams(const Context& context);
+Task<Result<Reply>> list_available_teams(const Context& context);
+
+// team_members.cc
+Task<Result<Reply>> add_team_members(const Context& context);
+Task<Result<Reply>> delete_team_member(const Context& context);
+Task<Result<Reply>> update_team_member(const Context& context);
+Task<Result<Reply>> bulk_add_team_members(const Context& context);
+
+// team_settings.cc
+Task<Result<Reply>> list_team_permissions(const Context& context);
+Task<Result<Reply>> update_team_permissions(const Context& context);
+Task<Result<Reply>> show_team_callbacks(const Context& context);
+Task<Result<Reply>> add_team_callback(const Context& context);
+Task<Result<Reply>> disable_team_logging(const Context& context);
+
+// audit.cc
+Task<Result<Reply>> list_audit(const Context& context);
+Task<Result<Reply>> show_audit(const Context& context);
+
+// users.cc, user_reads.cc
+Task<Result<Reply>> new_user(const Context& context);
+Task<Result<Reply>> update_user(const Context& context);
+Task<Result<Reply>> bulk_update_users(const Context& context);
+Task<Result<Reply>> delete_users(const Context& context);
+Task<Result<Reply>> user_info(const Context& context);
+Task<Result<Reply>> list_users(const Context& context);
+Task<Result<Reply>> filter_users_ui(const Context& context);
+Task<Result<Reply>> available_roles(const Context& context);
+
+// organizations.cc, organization_members.cc
+Task<Result<Reply>> new_organization(const Context& context);
+Task<Result<Reply>> update_organization(const Context& context);
+Task<Result<Reply>> delete_organizations(const Context& context);
+Task<Result<Reply>> list_organizations(const Context& context);
+Task<Result<Reply>> organization_info(const Context& context);
+Task<Result<Reply>> organizations_info(const Context& context);
+Task<Result<Reply>> add_organization_members(const Context& context);
+Task<Result<Reply>> update_organization_member(const Context& context);
+Task<Result<Reply>> delete_organization_member(const Context& context);
+
+// budgets.cc
+Task<Result<Reply>> new_budget(const Context& context);
+Task<Result<Reply>> update_budget(const Context& context);
+Task<Result<Reply>> delete_budget(const Context& context);
+Task<Result<Reply>> budget_info(const Context& context);
+Task<Result<Reply>> list_budgets(const Context& context);
+Task<Result<Reply>> budget_settings(const Context& context);
+
+// customers.cc
+Task<Result<Reply>> new_customer(const Context& context);
+Task<Result<Reply>> update_customer(const Context& context);
+Task<Result<Reply>> delete_customers(const Context& context);
+Task<Result<Reply>> block_customers(const Context& context);
+Task<Result<Reply>> unblock_customers(const Context& context);
+Task<Result<Reply>> customer_info(const Context& context);
+Task<Result<Reply>> list_customers(const Context& context);
+
+// tags.cc
+Task<Result<Reply>> new_tag(const Context& context);
+Task<Result<Reply>> update_tag(const Context& context);
+Task<Result<Reply>> delete_tag(const Context& context);
+Task<Result<Reply>> tag_info(const Context& context);
+Task<Result<Reply>> list_tags(const Context& context);
 
 // fallbacks.cc
 Task<Result<Reply>> set_fallbacks(const Context& context);

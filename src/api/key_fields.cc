@@ -6,6 +6,7 @@
 #include "account/key_routing.h"
 #include "api/reply.h"
 #include "base/text.h"
+#include "domain/ip_range.h"
 #include "json/document.h"
 #include "json/write.h"
 #include "protocol/field_readers.h"
@@ -17,84 +18,6 @@ constexpr std::size_t kTextBytesMax = 1024;  // Aliases, ids, names of models an
 constexpr std::size_t kListMax = 10'000;
 constexpr std::size_t kMembersMax = 200;  // Of the body; LiteLLM knows about fifty.
 constexpr std::size_t kIgnoredBytesMax = 512;
-
-constexpr std::string_view kLimits = "Limits of keys are not enforced by this version: leave the field out.";
-constexpr std::string_view kRoutes = "Keys cannot be confined to routes by this version: leave the field out.";
-constexpr std::string_view kPolicies =
-    "Policies and guardrails of keys are not enforced by this version: leave the field out.";
-constexpr std::string_view kReset =
-    "Budgets of keys do not reset in this version: leave the field out, max_budget holds for the life of the key.";
-
-constexpr KeyField kFields[] = {
-    {"key", FieldRule::Stored, ""},
-    {"key_alias", FieldRule::Stored, ""},
-    {"duration", FieldRule::Stored, ""},
-    {"models", FieldRule::Stored, ""},
-    {"aliases", FieldRule::Stored, ""},
-    {"config", FieldRule::Stored, ""},
-    {"spend", FieldRule::Stored, ""},
-    {"max_budget", FieldRule::Stored, ""},
-    {"user_id", FieldRule::Stored, ""},
-    {"team_id", FieldRule::Stored, ""},
-    {"organization_id", FieldRule::Stored, ""},
-    {"metadata", FieldRule::Stored, ""},
-    {"tags", FieldRule::Stored, ""},
-    {"blocked", FieldRule::Stored, ""},
-    {"router_settings", FieldRule::Stored, ""},
-
-    {"expires", FieldRule::Refused, "Say how long the key lives with duration (\"30d\")."},
-    {"soft_budget", FieldRule::Refused, "It would raise no alert in this version: leave it out, or set max_budget."},
-    {"budget_duration", FieldRule::Refused, kReset},
-    {"budget_reset_at", FieldRule::Refused, kReset},
-    {"budget_id", FieldRule::Refused, "There are no shared budgets in this version: set max_budget."},
-    {"model_max_budget", FieldRule::Refused,
-     "Budgets per model are not enforced by this version: use one key per model with max_budget."},
-    {"temp_budget_increase", FieldRule::Refused, "Raise max_budget with /key/update instead."},
-    {"temp_budget_expiry", FieldRule::Refused, "Raise max_budget with /key/update instead."},
-    {"tpm_limit", FieldRule::Refused, kLimits},
-    {"rpm_limit", FieldRule::Refused, kLimits},
-    {"max_parallel_requests", FieldRule::Refused, kLimits},
-    {"model_rpm_limit", FieldRule::Refused, kLimits},
-    {"model_tpm_limit", FieldRule::Refused, kLimits},
-    {"rpm_limit_type", FieldRule::Refused, kLimits},
-    {"tpm_limit_type", FieldRule::Refused, kLimits},
-    {"guardrails", FieldRule::Refused, kPolicies},
-    {"policies", FieldRule::Refused, kPolicies},
-    {"disable_global_guardrails", FieldRule::Refused, kPolicies},
-    {"enforced_params", FieldRule::Refused,
-     "Required request parameters are not checked by this version: leave the field out."},
-    {"permissions", FieldRule::Refused, "Permissions of keys are not enforced by this version: leave the field out."},
-    {"object_permission", FieldRule::Refused,
-     "Permissions of keys are not enforced by this version: leave the field out."},
-    {"allowed_cache_controls", FieldRule::Refused, "There is no cache in this version: leave the field out."},
-    {"allowed_routes", FieldRule::Refused, kRoutes},
-    {"key_type", FieldRule::Refused, "Only \"default\" keys exist in this version."},
-    {"allowed_passthrough_routes", FieldRule::Refused, kRoutes},
-    {"allowed_vector_store_indexes", FieldRule::Refused, kRoutes},
-    {"access_group_ids", FieldRule::Refused, "List the models in `models` instead."},
-    {"auto_rotate", FieldRule::Refused, "Keys are not rotated by this version: leave the field out and set duration."},
-    {"rotation_interval", FieldRule::Refused,
-     "Keys are not rotated by this version: leave the field out and set duration."},
-
-    {"prompts", FieldRule::NoEffect, ""},
-    {"send_invite_email", FieldRule::NoEffect, ""},
-};
-
-constexpr KeyField kMetadataFields[] = {
-    {"model_rpm_limit", FieldRule::Refused, kLimits},
-    {"model_tpm_limit", FieldRule::Refused, kLimits},
-    {"rpm_limit_type", FieldRule::Refused, kLimits},
-    {"tpm_limit_type", FieldRule::Refused, kLimits},
-    {"enforced_params", FieldRule::Refused,
-     "Required request parameters are not checked by this version: leave the field out."},
-    {"temp_budget_increase", FieldRule::Refused, "Raise max_budget with /key/update instead."},
-    {"temp_budget_expiry", FieldRule::Refused, "Raise max_budget with /key/update instead."},
-    {"guardrails", FieldRule::Refused, kPolicies},
-    {"policies", FieldRule::Refused, kPolicies},
-    {"disable_global_guardrails", FieldRule::Refused, kPolicies},
-    {"allowed_passthrough_routes", FieldRule::Refused, kRoutes},
-    {"allowed_vector_store_indexes", FieldRule::Refused, kRoutes},
-};
 
 std::string_view kind_name(json::Kind kind) {
   switch (kind) {
@@ -130,7 +53,7 @@ struct Field {
 };
 
 bool asks_nothing(const Field& field) {
-  return protocol::asks_for_nothing(field.value) || (field.name == "key_type" && field.value.inner() == "default");
+  return protocol::asks_for_nothing(field.value);
 }
 
 Result<std::string> read_text(const Field& field) {
@@ -199,6 +122,16 @@ Status read_aliases(const Field& field, std::optional<std::string>& out) {
   return {};
 }
 
+/// Addresses and ranges of them: "10.1.2.3", "10.0.0.0/8".
+Status read_ranges(const Field& field, std::optional<std::vector<std::string>>& out) {
+  if (Status status = read_texts(field, out); !status || !out) return status;
+  for (const std::string& range : *out) {
+    if (!domain::parse_ip_range(range))
+      return field.refuse("holds \"" + range + "\", which is no address and no range like 10.0.0.0/8.");
+  }
+  return {};
+}
+
 Status refuse_protecting(const Field& field, std::string_view shown, std::string_view note) {
   if (asks_nothing(field)) return {};
   return refuse_field(
@@ -224,10 +157,18 @@ Status read_metadata(const Field& field, std::optional<std::string>& out) {
     if (*name == "tags") {
       if (Status status = read_texts({"metadata.tags", value}, tags); !status) return status;
     }
+    if (*name == "enforced_params") {
+      std::optional<std::vector<std::string>> params;
+      if (Status status = read_texts({"metadata.enforced_params", value}, params); !status) return status;
+    }
+    if (*name == "allowed_ips") {
+      std::optional<std::vector<std::string>> ranges;
+      if (Status status = read_ranges({"metadata.allowed_ips", value}, ranges); !status) return status;
+    }
     if (*name == "disable_fallbacks" && !value.is(json::Kind::Null) && !value.boolean()) {
       return Field{"metadata.disable_fallbacks", value}.wrong_type("true or false", "\"disable_fallbacks\": true");
     }
-    for (const KeyField& known : kMetadataFields) {
+    for (const KeyField& known : key_metadata_fields()) {
       if (known.name != *name) continue;
       const std::string shown = "metadata." + *name;
       if (Status status = refuse_protecting({known.name, value}, shown, known.note); !status) return status;
@@ -245,13 +186,13 @@ Status read_life(const Field& field, KeyRoute route, std::optional<KeyChange::Li
   if (text->empty()) return {};
   KeyChange::Life life;
   life.text = *text;
-  if (*text == "-1" && route == KeyRoute::Update) {
+  if (*text == "-1" && route != KeyRoute::Generate) {
     life.never = true;
   } else {
     const std::optional<std::int64_t> seconds = base::parse_duration_seconds(*text);
     if (!seconds || *seconds <= 0 || *seconds > kSecondsMax) {
       return field.refuse("is not a duration. Write a number and a unit: " + std::string(kExample) +
-                          (route == KeyRoute::Update ? ", or \"-1\" for a key that never expires." : "."));
+                          (route != KeyRoute::Generate ? ", or \"-1\" for a key that never expires." : "."));
     }
     life.seconds = *seconds;
   }
@@ -259,73 +200,139 @@ Status read_life(const Field& field, KeyRoute route, std::optional<KeyChange::Li
   return {};
 }
 
-Status read_models(const Field& field, KeyChange& change) {
-  if (Status status = read_texts(field, change.models); !status) return status;
-  if (change.models && std::ranges::find(*change.models, "all-team-models") != change.models->end()) {
-    return field.refuse("holds all-team-models, but teams have no model list in this version: name the models.");
-  }
-  return {};
-}
-
-Status read_max_budget(const Field& field, KeyChange& change) {
-  change.max_budget.present = true;
+Status read_amount(const Field& field, std::optional<Money>& out) {
   if (field.is_null()) return {};
   Result<Money> money = read_money(field);
   if (!money) return base::fail(std::move(money.error()));
-  change.max_budget.value = *money;
+  out = *money;
   return {};
 }
 
-Status read_spend(const Field& field, KeyChange& change) {
+Status read_budget(const Field& field, Patch<Money>& out) {
+  out.present = true;
+  return read_amount(field, out.value);
+}
+
+Status read_flag(const Field& field, std::optional<bool>& out) {
   if (field.is_null()) return {};
-  Result<Money> money = read_money(field);
-  if (!money) return base::fail(std::move(money.error()));
-  change.spend = *money;
+  out = field.value.boolean();
+  if (!out) return field.wrong_type("true or false", "\"" + std::string(field.name) + "\": false");
   return {};
 }
 
-Status read_blocked(const Field& field, KeyChange& change) {
-  if (field.is_null()) return {};
-  change.blocked = field.value.boolean();
-  if (!change.blocked) return field.wrong_type("true or false", "\"blocked\": false");
-  return {};
-}
-
-Status read_key(const Field& field, KeyChange& change) {
+Status read_plain(const Field& field, std::string& out) {
   if (field.is_null()) return {};
   Result<std::string> text = read_text(field);
   if (!text) return base::fail(std::move(text.error()));
-  change.key = std::move(*text);
+  out = std::move(*text);
   return {};
 }
 
-Status read_stored(const Field& field, KeyRoute route, KeyChange& change) {
-  const std::string_view name = field.name;
-  if (name == "key") return read_key(field, change);
-  if (name == "key_alias") return read_patch(field, change.key_alias);
-  if (name == "user_id") return read_patch(field, change.user_id);
-  if (name == "team_id") return read_patch(field, change.team_id);
-  if (name == "organization_id") return read_patch(field, change.organization_id);
-  if (name == "models") return read_models(field, change);
-  if (name == "tags") return read_texts(field, change.tags);
-  if (name == "aliases") return read_aliases(field, change.aliases_json);
-  if (name == "config") return read_object(field, change.config_json);
-  if (name == "metadata") return read_metadata(field, change.metadata_json);
-  if (name == "router_settings") return read_router_settings(field, change.router_settings_json);
-  if (name == "max_budget") return read_max_budget(field, change);
-  if (name == "spend") return read_spend(field, change);
-  if (name == "blocked") return read_blocked(field, change);
-  return read_life(field, route, change.life);
+/// The routes a key of this type is confined to.
+Status read_key_type(const Field& field, KeyChange& change) {
+  if (field.is_null()) return {};
+  const std::optional<std::string> type = field.value.text();
+  for (const std::string_view known : {"default", "llm_api", "management", "read_only"}) {
+    if (type != known) continue;
+    change.key_type = *type;
+    return {};
+  }
+  return field.refuse("must be \"default\", \"llm_api\", \"management\" or \"read_only\".");
+}
+
+Status read_expiry(const Field& field, std::optional<std::string>& out) {
+  if (field.is_null()) return {};
+  const std::optional<std::string> text = field.value.is(json::Kind::String) ? field.value.text() : std::nullopt;
+  if (!text || !base::parse_iso_time(*text)) return field.wrong_type("a time", "\"2026-12-31T00:00:00Z\"");
+  out = *text;
+  return {};
+}
+
+Status read_interval(const Field& field, Patch<std::string>& out) {
+  if (Status status = read_patch(field, out); !status || !out.value) return status;
+  if (base::parse_duration_seconds(*out.value).value_or(0) <= 0)
+    return field.refuse("is not a duration. Write a number and a unit: \"30d\" (s, m, h, d, w, mo).");
+  return {};
+}
+
+Status read_grace(const Field& field, std::optional<std::int64_t>& out) {
+  if (field.is_null()) return {};
+  const std::optional<std::string> text = field.value.is(json::Kind::String) ? field.value.text() : std::nullopt;
+  if (text && text->empty()) return {};
+  out = text ? base::parse_duration_seconds(*text) : std::nullopt;
+  if (!out) return field.refuse("is not a duration. Write a number and a unit: \"24h\" (s, m, h, d, w, mo).");
+  return {};
+}
+
+using Reader = Status (*)(const Field& field, KeyRoute route, KeyChange& change);
+struct StoredField {
+  std::string_view name;
+  Reader read;
+};
+
+/// How each field that is stored is read; `key_fields()` says which they are.
+constexpr StoredField kReaders[] = {
+    {"key", [](const Field& f, KeyRoute, KeyChange& c) { return read_plain(f, c.key); }},
+    {"key_alias", [](const Field& f, KeyRoute, KeyChange& c) { return read_patch(f, c.key_alias); }},
+    {"user_id", [](const Field& f, KeyRoute, KeyChange& c) { return read_patch(f, c.user_id); }},
+    {"team_id", [](const Field& f, KeyRoute, KeyChange& c) { return read_patch(f, c.team_id); }},
+    {"organization_id", [](const Field& f, KeyRoute, KeyChange& c) { return read_patch(f, c.organization_id); }},
+    {"budget_id", [](const Field& f, KeyRoute, KeyChange& c) { return read_patch(f, c.budget_id); }},
+    {"models", [](const Field& f, KeyRoute, KeyChange& c) { return read_texts(f, c.models); }},
+    {"tags", [](const Field& f, KeyRoute, KeyChange& c) { return read_texts(f, c.tags); }},
+    {"allowed_routes", [](const Field& f, KeyRoute, KeyChange& c) { return read_texts(f, c.allowed_routes); }},
+    {"allowed_ips", [](const Field& f, KeyRoute, KeyChange& c) { return read_ranges(f, c.allowed_ips); }},
+    {"enforced_params", [](const Field& f, KeyRoute, KeyChange& c) { return read_texts(f, c.enforced_params); }},
+    {"access_group_ids", [](const Field& f, KeyRoute, KeyChange& c) { return read_texts(f, c.access_group_ids); }},
+    {"aliases", [](const Field& f, KeyRoute, KeyChange& c) { return read_aliases(f, c.aliases_json); }},
+    {"config", [](const Field& f, KeyRoute, KeyChange& c) { return read_object(f, c.config_json); }},
+    {"metadata", [](const Field& f, KeyRoute, KeyChange& c) { return read_metadata(f, c.metadata_json); }},
+    {"router_settings",
+     [](const Field& f, KeyRoute, KeyChange& c) { return read_router_settings(f, c.router_settings_json); }},
+    {"permissions", [](const Field& f, KeyRoute, KeyChange& c) { return read_object(f, c.permissions_json); }},
+    {"object_permission",
+     [](const Field& f, KeyRoute, KeyChange& c) { return read_object(f, c.object_permission_json); }},
+    {"key_type", [](const Field& f, KeyRoute, KeyChange& c) { return read_key_type(f, c); }},
+    {"max_budget", [](const Field& f, KeyRoute, KeyChange& c) { return read_budget(f, c.max_budget); }},
+    {"soft_budget", [](const Field& f, KeyRoute, KeyChange& c) { return read_budget(f, c.soft_budget); }},
+    {"spend", [](const Field& f, KeyRoute, KeyChange& c) { return read_amount(f, c.spend); }},
+    {"temp_budget_increase",
+     [](const Field& f, KeyRoute, KeyChange& c) { return read_amount(f, c.temp_budget_increase); }},
+    {"temp_budget_expiry", [](const Field& f, KeyRoute, KeyChange& c) { return read_expiry(f, c.temp_budget_expiry); }},
+    {"blocked", [](const Field& f, KeyRoute, KeyChange& c) { return read_flag(f, c.blocked); }},
+    {"auto_rotate", [](const Field& f, KeyRoute, KeyChange& c) { return read_flag(f, c.auto_rotate); }},
+    {"rotation_interval", [](const Field& f, KeyRoute, KeyChange& c) { return read_interval(f, c.rotation_interval); }},
+    {"duration", [](const Field& f, KeyRoute route, KeyChange& c) { return read_life(f, route, c.life); }},
+};
+/// What only /key/regenerate knows.
+constexpr StoredField kRegenerateReaders[] = {
+    {"new_key", [](const Field& f, KeyRoute, KeyChange& c) { return read_plain(f, c.new_key); }},
+    {"grace_period", [](const Field& f, KeyRoute, KeyChange& c) { return read_grace(f, c.grace_seconds); }},
+    {"new_master_key", [](const Field& f, KeyRoute, KeyChange& c) { return read_plain(f, c.new_master_key); }},
+};
+
+template <std::size_t Count>
+Reader reader_of(const StoredField (&readers)[Count], std::string_view name) {
+  const StoredField* found = std::ranges::find(readers, name, &StoredField::name);
+  return found == std::ranges::end(readers) ? nullptr : found->read;
+}
+
+Status read_field(const Field& field, KeyRoute route, KeyChange& change) {
+  if (route == KeyRoute::Regenerate) {
+    if (const Reader reader = reader_of(kRegenerateReaders, field.name)) return reader(field, route, change);
+  }
+  const std::span<const KeyField> fields = key_fields();
+  const auto known = std::ranges::find(fields, field.name, &KeyField::name);
+  if (known == fields.end() || known->rule == FieldRule::NoEffect) {
+    if (!asks_nothing(field)) change.ignored.emplace_back(field.name);
+    return {};
+  }
+  if (known->rule == FieldRule::Refused) return refuse_protecting(field, field.name, known->note);
+  if (known->rule == FieldRule::Unenforced && !asks_nothing(field)) change.unenforced.emplace_back(field.name);
+  return reader_of(kReaders, field.name)(field, route, change);
 }
 
 }  // namespace
-
-std::span<const KeyField> key_fields() {
-  return kFields;
-}
-std::span<const KeyField> key_metadata_fields() {
-  return kMetadataFields;
-}
 
 Result<KeyChange> read_key_change(std::string_view body, KeyRoute route) {
   KeyChange change;
@@ -343,18 +350,13 @@ Result<KeyChange> read_key_change(std::string_view body, KeyRoute route) {
       return base::fail(ErrorKind::InvalidRequest,
                         "The body holds more than " + std::to_string(kMembersMax) + " fields.");
     }
-    const Field field{*name, value};
-    const KeyField* known = std::ranges::find(kFields, *name, &KeyField::name);
-    const bool is_known = known != std::ranges::end(kFields);
-    if (!is_known || known->rule == FieldRule::NoEffect) {
-      if (!asks_nothing(field)) change.ignored.push_back(*name);
-    } else if (known->rule == FieldRule::Refused) {
-      if (Status status = refuse_protecting(field, *name, known->note); !status)
-        return base::fail(std::move(status.error()));
-    } else if (Status status = read_stored(field, route, change); !status) {
+    if (Status status = read_field({*name, value}, route, change); !status)
       return base::fail(std::move(status.error()));
-    }
+    if (!asks_nothing({*name, value})) change.fields.push_back(*name);
     seen.push_back(std::move(*name));
+  }
+  if (change.temp_budget_increase.has_value() != change.temp_budget_expiry.has_value()) {
+    return refuse_field("temp_budget_expiry", "temp_budget_increase and temp_budget_expiry go together: send both.");
   }
   return change;
 }

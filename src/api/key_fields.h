@@ -27,22 +27,32 @@ struct KeyChange {
     std::int64_t seconds = 0;
     std::string text;
   };
-  std::string key;  // generate: the custom secret; update: secret or hash. Empty: not given.
-  Patch<std::string> key_alias, user_id, team_id, organization_id;
-  std::optional<std::vector<std::string>> models;
-  std::optional<std::vector<std::string>> tags;
+  std::string key;  // generate: the custom secret; else secret or hash. Empty: not given.
+  Patch<std::string> key_alias, user_id, team_id, organization_id, budget_id, rotation_interval;
+  std::optional<std::vector<std::string>> models, tags;
+  std::optional<std::vector<std::string>> allowed_routes, allowed_ips, enforced_params, access_group_ids;
   std::optional<std::string> aliases_json, config_json, metadata_json, router_settings_json;
-  Patch<Money> max_budget;
-  std::optional<Money> spend;
-  std::optional<bool> blocked;
+  std::optional<std::string> permissions_json, object_permission_json;
+  std::optional<std::string> key_type;
+  Patch<Money> max_budget, soft_budget;
+  std::optional<Money> spend, temp_budget_increase;
+  std::optional<std::string> temp_budget_expiry;  // ISO 8601.
+  std::optional<bool> blocked, auto_rotate;
   std::optional<Life> life;
-  std::vector<std::string> ignored;  // Fields without effect, in the body's order: told in a response header.
+  // regenerate only.
+  std::string new_key;
+  std::optional<std::int64_t> grace_seconds;
+  std::string new_master_key;
+
+  std::vector<std::string> fields;      // Every member of the body that asks for something.
+  std::vector<std::string> ignored;     // Fields without effect, in the body's order: told in a response header,
+  std::vector<std::string> unenforced;  // and so are those that are stored and not in force yet.
 };
 
-enum class KeyRoute : std::uint8_t { Generate, Update };
+enum class KeyRoute : std::uint8_t { Generate, Update, Regenerate };
 
 /// Reads the body. Null stands for "not given", except on update for the nullable columns (alias, owners, max_budget),
-/// which it clears.
+/// which it clears. What stands in the metadata is written there by apply_key_change.
 ///
 /// Errors: InvalidRequest with `param` = the field: wrong type, impossible value, a field that is there twice, and
 ///         every field that would protect somebody and is not enforced by this version (never stored and
@@ -51,9 +61,10 @@ Result<KeyChange> read_key_change(std::string_view body, KeyRoute route);
 
 /// What becomes of a field.
 enum class FieldRule : std::uint8_t {
-  Stored,    // In force.
-  Refused,   // Protects and is not enforced yet: 400 unless it asks for nothing.
-  NoEffect,  // Known to LiteLLM, harmless, without effect here.
+  Stored,      // In force.
+  Unenforced,  // Stored, harmless, not in force yet.
+  Refused,     // Protects and is not enforced yet: 400 unless it asks for nothing.
+  NoEffect,    // Known to LiteLLM, harmless, without effect here.
 };
 struct KeyField {
   std::string_view name;

@@ -1,10 +1,11 @@
 #include <algorithm>
 
+#include "account/key_records.h"
 #include "api/handlers.h"
-#include "api/key_fields.h"
 #include "api/key_json.h"
-#include "base/hash.h"
-#include "base/id.h"
+#include "api/key_rules.h"
+#include "api/record_fields.h"
+#include "api/records.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "json/document.h"
@@ -15,107 +16,60 @@ namespace {
 
 using account::KeyRow;
 
-constexpr std::size_t kSecretBytes = 16;
-constexpr std::size_t kSecretCharactersMax = 256;
 constexpr std::size_t kDeletedAtOnceMax = 1000;
+constexpr std::size_t kUpdatedAtOnceMax = 500;
 
-std::string make_secret() {
-  std::array<std::uint8_t, kSecretBytes> random{};
-  base::fill_random(random.data(), random.size());
-  return "sk-" + base::to_base64url(random);
+Result<KeyRow> get_key(account::Records& records, const Context& context, const std::string& hash) {
+  Result<std::optional<KeyRow>> row = account::find_key(records.transaction(), hash);
+  if (!row) return base::fail(std::move(row.error()));
+  if (!*row) return base::fail(key_not_found(context, hash));
+  return std::move(**row);
 }
 
-Status check_custom_secret(const std::string& secret, const config::Settings& settings) {
-  if (!secret.starts_with("sk-")) {
-    const std::string masked = base::Secret(secret).masked();
-    return refuse_field("key", "Invalid key format. LiteLLM Virtual Key must start with 'sk-'. Received: " + masked);
+/// What an update asks of whom: the key's owners before and after, what is given, what is taken off.
+Status may_change(account::Records& records, const Context& context, const KeyChange& change, const KeyRow& before,
+                  const KeyRow& after) {
+  const domain::Caller& caller = *context.caller;
+  if (Status may = may_manage_key(records, caller, owners_of(before), "/key/update"); !may) return may;
+  const bool moves = after.user_id != before.user_id || after.team_id != before.team_id ||
+                     after.organization_id != before.organization_id;
+  if (moves) {
+    if (Status may = may_move_key(records, caller, after); !may) return may;
   }
-  const bool plain = std::ranges::all_of(secret, [](char c) { return c > ' ' && c < '\x7f'; });
-  if (secret.size() == 3 || secret.size() > kSecretCharactersMax || !plain) {
-    return refuse_field("key", "key must be 4 to 256 visible ASCII characters; leave it out to have one made.");
-  }
-  if (settings.general.master_key.equals(secret))
-    return refuse_field("key", "This key is in use already; choose another.");
-  return {};
+  if (Status may = may_change_protection(records, caller, change, before, after); !may) return may;
+  if (Status may = may_rotate_by_itself(context, after); !may) return may;
+  KeyChange granted = change;
+  if (moves && !granted.models) granted.models = after.models;  // Its models have to fit the new owner's.
+  return may_grant(records, context, granted, after, false);
 }
 
-/// Everything but secret, spend and alias: those need the database.
-void apply(const KeyChange& change, std::int64_t now_us, KeyRow& row) {
-  if (change.key_alias.present) row.key_alias = change.key_alias.value;
-  if (change.user_id.present) row.user_id = change.user_id.value;
-  if (change.team_id.present) row.team_id = change.team_id.value;
-  if (change.organization_id.present) row.organization_id = change.organization_id.value;
-  if (change.models) row.models = *change.models;
-  if (change.aliases_json) row.aliases_json = *change.aliases_json;
-  if (change.config_json) row.config_json = *change.config_json;
-  if (change.metadata_json) row.metadata_json = *change.metadata_json;
-  if (change.router_settings_json) row.router_settings_json = *change.router_settings_json;
-  if (change.tags) row.metadata_json = set_member(row.metadata_json, "tags", json::write_list(*change.tags));
-  if (change.max_budget.present) row.max_budget = change.max_budget.value;
-  if (change.spend) row.spend = *change.spend;
-  if (change.blocked) row.blocked = *change.blocked;
-  if (change.life) {
-    row.expires_us = change.life->never ? std::nullopt : std::optional(now_us + change.life->seconds * 1'000'000);
-  }
+Result<ShownKey> change_key(account::Records& records, const Context& context, const KeyChange& change,
+                            const std::string& hash) {
+  Result<KeyRow> before = get_key(records, context, hash);
+  if (!before) return base::fail(std::move(before.error()));
+  KeyRow after = *before;
+  apply_key_change(change, context.now_us, after);
+  if (Status may = may_change(records, context, change, *before, after); !may)
+    return base::fail(std::move(may.error()));
+  Result<KeyRow> updated = account::update_key(records, *before, std::move(after));
+  if (!updated) return base::fail(std::move(updated.error()));
+  return show_key(records, std::move(*updated));
 }
 
-Error alias_taken(const std::string& alias) {
-  Error error;
-  error.kind = ErrorKind::InvalidRequest;
-  error.type = "bad_request_error";
-  error.param = "key_alias";
-  error.message = "Key with alias '" + alias + "' already exists. Unique key aliases across all keys are required.";
-  return error;
-}
-
-/// The store's unique index decides in the end; asking first gives the better text.
-Task<Status> check_alias_free(account::KeyStore& keys, const KeyChange& change, const std::string& own_hash) {
-  if (!change.key_alias.value) co_return Status();
-  Result<std::optional<KeyRow>> other = co_await keys.find_by_alias(*change.key_alias.value);
-  if (!other) co_return base::fail(std::move(other.error()));
-  if (*other && (*other)->hash != own_hash) co_return base::fail(alias_taken(*change.key_alias.value));
-  co_return Status();
-}
-
-void tell_ignored(const KeyChange& change, Reply& reply) {
-  if (!change.ignored.empty()) {
-    http::add_field(reply.fields, "x-turnpike-ignored-fields", ignored_fields_value(change.ignored));
-  }
-}
-
-/// The hash of the key a body names with `key`.
-Result<std::string> named_key(std::string_view reference) {
-  if (reference.empty()) return refuse_field("key", "key is missing: send the key (\"sk-...\") or its hash.");
-  std::string hash = hash_of_reference(reference);
-  if (hash.empty()) return refuse_field("key", "key must be a key (\"sk-...\") or its hash (64 hexadecimal digits).");
-  return hash;
-}
-
-Error key_not_found() {
-  Error error;
-  error.kind = ErrorKind::NotFound;
-  error.param = "key";
-  error.message = "Key not found in database";
-  return error;
-}
-
-/// The row as these routes answer it. A secret is shown once, by /key/generate: elsewhere `key` is the hash.
-Reply row_reply(const Context& context, const KeyRow& row) {
-  std::string body;
-  json::Writer writer(body);
-  writer.begin_object().key("key").string(row.hash);
-  write_key_row(writer, row, live_spend(*context.gateway.ledger, row), true);
-  writer.end_object();
-  return private_json_reply(std::move(body));
-}
-
-/// What the ledger must know of a committed change.
-void tell_ledger(const Context& context, const KeyChange& change, const KeyRow& row) {
-  if (change.max_budget.present)
-    context.gateway.ledger->limit_changed(row.account_id, row.max_budget, row.account_version);
-  if (change.spend) {
-    context.gateway.ledger->spend_changed(row.account_id, *change.spend, row.spend_edit, row.account_version);
-  }
+Task<Result<ShownKey>> update_one(const Context& context, const KeyChange& change, const std::string& hash) {
+  // The edit is booked as a difference to what stands in the database: that has to be complete.
+  if (change.spend) co_await context.gateway.ledger->shipped();
+  const auto changed = std::make_shared<ShownKey>();
+  std::function<Status(account::Records&)> work = [&context, &change, &hash,
+                                                   changed](account::Records& records) -> Status {
+    Result<ShownKey> key = change_key(records, context, change, hash);
+    if (!key) return base::fail(std::move(key.error()));
+    *changed = std::move(*key);
+    return {};
+  };
+  if (Status done = co_await in_records(context, std::move(work)); !done) co_return base::fail(std::move(done.error()));
+  base::log(base::LogLevel::Info, "key {} changed by {}", hash, changed->row.updated_by);
+  co_return std::move(*changed);
 }
 
 Task<Result<Reply>> set_blocked(const Context& context, bool blocked) {
@@ -123,115 +77,41 @@ Task<Result<Reply>> set_blocked(const Context& context, bool blocked) {
   if (!body) co_return base::fail(std::move(body.error()));
   Result<std::string> hash = named_key(body->key);
   if (!hash) co_return base::fail(std::move(hash.error()));
-  const std::string by = author(context);
-  const std::int64_t now_us = context.now_us;
-  std::function<Status(KeyRow&)> change = [blocked, by, now_us](KeyRow& row) -> Status {
-    row.blocked = blocked;
-    row.updated_by = by;
-    row.updated_us = now_us;
+  const auto changed = std::make_shared<ShownKey>();
+  const std::string& key = *hash;
+  std::function<Status(account::Records&)> work = [&context, &key, blocked,
+                                                   changed](account::Records& records) -> Status {
+    Result<KeyRow> before = get_key(records, context, key);
+    if (!before) return base::fail(std::move(before.error()));
+    const std::string_view what = blocked ? "block a key" : "unblock a key";
+    if (Status may = may_govern_key(records, *context.caller, owners_of(*before), what); !may) return may;
+    KeyRow after = *before;
+    after.blocked = blocked;
+    Result<KeyRow> updated = account::update_key(records, *before, std::move(after), blocked ? "blocked" : "unblocked");
+    if (!updated) return base::fail(std::move(updated.error()));
+    Result<ShownKey> shown = show_key(records, std::move(*updated));
+    if (!shown) return base::fail(std::move(shown.error()));
+    *changed = std::move(*shown);
     return {};
   };
-  Result<KeyRow> row = co_await context.gateway.keys->update(*hash, std::move(change));
-  if (!row) co_return base::fail(row.error().kind == ErrorKind::NotFound ? key_not_found() : std::move(row.error()));
-  base::log(base::LogLevel::Info, "key {} {} by {}", row->hash, blocked ? "blocked" : "unblocked", by);
-  co_return row_reply(context, *row);
-}
-
-void write_generated(json::Writer& writer, const KeyChange& change, const KeyRow& row, const std::string& secret) {
-  writer.begin_object();
-  writer.key("key").string(secret);
-  writer.key("token_id").string(row.hash);
-  write_key_row(writer, row, row.spend, true);
-  writer.key("duration");
-  if (change.life) {
-    writer.string(change.life->text);
-  } else {
-    writer.null();
-  }
-  writer.key("tags");
-  if (change.tags) {
-    writer.raw(json::write_list(*change.tags));
-  } else {
-    writer.null();
-  }
-  writer.key("key_type").string("default");
-  for (const std::string_view unset : {"guardrails", "enforced_params", "model_rpm_limit", "model_tpm_limit",
-                                       "rpm_limit_type", "tpm_limit_type", "prompts", "allowed_passthrough_routes"}) {
-    writer.key(unset).null();
-  }
-  writer.end_object();
+  if (Status done = co_await in_records(context, std::move(work)); !done) co_return base::fail(std::move(done.error()));
+  base::log(base::LogLevel::Info, "key {} {} by {}", key, blocked ? "blocked" : "unblocked", changed->row.updated_by);
+  co_return key_reply(context, *changed);
 }
 
 }  // namespace
 
-Task<Result<Reply>> generate_key(const Context& context) {
-  Result<KeyChange> change = read_key_change(context.request().body, KeyRoute::Generate);
-  if (!change) co_return base::fail(std::move(change.error()));
-  if (!change->key.empty()) {
-    if (Status status = check_custom_secret(change->key, context.settings()); !status) {
-      co_return base::fail(std::move(status.error()));
-    }
-  }
-  const std::string secret = change->key.empty() ? make_secret() : change->key;
-  KeyRow row;
-  row.hash = base::sha256_hex(secret);
-  row.key_name = key_name_of(secret);
-  row.created_by = row.updated_by = author(context);
-  row.created_us = row.updated_us = context.now_us;
-  apply(*change, context.now_us, row);
-
-  account::KeyStore& keys = *context.gateway.keys;
-  if (Status free = co_await check_alias_free(keys, *change, row.hash); !free) {
-    co_return base::fail(std::move(free.error()));
-  }
-  if (!change->key.empty()) {
-    Result<std::optional<KeyRow>> same = co_await keys.find(row.hash);
-    if (!same) co_return base::fail(std::move(same.error()));
-    if (*same) co_return refuse_field("key", "This key exists already; choose another, or leave key out.");
-  }
-  Result<KeyRow> created = co_await keys.create(std::move(row));
-  if (!created) co_return base::fail(std::move(created.error()));
-  if (ledger::Ledger& ledger = *context.gateway.ledger; ledger.find_account(created->account_id)) {
-    // Deleted before and made again: this process goes on with the old account.
-    ledger.limit_changed(created->account_id, created->max_budget, created->account_version);
-    ledger.spend_changed(created->account_id, created->spend, created->spend_edit, created->account_version);
-  }
-  base::log(base::LogLevel::Info, "key {} made by {}", created->hash, created->created_by);
-
-  std::string body;
-  json::Writer writer(body);
-  write_generated(writer, *change, *created, secret);
-  Reply reply = private_json_reply(std::move(body));
-  tell_ignored(*change, reply);
-  co_return reply;
-}
-
 Task<Result<Reply>> update_key(const Context& context) {
   Result<KeyChange> change = read_key_change(context.request().body, KeyRoute::Update);
   if (!change) co_return base::fail(std::move(change.error()));
+  if (Status held = hold_to_ceilings(*change, KeyRoute::Update, context.settings().litellm.keys); !held)
+    co_return base::fail(std::move(held.error()));
   Result<std::string> hash = named_key(change->key);
   if (!hash) co_return base::fail(std::move(hash.error()));
-  account::KeyStore& keys = *context.gateway.keys;
-  if (Status free = co_await check_alias_free(keys, *change, *hash); !free)
-    co_return base::fail(std::move(free.error()));
-
-  // The edit is booked as a difference to what stands in the database: that has to be complete.
-  if (change->spend) co_await context.gateway.ledger->shipped();
-  const std::string by = author(context);
-  const std::int64_t now_us = context.now_us;
-  const KeyChange& asked = *change;
-  std::function<Status(KeyRow&)> apply_all = [asked, by, now_us](KeyRow& row) -> Status {
-    apply(asked, now_us, row);
-    row.updated_by = by;
-    row.updated_us = now_us;
-    return {};
-  };
-  Result<KeyRow> row = co_await keys.update(*hash, std::move(apply_all));
-  if (!row) co_return base::fail(row.error().kind == ErrorKind::NotFound ? key_not_found() : std::move(row.error()));
-  tell_ledger(context, *change, *row);
-  base::log(base::LogLevel::Info, "key {} changed by {}", row->hash, by);
-  Reply reply = row_reply(context, *row);
-  tell_ignored(*change, reply);
+  Result<ShownKey> changed = co_await update_one(context, *change, *hash);
+  if (!changed) co_return base::fail(std::move(changed.error()));
+  Reply reply = key_reply(context, *changed);
+  tell_fields(*change, reply);
   co_return reply;
 }
 
@@ -240,6 +120,57 @@ Task<Result<Reply>> block_key(const Context& context) {
 }
 Task<Result<Reply>> unblock_key(const Context& context) {
   return set_blocked(context, false);
+}
+
+/// Each key by itself: one that cannot be changed does not keep the others from it.
+Task<Result<Reply>> bulk_update_keys(const Context& context) {
+  std::vector<std::string> bodies;
+  {
+    json::Document document;
+    if (Status parsed = document.parse(context.request().body); !parsed)
+      co_return base::fail(std::move(parsed.error()));
+    const json::Value keys = document.root().find("keys");
+    if (!keys || !keys.is(json::Kind::Array) || keys.elements().empty())
+      co_return refuse_field("keys", "keys must be a list of objects, each with a key and what is to change.");
+    for (const json::Value element : keys.elements()) {
+      if (bodies.size() == kUpdatedAtOnceMax)
+        co_return refuse_field("keys", "Maximum 500 keys can be updated at once.");
+      bodies.emplace_back(element.raw());
+    }
+  }
+  std::string done, failed;
+  json::Writer good(done), bad(failed);
+  good.begin_array();
+  bad.begin_array();
+  for (const std::string& body : bodies) {
+    Result<KeyChange> change = read_key_change(body, KeyRoute::Update);
+    Result<std::string> hash = change ? named_key(change->key) : Result<std::string>(base::fail(change.error()));
+    if (Status held = change ? hold_to_ceilings(*change, KeyRoute::Update, context.settings().litellm.keys) : Status();
+        !held) {
+      hash = base::fail(std::move(held.error()));
+    }
+    Result<ShownKey> changed = base::fail(hash ? Error() : hash.error());
+    if (hash) changed = co_await update_one(context, *change, *hash);
+    json::Writer& writer = changed ? good : bad;
+    // A secret that was sent is not sent back.
+    writer.begin_object().key("key").string(hash ? *hash : std::string());
+    writer.key("key_info");
+    if (changed) {
+      writer.begin_object();
+      write_key(writer, *changed, live_spend(*context.gateway.ledger, changed->row), true);
+      writer.end_object();
+    } else {
+      writer.null().key("failed_reason").string(changed.error().message);
+    }
+    writer.end_object();
+  }
+  good.end_array();
+  bad.end_array();
+  std::string text;
+  json::Writer writer(text);
+  writer.begin_object().key("total_requested").number(static_cast<std::uint64_t>(bodies.size()));
+  writer.key("successful_updates").raw(done).key("failed_updates").raw(failed).end_object();
+  co_return private_json_reply(std::move(text));
 }
 
 namespace {
@@ -273,9 +204,29 @@ Result<Deletion> read_deletion(std::string_view body) {
     if (deletion.references.size() == kDeletedAtOnceMax) {
       return refuse_field(field, field + " may hold at most " + std::to_string(kDeletedAtOnceMax) + " elements.");
     }
+    if (!deletion.aliases) {
+      Result<std::string> hash = named_key(*text);
+      if (!hash) return refuse_field(field, hash.error().message);
+      text = std::move(*hash);
+    }
     deletion.references.push_back(std::move(*text));
   }
   return deletion;
+}
+
+/// All or none: those that do not exist are passed over.
+Status delete_named(account::Records& records, const domain::Caller& caller, const Deletion& deletion,
+                    std::vector<std::string>& gone) {
+  for (const std::string& reference : deletion.references) {
+    Result<std::optional<KeyRow>> row = deletion.aliases ? account::find_key_by_alias(records.transaction(), reference)
+                                                         : account::find_key(records.transaction(), reference);
+    if (!row) return base::fail(std::move(row.error()));
+    if (!*row) continue;
+    if (Status may = may_manage_key(records, caller, owners_of(**row), "/key/delete"); !may) return may;
+    if (Status removed = account::remove_key(records, **row); !removed) return removed;
+    gone.push_back((*row)->hash);
+  }
+  return {};
 }
 
 }  // namespace
@@ -283,37 +234,85 @@ Result<Deletion> read_deletion(std::string_view body) {
 Task<Result<Reply>> delete_keys(const Context& context) {
   Result<Deletion> deletion = read_deletion(context.request().body);
   if (!deletion) co_return base::fail(std::move(deletion.error()));
-  account::KeyStore& keys = *context.gateway.keys;
-  std::vector<std::string> hashes;
-  for (const std::string& reference : deletion->references) {
-    if (!deletion->aliases) {
-      Result<std::string> hash = named_key(reference);
-      if (!hash) co_return refuse_field("keys", hash.error().message);
-      hashes.push_back(std::move(*hash));
-      continue;
-    }
-    Result<std::optional<KeyRow>> row = co_await keys.find_by_alias(reference);
-    if (!row) co_return base::fail(std::move(row.error()));
-    if (*row) hashes.push_back((*row)->hash);
-  }
-  Result<std::vector<KeyRow>> removed = std::vector<KeyRow>();
-  if (!hashes.empty()) removed = co_await keys.remove(hashes, author(context));
-  if (!removed) co_return base::fail(std::move(removed.error()));
-  if (removed->empty()) {
-    Error error = key_not_found();
+  const auto gone = std::make_shared<std::vector<std::string>>();
+  const Deletion& asked = *deletion;
+  std::function<Status(account::Records&)> work = [&context, &asked, gone](account::Records& records) -> Status {
+    gone->clear();
+    return delete_named(records, *context.caller, asked, *gone);
+  };
+  if (Status done = co_await in_records(context, std::move(work)); !done) co_return base::fail(std::move(done.error()));
+  if (gone->empty()) {
+    Error error;
+    error.kind = ErrorKind::NotFound;
     error.message = "No keys found: none of the keys sent exists.";
     error.param = deletion->aliases ? "key_aliases" : "keys";
     co_return base::fail(std::move(error));
   }
-  std::vector<std::string> gone;
-  for (const KeyRow& row : *removed) {
-    context.gateway.ledger->account_closed(row.account_id, row.account_version);
-    base::log(base::LogLevel::Info, "key {} deleted by {}", row.hash, author(context));
-    gone.push_back(row.hash);
-  }
+  for (const std::string& hash : *gone) base::log(base::LogLevel::Info, "key {} deleted by {}", hash, author(context));
   std::string body;
   json::Writer writer(body);
-  writer.begin_object().key("deleted_keys").raw(json::write_list(gone)).end_object();
+  writer.begin_object().key("deleted_keys").raw(json::write_list(*gone)).end_object();
+  co_return private_json_reply(std::move(body));
+}
+
+/// Sets what is booked, for a key that starts anew or was charged wrongly.
+Task<Result<Reply>> reset_key_spend(const Context& context) {
+  Result<std::string> hash = named_key(context.captured);
+  if (!hash) co_return base::fail(std::move(hash.error()));
+  std::optional<Money> reset_to;
+  {
+    json::Document document;
+    if (Status parsed = document.parse(context.request().body); !parsed)
+      co_return base::fail(std::move(parsed.error()));
+    Result<std::optional<Money>> amount = amount_member(document.root(), "reset_to");
+    if (!amount) co_return base::fail(std::move(amount.error()));
+    if (!*amount) co_return refuse_field("reset_to", "reset_to is missing: send the spend the key shall have.");
+    reset_to = **amount;
+  }
+  // What is booked is compared and changed: all of it has to be there.
+  co_await context.gateway.ledger->shipped();
+  const auto changed = std::make_shared<KeyRow>();
+  const auto previous = std::make_shared<Money>();
+  const std::string& key = *hash;
+  std::function<Status(account::Records&)> work = [&context, &key, target = *reset_to, changed,
+                                                   previous](account::Records& records) -> Status {
+    Result<KeyRow> before = get_key(records, context, key);
+    if (!before) return base::fail(std::move(before.error()));
+    if (Status may = may_govern_key(records, *context.caller, owners_of(*before), "reset the spend of a key"); !may)
+      return may;
+    if (target > before->spend) {
+      return refuse_field("reset_to", "reset_to (" + target.to_string() + ") is more than the current spend (" +
+                                          before->spend.to_string() + ").");
+    }
+    if (before->max_budget && target > *before->max_budget) {
+      return refuse_field("reset_to", "reset_to (" + target.to_string() + ") is more than max_budget (" +
+                                          before->max_budget->to_string() + ").");
+    }
+    *previous = before->spend;
+    KeyRow after = *before;
+    after.spend = target;
+    Result<KeyRow> updated = account::update_key(records, *before, std::move(after), "spend_reset");
+    if (!updated) return base::fail(std::move(updated.error()));
+    *changed = std::move(*updated);
+    return {};
+  };
+  if (Status done = co_await in_records(context, std::move(work)); !done) co_return base::fail(std::move(done.error()));
+  std::string body;
+  json::Writer writer(body);
+  writer.begin_object().key("key_hash").string(changed->hash).key("spend").raw(changed->spend.to_string());
+  writer.key("previous_spend").raw(previous->to_string()).key("max_budget");
+  if (changed->max_budget) {
+    writer.raw(changed->max_budget->to_string());
+  } else {
+    writer.null();
+  }
+  writer.key("budget_reset_at");
+  if (changed->budget_reset_us) {
+    writer.string(base::iso_time(*changed->budget_reset_us));
+  } else {
+    writer.null();
+  }
+  writer.end_object();
   co_return private_json_reply(std::move(body));
 }
 

@@ -181,6 +181,7 @@ std::string merged_metadata(std::string_view old_json, std::string_view sent_jso
                                           "rpm_limit_type",
                                           "tpm_limit_type",
                                           "enforced_params",
+                                          "allowed_ips",
                                           "temp_budget_increase",
                                           "temp_budget_expiry",
                                           "guardrails",

@@ -90,17 +90,17 @@ Task<Result<Reply>> spend_logs(const Context& context) {
 
 /// Key rows, the dearest first.
 Task<Result<Reply>> spend_keys(const Context& context) {
-  account::KeyStore::Filter filter;
+  account::KeyQuery filter;
   filter.sort_by = "spend";
   filter.size = kKeysMax;
-  Result<account::KeyStore::Page> page = co_await context.gateway.keys->list(std::move(filter));
+  Result<account::KeyPage> page = co_await context.gateway.keys->list(std::move(filter));
   if (!page) co_return base::fail(std::move(page.error()));
   std::string body;
   json::Writer writer(body);
   writer.begin_array();
   for (const account::KeyRow& row : page->rows) {
     writer.begin_object();
-    write_key_row(writer, row, live_spend(*context.gateway.ledger, row), true);
+    account::write_key_row(writer, row, live_spend(*context.gateway.ledger, row), true);
     writer.end_object();
   }
   writer.end_array();

@@ -1,0 +1,255 @@
+#include "api/key_rules.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "account/tables.h"
+#include "api/record_fields.h"
+#include "api/reply.h"
+#include "base/text.h"
+#include "json/document.h"
+#include "json/lists.h"
+
+namespace turnpike::api {
+namespace {
+
+using account::KeyRow;
+
+tl::unexpected<Error> forbid(std::string param, std::string message) {
+  Error error;
+  error.kind = ErrorKind::PermissionDenied;
+  error.param = std::move(param);
+  error.message = std::move(message);
+  return base::fail(std::move(error));
+}
+
+std::string_view or_empty_object(std::string_view body) {
+  return base::trim(body).empty() ? std::string_view("{}") : body;
+}
+
+bool given(const json::Value& body, std::string_view name) {
+  const json::Value value = body.find(name);
+  return value && !value.is(json::Kind::Null);
+}
+
+/// The first of `names` that the body lacks; empty when it has all.
+std::string missing_param(std::string_view body, const std::vector<std::string>& names) {
+  json::Document document;
+  if (names.empty() || !document.parse(or_empty_object(body))) return {};
+  for (const std::string& name : names) {
+    if (!given(document.root(), name)) return name;
+  }
+  return {};
+}
+
+Status check_rule(const config::KeyRule& rule, std::string_view body, const std::string& role, std::string_view kind) {
+  if (const std::string name = missing_param(body, rule.required_params); !name.empty()) {
+    return refuse_field(name, fmt::format("Required param {} not in the body: {} keys have to say it "
+                                          "(litellm_settings.key_generation_settings).",
+                                          name, kind));
+  }
+  if (!rule.roles || std::ranges::find(*rule.roles, role) != rule.roles->end()) return {};
+  Error error;
+  error.kind = ErrorKind::Unauthenticated;
+  error.type = "auth_error";
+  error.message = kind == "team" ? fmt::format("Team member role {} not in allowed_team_member_roles={}", role,
+                                               json::write_list(*rule.roles))
+                                 : fmt::format(
+                                       "Personal key creation has been restricted by admin. Allowed roles={}. "
+                                       "Your role={}",
+                                       json::write_list(*rule.roles), role);
+  return base::fail(std::move(error));
+}
+
+Result<std::string> team_role(account::Records& records, const std::string& team_id, const std::string& user_id) {
+  const auto member = records.find(account::kTeamMembers, team_id, user_id);
+  if (!member) return base::fail(member.error());
+  return *member ? (*member)->text("role") : std::string("none");
+}
+
+/// LiteLLM's text of a field that is above what the configuration allows.
+tl::unexpected<Error> over_ceiling(std::string_view name, const std::string& asked, const std::string& most) {
+  return refuse_field(
+      name, fmt::format("{} is over max limit set in config - user_value={}; max_value={}", name, asked, most));
+}
+
+/// A member of the metadata as text; empty where there is none.
+std::string metadata_member(const std::string& metadata_json, std::string_view name) {
+  json::Document metadata;
+  if (!metadata.parse(metadata_json)) return {};
+  const json::Value value = metadata.root().find(name);
+  return value ? json::compact(value.raw()) : std::string();
+}
+
+}  // namespace
+
+Result<std::string> with_key_defaults(std::string_view body, const config::KeySettings& settings) {
+  std::string merged(or_empty_object(body));
+  if (settings.defaults_json == "{}") return merged;
+  json::Document document, defaults;
+  if (Status parsed = document.parse(merged); !parsed) return base::fail(std::move(parsed.error()));
+  if (!document.root().is(json::Kind::Object) || !defaults.parse(settings.defaults_json)) return merged;
+  std::string added = merged;
+  for (const json::Value::Pair member : defaults.root().members()) {
+    const std::string name = member.key.text().value_or("");
+    if (!given(document.root(), name)) added = set_member(added, name, member.value.raw());
+  }
+  return added;
+}
+
+Status hold_to_ceilings(KeyChange& change, KeyRoute route, const config::KeySettings& settings) {
+  const bool is_new = route == KeyRoute::Generate;
+  if (const std::optional<Money> most = settings.max_budget_ceiling) {
+    if (change.max_budget.value && *change.max_budget.value > *most)
+      return over_ceiling("max_budget", change.max_budget.value->to_string(), most->to_string());
+    if (!is_new && change.max_budget.present && !change.max_budget.value)
+      return over_ceiling("max_budget", "None", most->to_string());
+    if (is_new && !change.max_budget.value) change.max_budget = {true, *most};
+  }
+  if (settings.duration_ceiling.empty()) return {};
+  const std::int64_t most = base::parse_duration_seconds(settings.duration_ceiling).value_or(0);
+  if (change.life && (change.life->never || change.life->seconds > most))
+    return over_ceiling("duration", change.life->text, settings.duration_ceiling);
+  if (is_new && !change.life) change.life = KeyChange::Life{false, most, settings.duration_ceiling};
+  return {};
+}
+
+Status may_issue(account::Records& records, const Context& context, std::string_view body, const KeyChange& change) {
+  const domain::Caller& caller = *context.caller;
+  const config::Settings& settings = context.settings();
+  const bool admin = administers(caller);
+  if (!admin && settings.turnpike.key_issuance == config::KeyIssuance::Central) {
+    return forbid("",
+                  "Only administrators make keys here (turnpike.key_issuance: central). Ask one of them for a key.");
+  }
+  config::KeyRule rule = change.team_id.value ? settings.litellm.keys.team : settings.litellm.keys.personal;
+  std::string role(domain::role_name(caller.role));
+  if (admin) {
+    rule.roles.reset();
+  } else if (change.team_id.value && rule.roles) {
+    Result<std::string> found = team_role(records, *change.team_id.value, caller.user_id);
+    if (!found) return base::fail(std::move(found.error()));
+    role = std::move(*found);
+  }
+  return check_rule(rule, body, role, change.team_id.value ? "team" : "personal");
+}
+
+void apply_key_change(const KeyChange& change, std::int64_t now_us, KeyRow& row) {
+  const auto patch = [](const auto& from, auto& to) {
+    if (from.present) to = from.value;
+  };
+  const auto put = [](const auto& from, auto& to) {
+    if (from) to = *from;
+  };
+  patch(change.key_alias, row.key_alias);
+  patch(change.user_id, row.user_id);
+  patch(change.team_id, row.team_id);
+  patch(change.organization_id, row.organization_id);
+  patch(change.budget_id, row.budget_id);
+  patch(change.rotation_interval, row.rotation_interval);
+  patch(change.max_budget, row.max_budget);
+  patch(change.soft_budget, row.soft_budget);
+  put(change.models, row.models);
+  put(change.allowed_routes, row.allowed_routes);
+  put(change.access_group_ids, row.access_group_ids);
+  put(change.aliases_json, row.aliases_json);
+  put(change.config_json, row.config_json);
+  put(change.router_settings_json, row.router_settings_json);
+  put(change.permissions_json, row.permissions_json);
+  put(change.object_permission_json, row.object_permission_json);
+  put(change.spend, row.spend);
+  put(change.blocked, row.blocked);
+  put(change.auto_rotate, row.auto_rotate);
+  if (change.key_type == "llm_api") row.allowed_routes = {"llm_api_routes"};
+  if (change.key_type == "management") row.allowed_routes = {"management_routes"};
+  if (change.key_type == "read_only") row.allowed_routes = {"info_routes"};
+  if (change.metadata_json) row.metadata_json = merged_metadata(row.metadata_json, *change.metadata_json);
+  const auto into_metadata = [&row](std::string_view name, const std::string& raw) {
+    row.metadata_json = set_member(row.metadata_json, name, raw);
+  };
+  if (change.tags) into_metadata("tags", json::write_list(*change.tags));
+  if (change.enforced_params) into_metadata("enforced_params", json::write_list(*change.enforced_params));
+  if (change.allowed_ips) into_metadata("allowed_ips", json::write_list(*change.allowed_ips));
+  if (change.temp_budget_increase) {
+    into_metadata("temp_budget_increase", change.temp_budget_increase->to_string());
+    into_metadata("temp_budget_expiry", json::quoted(*change.temp_budget_expiry));
+  }
+  if (change.life) {
+    row.expires_us = change.life->never ? std::nullopt : std::optional(now_us + change.life->seconds * 1'000'000);
+  }
+}
+
+KeyOwners owners_of(const KeyRow& row) {
+  return {row.hash, row.user_id, row.team_id, row.organization_id};
+}
+
+Status may_move_key(account::Records& records, const domain::Caller& caller, const KeyRow& after) {
+  KeyOwners owners = owners_of(after);
+  owners.hash.clear();
+  return may_manage_key(records, caller, owners, "/key/generate");
+}
+
+Status may_grant(account::Records& records, const Context& context, const KeyChange& change, const KeyRow& after,
+                 bool is_new) {
+  Grant grant;
+  grant.to = Grant::To::Key;
+  grant.is_new = is_new;
+  grant.user_id = after.user_id;
+  grant.team_id = after.team_id;
+  grant.organization_id = after.organization_id;
+  if (change.models) grant.models = after.models;
+  if (change.max_budget.present) grant.max_budget = after.max_budget;
+  if (change.budget_id.present && !after.max_budget) {
+    grant.max_budget = std::optional<Money>();
+    if (after.budget_id) {
+      const auto budget = records.find(account::kBudgets, *after.budget_id);
+      if (!budget) return base::fail(budget.error());
+      if (*budget) grant.max_budget = (*budget)->amount("max_budget");
+    }
+  }
+  if (change.allowed_routes || change.key_type) grant.allowed_routes = after.allowed_routes;
+  grant.fields = change.fields;
+  return grant_within(records, *context.caller, grant);
+}
+
+Status may_govern_key(account::Records& records, const domain::Caller& caller, const KeyOwners& key,
+                      std::string_view what) {
+  if (administers(caller)) return {};
+  if (key.team_id) {
+    const auto team = records.find(account::kTeams, *key.team_id);
+    if (!team) return base::fail(team.error());
+    if (*team && may_manage_team(records, caller, **team)) return {};
+  }
+  if (key.organization_id && may_manage_organization(records, caller, *key.organization_id)) return {};
+  return forbid("", fmt::format("Only administrators and admins of the key's team may {}.", what));
+}
+
+Status may_change_protection(account::Records& records, const domain::Caller& caller, const KeyChange& change,
+                             const KeyRow& before, const KeyRow& after) {
+  std::string_view field;
+  if (change.spend) field = "spend";
+  if (after.blocked != before.blocked) field = "blocked";
+  if (after.access_group_ids != before.access_group_ids) field = "access_group_ids";
+  for (const std::string_view name : {"enforced_params", "allowed_ips", "temp_budget_increase", "temp_budget_expiry"}) {
+    if (metadata_member(before.metadata_json, name) != metadata_member(after.metadata_json, name)) field = name;
+  }
+  if (field.empty()) return {};
+  Status may = may_govern_key(records, caller, owners_of(before), "set " + std::string(field));
+  if (!may && may.error().param.empty()) may.error().param = field;
+  return may;
+}
+
+Status may_rotate_by_itself(const Context& context, const KeyRow& row) {
+  if (!row.auto_rotate) return {};
+  if (!row.rotation_interval)
+    return refuse_field("rotation_interval", "rotation_interval is missing: say how often (\"30d\") with auto_rotate.");
+  if (context.settings().turnpike.rotated_keys_dir.empty()) {
+    return refuse_field("auto_rotate",
+                        "Nobody would learn the new secret: set turnpike.rotated_keys_dir, where rotated keys are "
+                        "handed over, or rotate with /key/regenerate.");
+  }
+  return {};
+}
+
+}  // namespace turnpike::api
