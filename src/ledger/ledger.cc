@@ -308,6 +308,63 @@ AccountWindow* LedgerImpl::take_all(const std::vector<AccountRef>& accounts, std
   return nullptr;
 }
 
+namespace {
+
+std::string key_words(const AccountWindow& account) {
+  return account.label.empty() ? std::string() : " Key=" + account.label + ".";
+}
+
+/// LiteLLM's sentence about the budget of this kind of entity (spec http-api 5.2), with the figures as it writes them.
+std::string over_budget(const AccountWindow& account, const std::string& spent, const std::string& limit) {
+  const std::string& entity = account.entity;
+  const std::size_t mark = entity.find("::");
+  const std::string costs = "Current cost: " + spent + ", Max budget: " + limit;
+  const std::string exceeded = "Budget has been exceeded! ";
+  switch (account.kind) {
+    case 2:
+      return exceeded + "Organization=" + entity + " " + costs;
+    case 3:
+      return exceeded + "Team=" + entity + " " + costs;
+    case 4:
+      return exceeded + "User=" + entity.substr(std::min(mark + 2, entity.size())) +
+             " in Team=" + entity.substr(0, mark) + " " + costs;
+    case 5:
+      return "ExceededBudget: User=" + entity + " over budget. Spend=" + spent + ", Budget=" + limit;
+    case 7:
+      return "ExceededBudget: End User=" + entity + " over budget. Spend=" + spent + ", Budget=" + limit;
+    case 8:
+      return exceeded + "Tag=" + entity + " " + costs;
+    case 13:
+      return exceeded + "User=" + entity.substr(std::min(mark + 2, entity.size())) +
+             " in Organization=" + entity.substr(0, mark) + " " + costs;
+    default:
+      return exceeded + costs + key_words(account);
+  }
+}
+
+std::string_view raised_by(std::int16_t kind) {
+  switch (kind) {
+    case 2:
+      return "PATCH /organization/update";
+    case 3:
+      return "POST /team/update";
+    case 4:
+      return "POST /team/member_update";
+    case 5:
+      return "POST /user/update";
+    case 7:
+      return "POST /customer/update";
+    case 8:
+      return "POST /tag/update";
+    case 13:
+      return "PATCH /organization/member_update";
+    default:
+      return "POST /key/update";
+  }
+}
+
+}  // namespace
+
 Error LedgerImpl::refusal(const AccountWindow& account, std::int64_t needed_nano, bool last_try) {
   const std::int64_t limit = account.limit.load();
   const std::int64_t spent = account.spent().nano();
@@ -318,12 +375,10 @@ Error LedgerImpl::refusal(const AccountWindow& account, std::int64_t needed_nano
   error.code = is_spent ? "budget_spent" : "budget_held";
   const auto dollars = [](std::int64_t nano) { return Money::from_nano(nano).to_string(); };
   // LiteLLM's sentence and ours behind it, as spec money 3 writes them: no full stop, which would join the figure.
-  error.message =
-      fmt::format("Budget has been exceeded! Current cost: {}, Max budget: {}", dollars(spent), dollars(limit));
-  if (!account.label.empty()) error.message += fmt::format(" Key={}.", account.label);
+  error.message = over_budget(account, dollars(spent), dollars(limit));
   error.message += " Reset: never.";
   if (is_spent) {
-    error.message += " POST /key/update with a larger max_budget raises it.";
+    error.message += fmt::format(" {} with a larger max_budget raises it.", raised_by(account.kind));
     counters_.refused_spent.fetch_add(1, std::memory_order_relaxed);
   } else {
     if (last_try) counters_.refused_held.fetch_add(1, std::memory_order_relaxed);

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "ledger/bill.h"
+#include "ledger/entry_row.h"
 #include "ledger/estimate.h"
 #include "ledger/operation_usage.h"
 #include "pipeline/call.h"
@@ -109,18 +110,29 @@ Status check_price(const Call& call, const router::Deployment& deployment, bool 
   return base::fail(std::move(error));
 }
 
-/// The window objects of the accounts this caller's calls touch.
-std::vector<ledger::AccountRef> accounts_of(const Call& call) {
+ledger::AccountRef account_of(const Call& call, const domain::CallerAccount& facts) {
+  if (ledger::AccountRef known = call.gateway.ledger->find_account(facts.account_id)) return known;
+  return call.gateway.ledger->account(
+      {facts.account_id, facts.kind, facts.entity, facts.label, facts.limit, facts.spent, facts.version});
+}
+
+/// The window objects of the accounts this call touches, in kind order.
+Result<std::vector<ledger::AccountRef>> accounts_of(const Call& call) {
   std::vector<ledger::AccountRef> accounts;
-  const domain::Caller& caller = *call.caller;
-  accounts.reserve(caller.accounts.size());
-  for (const domain::CallerAccount& facts : caller.accounts) {
-    ledger::AccountRef account = call.gateway.ledger->find_account(facts.account_id);
-    if (!account)
-      account = call.gateway.ledger->account(
-          {facts.account_id, facts.kind, facts.entity, facts.label, facts.limit, facts.spent, facts.version});
-    accounts.push_back(std::move(account));
+  const std::vector<domain::CallerAccount>& named = call.named_accounts;
+  accounts.reserve(call.caller->accounts.size() + named.size());
+  for (const domain::CallerAccount& facts : call.caller->accounts) accounts.push_back(account_of(call, facts));
+  if (named.empty()) return accounts;
+  for (const domain::CallerAccount& facts : named) accounts.push_back(account_of(call, facts));
+  if (accounts.size() > ledger::kAccountsMax) {
+    Error error;
+    error.kind = ErrorKind::InvalidRequest;
+    error.param = "metadata.tags";
+    error.message = "A call may be booked on at most " + std::to_string(ledger::kAccountsMax) +
+                    " budgets; it names more tags that have one.";
+    return base::fail(std::move(error));
   }
+  std::ranges::sort(accounts, {}, [](const ledger::AccountRef& account) { return account->kind; });
   return accounts;
 }
 
@@ -138,7 +150,9 @@ Task<Result<ledger::Hold>> take(Call& call, ledger::Admission& admission) {
 }  // namespace
 
 Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
-  std::vector<ledger::AccountRef> accounts = accounts_of(call);
+  Result<std::vector<ledger::AccountRef>> found = accounts_of(call);
+  if (!found) co_return base::fail(std::move(found.error()));
+  std::vector<ledger::AccountRef>& accounts = *found;
   const bool budgeted = budget_applies(accounts);
   const router::ModelGroup& group = *plan.stops.front().group;
 

@@ -46,6 +46,7 @@ struct Call {
   domain::CallRecord record;
   protocol::CallRequest request;
   domain::CallerRef caller;
+  std::vector<domain::CallerAccount> named_accounts;  // Of the end user and the tags that the call names.
   base::Id128 own_id;
   base::Monotonic started;
   base::Monotonic written_at = started;  // When the caller last got something of a stream.

@@ -1,10 +1,13 @@
 #include "pipeline/chat.h"
 
+#include <algorithm>
 #include <cmath>
 #include <exception>
 
+#include "account/route_access.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "json/document.h"
 #include "pipeline/call.h"
 #include "pipeline/keepalive.h"
 #include "pipeline/mirror.h"
@@ -27,7 +30,8 @@ Task<Status> identify(Call& call) {
   if (!*known) co_return base::fail(std::move(known->error()));
   call.caller = **known;
   call.record.caller = call.caller;
-  co_return Status{};
+  if (Status role = account::check_calls_models(*call.caller, call.record.route); !role) co_return role;
+  co_return account::check_route_allowed(*call.caller, {call.record.route, true});
 }
 
 /// Limits of time, tags and ids that stand in headers as well as in the body; the header is read where the body is
@@ -72,6 +76,7 @@ Status read_headers(Call& call) {
 
 /// End user, first found (spec http-api 4.2).
 std::string end_user_of(const Call& call) {
+  if (!call.caller->end_user.empty()) return call.caller->end_user;
   const http::Request& request = call.exchange.request();
   for (const char* name : {"x-litellm-customer-id", "x-litellm-end-user-id"}) {
     if (const std::string_view value = request.find(name); !value.empty()) return std::string(value);
@@ -114,6 +119,72 @@ Status check_allowed(const Call& call, const std::string& model) {
   Status asked = account::check_model_allowed(*call.caller, call.request.model, call.snapshot->access_groups);
   if (asked || model == call.request.model) return asked;
   return account::model_allowed(*call.caller, model, call.snapshot->access_groups) ? Status{} : asked;
+}
+
+/// Whether the body says something under `name`; "metadata.project" is a member of a member.
+bool carries(const protocol::CallRequest& request, std::string_view name) {
+  const std::size_t dot = name.find('.');
+  const json::Member* member = request.scan.find(name.substr(0, dot));
+  if (member == nullptr || member->kind == json::Kind::Null) return false;
+  if (dot == std::string_view::npos) return true;
+  json::Document document;
+  if (!document.parse(member->value.in(request.body))) return false;
+  json::Value value = document.root();
+  for (const std::string_view part : base::split(name.substr(dot + 1), '.')) value = value.find(part);
+  return value && !value.is(json::Kind::Null);
+}
+
+/// `enforced_params` of key and team.
+Status check_enforced_params(const Call& call) {
+  for (const std::string& name : call.caller->enforced_params) {
+    if (carries(call.request, name) || (name == "user" && !call.record.end_user.empty())) continue;
+    Error error;
+    error.kind = ErrorKind::InvalidRequest;
+    error.param = name;
+    error.message = "BadRequest please pass param=" + name + " in request body. This is a required param";
+    return base::fail(std::move(error));
+  }
+  return {};
+}
+
+/// The accounts of the end user and the tags that the call names, where they have rows; whoever is blocked is refused.
+Task<Status> add_spenders(Call& call) {
+  account::Spenders& spenders = call.worker.authenticator->spenders();
+  const auto add = [&call](const account::Spenders::SpenderRef& spender) -> Status {
+    if (!spender) return {};
+    if (spender->blocked) {
+      return base::fail(ErrorKind::InvalidRequest,
+                        "User blocked from making LLM API Calls. User=" + spender->account.entity);
+    }
+    const auto same = [&](const domain::CallerAccount& account) {
+      return account.account_id == spender->account.account_id;
+    };
+    if (std::ranges::none_of(call.named_accounts, same)) call.named_accounts.push_back(spender->account);
+    return {};
+  };
+  // What other replicas have made of its limit since this one met the account.
+  const auto learn_limit = [&call](const account::Spenders::SpenderRef& spender) {
+    if (spender && call.gateway.ledger->find_account(spender->account.account_id))
+      call.gateway.ledger->limit_changed(spender->account.account_id, spender->account.limit, spender->account.version);
+  };
+  const std::string& end_user = call.record.end_user;
+  if (!end_user.empty()) {
+    std::optional<account::Spenders::SpenderRef> known = spenders.find_known(account::kEndUserKind, end_user);
+    if (!known) {
+      known = co_await spenders.find(account::kEndUserKind, end_user);
+      learn_limit(*known);
+    }
+    if (Status added = add(*known); !added) co_return added;
+  }
+  for (const std::string& tag : call.record.tags) {
+    std::optional<account::Spenders::SpenderRef> known = spenders.find_known(account::kTagKind, tag);
+    if (!known) {
+      known = co_await spenders.find(account::kTagKind, tag);
+      learn_limit(*known);
+    }
+    if (Status added = add(*known); !added) co_return added;
+  }
+  co_return Status{};
 }
 
 /// A deployment's own timeout comes before the router's: the call may last as long as the most patient one.
@@ -161,6 +232,9 @@ Result<router::RoutePlan> read_call(Call& call, std::string_view path_model) {
   call.record.tags.insert(call.record.tags.end(), call.caller->tags.begin(), call.caller->tags.end());
 
   if (call.own != nullptr) own_terms(call);
+  if (call.own == nullptr) {
+    if (Status carried = check_enforced_params(call); !carried) return base::fail(std::move(carried.error()));
+  }
   const std::string model = call.own != nullptr ? call.request.model : routed_model(call);
   if (Status allowed = check_allowed(call, model); !allowed) return base::fail(std::move(allowed.error()));
   Result<router::RoutePlan> plan = router::plan(planning_of(call), model);
@@ -182,7 +256,7 @@ Result<router::RoutePlan> read_call(Call& call, std::string_view path_model) {
 /// AC-BUDGET-7: the master key has no budget. Its calls are counted and warned of, or refused.
 Status check_master_key(Call& call) {
   constexpr std::int64_t kWarnEveryUs = 60'000'000;
-  if (!call.caller->is_admin()) return {};
+  if (!call.caller->is_admin() || !call.caller->accounts.empty()) return {};
   if (call.settings().general.forbid_master_key_inference) {
     Error error;
     error.kind = ErrorKind::PermissionDenied;
@@ -211,6 +285,10 @@ Task<Status> tell(Call& call, std::string_view path_model) {
   }
   Result<router::RoutePlan> plan = read_call(call, path_model);
   if (!plan) co_return base::fail(std::move(plan.error()));
+
+  if (call.own == nullptr && (!call.record.end_user.empty() || !call.record.tags.empty())) {
+    if (Status added = co_await add_spenders(call); !added) co_return added;
+  }
 
   call.exchange.on_gone([&call] {
     if (call.cancel) call.cancel->request();

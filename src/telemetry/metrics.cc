@@ -206,6 +206,7 @@ LabelValues MetricsOfProcess::values_of(const Key& key) {
     set(Label::HashedApiKey, key.caller->key_hash_hex);
     set(Label::ApiKeyAlias, key.caller->key_alias);
     set(Label::Team, key.caller->team_id);
+    set(Label::TeamAlias, key.caller->team_alias);
     set(Label::User, key.caller->user_id);
   }
   set(Label::RequestedModel, models_.shown(key.texts[kRequested]));
