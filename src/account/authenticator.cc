@@ -388,7 +388,7 @@ Task<Result<domain::CallerRef>> Authenticator::authenticate(const http::Request&
       *found = std::move(*one);
       return {};
     };
-    const Status done = co_await state->database.transact(std::move(work));
+    const Status done = co_await state->database.read(std::move(work));
     state->reads.erase(hash);
     const domain::CallerRef caller = done ? found->caller : nullptr;
     if (caller && state->on_read) state->on_read(*caller);

@@ -18,7 +18,7 @@ Task<Result<std::optional<KeyRow>>> KeyStore::find(std::string hash) {
     *found = std::move(*row);
     return {};
   };
-  if (Status done = co_await database_.transact(std::move(work)); !done) co_return base::fail(std::move(done.error()));
+  if (Status done = co_await database_.read(std::move(work)); !done) co_return base::fail(std::move(done.error()));
   co_return std::move(*found);
 }
 
@@ -31,7 +31,7 @@ Task<Result<KeyPage>> KeyStore::list(KeyQuery query) {
     *page = std::move(*read);
     return {};
   };
-  if (Status done = co_await database_.transact(std::move(work)); !done) co_return base::fail(std::move(done.error()));
+  if (Status done = co_await database_.read(std::move(work)); !done) co_return base::fail(std::move(done.error()));
   co_return std::move(*page);
 }
 

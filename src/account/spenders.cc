@@ -76,7 +76,7 @@ Task<Spenders::SpenderRef> Spenders::find(std::int16_t kind, std::string name) {
     answer->spender = std::move(*spender);
     return {};
   };
-  const Status done = co_await state->database.transact(std::move(work));
+  const Status done = co_await state->database.read(std::move(work));
   if (!done) co_return nullptr;
   SpenderRef spender = answer->spender ? std::make_shared<const Spender>(std::move(*answer->spender)) : nullptr;
   if (state->changes == changes) {

@@ -267,8 +267,7 @@ Task<Result<db::Rows>> query(db::Database& database, std::string sql, std::vecto
     *found = std::move(*rows);
     return {};
   };
-  if (Status status = co_await database.transact(std::move(work)); !status)
-    co_return base::fail(std::move(status.error()));
+  if (Status status = co_await database.read(std::move(work)); !status) co_return base::fail(std::move(status.error()));
   co_return std::move(*found);
 }
 

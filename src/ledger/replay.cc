@@ -214,7 +214,7 @@ Status read_entries(const std::vector<KeptSegment>& segments, std::uint64_t from
 
 Status forget_stored(db::Database& database, const ReplicaRow& replica, std::uint64_t entry_no,
                      std::vector<OpenHold>& holds) {
-  return database.transact_now([&](db::Transaction& transaction) -> Status {
+  return database.read_now([&](db::Transaction& transaction) -> Status {
     std::vector<bool> stored;
     for (const OpenHold& hold : holds) {
       // A record id that equals the call id is stored once.
