@@ -6,8 +6,10 @@
 #include <string>
 #include <string_view>
 
+#include "account/sealed.h"
 #include "base/result.h"
 #include "base/task.h"
+#include "config/stored.h"
 #include "http/server.h"
 #include "pipeline/gateway.h"
 
@@ -20,6 +22,12 @@ struct Hooks {
   std::function<Task<Result<std::string>>(net::IoThread& thread)> reload;
   /// Puts the fallbacks that stand in the database in force, the same way.
   std::function<Task<Status>(net::IoThread& thread)> fallbacks_changed;
+  /// The same for models and credentials of the database.
+  std::function<Task<Status>(net::IoThread& thread)> stored_changed;
+  /// Whether such models could be served, beside what the configuration and the database have. Blocks a little. Errors:
+  /// InvalidRequest with the field as `param`.
+  std::function<Status(config::Stored)> check_stored;
+  std::function<account::Sealer()> sealer;  // For secrets in the database.
   std::string version;
   std::string root_path;  // A prefix under which every route is served too: "/gateway"; empty: none.
 };

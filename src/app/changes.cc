@@ -11,6 +11,7 @@ void Process::follow_changes() {
   hooks.changed = [this](const std::vector<account::Change>& changes) { take_changes(changes); };
   hooks.lost = [this] {
     threads_->publish([this](net::IoThread& thread) { gateway_.worker_of(thread).authenticator->forget_all(); });
+    if (Status read = read_stored(); !read) base::log(base::LogLevel::Warning, "{}", read.error().message);
     if (Status read = read_fallbacks(); !read) base::log(base::LogLevel::Warning, "{}", read.error().message);
   };
   feed_ = std::make_unique<account::ChangeFeed>(*database_, std::move(hooks));
@@ -19,10 +20,16 @@ void Process::follow_changes() {
 void Process::take_changes(const std::vector<account::Change>& changes) {
   threads_->publish(
       [this, changes](net::IoThread& thread) { gateway_.worker_of(thread).authenticator->forget(changes); });
-  const bool fallbacks = std::any_of(changes.begin(), changes.end(), [](const account::Change& change) {
-    return change.kind == "fallback" && change.number != 0;  // Its own route puts its own changes in force.
-  });
-  if (!fallbacks) return;
+  const auto of = [&changes](std::initializer_list<std::string_view> kinds) {
+    return std::any_of(changes.begin(), changes.end(), [kinds](const account::Change& change) {
+      // Number 0: of this replica, whose route puts it in force itself.
+      return change.number != 0 && std::find(kinds.begin(), kinds.end(), change.kind) != kinds.end();
+    });
+  };
+  if (of({"stored_model", "credential", "access_group"})) {
+    if (Status read = read_stored(); !read) base::log(base::LogLevel::Warning, "{}", read.error().message);
+  }
+  if (!of({"fallback"})) return;
   if (Status read = read_fallbacks(); !read) base::log(base::LogLevel::Warning, "{}", read.error().message);
 }
 

@@ -56,6 +56,11 @@ account::AuthSettings auth_settings(const config::Settings& settings) {
   account::AuthSettings auth;
   auth.master_key = settings.general.master_key;
   auth.key_header_name = settings.general.litellm_key_header_name;
+  // What check_config has let through is a range.
+  for (const std::string& text : settings.general.allowed_ips)
+    auth.allowed_ips.push_back(domain::parse_ip_range(text).value_or(domain::IpRange{}));
+  for (const std::string& text : settings.turnpike.trusted_proxies)
+    auth.trusted_proxies.push_back(domain::parse_ip_range(text).value_or(domain::IpRange{}));
   return auth;
 }
 
@@ -342,8 +347,8 @@ void Process::publish(const pipeline::SnapshotRef& snapshot) {
     worker.snapshot = snapshot;
     worker.groups.groups.clear();
     worker.authenticator->replace_settings(auth_settings(*snapshot->settings));
-    worker.authenticator->take_tokens(
-        token_callers(thread, *snapshot, keys, [this](const domain::Caller& caller) { learn_limits(*ledger_, caller); }));
+    worker.authenticator->take_tokens(token_callers(
+        thread, *snapshot, keys, [this](const domain::Caller& caller) { learn_limits(*ledger_, caller); }));
   });
 }
 

@@ -130,6 +130,13 @@ tl::expected<void, Diagnostic> read_environment_variables(Document& document, co
 
 }  // namespace
 
+void complete(Node& tree, const Environment& environment, const std::string& path) {
+  tree.set_paths(path);
+  resolve_variables(tree, environment);
+  mark_secrets(tree, false);
+  tree.set_paths(path);
+}
+
 Environment process_environment() {
   return [](const std::string& name) -> std::optional<std::string> {
     const char* value = std::getenv(name.c_str());

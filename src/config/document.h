@@ -26,6 +26,10 @@ struct Document {
 /// Errors:  the YAML findings; an empty file; a top level that is no map; an included file that cannot be read.
 Read<Document> read_document(std::string_view text, const std::string& file, const Environment& environment);
 
+/// A tree that was built elsewhere made like one of a file: variables resolved, secrets marked, paths set from `path`
+/// on.
+void complete(Node& tree, const Environment& environment, const std::string& path);
+
 /// The bytes of a file, or the finding that it cannot be read.
 Read<std::string> read_file(const std::string& path);
 

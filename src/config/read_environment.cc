@@ -17,7 +17,6 @@ constexpr Variable kNotYet[] = {
     {"HTTP_PROXY", "providers are reached directly"},
     {"HTTPS_PROXY", "providers are reached directly"},
     {"SEPARATE_HEALTH_APP", "health routes are on the port of all others"},
-    {"STORE_MODEL_IN_DB", "deployments come from the file"},
     {"LITELLM_MODIFY_PARAMS", "requests are not repaired"},
 };
 

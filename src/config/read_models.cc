@@ -71,18 +71,21 @@ const Node* find_credential(const Reading& reading, std::string_view wanted) {
   return nullptr;
 }
 
+/// The credential that is named and is none; empty: there is nothing amiss.
+std::string missing_credential(const Reading& reading, const Node& params) {
+  const Node* name = params.find("litellm_credential_name");
+  if (name == nullptr) return {};
+  std::string wanted = name->as_text().value_or("");
+  return find_credential(reading, wanted) == nullptr ? wanted : std::string();
+}
+
 /// litellm_params with the values of its credential, then the router's defaults, laid under them.
 Node merged_params(Reading& reading, const Node& params) {
   Node merged = params;
   if (const Node* name = params.find("litellm_credential_name")) {
-    const std::string wanted = name->as_text().value_or("");
-    const Node* credential = find_credential(reading, wanted);
-    if (credential == nullptr) {
-      reading.diagnostics.push_back(
-          name->error(fmt::format("no credential_list entry is named \"{}\"; add it or write api_key here", wanted)));
-    } else if (const Node* values = credential->find("credential_values")) {
-      lay_under(merged, *values);
-    }
+    const Node* credential = find_credential(reading, name->as_text().value_or(""));
+    const Node* values = credential == nullptr ? nullptr : credential->find("credential_values");
+    if (values != nullptr) lay_under(merged, *values);
   }
   if (const Node* defaults = reading.section("router_settings").find("default_litellm_params")) {
     lay_under(merged, *defaults);
@@ -306,6 +309,8 @@ void read_info(Reading& reading, const Node* info, ModelEntry& entry) {
     entry.health_check_max_tokens_reasoning = take_count(reading, *info, "health_check_max_tokens_reasoning");
     entry.health_check_max_tokens_non_reasoning = take_count(reading, *info, "health_check_max_tokens_non_reasoning");
     take_into(entry.disable_background_health_check, *info, "disable_background_health_check", &Node::as_bool);
+    take_into(entry.team_id, *info, "team_id", &Node::as_text);
+    take_into(entry.team_public_model_name, *info, "team_public_model_name", &Node::as_text);
     for (const Node::Item& item : info->items()) {
       if (item.key != "id") members.emplace_back(item.key, item.value.to_json(true));
     }
@@ -342,6 +347,14 @@ std::vector<ModelEntry> read_models(Reading& reading, const std::vector<Provider
     const Node* written = element.is_map() ? element.find(kParams) : nullptr;
     if (!model_name || written == nullptr || !written->is_map()) {
       skip(element, "a deployment needs model_name and litellm_params");
+      continue;
+    }
+    if (const std::string wanted = missing_credential(reading, *written); !wanted.empty()) {
+      const std::string why =
+          fmt::format("no credential_list entry is named \"{}\"; add it or write api_key here", wanted);
+      // Where credentials may stand in the database as well it may come yet.
+      reading.database ? skip(*written, why, true)
+                       : reading.diagnostics.push_back(written->find("litellm_credential_name")->error(why));
       continue;
     }
     const Node params = merged_params(reading, *written);

@@ -239,27 +239,41 @@ void check_variables(Reading& reading) {
   }
 }
 
-Loaded load_text(std::string_view text, const LoadOptions& options) {
+namespace {
+
+/// `stored`: null while the database has not been read.
+Loaded load_tree(std::shared_ptr<const Document> document, const LoadOptions& options, const Stored* stored) {
   Loaded loaded;
-  auto document = read_document(text, options.path, options.environment);
-  if (!document) {
-    loaded.diagnostics.push_back(document.error());
-    return loaded;
-  }
+  loaded.document = document;
   KeyCheck keys = check_keys(document->root, options.allow_unenforced, options.nobody_is_served);
   loaded.diagnostics = std::move(keys.diagnostics);
 
-  Reading reading{*document, options, loaded.diagnostics};
+  // What reads credentials sees those of the database too.
+  Document whole = *document;
+  static const Stored kNothing;
+  const std::size_t of_file = all_credentials(*document, kNothing).elements().size();
+  if (stored != nullptr) {
+    std::erase_if(whole.root.items_mutable(), [](const Node::Item& item) { return item.key == "credential_list"; });
+    whole.root.items_mutable().push_back({"credential_list", 0, all_credentials(*document, *stored)});
+  }
+  Reading reading{whole, options, loaded.diagnostics};
   auto settings = std::make_shared<Settings>();
   settings->turnpike = read_turnpike(reading);
+  settings->general = read_general(reading);
+  reading.database = settings->general.store_model_in_db;
   settings->models = read_models(reading, settings->turnpike.providers);
+  settings->credentials = read_credentials(all_credentials(*document, stored == nullptr ? kNothing : *stored), of_file);
+  if (stored != nullptr) {
+    for (ModelEntry& entry : read_stored_models(reading, *stored, *settings))
+      settings->models.push_back(std::move(entry));
+  }
   settings->router = read_router(reading);
   settings->litellm = read_litellm(reading);
-  settings->general = read_general(reading);
-  check_references(reading, *settings);
+  const bool all_known = stored != nullptr || !settings->general.store_model_in_db;
+  if (all_known) check_references(reading, *settings);
   check_variables(reading);
   check_environment(reading);
-  if (settings->models.empty()) {
+  if (all_known && settings->models.empty()) {
     loaded.diagnostics.push_back({Severity::Warning, options.path, 0, "model_list",
                                   "no model is served; add a deployment with model_name and litellm_params.model"});
   }
@@ -281,9 +295,23 @@ Loaded load_text(std::string_view text, const LoadOptions& options) {
   return loaded;
 }
 
+}  // namespace
+
+Loaded load_document(std::shared_ptr<const Document> document, const LoadOptions& options, const Stored& stored) {
+  return load_tree(std::move(document), options, &stored);
+}
+
+Loaded load_text(std::string_view text, const LoadOptions& options) {
+  auto document = read_document(text, options.path, options.environment);
+  if (document) return load_tree(std::make_shared<const Document>(std::move(*document)), options, nullptr);
+  Loaded loaded;
+  loaded.diagnostics.push_back(document.error());
+  return loaded;
+}
+
 Loaded load(const LoadOptions& options) {
   auto text = read_file(options.path);
-  if (!text) return {nullptr, {text.error()}};
+  if (!text) return {nullptr, {text.error()}, nullptr};
   return load_text(*text, options);
 }
 

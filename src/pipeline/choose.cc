@@ -61,7 +61,11 @@ router::PickInput pick_input(const AdmittedCall& admitted, std::span<const std::
   if (input.tag_filtering.value_or(router.enable_tag_filtering))
     input.user_agent = call.exchange.request().find("user-agent");
   if (router.enable_pre_call_checks) input.needs = needs_of(call.request);
-  if (call.own == nullptr) input.access_groups = access_groups_of(call);
+  if (call.own == nullptr) {
+    input.access_groups = access_groups_of(call);
+    const bool administers = call.caller->is_admin() || call.caller->role == domain::Role::Anonymous;
+    if (!administers) input.team = call.caller->team_id;
+  }
   return input;
 }
 

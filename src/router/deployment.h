@@ -70,6 +70,7 @@ struct Deployment {
   std::vector<std::string> tags;
   std::vector<base::Regex> tag_regex;  // As good as a tag where one is found in "User-Agent: <what the caller says>".
   std::vector<std::string> access_groups;
+  std::string team_id;     // Whose it is; empty: everybody's.
   std::uint64_t seed = 0;  // seed_of(identity): of its draws for calls that stay together.
   std::string mock_response_json;
   std::string mode;             // "chat", "embedding", ...; empty: from the catalogue.

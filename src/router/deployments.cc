@@ -113,6 +113,7 @@ Deployment deployment_of(const config::ModelEntry& entry) {
     if (Result<base::Regex> regex = base::Regex::compile(written)) deployment.tag_regex.push_back(std::move(*regex));
   }
   deployment.access_groups = entry.access_groups;
+  deployment.team_id = entry.team_id;
   deployment.mock_response_json = entry.mock_response_json.value_or("");
   deployment.mode = entry.mode;
   deployment.config_position = entry.file + (entry.line > 0 ? ":" + std::to_string(entry.line) : "");

@@ -62,8 +62,9 @@ class TagFilter {
   std::string agent_;  // Empty: nobody looks at it.
 };
 
-/// The caller may use the group, but only deployments of his access groups.
+/// The caller may use the group, but only deployments of his access groups and of his team.
 bool is_hidden(const Deployment& member, const PickInput& input) {
+  if (input.team && !member.team_id.empty() && member.team_id != *input.team) return true;
   const auto held = [&](const std::string& group) { return is_in(input.access_groups, group); };
   return !input.access_groups.empty() && std::none_of(member.access_groups.begin(), member.access_groups.end(), held);
 }

@@ -79,6 +79,7 @@ struct PickInput {
   std::bitset<kNeeds.size()> needs = {};
   /// Only deployments of one of these access groups; empty: the caller may have any.
   std::span<const std::string> access_groups = {};
+  std::optional<std::string_view> team = {};  // Deployments of other teams are hidden; absent: none is.
   std::uint64_t sticky = 0;  // sticky_of(...): drawn by that in place of the strategy. 0: the strategy chooses.
   // What the caller's key says in the place of the group's routing.
   std::optional<Strategy> strategy = {};
