@@ -1,5 +1,6 @@
 #include "api/handlers.h"
 #include "api/key_json.h"
+#include "api/permission.h"
 #include "api/spend_query.h"
 #include "base/text.h"
 
@@ -20,12 +21,21 @@ Result<std::optional<std::int64_t>> read_day(const Context& context, std::string
   return *time_us / kDayMicroseconds;
 }
 
-/// A key reads its own entries, whatever it asks for; another key's are refused.
+/// A user reads what is his, a key without a user its own entries, whatever it asks for; those of others are refused.
 Status confine(const domain::Caller& caller, SpendFilter& filter) {
-  if (administers(caller)) return {};
+  if (sees_everything(caller)) return {};
+  Error error;
+  error.kind = ErrorKind::PermissionDenied;
+  if (caller.is_user) {
+    if (filter.user_id && *filter.user_id != caller.user_id) {
+      error.param = "user_id";
+      error.message = "A user may read his own spend only; proxy admins and their viewers read everybody's.";
+      return base::fail(std::move(error));
+    }
+    filter.user_id = caller.user_id;
+    return {};
+  }
   if (filter.key_hash && *filter.key_hash != caller.key_hash_hex) {
-    Error error;
-    error.kind = ErrorKind::PermissionDenied;
     error.param = "api_key";
     error.message = "A key may read its own spend only; the master key reads every key's.";
     return base::fail(std::move(error));

@@ -311,6 +311,8 @@ EffectiveValues effective(const LitellmSettings& settings) {
   out.flag("require_auth_for_metrics_endpoint", settings.require_auth_for_metrics_endpoint);
   out.texts("callbacks", settings.callbacks);
   out.text("timezone", settings.timezone);
+  out.flag("store_audit_logs", settings.store_audit_logs);
+  out.texts("available_teams", settings.available_teams);
   return out.take();
 }
 
@@ -334,6 +336,10 @@ EffectiveValues effective(const GeneralSettings& settings) {
   out.text("embedding_model", settings.embedding_model);
   out.text("image_generation_model", settings.image_generation_model);
   out.text("moderation_model", settings.moderation_model);
+  out.texts("allowed_ips", settings.allowed_ips);
+  out.texts("enforced_params", settings.enforced_params);
+  out.flag("enforce_user_param", settings.enforce_user_param);
+  out.flag("reject_clientside_metadata_tags", settings.reject_clientside_metadata_tags);
   out.flag("disable_spend_logs", settings.disable_spend_logs);
   out.flag("store_prompts_in_spend_logs", settings.store_prompts_in_spend_logs);
   out.time("user_api_key_cache_ttl", settings.user_api_key_cache_ttl);
@@ -444,6 +450,7 @@ EffectiveValues effective(const TurnpikeSettings& settings) {
   out.time("connect_timeout", settings.connect_timeout);
   out.time("stream_idle_timeout", settings.stream_idle_timeout);
   out.time("stream_keepalive", settings.stream_keepalive);
+  out.texts("trusted_proxies", settings.trusted_proxies);
   out.texts("media_fetch_allow", settings.media_fetch_allow);
   out.number("media_fetch_count_max", settings.media_fetch_count_max);
   out.number("media_fetch_bytes_max", settings.media_fetch_bytes_max);

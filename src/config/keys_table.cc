@@ -16,6 +16,8 @@ constexpr Standing kRefused = Standing::Refused;
 constexpr std::string_view kPython = "it names Python code, which is not run; use the HTTP interfaces instead";
 constexpr std::string_view kBuckets = "files are not kept in buckets";
 constexpr std::string_view kBudget = "only the max_budget of a key is enforced";
+constexpr std::string_view kNoReset = "budgets of users do not begin anew yet";
+constexpr std::string_view kUserLimits = "users have no such limit yet";
 constexpr std::string_view kAutoRouter = "routers that choose a model are not served";
 constexpr std::string_view kSso = "there is no dashboard login";
 constexpr std::string_view kRedis = "state is kept in this process";
@@ -278,9 +280,16 @@ constexpr Key kKeys[] = {
     {"litellm_settings.max_end_user_budget", Number, kProtects, kBudget},
     {"litellm_settings.max_end_user_budget_id", Text, kProtects, kBudget},
     {"litellm_settings.max_user_budget", Number, kProtects, kBudget},
-    {"litellm_settings.max_internal_user_budget", Number, kProtects, kBudget},
-    {"litellm_settings.internal_user_budget_duration", Text, kHarmless, "goes with max_internal_user_budget"},
-    {"litellm_settings.default_internal_user_params", Map, kProtects, "there are no users to give it to"},
+    {"litellm_settings.max_internal_user_budget", Number, kHonoured, ""},
+    {"litellm_settings.internal_user_budget_duration", Text, kNotYet, kNoReset},
+    {"litellm_settings.default_internal_user_params", Map, kHonoured, ""},
+    {"litellm_settings.default_internal_user_params.*", Any, kHonoured, ""},
+    {"litellm_settings.default_internal_user_params.available_teams", List, kHonoured, ""},
+    {"litellm_settings.default_internal_user_params.budget_duration", Text, kNotYet, kNoReset},
+    {"litellm_settings.default_internal_user_params.tpm_limit", Any, kProtects, kUserLimits},
+    {"litellm_settings.default_internal_user_params.rpm_limit", Any, kProtects, kUserLimits},
+    {"litellm_settings.default_internal_user_params.max_parallel_requests", Any, kProtects, kUserLimits},
+    {"litellm_settings.default_internal_user_params.model_max_budget", Any, kProtects, kUserLimits},
     {"litellm_settings.default_team_params", Map, kProtects, "there are no teams to give it to"},
     {"litellm_settings.default_key_generate_params", Map, kHonoured, ""},
     {"litellm_settings.default_key_generate_params.*", Any, kHonoured, ""},
@@ -320,7 +329,7 @@ constexpr Key kKeys[] = {
     {"litellm_settings.public_model_groups", Texts, kNotYet, "there is no model hub"},
     {"litellm_settings.public_model_groups_links", Map, kNotYet, "there is no model hub"},
     {"litellm_settings.enable_key_alias_format_validation", Bool, kNotYet, "aliases are taken as they are"},
-    {"litellm_settings.store_audit_logs", Bool, kNotYet, "no audit log is kept"},
+    {"litellm_settings.store_audit_logs", Bool, kHonoured, ""},
     {"litellm_settings.forward_traceparent_to_llm_provider", Bool, kHonoured, ""},
     {"litellm_settings.add_user_information_to_llm_headers", Bool, kNotYet, "no caller header is added"},
     {"litellm_settings.extra_spend_tag_headers", Texts, kNotYet, "tags come from the body and x-litellm-tags"},
@@ -442,15 +451,15 @@ constexpr Key kKeys[] = {
     {"general_settings.litellm_key_header_name", Text, kHonoured, ""},
     {"general_settings.user_header_name", Text, kHonoured, ""},
     {"general_settings.user_header_mappings", List, kNotYet, "the end user comes from the body"},
-    {"general_settings.enforce_user_param", Bool, kProtects, "calls without user are let through"},
-    {"general_settings.enforced_params", Texts, kProtects, "calls without them are let through"},
-    {"general_settings.reject_clientside_metadata_tags", Bool, kProtects, "callers may set tags"},
+    {"general_settings.enforce_user_param", Bool, kHonoured, ""},
+    {"general_settings.enforced_params", Texts, kHonoured, ""},
+    {"general_settings.reject_clientside_metadata_tags", Bool, kHonoured, ""},
     {"general_settings.allow_client_side_credentials", Bool, kNotYet, "callers cannot bring an address or key"},
     {"general_settings.allow_user_auth", Bool, kHarmless, "it had no effect"},
     {"general_settings.allowed_routes", Texts, kProtects, "every route is open to every key"},
     {"general_settings.public_routes", Texts, kNotYet, "every route but the health checks wants a key"},
     {"general_settings.admin_only_routes", Texts, kProtects, "routes are not closed one by one"},
-    {"general_settings.allowed_ips", Texts, kProtects, "every address may call"},
+    {"general_settings.allowed_ips", Texts, kHonoured, ""},
     {"general_settings.use_x_forwarded_for", Bool, kNotYet, "the address of the connection is taken"},
     {"general_settings.max_parallel_requests", Integer, kProtects, "parallel calls are not counted"},
     {"general_settings.global_max_parallel_requests", Integer, kProtects, "parallel calls are not counted"},
@@ -575,6 +584,7 @@ constexpr Key kKeys[] = {
     {"turnpike.connect_timeout", Time, kHonoured, ""},
     {"turnpike.stream_idle_timeout", Time, kHonoured, ""},
     {"turnpike.stream_keepalive", Time, kHonoured, ""},
+    {"turnpike.trusted_proxies", Texts, kHonoured, ""},
     {"turnpike.media_fetch_allow", Texts, kHonoured, ""},
     {"turnpike.media_fetch_count_max", Integer, kHonoured, ""},
     {"turnpike.media_fetch_bytes_max", Bytes, kHonoured, ""},

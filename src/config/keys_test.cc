@@ -185,7 +185,7 @@ TEST(Keys, EveryProtectingKeyStopsTheStartUntilItIsNamed) {
 TEST(Keys, AnOffValueAsksForNothing) {
   for (const char* yaml : {"litellm_settings: {max_budget: 0}", "litellm_settings: {guardrails: []}",
                            "litellm_settings: {redact_messages_in_exceptions: false}",
-                           "general_settings: {allowed_ips: null}", "guardrails: []"}) {
+                           "general_settings: {allowed_routes: null}", "guardrails: []"}) {
     auto tree = parse_yaml(yaml, "config.yaml");
     ASSERT_TRUE(tree.has_value());
     tree->set_paths("");

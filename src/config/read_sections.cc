@@ -286,6 +286,11 @@ LitellmSettings read_litellm(Reading& reading) {
   take_into(settings.require_auth_for_metrics_endpoint, section, "require_auth_for_metrics_endpoint", &Node::as_bool);
   take_into(settings.timezone, section, "timezone", &Node::as_text);
   settings.keys = read_key_settings(reading);
+  settings.users = read_user_settings(reading);
+  take_into(settings.store_audit_logs, section, "store_audit_logs", &Node::as_bool);
+  if (const Node* users = section.find("default_internal_user_params")) {
+    take_into(settings.available_teams, *users, "available_teams", &Node::as_text_list);
+  }
   for (const char* key : {"callbacks", "success_callback", "failure_callback"}) {
     for (std::string& name : take(section, key, &Node::as_text_list).value_or(std::vector<std::string>())) {
       if (std::find(settings.callbacks.begin(), settings.callbacks.end(), name) == settings.callbacks.end()) {
@@ -344,6 +349,7 @@ GeneralSettings read_general(Reading& reading) {
   if (const auto on = variable(reading, "STORE_MODEL_IN_DB"))
     settings.store_model_in_db = base::equals_ignoring_case(*on, "true") || *on == "1";
   take_into(settings.store_model_in_db, section, "store_model_in_db", &Node::as_bool);
+  read_access(reading, section, settings);
   read_health_checks(reading, settings);
   settings.jwt = read_jwt(reading);
   return settings;

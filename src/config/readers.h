@@ -55,10 +55,15 @@ void read_database(Reading& reading, GeneralSettings& settings);
 void read_health_checks(Reading& reading, GeneralSettings& settings);
 void read_health_check_routing(Reading& reading, RouterSettings& settings);
 void read_health_check_budget(Reading& reading, TurnpikeSettings& settings);
+/// From where one may call, and what a call has to carry (read_access.cc).
+void read_access(Reading& reading, const Node& section, GeneralSettings& settings);
+void read_trusted_proxies(Reading& reading, const Node& section, TurnpikeSettings& settings);
 /// Whose tokens are taken (read_jwt.cc).
 JwtSettings read_jwt(Reading& reading);
 /// What holds for keys that are made, and who makes them (read_keys.cc).
 KeySettings read_key_settings(Reading& reading);
+/// What users get that are made without saying it (read_users.cc).
+UserSettings read_user_settings(Reading& reading);
 void read_key_issuance(Reading& reading, TurnpikeSettings& settings);
 TurnpikeSettings read_turnpike(Reading& reading);
 std::vector<ProviderRow> read_providers(Reading& reading);

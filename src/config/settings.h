@@ -18,6 +18,7 @@
 #include "config/diagnostic.h"
 #include "config/jwt_settings.h"
 #include "config/key_settings.h"
+#include "config/user_settings.h"
 
 /// What the configuration says, typed and checked once; every folder reads its own section of it.
 ///
@@ -218,7 +219,10 @@ struct LitellmSettings {
   bool require_auth_for_metrics_endpoint = false;
   std::vector<std::string> callbacks;  // Every name of callbacks, success_callback and failure_callback, once.
   std::string timezone = "UTC";
-  KeySettings keys;  // What holds for keys that are made.
+  KeySettings keys;                          // What holds for keys that are made.
+  UserSettings users;
+  bool store_audit_logs = true;              // Every change of what administrators keep, from what to what.
+  std::vector<std::string> available_teams;  // default_internal_user_params.available_teams: any user may join them.
 
   bool operator==(const LitellmSettings&) const = default;
 };
@@ -251,6 +255,10 @@ struct GeneralSettings {
   std::string embedding_model;
   std::string image_generation_model;
   std::string moderation_model;
+  std::vector<std::string> allowed_ips;      // Addresses and ranges that may call; empty: everybody.
+  std::vector<std::string> enforced_params;  // What every call of a model has to carry.
+  bool enforce_user_param = false;
+  bool reject_clientside_metadata_tags = false;
   bool disable_spend_logs = false;
   bool store_prompts_in_spend_logs = false;
   Milliseconds user_api_key_cache_ttl{60'000};
@@ -351,6 +359,8 @@ struct TurnpikeSettings {
   Milliseconds connect_timeout{10'000};
   Milliseconds stream_idle_timeout{300'000};
   Milliseconds stream_keepalive{0};  // Comments on a stream that is silent for so long (AC-TIME-3); 0: none.
+
+  std::vector<std::string> trusted_proxies;  // Addresses and ranges whose X-Forwarded-For is believed.
 
   // Files that callers name by URL, for providers that take bytes only (docs/security.md).
   std::vector<std::string> media_fetch_allow;  // Hosts, addresses and ranges beside the public ones.

@@ -134,17 +134,33 @@ bool carries(const protocol::CallRequest& request, std::string_view name) {
   return value && !value.is(json::Kind::Null);
 }
 
-/// `enforced_params` of key and team.
-Status check_enforced_params(const Call& call) {
-  for (const std::string& name : call.caller->enforced_params) {
-    if (carries(call.request, name) || (name == "user" && !call.record.end_user.empty())) continue;
-    Error error;
-    error.kind = ErrorKind::InvalidRequest;
-    error.param = name;
-    error.message = "BadRequest please pass param=" + name + " in request body. This is a required param";
-    return base::fail(std::move(error));
+Status require(const Call& call, const std::string& name) {
+  if (carries(call.request, name) || (name == "user" && !call.record.end_user.empty())) return {};
+  Error error;
+  error.kind = ErrorKind::InvalidRequest;
+  error.param = name;
+  error.message = "BadRequest please pass param=" + name + " in request body. This is a required param";
+  return base::fail(std::move(error));
+}
+
+/// What key, team and configuration demand of a body, and what they forbid in it.
+Status check_demands(const Call& call) {
+  const config::GeneralSettings& general = call.settings().general;
+  for (const std::vector<std::string>* names : {&call.caller->enforced_params, &general.enforced_params}) {
+    for (const std::string& name : *names) {
+      if (Status carried = require(call, name); !carried) return carried;
+    }
   }
-  return {};
+  if (general.enforce_user_param) {
+    if (Status carried = require(call, "user"); !carried) return carried;
+  }
+  if (!general.reject_clientside_metadata_tags || call.request.tags.empty()) return {};
+  Error error;
+  error.kind = ErrorKind::InvalidRequest;
+  error.type = "bad_request_error";
+  error.param = "metadata.tags";
+  error.message = "Callers may not set tags here (reject_clientside_metadata_tags): tags come from keys and teams.";
+  return base::fail(std::move(error));
 }
 
 /// The accounts of the end user and the tags that the call names, where they have rows; whoever is blocked is refused.
@@ -233,7 +249,7 @@ Result<router::RoutePlan> read_call(Call& call, std::string_view path_model) {
 
   if (call.own != nullptr) own_terms(call);
   if (call.own == nullptr) {
-    if (Status carried = check_enforced_params(call); !carried) return base::fail(std::move(carried.error()));
+    if (Status carried = check_demands(call); !carried) return base::fail(std::move(carried.error()));
   }
   const std::string model = call.own != nullptr ? call.request.model : routed_model(call);
   if (Status allowed = check_allowed(call, model); !allowed) return base::fail(std::move(allowed.error()));

@@ -42,7 +42,7 @@ test('check-config: 0 clean, 1 starts with warnings, 2 does not start', async ()
     ['broken YAML', 'model_list: [\n', 2, /config\.yaml:\d+: /],
     ['empty', '', 2, /the file is empty/],
     ['a list', '- a\n', 2, /config\.yaml:1: the top level must be a map/],
-    ['protecting', `${model(good)}general_settings: {allowed_ips: ["10.0.0.1"]}\n`, 2, /config\.yaml:4: general_settings\.allowed_ips.*--allow_unenforced general_settings\.allowed_ips/],
+    ['protecting', `${model(good)}general_settings: {admin_only_routes: ["/key/list"]}\n`, 2, /config\.yaml:4: general_settings\.admin_only_routes.*--allow_unenforced general_settings\.admin_only_routes/],
   ];
   await inDirectory(async (directory) => {
     const file = path.join(directory, 'config.yaml');
@@ -121,15 +121,15 @@ test('the smallest files serve: no key for anybody, one key, everything by its p
 });
 
 test('a protecting key that was let through is repeated by readiness', async () => {
-  const config = { turnpike: { shutdown_grace: 0 }, model_list: [deployment('gpt', fake.base())], general_settings: { allowed_ips: ['10.0.0.1'] }, guardrails: [{ guardrail_name: 'pii', litellm_params: { guardrail: 'presidio', mode: 'pre_call' } }] };
+  const config = { turnpike: { shutdown_grace: 0 }, model_list: [deployment('gpt', fake.base())], general_settings: { admin_only_routes: ['/key/list'] }, guardrails: [{ guardrail_name: 'pii', litellm_params: { guardrail: 'presidio', mode: 'pre_call' } }] };
   await scene(
-    (own) => Gateway.start({ config, flags: ['--allow_unenforced', 'general_settings.allowed_ips,pii'] }).then(own),
+    (own) => Gateway.start({ config, flags: ['--allow_unenforced', 'general_settings.admin_only_routes,pii'] }).then(own),
     async (gateway) => {
       const readiness = await gateway.call('GET', '/health/readiness', { key: null });
       assert.equal(readiness.json.unenforced.length, 2, readiness.text);
-      assert.match(readiness.json.unenforced.join('\n'), /general_settings\.allowed_ips.*is not enforced/);
+      assert.match(readiness.json.unenforced.join('\n'), /general_settings\.admin_only_routes.*is not enforced/);
       assert.match(readiness.json.unenforced.join('\n'), /guardrails\/pii is not enforced/);
-      for (const name of ['allowed_ips', 'pii']) {
+      for (const name of ['admin_only_routes', 'pii']) {
         const lines = gateway.stderr.split('\n').filter((line) => line.includes(name) && line.includes('not enforced'));
         assert.equal(lines.length, 1, `one line at start for ${name}: ${gateway.stderr}`);
       }
