@@ -2,6 +2,7 @@
 
 #include "app/check_config.h"
 #include "app/drill_config.h"
+#include "app/import_litellm.h"
 #include "app/init_config.h"
 #include "app/options.h"
 #include "app/print_effective.h"
@@ -30,6 +31,8 @@ int main(int argc, char** argv) {
       return app::drill_config(options);
     case app::Command::LedgerVerify:
       return app::verify_ledger(options);
+    case app::Command::ImportLiteLlm:
+      return app::import_litellm(options);
     case app::Command::Providers:
       return options.found_only ? app::print_found_providers() : app::print_providers();
     case app::Command::Version:

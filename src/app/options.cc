@@ -224,6 +224,16 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
     command->add_option("--database_url", options.database_url, "The gateway's PostgreSQL; without it its SQLite")
         ->envname("DATABASE_URL");
   }
+  CLI::App* import = cli.add_subcommand("import-litellm", "Copy a LiteLLM database into the one of the configuration");
+  import->add_option("--from", options.import_from, "postgres://user:password@host/database of LiteLLM")
+      ->envname("LITELLM_DATABASE_URL")
+      ->required();
+  import->add_option("-c,--config", options.config, "The config.yaml of this gateway")
+      ->envname("CONFIG_FILE_PATH")
+      ->required();
+  import->add_option("--data_dir", options.data_dir, "The data directory of the gateway")->envname("TURNPIKE_DATA_DIR");
+  import->add_flag("--dry-run", options.dry_run, "Count what would be made and write nothing");
+  import->add_flag("--spend-logs", options.spend_logs, "The log of calls as well");
   CLI::App* providers = cli.add_subcommand("providers", "List the providers of the catalogue");
   providers->add_flag("--found", options.found_only, "Only those whose key is in the environment, with its variable");
   CLI::App* version_command = cli.add_subcommand("version", "Print the version and the libraries");
@@ -265,6 +275,7 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
     return false;
   }
   if (verify->parsed()) options.command = Command::LedgerVerify;
+  if (import->parsed()) options.command = Command::ImportLiteLlm;
   if (providers->parsed()) options.command = Command::Providers;
   if (version || version_command->parsed()) options.command = Command::Version;
   options.access_log = !no_access_log;

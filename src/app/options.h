@@ -19,6 +19,7 @@ enum class Command : std::uint8_t {
   FakeProvider,
   Drill,
   LedgerVerify,
+  ImportLiteLlm,
   Providers,
   Version
 };
@@ -53,6 +54,9 @@ struct Options {
   std::optional<std::uint32_t> keepalive_seconds;
   bool migrate_only = false;  // --skip_server_startup
   std::vector<std::string> ignored;
+  std::string import_from;        // import-litellm: a URL of PostgreSQL,
+  bool dry_run = false;           // --dry-run
+  bool spend_logs = false;        // and --spend-logs.
   std::string output;             // init: where to; empty: turnpike.yaml
   bool overwrite = false;         // init --force
   bool found_only = false;        // providers --found
