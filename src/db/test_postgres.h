@@ -143,11 +143,15 @@ class TestDatabase {
   std::string place_;
 };
 
+inline bool on_postgres() {
+  const char* const wanted = std::getenv("TURNPIKE_TEST_DATABASE");
+  return wanted != nullptr && std::string_view(wanted) == "postgres";
+}
+
 /// The database of a test that would keep SQLite at `path`: that, or PostgreSQL where TURNPIKE_TEST_DATABASE=postgres
 /// says so. The same path is the same database.
 inline Result<std::unique_ptr<Database>> open_test_database(const std::string& path) {
-  const char* const wanted = std::getenv("TURNPIKE_TEST_DATABASE");
-  if (wanted == nullptr || std::string_view(wanted) != "postgres") return open_sqlite(path);
+  if (!on_postgres()) return open_sqlite(path);
   static std::map<std::string, TestDatabase> databases;
   auto place = databases.find(path);
   if (place == databases.end()) place = databases.emplace(path, TestDatabase(Engine::Postgres, path)).first;

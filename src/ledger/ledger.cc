@@ -45,12 +45,14 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options, db::Database
   return ledger;
 }
 
-std::unique_ptr<Shipper> LedgerImpl::make_shipper(const ReplicaRow& replica, std::function<Result<ReplicaRow>()> join) {
+std::unique_ptr<Shipper> LedgerImpl::make_shipper(const ReplicaRow& replica, std::function<Result<ReplicaRow>()> join,
+                                                  std::uint64_t last_no) {
   Shipper::Options ship;
   ship.interval = options_.ship_interval;
   ship.queued_bytes_max = options_.ship_queue_bytes_max;
   ship.batch_rows = std::max<std::size_t>(options_.ship_batch_rows, 1);
   ship.join = std::move(join);
+  ship.last_no = last_no;
   return std::make_unique<Shipper>(database_, std::move(ship), replica, journal_.get(), counters_);
 }
 
@@ -135,7 +137,7 @@ Status LedgerImpl::start() {
 
   std::function<Result<ReplicaRow>()> join_later;
   if (away) join_later = [this, journal_id, epoch = replica->epoch] { return join(journal_id, epoch); };
-  shipper_ = make_shipper(*replica, std::move(join_later));
+  shipper_ = make_shipper(*replica, std::move(join_later), last_entry);
   const auto push = [&](std::uint64_t number, std::string payload, Segment* segment, bool in_journal) {
     std::unique_ptr<UnshippedEntry> entry = shipper_->new_entry();
     entry->entry_no = number;

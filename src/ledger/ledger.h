@@ -61,7 +61,7 @@ struct LedgerOptions {
   std::size_t ship_batch_rows = 1000;
   std::int64_t ship_queue_bytes_max = 64 * 1024 * 1024;  // Entries beyond it are read from the journal again.
   Durability durability = Durability::Process;
-  bool strict = false;  // How holds that a crash left open are booked at the start.
+  bool strict = false;                // How holds that a crash left open are booked at the start.
   bool database_may_be_away = false;  // At start: entries wait in the journal until it can be asked.
   std::string host;
   std::string version;

@@ -66,7 +66,8 @@ class LedgerImpl final : public Ledger {
   Error refusal(const AccountWindow& account, std::int64_t needed_nano, bool last_try);
   Result<ReplicaRow> join(const std::string& journal_id, std::uint64_t epoch);
   bool joins_later(const Error& error) const;
-  std::unique_ptr<Shipper> make_shipper(const ReplicaRow& replica, std::function<Result<ReplicaRow>()> join);
+  std::unique_ptr<Shipper> make_shipper(const ReplicaRow& replica, std::function<Result<ReplicaRow>()> join,
+                                        std::uint64_t last_no = 0);
   void finish(Hold::State& hold, EntryRow& row);
   bool has_room() const;
   std::uint64_t next_entry_no();

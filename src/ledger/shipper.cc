@@ -1,6 +1,7 @@
 #include "ledger/shipper.h"
 
 #include <algorithm>
+#include <cstring>
 #include <unordered_map>
 
 #include "base/clock.h"
@@ -169,6 +170,38 @@ void Shipper::finish_batch(std::size_t rows, const ShipOutcome& outcome) {
   journal_->append(record, 0);
 }
 
+/// What this run gave numbers that the database knows already, from entries which a power cut took from the journal:
+/// each gets a new number, and stands in the journal again under it.
+Status Shipper::number_anew() {
+  if (taken_no_ == 0) return {};
+  const auto first = std::ranges::find_if(collected_, [&](const auto& entry) {
+    return entry->entry_no > options_.last_no && entry->entry_no <= taken_no_;
+  });
+  const auto end =
+      std::find_if(first, collected_.end(), [&](const auto& entry) { return entry->entry_no > taken_no_; });
+  if (first == end) return {};
+  if (const Status loaded = load_payloads(static_cast<std::size_t>(end - collected_.begin())); !loaded) return loaded;
+  for (auto at = first; at != end; ++at) {
+    UnshippedEntry& entry = **at;
+    if (entry.payload.size() < sizeof entry.entry_no) {
+      return base::fail(ErrorKind::Internal, "the journal has lost an entry that is to be shipped");
+    }
+    do entry.entry_no = journal_->next_entry_no();
+    while (entry.entry_no <= taken_no_);
+    std::memcpy(entry.payload.data(), &entry.entry_no, sizeof entry.entry_no);
+    RecordBatch record;
+    record.begin(RecordType::Entry);
+    record.payload() += entry.payload;
+    record.end();
+    Segment* const segment = journal_->append(record, 1);
+    if (entry.segment != nullptr) Journal::unpin(entry.segment);
+    entry.segment = segment;
+    entry.in_journal = segment != nullptr;
+  }
+  std::ranges::sort(collected_, {}, [](const auto& entry) { return entry->entry_no; });
+  return {};
+}
+
 /// The database says what it has: more than the journal knew of, when the note of the last shipping was lost.
 Status Shipper::join_database() {
   Result<ReplicaRow> replica = options_.join();
@@ -180,8 +213,14 @@ Status Shipper::join_database() {
   joined_ = true;
   collect();
   std::size_t stored = 0;
-  while (stored < collected_.size() && collected_[stored]->entry_no <= replica_.shipped_no) ++stored;
+  const std::uint64_t stored_no = std::min(replica_.shipped_no, options_.last_no);
+  while (stored < collected_.size() && collected_[stored]->entry_no <= stored_no) ++stored;
   if (stored > 0) finish_batch(stored, {});
+  if (journal_ != nullptr && replica_.shipped_no > options_.last_no) {
+    taken_no_ = replica_.shipped_no;
+    shipped_no_.store(taken_no_, std::memory_order_release);
+    while (journal_->last_entry_no() < taken_no_) (void)journal_->next_entry_no();
+  }
   base::log(base::LogLevel::Info, "ledger: the database is there; entries go on behind number {}", shipped_no_.load());
   return {};
 }
@@ -192,6 +231,7 @@ Status Shipper::ship_ready() {
   }
   for (;;) {
     collect();
+    if (const Status numbered = number_anew(); !numbered) return numbered;
     const std::size_t ready = dense_prefix();
     if (ready == 0) {
       if (options_.join && !released_ && journal_ != nullptr) journal_->release_kept();

@@ -34,6 +34,7 @@ class Shipper {
     /// Where the database was away at start: makes the journal known to it. Called until it succeeds; what the replica
     /// is given to the constructor for is guessed from the journal until then.
     std::function<Result<ReplicaRow>()> join;
+    std::uint64_t last_no = 0;  // The highest number of the runs before, as the journal knows them.
   };
   Shipper(db::Database& database, Options options, ReplicaRow replica, Journal* journal, LedgerCounters& counters);
   ~Shipper();
@@ -63,6 +64,7 @@ class Shipper {
   void work();
   void collect();
   Status join_database();
+  Status number_anew();
   Status ship_ready();  // The dense prefix of what is collected, batch by batch.
   Status ship_one_batch(std::size_t rows);
   Status load_payloads(std::size_t rows);
@@ -83,7 +85,8 @@ class Shipper {
   std::atomic<std::uint64_t> shipped_no_{0};
   std::atomic<bool> superseded_{false};
   bool joined_;
-  bool released_ = false;                                  // What a late join found at start is shipped.
+  std::uint64_t taken_no_ = 0;  // Numbers up to it that this run gave are taken; 0: none are.
+  bool released_ = false;       // What a late join found at start is shipped.
   std::deque<std::unique_ptr<UnshippedEntry>> collected_;  // By entry number; the shipper's thread only.
 
   std::mutex mutex_;
