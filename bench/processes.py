@@ -157,6 +157,8 @@ class Gateway(Process):
         self.port = free_port()
         (self.home / "config.yaml").write_text(config or gateway_config(upstream_port))
         env = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LITELLM_MASTER_KEY": MASTER_KEY}
+        if "DATABASE_URL" in os.environ:
+            env["DATABASE_URL"] = os.environ["DATABASE_URL"]
         started = time.monotonic()
         super().__init__([BINARY, "--config", self.home / "config.yaml", "--host", "127.0.0.1", "--port", self.port,
                           "--num_workers", io_threads, "--data_dir", self.data],

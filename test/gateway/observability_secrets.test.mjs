@@ -5,6 +5,7 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { Postgres } from '../harness/postgres.mjs';
 import { RawProvider, goodReply } from '../harness/raw_provider.mjs';
 import { TokenServer } from '../harness/token_server.mjs';
 import { FakeProvider, Gateway, deployment, freePort, runBinary, scene, temporaryDirectory, until } from '../harness/turnpike.mjs';
@@ -39,6 +40,7 @@ test('no secret is ever printed, stored, counted or answered', async () => {
   await scene(
     async (own) => {
       const fake = own(await FakeProvider.start());
+      const server = own(await Postgres.start());
       const away = `http://127.0.0.1:${await freePort()}/v1`;
       const withKey = (name, base, more = {}) => deployment(name, base, { params: { api_key: providerKey, extra_headers: { 'X-Secret': header }, ...more } });
       const config = {
@@ -59,7 +61,7 @@ test('no secret is ever printed, stored, counted or answered', async () => {
         ],
         credential_list: [{ credential_name: 'shared', credential_values: { api_key: credential, api_base: fake.base() } }],
         environment_variables: { GROQ_API_KEY: exported, PLAIN: exported },
-        general_settings: { master_key: master, database_url: `postgresql://user:${password}@127.0.0.1:1/db`, alerting: ['slack'] },
+        general_settings: { master_key: master, database_url: server.url(server.fresh()).replace('@', `:${password}@`), alerting: ['slack'] },
         router_settings: { num_retries: 0, disable_cooldowns: true, redis_host: '127.0.0.1', redis_password: marker('redis'), fallbacks: [{ fails: ['refuses'] }] },
         litellm_settings: { success_callback: ['langfuse', 'prometheus'], langfuse_secret_key: marker('langfuse'), cache: true, cache_params: { type: 'redis', password: marker('cache') }, unknown_secret_key: marker('unknown key of the file') },
       };
@@ -73,9 +75,9 @@ test('no secret is ever printed, stored, counted or answered', async () => {
           },
         }),
       );
-      return { fake, gateway, config };
+      return { fake, gateway, config, server };
     },
-    async ({ fake, gateway, config }) => {
+    async ({ fake, gateway, config, server }) => {
       /** Answers to a caller, which may only hold a secret where the route exists to hand one out. */
       const ask = async (method, target, options = {}) => {
         const reply = await gateway.call(method, target, { key: master, ...options });
@@ -159,6 +161,12 @@ test('no secret is ever printed, stored, counted or answered', async () => {
       assert.ok(account.length > 0);
 
       await until(() => gateway.stderr.includes('key '), 'the operator\'s log');
+      // The database goes away: whatever its client has to say about it.
+      await server.pause('SIGQUIT');
+      await until(async () => (await ask('GET', '/health/readiness', { key: null })).json.db === 'unreachable', 'the outage');
+      for (const target of ['/key/list', '/spend/keys']) await ask('GET', target);
+      await server.resume();
+      await until(async () => (await ask('GET', '/health/readiness', { key: null })).json.db === 'connected', 'the database');
       const data = path.join(gateway.directory, 'data');
       const scan = () => {
         for (const entry of fs.readdirSync(gateway.directory, { recursive: true, withFileTypes: true })) {

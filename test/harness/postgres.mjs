@@ -67,6 +67,16 @@ export class Postgres {
   }
   async stop() {
     if (!this.child.ended) await this.pause('SIGINT');
+    this.clean();
+  }
+  // For scene().
+  get ended() {
+    return this.child.ended;
+  }
+  async kill() {
+    await this.pause('SIGQUIT');
+  }
+  clean() {
     fs.rmSync(this.directory, { recursive: true, force: true });
   }
 }
