@@ -115,7 +115,8 @@ class PostgresDatabase final : public Database {
       if (changes_.size() + others_.size() >= kQueuedWorkMax) return queue_full();
       job->turn = ++turns_;
       (job->unit == Unit::Change ? changes_ : others_).push_back(job);
-      if (state_ == State::Up && idle_ == 0 && base::monotonic_now() >= spawn_at_) spawn();
+      const std::size_t ready = others_.size() + (may_change() ? 1 : 0);
+      if (state_ == State::Up && ready > idle_ && base::monotonic_now() >= spawn_at_) spawn();
     }
     changed_.notify_one();
     return {};

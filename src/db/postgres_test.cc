@@ -236,7 +236,9 @@ TEST(Postgres, UsesNoMoreConnectionsThanItMay) {
   PostgresOptions options;
   options.connections_max = 3;
   const auto database = must_open(url, options);
-  const auto listening = database->listen("x", [] {});
+  std::atomic<int> woken{0};
+  const auto listening = database->listen("x", [&] { ++woken; });
+  ASSERT_TRUE(soon([&] { return woken == 1; }));
   std::vector<std::thread> threads;
   std::atomic<std::int64_t> most{0};
   for (int i = 0; i < 12; ++i) {
