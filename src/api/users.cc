@@ -4,6 +4,7 @@
 #include "account/tables.h"
 #include "api/handlers.h"
 #include "api/key_json.h"
+#include "api/team_members.h"
 #include "api/user_rows.h"
 #include "base/hash.h"
 #include "base/text.h"
@@ -151,19 +152,8 @@ Status join_team(const Context& context, Records& records, const TeamWish& wish,
   if (!team) return base::fail(team.error());
   if (!*team) return no_such("teams", "Team not found, passed team_id=" + wish.team_id);
   if (Status may = may_manage_team(records, *context.caller, **team); !may) return may;
-  Record member(account::kTeamMembers);
-  member.set("team_id", db::Value(wish.team_id))
-      .set("user_id", db::Value(user.key()))
-      .set("role", db::Value(wish.role));
-  if (wish.max_budget) {
-    Record budget(account::kBudgets);
-    budget.set("budget_id", db::Value(new_id(records))).set("max_budget", wish.max_budget);
-    const Result<Record> made = records.create(std::move(budget));
-    if (!made) return base::fail(made.error());
-    member.set("budget_id", db::Value(made->key()));
-  }
-  const Result<Record> joined = records.create(std::move(member));
-  if (!joined && joined.error().code == "unique") return refuse_field("teams", wish.team_id + " is there twice.");
+  const NamedMember member{user.key(), {}, wish.role == "admin"};
+  const Result<std::string> joined = join_team(records, **team, member, wish.max_budget);
   return joined ? Status() : base::fail(joined.error());
 }
 
