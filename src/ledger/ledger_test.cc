@@ -56,6 +56,29 @@ TEST_F(LedgerTest, ARefusalSaysSpentOrHeldWithItsNumbers) {
   EXPECT_FALSE(spent.error().retry_after.has_value());
 }
 
+TEST_F(LedgerTest, ARefusalNamesWhoseBudgetItIs) {
+  open();
+  const struct {
+    std::int16_t kind;
+    const char* entity;
+    const char* text;
+  } rows[] = {
+      {2, "acme", "Budget has been exceeded! Organization=acme Current cost: 0, Max budget: 0 "},
+      {3, "red", "Budget has been exceeded! Team=red Current cost: 0, Max budget: 0 "},
+      {4, "red::anna", "Budget has been exceeded! User=anna in Team=red Current cost: 0, Max budget: 0 "},
+      {5, "anna", "ExceededBudget: User=anna over budget. Spend=0, Budget=0 "},
+      {7, "buyer", "ExceededBudget: End User=buyer over budget. Spend=0, Budget=0 "},
+      {8, "campaign", "Budget has been exceeded! Tag=campaign Current cost: 0, Max budget: 0 "},
+      {13, "acme::anna", "Budget has been exceeded! User=anna in Organization=acme Current cost: 0, Max budget: 0 "},
+  };
+  for (const auto& row : rows) {
+    const AccountRef account = ledger->account({1000 + row.kind, row.kind, row.entity, "", Money(), Money(), 0});
+    const auto refused = ledger->admit(admission({account}, 1));
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_TRUE(refused.error().message.starts_with(row.text)) << refused.error().message;
+  }
+}
+
 TEST_F(LedgerTest, AdmissionIsAllOrNothing) {
   crossing = false;
   open();
