@@ -4,6 +4,7 @@
 
 #include "account/route_access.h"
 #include "base/text.h"
+#include "config/readers.h"
 #include "json/document.h"
 
 namespace turnpike::account {
@@ -71,17 +72,6 @@ std::vector<std::string> scopes_of(const json::Value& claims) {
 
 bool holds(const std::vector<std::string>& list, std::string_view text) {
   return std::find(list.begin(), list.end(), text) != list.end();
-}
-
-/// '*' in a role's pattern stands for any text.
-bool fits_pattern(std::string_view pattern, std::string_view text) {
-  const std::size_t star = pattern.find('*');
-  if (star == std::string_view::npos) return pattern == text;
-  if (!text.starts_with(pattern.substr(0, star))) return false;
-  for (std::size_t at = star; at <= text.size(); ++at) {
-    if (fits_pattern(pattern.substr(star + 1), text.substr(at))) return true;
-  }
-  return false;
 }
 
 std::optional<Role> mapped_role(const std::vector<std::string>& roles, const config::JwtSettings& settings) {
@@ -166,7 +156,7 @@ void read_role(JwtIdentity& identity, const json::Value& claims, const std::vect
   }
   for (const auto& [pattern, ours] : settings.jwt_litellm_role_map) {
     const bool fits =
-        std::any_of(roles.begin(), roles.end(), [&](const std::string& role) { return fits_pattern(pattern, role); });
+        std::any_of(roles.begin(), roles.end(), [&](const std::string& role) { return config::matches_wildcard(pattern, role); });
     if (!fits) continue;
     identity.user_role = ours;
     break;
