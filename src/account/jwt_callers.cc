@@ -1,6 +1,7 @@
 #include "account/jwt_callers.h"
 
 #include "account/jwt_rows.h"
+#include "account/route_access.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "protocol/multipart.h"
@@ -208,7 +209,7 @@ Task<Result<SessionRef>> JwtCallers::State::verify(std::string token, std::int64
   auto like = std::make_shared<domain::Caller>();
   like->key_hash = base::sha256(token);
   like->key_hash_hex = base::to_hex(like->key_hash);
-  like->key_name = "jwt";
+  like->key_name = kTokenKeyName;
   like->end_user = session->identity.end_user;
   like->allowed_routes = session->identity.allowed_routes;
   for (const TokenModels& limit : session->identity.model_limits)

@@ -130,6 +130,11 @@ Status check_route_allowed(const domain::Caller& caller, const RouteFacts& route
   if (caller.allowed_routes.empty() || route_in(caller.allowed_routes, route)) return {};
   std::string list;
   for (const std::string& entry : caller.allowed_routes) list += (list.empty() ? "'" : ", '") + entry + "'";
+  if (caller.key_name == kTokenKeyName) {
+    return base::fail(ErrorKind::PermissionDenied, "Role=" + std::string(domain::role_name(caller.role)) +
+                                                       " not allowed to call route=" + std::string(route.path) +
+                                                       ". Allowed routes=[" + list + "]");
+  }
   return base::fail(ErrorKind::PermissionDenied,
                     "Virtual key is not allowed to call this route. Only allowed to call routes: [" + list +
                         "]. Tried to call route: " + std::string(route.path));

@@ -23,6 +23,9 @@ bool is_route_group(std::string_view name);
 /// Whether whoever may call all of `held` may call all of `given`; empty: every route.
 bool routes_within(std::span<const std::string> given, std::span<const std::string> held);
 
+/// What stands in the place of a key's name where somebody signed in with a token.
+inline constexpr std::string_view kTokenKeyName = "jwt";
+
 /// Errors: PermissionDenied with LiteLLM's text.
 Status check_route_allowed(const domain::Caller& caller, const RouteFacts& route);
 /// Viewers read; they call no model.
