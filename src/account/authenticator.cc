@@ -279,6 +279,16 @@ Result<domain::CallerRef> judge(const domain::CallerRef& caller, std::int64_t no
   return caller;
 }
 
+Error database_away(std::string detail) {
+  Error error;
+  error.kind = ErrorKind::Unavailable;
+  error.type = "no_db_connection";
+  error.message = "Service Unavailable, the authentication database is temporarily unreachable. Please retry shortly.";
+  error.detail = std::move(detail);
+  error.retry_after = std::chrono::seconds(2);
+  return error;
+}
+
 tl::unexpected<Error> unknown_key(std::string_view key, const std::string& hash) {
   return refuse(
       "Authentication Error, Invalid proxy server token passed. Received API Key = sk-..." +
@@ -356,6 +366,9 @@ std::optional<Result<domain::CallerRef>> Authenticator::authenticate_known(const
     state.drop(base::Sha256(entry->first));
     return std::nullopt;
   }
+  if (state.settings.staleness_max.count() > 0 && state.settings.behind &&
+      state.settings.behind() > state.settings.staleness_max)
+    return base::fail(database_away({}));
   state.known_order.splice(state.known_order.begin(), state.known_order, known.place);
   return admit(known.caller, request, state.settings, now_us);
 }
@@ -394,16 +407,7 @@ Task<Result<domain::CallerRef>> Authenticator::authenticate(const http::Request&
     if (caller && state->on_read) state->on_read(*caller);
     if (done && state->changes == changes) state->keep(digest, caller, found->until.value_or(State::kForever));
     for (base::Signal* waiter : std::vector<base::Signal*>(read->waiters)) waiter->fire();
-    if (!done) {
-      Error error;
-      error.kind = ErrorKind::Unavailable;
-      error.type = "no_db_connection";
-      error.message =
-          "Service Unavailable, the authentication database is temporarily unreachable. Please retry shortly.";
-      error.detail = done.error().message;
-      error.retry_after = std::chrono::seconds(2);
-      co_return base::fail(std::move(error));
-    }
+    if (!done) co_return base::fail(database_away(done.error().message));
     if (caller) co_return admit(caller, request, state->settings, now_us);
     if (state->settings.master_key.empty()) co_return state->anonymous;
     co_return unknown_key(presented.key, hash);

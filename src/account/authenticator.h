@@ -28,6 +28,8 @@ struct AuthSettings {
   bool has_database = true;
   std::vector<domain::IpRange> allowed_ips;      // general_settings.allowed_ips; empty: everybody.
   std::vector<domain::IpRange> trusted_proxies;  // Whose X-Forwarded-For is believed.
+  std::chrono::milliseconds staleness_max{0};    // Known keys are let in while news of changes is no older; 0: always.
+  std::function<std::chrono::milliseconds()> behind;  // How old it is.
 };
 
 /// Where the key stands in a request: the places of spec http-api 2.1 in their order, scheme stripped. Empty: none.

@@ -237,6 +237,21 @@ TEST(Authenticator, KeysOfAddressesAreLetInFromThem) {
   EXPECT_EQ(guarded.answer("sk-master"), "ok");
 }
 
+TEST(Authenticator, KnownKeysGoOnForAsLongAsIsAllowedWithoutNews) {
+  AuthSettings settings;
+  settings.staleness_max = std::chrono::seconds(60);
+  std::chrono::milliseconds behind{0};
+  settings.behind = [&behind] { return behind; };
+  Fixture fixture({}, settings);
+  fixture.database.keys = {"sk-mine"};
+  EXPECT_EQ(fixture.answer("sk-mine"), "ok");
+  behind = std::chrono::seconds(60);
+  EXPECT_EQ(fixture.answer("sk-mine"), "ok");
+  behind = std::chrono::seconds(61);
+  EXPECT_EQ(fixture.answer("sk-mine"), kAway);
+  EXPECT_EQ(fixture.answer("sk-master"), "ok");
+}
+
 TEST(ClientIp, IsWhatTrustedProxiesSayAndNobodyElse) {
   AuthSettings settings;
   settings.trusted_proxies = {*domain::parse_ip_range("10.0.0.0/8")};

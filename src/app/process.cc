@@ -52,8 +52,11 @@ std::size_t body_bytes_max(const config::Settings& settings) {
   return settings.general.request_bytes_max.value_or(http::ServerLimits().body_bytes_max);
 }
 
-account::AuthSettings auth_settings(const config::Settings& settings) {
+account::AuthSettings auth_settings(const config::Settings& settings,
+                                    const std::unique_ptr<account::ChangeFeed>& feed) {
   account::AuthSettings auth;
+  auth.staleness_max = settings.turnpike.key_cache_max_staleness;
+  auth.behind = [&feed] { return feed ? feed->behind() : std::chrono::milliseconds(0); };
   auth.master_key = settings.general.master_key;
   auth.key_header_name = settings.general.litellm_key_header_name;
   // What check_config has let through is a range.
@@ -230,7 +233,7 @@ void Process::make_workers() {
     account::Authenticator::Limits limits;
     limits.known_bytes_max = std::min(limits.known_bytes_max, kKnownKeysBytesMax / threads_->all().size());
     worker->authenticator = std::make_unique<account::Authenticator>(
-        *database_, auth_settings(*snapshot_->settings), limits,
+        *database_, auth_settings(*snapshot_->settings, feed_), limits,
         [this](const domain::Caller& caller) { learn_limits(*ledger_, caller); });
     worker->authenticator->take_tokens(
         token_callers(*thread, *snapshot_, token_keys(snapshot_->settings->general.jwt),
@@ -317,7 +320,6 @@ Status Process::start() {
   };
   hooks.stored_changed = [this](net::IoThread& thread) { return elsewhere(*this, &Process::read_stored, thread); };
   hooks.check_stored = [this](config::Stored stored) { return check_stored(std::move(stored)); };
-  hooks.sealer = [this] { return sealer(); };
   http::Server::Options server_options;
   server_options.host = host_;
   server_options.port = options_.port;
@@ -346,7 +348,7 @@ void Process::publish(const pipeline::SnapshotRef& snapshot) {
     pipeline::Worker& worker = gateway_.worker_of(thread);
     worker.snapshot = snapshot;
     worker.groups.groups.clear();
-    worker.authenticator->replace_settings(auth_settings(*snapshot->settings));
+    worker.authenticator->replace_settings(auth_settings(*snapshot->settings, feed_));
     worker.authenticator->take_tokens(token_callers(
         thread, *snapshot, keys, [this](const domain::Caller& caller) { learn_limits(*ledger_, caller); }));
   });
@@ -439,7 +441,6 @@ void Process::abort_calls() {
 void Process::finish() {
   constexpr std::chrono::seconds kShipPatience{30};
   if (probes_) probes_->stop();
-  feed_.reset();
   hang_watch_.reset();
   std::unique_ptr<http::Server> server;
   {
@@ -447,6 +448,7 @@ void Process::finish() {
     server = std::move(server_);
   }
   server.reset();
+  feed_.reset();  // Calls ask how old its news is.
   if (ledger_) ledger_->close(kShipPatience);
   access_log_.reset();
 }

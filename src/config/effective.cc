@@ -450,6 +450,7 @@ EffectiveValues effective(const TurnpikeSettings& settings) {
   out.time("connect_timeout", settings.connect_timeout);
   out.time("stream_idle_timeout", settings.stream_idle_timeout);
   out.time("stream_keepalive", settings.stream_keepalive);
+  out.time("key_cache_max_staleness", settings.key_cache_max_staleness);
   out.texts("trusted_proxies", settings.trusted_proxies);
   out.texts("media_fetch_allow", settings.media_fetch_allow);
   out.number("media_fetch_count_max", settings.media_fetch_count_max);

@@ -584,6 +584,7 @@ constexpr Key kKeys[] = {
     {"turnpike.connect_timeout", Time, kHonoured, ""},
     {"turnpike.stream_idle_timeout", Time, kHonoured, ""},
     {"turnpike.stream_keepalive", Time, kHonoured, ""},
+    {"turnpike.key_cache_max_staleness", Time, kHonoured, ""},
     {"turnpike.trusted_proxies", Texts, kHonoured, ""},
     {"turnpike.media_fetch_allow", Texts, kHonoured, ""},
     {"turnpike.media_fetch_count_max", Integer, kHonoured, ""},

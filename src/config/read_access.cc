@@ -39,7 +39,8 @@ void read_access(Reading& reading, const Node& section, GeneralSettings& setting
   take_into(settings.reject_clientside_metadata_tags, section, "reject_clientside_metadata_tags", &Node::as_bool);
 }
 
-void read_trusted_proxies(Reading& reading, const Node& section, TurnpikeSettings& settings) {
+void read_key_access(Reading& reading, const Node& section, TurnpikeSettings& settings) {
+  take_into(settings.key_cache_max_staleness, section, "key_cache_max_staleness", &Node::as_time);
   take_ranges(reading, section, "trusted_proxies", settings.trusted_proxies);
 }
 

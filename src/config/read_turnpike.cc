@@ -73,7 +73,7 @@ TurnpikeSettings read_turnpike(Reading& reading) {
   TurnpikeSettings settings;
   take_into(settings.data_dir, section, "data_dir", &Node::as_text);
   take_into(settings.journal_dir, section, "journal_dir", &Node::as_text);
-  read_trusted_proxies(reading, section, settings);
+  read_key_access(reading, section, settings);
   read_key_issuance(reading, settings);
   take_into(settings.litellm_compat, section, "litellm_compat", &Node::as_text);
   if (!settings.litellm_compat.empty() && settings.litellm_compat != "1.81") {

@@ -57,7 +57,7 @@ void read_health_check_routing(Reading& reading, RouterSettings& settings);
 void read_health_check_budget(Reading& reading, TurnpikeSettings& settings);
 /// From where one may call, and what a call has to carry (read_access.cc).
 void read_access(Reading& reading, const Node& section, GeneralSettings& settings);
-void read_trusted_proxies(Reading& reading, const Node& section, TurnpikeSettings& settings);
+void read_key_access(Reading& reading, const Node& section, TurnpikeSettings& settings);
 /// Whose tokens are taken (read_jwt.cc).
 JwtSettings read_jwt(Reading& reading);
 /// What holds for keys that are made, and who makes them (read_keys.cc).

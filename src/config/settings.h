@@ -360,6 +360,7 @@ struct TurnpikeSettings {
   Milliseconds stream_idle_timeout{300'000};
   Milliseconds stream_keepalive{0};  // Comments on a stream that is silent for so long (AC-TIME-3); 0: none.
 
+  Milliseconds key_cache_max_staleness{0};  // How long known keys are let in unseen by the database; 0: always.
   std::vector<std::string> trusted_proxies;  // Addresses and ranges whose X-Forwarded-For is believed.
 
   // Files that callers name by URL, for providers that take bytes only (docs/security.md).
