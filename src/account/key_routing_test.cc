@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "account/key_rows.h"
-
 namespace turnpike::account {
 namespace {
 
@@ -77,14 +75,6 @@ TEST(KeyRouting, RefusesTheRestByName) {
     EXPECT_EQ(routing.error().param, c.param);
     EXPECT_NE(routing.error().message.find(c.says), std::string::npos) << routing.error().message;
   }
-}
-
-TEST(KeyRouting, IsPartOfTheCaller) {
-  KeyRow row;
-  EXPECT_EQ(to_caller(row)->routing, nullptr);
-  row.router_settings_json = R"({"num_retries":1})";
-  ASSERT_NE(to_caller(row)->routing, nullptr);
-  EXPECT_EQ(to_caller(row)->routing->num_retries, 1u);
 }
 
 TEST(RoutingWishes, TheNumbersOfARequestComeBeforeThoseOfItsKey) {

@@ -33,16 +33,26 @@ const RefusedCase kRefused[] = {
     {R"({"duration": 30})", "duration", "must be a string"},
     {R"({"duration": "-1"})", "duration", "is not a duration"},
     {R"({"key_alias": ""})", "key_alias", "must not be empty"},
-    {R"({"models": ["all-team-models"]})", "models", "name the models"},
+    {R"({"soft_budget": "1"})", "soft_budget", "must be a number of US dollars"},
+    {R"({"budget_id": 5})", "budget_id", "must be a string"},
+    {R"({"temp_budget_increase": 5})", "temp_budget_expiry", "go together"},
+    {R"({"temp_budget_increase": 5, "temp_budget_expiry": "soon"})", "temp_budget_expiry", "must be a time"},
+    {R"({"enforced_params": "user"})", "enforced_params", "must be a list of strings"},
+    {R"({"metadata": {"enforced_params": "user"}})", "metadata.enforced_params", "must be a list of strings"},
+    {R"({"allowed_ips": ["10.0.0.0/33"]})", "allowed_ips", "no address and no range"},
+    {R"({"metadata": {"allowed_ips": ["here"]}})", "metadata.allowed_ips", "no address and no range"},
+    {R"({"permissions": []})", "permissions", "must be an object"},
+    {R"({"object_permission": 1})", "object_permission", "must be an object"},
+    {R"({"allowed_routes": [1]})", "allowed_routes", "must be a list of strings"},
+    {R"({"key_type": "admin"})", "key_type", "must be \"default\""},
+    {R"({"auto_rotate": "yes"})", "auto_rotate", "must be true or false"},
+    {R"({"rotation_interval": "often"})", "rotation_interval", "is not a duration"},
     {R"({"max_budget": 1, "max_budget": null})", "max_budget", "twice"},
     // The escaped spelling is the same field.
     {R"({"max\u005fbudget": 1, "max_budget": 2})", "max_budget", "twice"},
     // Fields that protect and are not enforced: never stored and forgotten.
-    {R"({"soft_budget": 1})", "soft_budget", "not enforced"},
     {R"({"budget_duration": "30d"})", "budget_duration", "not enforced"},
-    {R"({"budget_id": "b"})", "budget_id", "not enforced"},
     {R"({"model_max_budget": {"gpt": {"budget_limit": 1}}})", "model_max_budget", "not enforced"},
-    {R"({"temp_budget_increase": 5})", "temp_budget_increase", "not enforced"},
     {R"({"tpm_limit": 0})", "tpm_limit", "not enforced"},
     {R"({"rpm_limit": 60})", "rpm_limit", "not enforced"},
     {R"({"max_parallel_requests": 2})", "max_parallel_requests", "not enforced"},
@@ -51,22 +61,14 @@ const RefusedCase kRefused[] = {
     {R"({"rpm_limit_type": "dynamic"})", "rpm_limit_type", "not enforced"},
     {R"({"guardrails": ["pii"]})", "guardrails", "not enforced"},
     {R"({"policies": ["p"]})", "policies", "not enforced"},
-    {R"({"enforced_params": ["user"]})", "enforced_params", "not enforced"},
-    {R"({"permissions": {"a": true}})", "permissions", "not enforced"},
-    {R"({"object_permission": {"vector_stores": []}})", "object_permission", "not enforced"},
     {R"({"allowed_cache_controls": ["no-cache"]})", "allowed_cache_controls", "not enforced"},
-    {R"({"allowed_routes": ["llm_api_routes"]})", "allowed_routes", "not enforced"},
-    {R"({"key_type": "management"})", "key_type", "not enforced"},
     {R"({"allowed_passthrough_routes": ["/x"]})", "allowed_passthrough_routes", "not enforced"},
     {R"({"allowed_vector_store_indexes": [{}]})", "allowed_vector_store_indexes", "not enforced"},
-    {R"({"access_group_ids": ["g"]})", "access_group_ids", "not enforced"},
-    {R"({"auto_rotate": true})", "auto_rotate", "not enforced"},
-    {R"({"rotation_interval": "30d"})", "rotation_interval", "not enforced"},
     {R"({"expires": "2030-01-01"})", "expires", "duration"},
     // The same where LiteLLM keeps them.
+    {R"({"metadata": {"logging": [{"callback_name": "x"}]}})", "metadata.logging", "not enforced"},
     {R"({"metadata": {"guardrails": ["pii"]}})", "metadata.guardrails", "not enforced"},
     {R"({"metadata": {"model_rpm_limit": {"a": 1}}})", "metadata.model_rpm_limit", "not enforced"},
-    {R"({"metadata": {"enforced_params": ["user"]}})", "metadata.enforced_params", "not enforced"},
 };
 
 TEST(ReadKeyChange, RefusesByName) {
@@ -130,6 +132,29 @@ TEST(ReadKeyChange, ReadsEveryStoredField) {
   EXPECT_EQ(change->router_settings_json, R"({"num_retries":1})");
   EXPECT_EQ(change->tags, (std::vector<std::string>{"x", "y"}));
   EXPECT_EQ(change->blocked, true);
+}
+
+TEST(ReadKeyChange, ReadsWhatConfinesAndRotates) {
+  const Result<KeyChange> change = read_key_change(
+      R"({"key_type":"llm_api","allowed_routes":["/v1/models"],"allowed_ips":["10.0.0.0/8","::1"],
+          "enforced_params":["user"],"permissions":{"p":true},"object_permission":{"mcp_servers":["m"]},
+          "soft_budget":2,"budget_id":"b","auto_rotate":true,"rotation_interval":"30d","access_group_ids":["g"],
+          "temp_budget_increase":5,"temp_budget_expiry":"2030-01-01T00:00:00Z","new_key":"sk-x","grace_period":"24h"})",
+      KeyRoute::Regenerate);
+  ASSERT_TRUE(change) << change.error().message;
+  EXPECT_EQ(change->key_type, "llm_api");
+  EXPECT_EQ(change->allowed_ips, (std::vector<std::string>{"10.0.0.0/8", "::1"}));
+  EXPECT_EQ(change->enforced_params, std::vector<std::string>{"user"});
+  EXPECT_EQ(change->soft_budget.value, Money::from_nano(2'000'000'000));
+  EXPECT_EQ(change->temp_budget_increase, Money::from_nano(5'000'000'000));
+  EXPECT_EQ(change->rotation_interval.value, "30d");
+  EXPECT_EQ(change->new_key, "sk-x");
+  EXPECT_EQ(change->grace_seconds, 86400);
+  EXPECT_EQ(change->unenforced, (std::vector<std::string>{"object_permission", "soft_budget"}));
+  EXPECT_TRUE(change->ignored.empty());
+  const Result<KeyChange> elsewhere = read_key_change(R"({"grace_period":"24h"})", KeyRoute::Update);
+  ASSERT_TRUE(elsewhere);
+  EXPECT_EQ(elsewhere->ignored, std::vector<std::string>{"grace_period"});
 }
 
 TEST(ReadKeyChange, NullClearsOnlyWhatMayBeEmpty) {

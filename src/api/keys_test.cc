@@ -201,9 +201,162 @@ TEST(KeyList, PagesFiltersAndSorts) {
   const Sent alias = gateway.get("/key/list?key_alias=k3&return_full_object=true");
   EXPECT_TRUE(alias.holds(R"("key_alias":"k3")"));
   for (const char* query : {"page=0", "page=x", "size=101", "size=-1", "sort_by=key_alias;DROP", "sort_order=up",
-                            "key_hash=xyz", "status=deleted"}) {
+                            "key_hash=xyz", "status=gone", "expand=team", "include_team_keys=maybe"}) {
     EXPECT_EQ(gateway.get("/key/list?" + std::string(query)).status, 400) << query;
   }
+}
+
+TEST(KeyList, ShowsDeletedKeysWithWhoAndWhen) {
+  TestGateway gateway;
+  ASSERT_EQ(make_key(gateway, R"(,"key_alias":"app","spend":2.5)").status, 200);
+  ASSERT_EQ(gateway
+                .call("POST", "/key/delete", TestGateway::kMaster, R"({"keys":["sk-custom-secret-abcd"]})",
+                      {{"litellm-changed-by", "ada"}})
+                .status,
+            200);
+  EXPECT_TRUE(gateway.get("/key/list").holds(R"("total_count":0)"));
+  const Sent deleted = gateway.get("/key/list?status=deleted&return_full_object=true");
+  EXPECT_TRUE(deleted.holds(R"("total_count":1)")) << deleted.body;
+  EXPECT_TRUE(deleted.holds(R"("token":")" + kHash)) << deleted.body;
+  EXPECT_TRUE(deleted.holds(R"("key_alias":"app")"));
+  EXPECT_TRUE(deleted.holds(R"("spend":2.5)"));
+  EXPECT_TRUE(deleted.holds(R"("deleted_by":"ada")"));
+  EXPECT_TRUE(deleted.holds(R"("deleted_at":"20)"));
+}
+
+TEST(KeyRegenerate, ReplacesTheSecretAndNothingElse) {
+  TestGateway gateway;
+  ASSERT_EQ(make_key(gateway, R"(,"key_alias":"app","spend":1.5,"max_budget":9)").status, 200);
+  ASSERT_EQ(gateway.get("/v1/models", kSecret).status, 200);
+  const Sent rotated =
+      gateway.post("/key/" + kHash + "/regenerate", R"({"new_key":"sk-second-secret","max_budget":7})");
+  ASSERT_EQ(rotated.status, 200) << rotated.body;
+  EXPECT_EQ(TestGateway::field(rotated, "key"), "sk-second-secret");
+  EXPECT_EQ(TestGateway::field(rotated, "token"), base::sha256_hex("sk-second-secret"));
+  EXPECT_EQ(TestGateway::field(rotated, "key_alias"), "app");
+  EXPECT_EQ(TestGateway::field(rotated, "rotation_count"), "1");
+  EXPECT_EQ(TestGateway::field(rotated, "spend"), "1.5");
+  EXPECT_EQ(TestGateway::field(rotated, "max_budget"), "7");
+  EXPECT_EQ(gateway.get("/v1/models", kSecret).status, 401) << "no grace was asked for";
+  EXPECT_EQ(gateway.get("/v1/models", "sk-second-secret").status, 200);
+}
+
+TEST(KeyRegenerate, LeavesTheOldSecretItsGracePeriod) {
+  TestGateway gateway;
+  ASSERT_EQ(make_key(gateway).status, 200);
+  const Sent rotated = gateway.post("/key/regenerate", R"({"key":"sk-custom-secret-abcd","grace_period":"1h"})");
+  ASSERT_EQ(rotated.status, 200) << rotated.body;
+  const std::string second = TestGateway::field(rotated, "key");
+  EXPECT_EQ(gateway.get("/v1/models", kSecret).status, 200);
+  EXPECT_EQ(gateway.get("/v1/models", second).status, 200);
+  EXPECT_EQ(gateway.post("/key/block", R"({"key":")" + second + "\"}").status, 200);
+  EXPECT_EQ(gateway.get("/v1/models", kSecret).status, 401) << "both secrets are the same key";
+  EXPECT_EQ(gateway.post("/key/generate", R"({"key":"sk-custom-secret-abcd"})").status, 400)
+      << "the old secret is nobody else's while it works";
+  EXPECT_EQ(gateway.post("/key/regenerate", R"({"key":"sk-nobody"})").status, 404);
+  EXPECT_EQ(gateway.post("/key/regenerate", R"({"key":")" + second + R"(","grace_period":"soon"})").status, 400);
+  EXPECT_EQ(gateway.post("/key/regenerate", R"({"key":")" + second + R"(","new_key":"pk-x"})").status, 400);
+}
+
+TEST(KeyResetSpend, StaysWithinSpendAndBudget) {
+  TestGateway gateway;
+  ASSERT_EQ(make_key(gateway, R"(,"spend":4,"max_budget":3)").status, 200);
+  const std::string path = "/key/" + kHash + "/reset_spend";
+  for (const char* body :
+       {"{}", R"({"reset_to":-1})", R"({"reset_to":4.5})", R"({"reset_to":3.5})", R"({"reset_to":"1"})"})
+    EXPECT_EQ(gateway.post(path, body).status, 400) << body;
+  const Sent reset = gateway.post(path, R"({"reset_to":1.25})");
+  EXPECT_EQ(reset.body,
+            R"({"key_hash":")" + kHash + R"(","spend":1.25,"previous_spend":4,"max_budget":3,"budget_reset_at":null})");
+}
+
+TEST(KeyBulkUpdate, TellsEachKeyApart) {
+  TestGateway gateway;
+  ASSERT_EQ(make_key(gateway).status, 200);
+  const Sent updated = gateway.post(
+      "/key/bulk_update",
+      R"({"keys":[{"key":"sk-custom-secret-abcd","max_budget":5,"tags":["t"]},{"key":"sk-nobody","max_budget":1}]})");
+  EXPECT_TRUE(updated.holds(R"("total_requested":2)")) << updated.body;
+  EXPECT_TRUE(updated.holds(R"("max_budget":5)")) << updated.body;
+  EXPECT_TRUE(updated.holds(R"("failed_reason":"Key not found in database")")) << updated.body;
+  EXPECT_FALSE(updated.holds("sk-custom-secret-abcd"));
+}
+
+TEST(KeyGenerate, HoldsToWhatTheConfigurationSays) {
+  TestGateway gateway;
+  gateway.settings->litellm.keys.defaults_json = R"({"max_budget":3,"metadata":{"from":"config"}})";
+  gateway.settings->litellm.keys.max_budget_ceiling = Money::from_nano(10'000'000'000);
+  gateway.settings->litellm.keys.duration_ceiling = "30d";
+  gateway.settings->litellm.keys.personal.required_params = {"key_alias"};
+  gateway.use_settings();
+  const Sent made = make_key(gateway, R"(,"key_alias":"app")");
+  ASSERT_EQ(made.status, 200) << made.body;
+  EXPECT_EQ(TestGateway::field(made, "max_budget"), "3");
+  EXPECT_EQ(TestGateway::field(made, "duration"), "30d");
+  EXPECT_TRUE(made.holds(R"("metadata":{"from":"config"})"));
+  const struct {
+    const char* path;
+    const char* body;
+    const char* says;
+  } refused[] = {
+      {"/key/generate", "{}", "Required param key_alias not in the body"},
+      {"/key/generate", R"({"key_alias":"b","max_budget":11})",
+       "max_budget is over max limit set in config - user_value=11; max_value=10"},
+      {"/key/generate", R"({"key_alias":"b","duration":"31d"})",
+       "duration is over max limit set in config - user_value=31d; max_value=30d"},
+      {"/key/update", R"({"key":"sk-custom-secret-abcd","max_budget":null})", "user_value=None"},
+      {"/key/update", R"({"key":"sk-custom-secret-abcd","duration":"-1"})", "user_value=-1"},
+      {"/key/regenerate", R"({"key":"sk-custom-secret-abcd","max_budget":11})", "over max limit"},
+      {"/key/generate", R"({"key_alias":"b","auto_rotate":true,"rotation_interval":"1d"})", "rotated_keys_dir"},
+      {"/key/service-account/generate", R"({"key_alias":"b"})", "team_id is required"},
+  };
+  for (const auto& c : refused) {
+    const Sent sent = gateway.post(c.path, c.body);
+    EXPECT_EQ(sent.status, 400) << c.body;
+    EXPECT_TRUE(sent.holds(c.says)) << sent.body;
+  }
+}
+
+TEST(KeyGenerate, MakesServiceAccountsAndLinkedBudgets) {
+  TestGateway gateway;
+  const Sent service =
+      gateway.post("/key/service-account/generate", R"({"team_id":"t","key_alias":"ci","user_id":"u"})");
+  ASSERT_EQ(service.status, 200) << service.body;
+  EXPECT_TRUE(service.holds(R"("service_account_id":"ci")"));
+  EXPECT_EQ(TestGateway::field(service, "user_id"), "null");
+  const Sent soft = make_key(gateway, R"(,"soft_budget":2,"key_type":"llm_api","allowed_ips":["10.0.0.0/8"])");
+  ASSERT_EQ(soft.status, 200) << soft.body;
+  EXPECT_TRUE(soft.holds(R"("litellm_budget_table":{"budget_id":")")) << soft.body;
+  EXPECT_TRUE(soft.holds(R"("allowed_routes":["llm_api_routes"])"));
+  EXPECT_NE(soft.fields.find("x-turnpike-unenforced-fields: soft_budget"), std::string::npos) << soft.fields;
+  EXPECT_EQ(gateway.post("/key/generate", R"({"budget_id":"none"})").status, 404);
+}
+
+TEST(KeyUpdate, RaisesABudgetForATime) {
+  TestGateway gateway;
+  ASSERT_EQ(make_key(gateway, R"(,"max_budget":5)").status, 200);
+  const Sent raised = gateway.post(
+      "/key/update",
+      R"({"key":"sk-custom-secret-abcd","temp_budget_increase":2,"temp_budget_expiry":"2999-01-01T00:00:00Z"})");
+  ASSERT_EQ(raised.status, 200) << raised.body;
+  EXPECT_EQ(TestGateway::field(raised, "max_budget"), "5");
+  EXPECT_EQ(gateway.ledger.limits.begin()->second, Money::from_nano(7'000'000'000));
+  ASSERT_EQ(gateway
+                .post("/key/update", R"({"key":"sk-custom-secret-abcd","temp_budget_increase":2,
+                                         "temp_budget_expiry":"2001-01-01T00:00:00Z"})")
+                .status,
+            200);
+  EXPECT_EQ(gateway.ledger.limits.begin()->second, Money::from_nano(5'000'000'000)) << "its time is over";
+}
+
+TEST(ManagementRoutes, AnswerTheTextsOfAnOlderRelease) {
+  TestGateway gateway;
+  const Sent now = gateway.post("/key/update", R"({"key":"sk-nobody"})");
+  EXPECT_TRUE(now.holds("Key not found in database")) << now.body;
+  gateway.use_settings(protocol::Compat::V1_81);
+  const Sent then = gateway.post("/key/update", R"({"key":"sk-nobody"})");
+  EXPECT_EQ(then.status, 404);
+  EXPECT_TRUE(then.holds("Team not found, passed team_id=" + base::sha256_hex("sk-nobody"))) << then.body;
 }
 
 // The matrix of the permission column (AC-SEC-4), and LiteLLM's text for it.
@@ -223,7 +376,11 @@ TEST(ManagementRoutes, AreForTheMasterKey) {
     EXPECT_EQ(gateway.post(path, "{}", "").status, 401) << path;
     EXPECT_EQ(gateway.post(path, "{}", "sk-unknown").status, 401) << path;
   }
-  for (const char* path : {"/key/list", "/spend/keys"}) {
+  EXPECT_TRUE(gateway.get("/key/list", kSecret).holds(R"({"keys":[")" + kHash + R"("],"total_count":1,)"))
+      << "a key behind which no user stands sees itself";
+  EXPECT_EQ(gateway.get("/key/list?key_hash=" + std::string(64, 'a'), kSecret).status, 403);
+  EXPECT_EQ(gateway.get("/key/aliases", kSecret).body, R"({"aliases":[]})");
+  for (const char* path : {"/spend/keys"}) {
     EXPECT_EQ(gateway.get(path, kSecret).status, 401) << path;
     EXPECT_EQ(gateway.get(path, "").status, 401) << path;
     EXPECT_EQ(gateway.get(path).status, 200) << path;

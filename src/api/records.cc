@@ -5,20 +5,6 @@
 namespace turnpike::api {
 namespace {
 
-void tell_ledger(ledger::Ledger& ledger, const std::vector<account::AccountNews>& news) {
-  using What = account::AccountNews::What;
-  for (const account::AccountNews& one : news) {
-    // An account this process has not met yet is read whole with its caller.
-    if (one.what == What::Closed) {
-      ledger.account_closed(one.account_id, one.version);
-    } else if (one.what == What::Limit) {
-      ledger.limit_changed(one.account_id, one.limit, one.version);
-    } else {
-      ledger.spend_changed(one.account_id, one.spent, one.edit, one.version);
-    }
-  }
-}
-
 Error no_database() {
   Error error;
   error.kind = ErrorKind::Unavailable;
@@ -38,6 +24,20 @@ std::function<Status(account::Records&)> into(std::shared_ptr<Reply> reply,
 }
 
 }  // namespace
+
+void tell_ledger(ledger::Ledger& ledger, const std::vector<account::AccountNews>& news) {
+  using What = account::AccountNews::What;
+  for (const account::AccountNews& one : news) {
+    // An account this process has not met yet is read whole with its caller.
+    if (one.what == What::Closed) {
+      ledger.account_closed(one.account_id, one.version);
+    } else if (one.what == What::Limit) {
+      ledger.limit_changed(one.account_id, one.limit, one.version);
+    } else {
+      ledger.spend_changed(one.account_id, one.spent, one.edit, one.version);
+    }
+  }
+}
 
 account::Actor actor_of(const Context& context) {
   account::Actor actor;

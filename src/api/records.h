@@ -9,6 +9,9 @@
 /// Records behind a route: who asks, and the transaction in which the answer is made.
 namespace turnpike::api {
 
+/// Tells the ledger of this process what a committed unit of work did to accounts.
+void tell_ledger(ledger::Ledger& ledger, const std::vector<account::AccountNews>& news);
+
 /// Whom the audit log names for this request.
 account::Actor actor_of(const Context& context);
 

@@ -147,6 +147,9 @@ class TestGateway {
     gateway.threads = threads_.get();
     gateway.database = database.get();
     gateway.keys = keys_.get();
+    gateway.changed = [this](const std::vector<account::Change>& changes) {
+      threads_->publish([this, changes](net::IoThread&) { gateway.workers[0]->authenticator->forget(changes); });
+    };
     gateway.ledger = &ledger;
     gateway.metrics = &metrics_;
     auto worker = std::make_unique<pipeline::Worker>();
@@ -182,8 +185,9 @@ class TestGateway {
     settings->models.push_back(std::move(entry));
   }
   /// Puts `settings` in force.
-  void use_settings() {
+  void use_settings(protocol::Compat compat = protocol::Compat::Later) {
     auto snapshot = std::make_shared<pipeline::Snapshot>();
+    snapshot->compat = compat;
     snapshot->settings = settings;
     snapshot->prices = ledger::Catalogue::built_in();
     snapshot->access_groups = account::access_groups_of(*settings);

@@ -1,7 +1,9 @@
 #include <algorithm>
 
+#include "api/records.h"
 #include "app/process.h"
 #include "base/log.h"
+#include "base/text.h"
 
 namespace turnpike::app {
 
@@ -15,6 +17,26 @@ void Process::follow_changes() {
     if (Status read = read_fallbacks(); !read) base::log(base::LogLevel::Warning, "{}", read.error().message);
   };
   feed_ = std::make_unique<account::ChangeFeed>(*database_, std::move(hooks));
+}
+
+/// By LITELLM_KEY_ROTATION_ENABLED, _CHECK_INTERVAL_SECONDS and _GRACE_PERIOD.
+void Process::look_after_keys() {
+  constexpr std::int64_t kGraceSeconds =
+      24 * 3600;  // Whoever uses a key that is rotated has a day to fetch its secret.
+  const config::Environment environment = config::process_environment();
+  account::KeyLifeOptions options;
+  if (base::to_lower(environment("LITELLM_KEY_ROTATION_ENABLED").value_or("true")) != "false")
+    options.rotated_keys_dir = snapshot_->settings->turnpike.rotated_keys_dir;
+  const std::string grace = environment("LITELLM_KEY_ROTATION_GRACE_PERIOD").value_or("");
+  options.grace_seconds = base::parse_duration_seconds(grace).value_or(kGraceSeconds);
+  const std::string interval = environment("LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS").value_or("");
+  if (const std::optional<std::uint64_t> seconds = base::parse_unsigned(interval); seconds && *seconds > 0)
+    options.interval = std::chrono::seconds(std::min<std::uint64_t>(*seconds, 86'400));
+  options.done = [this](const std::vector<account::Change>& changes, const std::vector<account::AccountNews>& news) {
+    api::tell_ledger(*ledger_, news);
+    take_changes(changes);
+  };
+  key_life_ = std::make_unique<account::KeyLife>(*database_, std::move(options));
 }
 
 void Process::take_changes(const std::vector<account::Change>& changes) {

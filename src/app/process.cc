@@ -308,6 +308,7 @@ Status Process::start() {
   gateway_.probes = probes_.get();
   hang_watch_ = std::make_unique<pipeline::HangWatch>(gateway_);
   follow_changes();
+  look_after_keys();
   register_metrics();
   know_models();
 
@@ -448,6 +449,7 @@ void Process::finish() {
     server = std::move(server_);
   }
   server.reset();
+  key_life_.reset();
   feed_.reset();  // Calls ask how old its news is.
   if (ledger_) ledger_->close(kShipPatience);
   access_log_.reset();

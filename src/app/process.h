@@ -5,6 +5,7 @@
 #include <string>
 
 #include "account/change_feed.h"
+#include "account/key_life.h"
 #include "account/key_store.h"
 #include "account/stored.h"
 #include "api/api.h"
@@ -74,7 +75,6 @@ class Process {
   /// leaves what was read last. Errors: InvalidRequest, what is wrong with the file.
   Result<config::SettingsRef> beside_stored(config::SettingsRef of_file);
   Status check_stored(config::Stored stored);
-  account::Sealer sealer() const;
   Status open_stores(const config::Settings& settings);
   void make_workers();
   void register_metrics();
@@ -86,6 +86,7 @@ class Process {
                                                      std::shared_ptr<account::JwtKeys> keys,
                                                      std::function<void(const domain::Caller&)> on_read);
   void follow_changes();
+  void look_after_keys();
   /// Of this replica, as soon as they are committed, and of the others, as the feed tells them.
   void take_changes(const std::vector<account::Change>& changes);
   std::string files_stamp(const config::Settings& settings) const;
@@ -109,10 +110,15 @@ class Process {
   std::string files_stamp_;
   std::shared_ptr<const config::Document> document_;  // The file in force; null on trial.
   account::StoredRows stored_;                        // As last read.
+  // What check_stored looks at, from the database's thread: whoever reloads waits for that one.
+  std::mutex known_mutex_;
+  std::shared_ptr<const config::Document> known_document_;
+  std::vector<config::Node> known_credentials_;
   std::unique_ptr<pipeline::Probes> probes_;
   std::unique_ptr<pipeline::HangWatch> hang_watch_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<account::ChangeFeed> feed_;
+  std::unique_ptr<account::KeyLife> key_life_;
 };
 
 }  // namespace turnpike::app
