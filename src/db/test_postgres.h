@@ -148,14 +148,21 @@ inline bool on_postgres() {
   return wanted != nullptr && std::string_view(wanted) == "postgres";
 }
 
-/// The database of a test that would keep SQLite at `path`: that, or PostgreSQL where TURNPIKE_TEST_DATABASE=postgres
-/// says so. The same path is the same database.
-inline Result<std::unique_ptr<Database>> open_test_database(const std::string& path) {
-  if (!on_postgres()) return open_sqlite(path);
+inline const TestDatabase& test_database(const std::string& path) {
   static std::map<std::string, TestDatabase> databases;
   auto place = databases.find(path);
   if (place == databases.end()) place = databases.emplace(path, TestDatabase(Engine::Postgres, path)).first;
-  return place->second.open();
+  return place->second;
+}
+/// So that processes forked from now on share it.
+inline void prepare_test_database(const std::string& path) {
+  if (on_postgres()) test_database(path);
+}
+
+/// The database of a test that would keep SQLite at `path`: that, or PostgreSQL where TURNPIKE_TEST_DATABASE=postgres
+/// says so. The same path is the same database.
+inline Result<std::unique_ptr<Database>> open_test_database(const std::string& path) {
+  return on_postgres() ? test_database(path).open() : open_sqlite(path);
 }
 
 }  // namespace turnpike::db

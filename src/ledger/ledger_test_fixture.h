@@ -19,6 +19,7 @@ struct LedgerFixture : testing::Test {
   void SetUp() override {
     char name[] = "/tmp/turnpike_ledger_test_XXXXXX";
     directory = ::mkdtemp(name);
+    db::prepare_test_database(directory + "/turnpike.db");  // Children are forked before it is opened.
   }
   void TearDown() override {
     fault::arm("");

@@ -219,9 +219,8 @@ class Shipping {
     std::vector<EntryRow> rows;
     for (std::size_t i = 0; i < batch_.payloads.size(); ++i) {
       const auto row = decode_row(batch_.payloads[i]);
-      if (!row || rejected_.contains(i) || fault::at("ship.bad_row")) {
-        return base::fail(ErrorKind::Internal, "a row cannot be stored");
-      }
+      if (!row || rejected_.contains(i)) return base::fail(ErrorKind::Internal, "a row cannot be stored");
+      if (fault::at("ship.bad_row")) return name_bad(i, "armed fault");
       rows.push_back(*row);
       entry_values(*row, batch_.replica_no, fresh.rows.emplace_back());
     }
