@@ -120,6 +120,24 @@ std::string json_roles(const std::vector<std::pair<std::string, std::string>>& r
   return out + "}";
 }
 
+void append_rule(Writer& out, const char* name, std::string_view roles, const KeyRule& rule) {
+  if (rule == KeyRule()) return;
+  out.json(name, fmt::format("{{\"{}\": {}, \"required_params\": {}}}", roles,
+                             rule.roles ? json_list(*rule.roles) : "null", json_list(rule.required_params)));
+}
+
+void append_keys(Writer& out, const KeySettings& keys) {
+  if (keys.defaults_json != "{}") out.json("default_key_generate_params", keys.defaults_json);
+  if (keys.max_budget_ceiling || !keys.duration_ceiling.empty()) {
+    out.json("upperbound_key_generate_params",
+             fmt::format("{{\"max_budget\": {}, \"duration\": {}}}",
+                         keys.max_budget_ceiling ? keys.max_budget_ceiling->to_string() : "null",
+                         keys.duration_ceiling.empty() ? "null" : json_text(keys.duration_ceiling)));
+  }
+  append_rule(out, "team_key_generation", "allowed_team_member_roles", keys.team);
+  append_rule(out, "personal_key_generation", "allowed_user_roles", keys.personal);
+}
+
 void append_jwt(Writer& out, const JwtSettings& jwt) {
   out.flag("enable_jwt_auth", jwt.enabled);
   if (!jwt.enabled) return;
@@ -313,6 +331,11 @@ EffectiveValues effective(const LitellmSettings& settings) {
   out.text("timezone", settings.timezone);
   out.flag("store_audit_logs", settings.store_audit_logs);
   out.texts("available_teams", settings.available_teams);
+  append_keys(out, settings.keys);
+  const UserSettings& users = settings.users;
+  if (users.max_budget) out.json("max_internal_user_budget", users.max_budget->to_string());
+  if (!users.budget_duration.empty()) out.text("internal_user_budget_duration", users.budget_duration);
+  if (users.defaults_json != "{}") out.json("default_internal_user_params", users.defaults_json);
   return out.take();
 }
 
@@ -418,6 +441,8 @@ EffectiveValues effective(const TurnpikeSettings& settings) {
   out.text("data_dir", settings.data_dir);
   out.text("journal_dir", settings.journal_dir);
   out.text("litellm_compat", settings.litellm_compat);
+  if (settings.key_issuance != KeyIssuance::Federated) out.text("key_issuance", "central");
+  if (!settings.rotated_keys_dir.empty()) out.text("rotated_keys_dir", settings.rotated_keys_dir);
   out.json("sticky", json_sticky(settings.sticky));
   out.json("hedging", json_hedging(settings.hedging));
   out.json("mirroring", json_mirroring(settings.mirroring));
