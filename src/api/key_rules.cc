@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "json/document.h"
 #include "json/lists.h"
+#include "protocol/field_readers.h"
 
 namespace turnpike::api {
 namespace {
@@ -74,12 +75,12 @@ tl::unexpected<Error> over_ceiling(std::string_view name, const std::string& ask
       name, fmt::format("{} is over max limit set in config - user_value={}; max_value={}", name, asked, most));
 }
 
-/// A member of the metadata as text; empty where there is none.
+/// A member of the metadata as text; empty where there is none, or one that asks for nothing.
 std::string metadata_member(const std::string& metadata_json, std::string_view name) {
   json::Document metadata;
   if (!metadata.parse(metadata_json)) return {};
   const json::Value value = metadata.root().find(name);
-  return value ? json::compact(value.raw()) : std::string();
+  return value && !protocol::asks_for_nothing(value) ? json::compact(value.raw()) : std::string();
 }
 
 }  // namespace
