@@ -6,7 +6,6 @@
 #include <string>
 #include <string_view>
 
-#include "account/sealed.h"
 #include "base/result.h"
 #include "base/task.h"
 #include "config/stored.h"
@@ -27,7 +26,6 @@ struct Hooks {
   /// Whether such models could be served, beside what the configuration and the database have. Blocks a little. Errors:
   /// InvalidRequest with the field as `param`.
   std::function<Status(config::Stored)> check_stored;
-  std::function<account::Sealer()> sealer;  // For secrets in the database.
   std::string version;
   std::string root_path;  // A prefix under which every route is served too: "/gateway"; empty: none.
 };

@@ -10,6 +10,41 @@ namespace turnpike::api {
 Task<Result<Reply>> list_models(const Context& context);
 Task<Result<Reply>> show_model(const Context& context);
 Task<Result<Reply>> model_info(const Context& context);
+Task<Result<Reply>> model_info_pages(const Context& context);
+Task<Result<Reply>> model_group_info(const Context& context);
+
+// stored_models.cc, credentials.cc
+Task<Result<Reply>> new_model(const Context& context);
+Task<Result<Reply>> update_model(const Context& context);
+Task<Result<Reply>> patch_model(const Context& context);
+Task<Result<Reply>> delete_model(const Context& context);
+Task<Result<Reply>> new_credential(const Context& context);
+Task<Result<Reply>> update_credential(const Context& context);
+Task<Result<Reply>> delete_credential(const Context& context);
+Task<Result<Reply>> list_credentials(const Context& context);
+Task<Result<Reply>> credential_by_name(const Context& context);
+Task<Result<Reply>> credential_by_model(const Context& context);
+
+// access_groups.cc
+Task<Result<Reply>> new_access_group(const Context& context);
+Task<Result<Reply>> update_access_group(const Context& context);
+Task<Result<Reply>> delete_access_group(const Context& context);
+Task<Result<Reply>> access_group_info(const Context& context);
+Task<Result<Reply>> list_access_groups(const Context& context);
+Task<Result<Reply>> new_access_group_row(const Context& context);
+Task<Result<Reply>> update_access_group_row(const Context& context);
+Task<Result<Reply>> delete_access_group_row(const Context& context);
+Task<Result<Reply>> access_group_row(const Context& context);
+Task<Result<Reply>> list_access_group_rows(const Context& context);
+
+// config_reads.cc
+Task<Result<Reply>> list_config(const Context& context);
+Task<Result<Reply>> config_field(const Context& context);
+Task<Result<Reply>> config_callbacks(const Context& context);
+Task<Result<Reply>> list_callbacks(const Context& context);
+Task<Result<Reply>> router_settings(const Context& context);
+Task<Result<Reply>> router_fields(const Context& context);
+Task<Result<Reply>> allowed_ips(const Context& context);
 
 // key_generate.cc, keys.cc, key_regenerate.cc, key_list.cc
 Task<Result<Reply>> generate_key(const Context& context);

@@ -51,6 +51,21 @@ void add_access_groups(const config::Settings& settings, Names& names) {
   }
 }
 
+/// What `caller` may call a group by; nothing where all of its deployments are other teams'.
+std::optional<std::string> name_for(const config::Settings& settings, const domain::Caller* caller,
+                                    const std::string& group) {
+  const bool sees_all = caller == nullptr || administers(*caller);
+  std::optional<std::string> name = group;
+  for (const config::ModelEntry& entry : settings.models) {
+    if (entry.model_name != group) continue;
+    if (entry.team_id.empty() || sees_all) return group;
+    name.reset();
+    if (entry.team_id != caller->team_id) continue;
+    return entry.team_public_model_name.empty() ? group : entry.team_public_model_name;
+  }
+  return name;
+}
+
 bool asked(const Context& context, std::string_view name) {
   const std::string value = base::to_lower(context.request().query_value(name));
   return value == "true" || value == "1";
@@ -80,9 +95,12 @@ std::vector<std::string> callable_models(const pipeline::Snapshot& snapshot, con
   Names names(caller, snapshot.access_groups);
   if (options.access_groups || options.only_access_groups) add_access_groups(*snapshot.settings, names);
   if (options.only_access_groups) return names.take();
+  const bool has_owners = std::ranges::any_of(snapshot.settings->models,
+                                              [](const config::ModelEntry& one) { return !one.team_id.empty(); });
   for (const std::string& name : snapshot.routing->public_names()) {
     if (name.find('*') == std::string::npos) {
-      names.add(name);
+      if (std::optional<std::string> shown = has_owners ? name_for(*snapshot.settings, caller, name) : name)
+        names.add(std::move(*shown));
       continue;
     }
     if (options.wildcards) names.add(name);

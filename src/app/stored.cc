@@ -24,6 +24,14 @@ std::string in_body(std::string_view path) {
   return std::string(path.starts_with(kRow) ? path.substr(kRow.size()) : path);
 }
 
+/// The finding as the answer to whoever wants to store the row.
+std::string said_of(const config::Diagnostic& found, const std::string& param) {
+  std::string text = param + ": " + found.text;
+  constexpr std::string_view kLater = "; this deployment is left out";
+  if (text.ends_with(kLater)) text.resize(text.size() - kLater.size());
+  return text;
+}
+
 }  // namespace
 
 config::LoadOptions Process::load_options(bool reload) const {
@@ -34,11 +42,6 @@ config::LoadOptions Process::load_options(bool reload) const {
   load.refusal = &deployment_refusal;
   load.built_in_provider = [](std::string_view name) { return provider::find_provider(name) != nullptr; };
   return load;
-}
-
-account::Sealer Process::sealer() const {
-  return account::make_sealer(config::process_environment()("LITELLM_SALT_KEY"),
-                              snapshot_ ? snapshot_->settings->general.master_key : base::Secret());
 }
 
 Result<config::SettingsRef> Process::beside_stored(config::SettingsRef of_file) {
@@ -55,6 +58,11 @@ Result<config::SettingsRef> Process::beside_stored(config::SettingsRef of_file) 
   log_diagnostics(loaded.diagnostics);
   for (const std::string& line : stored_.broken) base::log(base::LogLevel::Warning, "{}", line);
   if (!loaded.settings) return base::fail(ErrorKind::InvalidRequest, errors_of(loaded.diagnostics));
+  {
+    const std::lock_guard lock(known_mutex_);
+    known_document_ = document_;
+    known_credentials_ = stored_.stored.credentials;
+  }
   auto settings = std::make_shared<config::Settings>(*loaded.settings);
   settings->left_out.insert(settings->left_out.end(), stored_.broken.begin(), stored_.broken.end());
   // A configuration without a file of its own names none.
@@ -83,13 +91,12 @@ Status Process::check_stored(config::Stored stored) {
   std::vector<std::string> rows;
   for (const config::Node& model : stored.models) rows.push_back(model.file());
   {
-    const std::lock_guard lock(reload_mutex_);
-    document = document_;
+    const std::lock_guard lock(known_mutex_);
+    document = known_document_;
     // A model may name a credential of the database.
-    const std::vector<config::Node>& known = stored_.stored.credentials;
-    stored.credentials.insert(stored.credentials.end(), known.begin(), known.end());
+    stored.credentials.insert(stored.credentials.end(), known_credentials_.begin(), known_credentials_.end());
   }
-  if (!document) return base::fail(ErrorKind::Unavailable, "This gateway is on trial and keeps no models.");
+  if (!document) return base::fail(ErrorKind::Unavailable, "This gateway keeps no models.");
   const config::Loaded loaded = config::load_document(document, load_options(false), stored);
   for (const std::string& row : rows) {
     const bool served = loaded.settings && std::any_of(loaded.settings->models.begin(), loaded.settings->models.end(),
@@ -99,7 +106,7 @@ Status Process::check_stored(config::Stored stored) {
     error.kind = ErrorKind::InvalidRequest;
     const config::Diagnostic* found = finding_of(loaded.diagnostics, row);
     error.param = found == nullptr ? "litellm_params" : in_body(found->path);
-    error.message = found == nullptr ? "The model cannot be served as it is." : error.param + ": " + found->text;
+    error.message = found == nullptr ? "The model cannot be served as it is." : said_of(*found, error.param);
     return base::fail(std::move(error));
   }
   return {};
