@@ -64,7 +64,8 @@ std::vector<std::string> scopes_of(const json::Value& claims) {
   const json::Value scope = claims.find("scope");
   if (scope.is(json::Kind::Array)) return all_of(scope);
   std::vector<std::string> scopes;
-  for (const std::string_view one : base::split(scope.text().value_or(""), ' ')) {
+  const std::string text = scope.text().value_or("");
+  for (const std::string_view one : base::split(text, ' ')) {
     if (!one.empty()) scopes.emplace_back(one);
   }
   return scopes;
