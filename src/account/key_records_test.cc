@@ -211,6 +211,8 @@ TEST_F(KeyRecordsTest, ARotatedKeyKeepsItsAccountAndItsOldSecretForAWhile) {
   ASSERT_TRUE(with([&](Records& records) { return remove_key(records, *last); }));
   for (const std::string& hash : {first.hash, after.hash, third.hash}) {
     EXPECT_TRUE(noted(hash));
+  }
+  for (const std::string& hash : {first.hash, after.hash, third.hash}) {
     EXPECT_EQ(caller(hash, until - 1).caller, nullptr);
   }
   // The secrets are free again, and what is made of them begins with an account of its own.
