@@ -96,6 +96,46 @@ Result<config::Node> model_node(const std::string& model_id, const std::string& 
   return node;
 }
 
+namespace {
+
+/// One column of secrets, row by row.
+Result<std::int64_t> reseal_column(db::Transaction& transaction, const Sealer& from, const Sealer& to,
+                                   std::string_view table, std::string_view key, std::string_view column) {
+  const auto rows = transaction.run(fmt::format("SELECT {}, {} FROM {}", key, column, table), {});
+  if (!rows) return base::fail(rows.error());
+  for (const db::Row& row : rows->rows) {
+    const std::string name = db::as_text(row.at(0));
+    const Result<std::string> opened = open_strings(from, db::as_text(row.at(1)));
+    if (!opened) {
+      return base::fail(ErrorKind::Unavailable, fmt::format("{} {}: {}", table, name, opened.error().message));
+    }
+    const Result<std::string> sealed = seal_strings(to, *opened);
+    if (!sealed) return base::fail(sealed.error());
+    const auto written =
+        transaction.run(fmt::format("UPDATE {} SET {} = $1 WHERE {} = $2", table, column, key), {*sealed, name});
+    if (!written) return base::fail(written.error());
+  }
+  return static_cast<std::int64_t>(rows->rows.size());
+}
+
+}  // namespace
+
+Result<Resealed> reseal(db::Database& database, const Sealer& from, const Sealer& to) {
+  Resealed done;
+  const Status changed = database.transact_now([&](db::Transaction& transaction) -> Status {
+    const Result<std::int64_t> models =
+        reseal_column(transaction, from, to, "stored_model", "model_id", "litellm_params");
+    if (!models) return base::fail(models.error());
+    const Result<std::int64_t> credentials =
+        reseal_column(transaction, from, to, "credential", "credential_name", "credential_values");
+    if (!credentials) return base::fail(credentials.error());
+    done = {*models, *credentials};
+    return {};
+  });
+  if (!changed) return base::fail(changed.error());
+  return done;
+}
+
 Result<StoredRows> read_stored(db::Database& database, const Sealer& sealer) {
   db::Rows models, credentials;
   const Status read = database.transact_now([&](db::Transaction& transaction) -> Status {

@@ -26,6 +26,14 @@ struct StoredRows {
   std::string fingerprint;  // Equal rows, equal fingerprint.
 };
 
+struct Resealed {
+  std::int64_t models = 0, credentials = 0;
+};
+
+/// Every secret of the database opened with `from` and sealed with `to`, all of them or none. Blocks.
+/// Errors: Unavailable naming the row and the member that `from` does not open.
+Result<Resealed> reseal(db::Database& database, const Sealer& from, const Sealer& to);
+
 /// All rows but the blocked ones. Blocks: not for I/O threads. Errors: the database's.
 Result<StoredRows> read_stored(db::Database& database, const Sealer& sealer);
 

@@ -6,6 +6,7 @@
 #include "app/init_config.h"
 #include "app/options.h"
 #include "app/print_effective.h"
+#include "app/rotate_salt_key.h"
 #include "app/serve.h"
 #include "app/verify_ledger.h"
 #include "app/version.h"
@@ -33,6 +34,8 @@ int main(int argc, char** argv) {
       return app::verify_ledger(options);
     case app::Command::ImportLiteLlm:
       return app::import_litellm(options);
+    case app::Command::RotateSaltKey:
+      return app::rotate_salt_key(options);
     case app::Command::Providers:
       return options.found_only ? app::print_found_providers() : app::print_providers();
     case app::Command::Version:

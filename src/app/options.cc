@@ -234,6 +234,12 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   import->add_option("--data_dir", options.data_dir, "The data directory of the gateway")->envname("TURNPIKE_DATA_DIR");
   import->add_flag("--dry-run", options.dry_run, "Count what would be made and write nothing");
   import->add_flag("--spend-logs", options.spend_logs, "The log of calls as well");
+  CLI::App* rotate =
+      cli.add_subcommand("rotate-salt-key", "Seal the secrets of the database with TURNPIKE_NEW_SALT_KEY instead");
+  rotate->add_option("-c,--config", options.config, "The config.yaml of this gateway")
+      ->envname("CONFIG_FILE_PATH")
+      ->required();
+  rotate->add_option("--data_dir", options.data_dir, "The data directory of the gateway")->envname("TURNPIKE_DATA_DIR");
   CLI::App* providers = cli.add_subcommand("providers", "List the providers of the catalogue");
   providers->add_flag("--found", options.found_only, "Only those whose key is in the environment, with its variable");
   CLI::App* version_command = cli.add_subcommand("version", "Print the version and the libraries");
@@ -276,6 +282,7 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   }
   if (verify->parsed()) options.command = Command::LedgerVerify;
   if (import->parsed()) options.command = Command::ImportLiteLlm;
+  if (rotate->parsed()) options.command = Command::RotateSaltKey;
   if (providers->parsed()) options.command = Command::Providers;
   if (version || version_command->parsed()) options.command = Command::Version;
   options.access_log = !no_access_log;

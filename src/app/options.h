@@ -20,6 +20,7 @@ enum class Command : std::uint8_t {
   Drill,
   LedgerVerify,
   ImportLiteLlm,
+  RotateSaltKey,
   Providers,
   Version
 };

@@ -440,6 +440,24 @@ TEST(Filters, AKeyOfAnAccessGroupSeesOnlyItsDeployments) {
   EXPECT_EQ(nobody.error().kind, ErrorKind::PermissionDenied);
 }
 
+TEST(Filters, ATeamSeesItsOwnDeploymentsAndEverybodys) {
+  std::vector<Deployment> members;
+  for (const char* id : {"red", "blue", "open"}) members.push_back(named(id));
+  members[0].team_id = "red";
+  members[1].team_id = "blue";
+  const ModelGroup group = group_of(std::move(members), {});
+  const auto seen = [&](std::optional<std::string_view> team) { return shares(group, {.now_us = kNow, .team = team}); };
+  expect_even(seen("red"), {"red", "open"});
+  expect_even(seen("blue"), {"blue", "open"});
+  expect_even(seen(""), {"open"});
+  expect_even(seen(std::nullopt), {"red", "blue", "open"});
+  std::vector<Deployment> one(1, named("red"));
+  one.back().team_id = "red";
+  const Result<Pick> nobody = pick(group_of(std::move(one), {}), {.now_us = kNow, .team = "blue"});
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().kind, ErrorKind::PermissionDenied);
+}
+
 TEST(Filters, WhatAModelSurelyCannotDoGoesElsewhere) {
   std::vector<Deployment> members;
   for (const char* id : {"can", "cannot", "unknown", "drops", "insists"}) members.push_back(named(id));
