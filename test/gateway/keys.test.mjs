@@ -278,7 +278,6 @@ test('nobody gets more than the master key gave: management routes are refused t
     ['POST', '/key/delete', { keys: [other] }],
     ['POST', '/key/block', { key: other }],
     ['POST', '/key/unblock', { key }],
-    ['GET', '/key/list'],
     ['GET', '/spend/keys'],
     ['POST', '/config/reload'],
   ]) {
@@ -286,6 +285,9 @@ test('nobody gets more than the master key gave: management routes are refused t
     assert.equal(reply.status, 401, `${route}: ${reply.text}`);
     assert.match(reply.json.error.message, /Only proxy admin can be used to generate, delete, update info/, route);
   }
+  const listed = await gateway.call('GET', '/key/list', { key });
+  assert.equal(listed.status, 200, listed.text);
+  assert.ok(listed.json.keys.every((one) => one === hash(key)), listed.text);
   assert.equal((await gateway.call('GET', '/key/info', { key })).json.info.metadata.note, 'mine');
   assert.equal((await gateway.call('GET', `/key/info?key=${other}`, { key })).status, 403);
   assert.equal((await gateway.call('GET', `/key/info?key=${hash(other)}`, { key })).status, 403);
@@ -296,9 +298,8 @@ test('nobody gets more than the master key gave: management routes are refused t
 test('fields that protect and are not enforced are a 400 that names them, and nothing is stored', async () => {
   const key = await gateway.newKey({ key_alias: 'before' });
   for (const [field, value] of Object.entries({
-    tpm_limit: 10, rpm_limit: 0, max_parallel_requests: 1, budget_duration: '1d', soft_budget: 1, model_max_budget: { gpt: { budget_limit: 1, time_period: '1d' } },
-    guardrails: ['pii'], enforced_params: ['user'], allowed_routes: ['/v1/models'], permissions: { a: true }, model_rpm_limit: { gpt: 1 }, key_type: 'read_only', auto_rotate: true,
-    allowed_cache_controls: ['no-cache'], object_permission: { vector_stores: ['x'] }, budget_id: 'b', policies: ['p'],
+    tpm_limit: 10, rpm_limit: 0, max_parallel_requests: 1, budget_duration: '1d', model_max_budget: { gpt: { budget_limit: 1, time_period: '1d' } },
+    guardrails: ['pii'], model_rpm_limit: { gpt: 1 }, allowed_cache_controls: ['no-cache'], allowed_passthrough_routes: ['/x'], policies: ['p'],
   })) {
     for (const [route, body] of [['/key/generate', { key_alias: `with-${field}`, [field]: value }], ['/key/update', { key, key_alias: `with-${field}`, [field]: value }]]) {
       const reply = await gateway.call('POST', route, { body });
@@ -309,7 +310,7 @@ test('fields that protect and are not enforced are a 400 that names them, and no
     assert.equal((await gateway.call('GET', `/key/list?key_alias=with-${field}`)).json.total_count, 0, field);
   }
   assert.equal((await gateway.keyInfo(key)).key_alias, 'before');
-  for (const field of ['guardrails', 'enforced_params', 'model_tpm_limit']) {
+  for (const field of ['guardrails', 'policies', 'model_tpm_limit']) {
     const reply = await gateway.call('POST', '/key/generate', { body: { metadata: { [field]: ['x'] } } });
     assert.equal(reply.status, 400, reply.text);
     assert.equal(reply.json.error.param, `metadata.${field}`);
