@@ -15,7 +15,8 @@ constexpr Standing kRefused = Standing::Refused;
 
 constexpr std::string_view kPython = "it names Python code, which is not run; use the HTTP interfaces instead";
 constexpr std::string_view kBuckets = "files are not kept in buckets";
-constexpr std::string_view kBudget = "only the max_budget of a key is enforced";
+constexpr std::string_view kBudget =
+    "it is not enforced; budgets of keys, teams, members, users, organisations, customers and tags are";
 constexpr std::string_view kNoReset = "budgets of users do not begin anew yet";
 constexpr std::string_view kUserLimits = "users have no such limit yet";
 constexpr std::string_view kAutoRouter = "routers that choose a model are not served";
@@ -296,20 +297,23 @@ constexpr Key kKeys[] = {
     {"litellm_settings.default_key_generate_params.budget_duration", Any, kProtects, "new keys are made without it"},
     {"litellm_settings.default_key_generate_params.tpm_limit", Any, kProtects, "new keys are made without it"},
     {"litellm_settings.default_key_generate_params.rpm_limit", Any, kProtects, "new keys are made without it"},
-    {"litellm_settings.default_key_generate_params.max_parallel_requests", Any, kProtects, "new keys are made without it"},
+    {"litellm_settings.default_key_generate_params.max_parallel_requests", Any, kProtects,
+     "new keys are made without it"},
     {"litellm_settings.default_key_generate_params.model_max_budget", Any, kProtects, "new keys are made without it"},
     {"litellm_settings.default_key_generate_params.model_rpm_limit", Any, kProtects, "new keys are made without it"},
     {"litellm_settings.default_key_generate_params.model_tpm_limit", Any, kProtects, "new keys are made without it"},
     {"litellm_settings.default_key_generate_params.guardrails", Any, kProtects, "new keys are made without it"},
     {"litellm_settings.default_key_generate_params.policies", Any, kProtects, "new keys are made without it"},
-    {"litellm_settings.default_key_generate_params.allowed_cache_controls", Any, kProtects, "new keys are made without it"},
+    {"litellm_settings.default_key_generate_params.allowed_cache_controls", Any, kProtects,
+     "new keys are made without it"},
     {"litellm_settings.upperbound_key_generate_params", Map, kHonoured, ""},
     {"litellm_settings.upperbound_key_generate_params.max_budget", Price, kHonoured, ""},
     {"litellm_settings.upperbound_key_generate_params.duration", Text, kHonoured, ""},
     {"litellm_settings.upperbound_key_generate_params.budget_duration", Text, kProtects, "new keys are not held to it"},
     {"litellm_settings.upperbound_key_generate_params.tpm_limit", Integer, kProtects, "new keys are not held to it"},
     {"litellm_settings.upperbound_key_generate_params.rpm_limit", Integer, kProtects, "new keys are not held to it"},
-    {"litellm_settings.upperbound_key_generate_params.max_parallel_requests", Integer, kProtects, "new keys are not held to it"},
+    {"litellm_settings.upperbound_key_generate_params.max_parallel_requests", Integer, kProtects,
+     "new keys are not held to it"},
     {"litellm_settings.key_generation_settings", Map, kHonoured, ""},
     {"litellm_settings.key_generation_settings.team_key_generation", Map, kHonoured, ""},
     {"litellm_settings.key_generation_settings.team_key_generation.allowed_team_member_roles", Texts, kHonoured, ""},
