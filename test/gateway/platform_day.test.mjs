@@ -7,10 +7,12 @@ import { FakeProvider, Gateway, deployment, masterKey, scene, until } from '../h
 let server;
 let fake;
 before(async () => {
-  [server, fake] = await Promise.all([Postgres.start(), FakeProvider.start()]);
+  server = await Postgres.start();
+  fake = await FakeProvider.start();
 });
 after(async () => {
-  await Promise.all([server.stop(), fake.stop()]);
+  await server?.stop();
+  await fake?.stop();
 });
 
 const promptTokens = 1000;
