@@ -22,6 +22,7 @@ function config(url, more = {}) {
   return {
     model_list: [deployment('m', fake.base())],
     general_settings: { database_url: url, ...more },
+    turnpike: { shutdown_grace: 0 },
   };
 }
 const unknownKey = () => `sk-${Math.random().toString(16).slice(2)}`;
