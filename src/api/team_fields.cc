@@ -84,8 +84,9 @@ Status refuse_unkept_promises(const json::Value& body) {
 }
 
 Status check_aliases(const Record& team) {
+  const std::string aliases = team.text("model_aliases");
   json::Document document;
-  if (Status status = document.parse(team.text("model_aliases")); !status) return status;
+  if (Status status = document.parse(aliases); !status) return status;
   for (const auto& [key, value] : document.root().members()) {
     if (!value.is(json::Kind::String)) {
       return refuse_field("model_aliases", R"(model_aliases must be an object of texts: {"fast": "gpt-4o-mini"}.)");
@@ -261,8 +262,9 @@ Status only_less(const Record& before, const Record& after) {
 }
 
 std::string member_budget_of(const Record& team) {
+  const std::string metadata = team.text("metadata");
   json::Document document;
-  if (!document.parse(team.text("metadata"))) return {};
+  if (!document.parse(metadata)) return {};
   return document.root().find("team_member_budget_id").text().value_or(std::string());
 }
 

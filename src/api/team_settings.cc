@@ -84,8 +84,9 @@ Result<Reply> change_permissions(const Context& context, Records& records) {
 
 /// Callbacks as /team/{team_id}/callback answers them; what the team's metadata says of them.
 void write_callbacks(json::Writer& writer, const Record& team) {
+  const std::string text = team.text("metadata");
   json::Document metadata;
-  const bool readable = metadata.parse(team.text("metadata")).has_value();
+  const bool readable = metadata.parse(text).has_value();
   const json::Value settings = readable ? metadata.root().find("callback_settings") : json::Value();
   const auto raw = [&settings](std::string_view name, std::string_view fallback) {
     const json::Value value = settings ? settings.find(name) : json::Value();
