@@ -26,8 +26,9 @@ Status give_team_duration(account::Records& records, const KeyChange& change, Ke
   const auto team = records.find(account::kTeams, *change.team_id.value);
   if (!team) return base::fail(team.error());
   if (!*team) return {};
+  const std::string text = (*team)->text("metadata");
   json::Document metadata;
-  if (!metadata.parse((*team)->text("metadata"))) return {};
+  if (!metadata.parse(text)) return {};
   const json::Value duration = metadata.root().find("team_member_key_duration");
   const std::optional<std::int64_t> seconds =
       duration && duration.is(json::Kind::String) ? base::parse_duration_seconds(duration.inner()) : std::nullopt;

@@ -95,8 +95,9 @@ Status name_for_team(Records& records, Model& model) {
   model.info_json = set_member(model.info_json, "team_public_model_name", json::quoted(public_name));
   const Result<Record> team = records.get(kTeams, team_id);
   if (!team) return base::fail(team.error());
+  const std::string text = team->text("model_aliases");
   json::Document aliases;
-  if (Status parsed = aliases.parse(team->text("model_aliases")); !parsed) return parsed;
+  if (Status parsed = aliases.parse(text); !parsed) return parsed;
   const std::string own = "model_name_" + team_id + "_";
   const std::string known = aliases.root().find(public_name).text().value_or(std::string());
   model.name = known.starts_with(own) ? known : own + model.id;
@@ -123,8 +124,9 @@ Status forget_for_team(Records& records, const Model& model) {
   if (!team) return base::fail(team.error());
   if (!left->empty() || !*team) return {};
   Record after = **team;
+  const std::string text = (*team)->text("model_aliases");
   json::Document aliases;
-  if (Status parsed = aliases.parse((*team)->text("model_aliases")); !parsed) return parsed;
+  if (Status parsed = aliases.parse(text); !parsed) return parsed;
   std::string kept;
   json::Writer writer(kept);
   writer.begin_object();
