@@ -139,7 +139,7 @@ TEST(JwtClaims, RolesAndScopesLimitRoutesAndModels) {
     const Status allowed = check_token_models(*identity, c.model, allows);
     EXPECT_EQ(allowed ? "good" : allowed.error().message, c.outcome);
   }
-  settings.role_permissions[0].routes = std::vector<std::string>{"management_routes"};
+  settings.role_permissions[0].routes = std::vector<std::string>{"spend_tracking_routes"};
   // What has nothing in common opens nothing, and not everything.
   EXPECT_EQ(shown_list(read_identity(R"({"team":"t","scope":"all"})", settings)->allowed_routes), "['(none)']");
 }

@@ -10,6 +10,16 @@ namespace {
 constexpr std::int64_t kNow = 1'700'000'000;
 constexpr std::string_view kGood = R"({"sub":"u","aud":"gw","iss":"https://idp","exp":1700000060})";
 
+/// RSA keys take long to make.
+const SigningKey& rsa_1() {
+  static const SigningKey key("RSA", "k1");
+  return key;
+}
+const SigningKey& rsa_k2() {
+  static const SigningKey key("RSA", "k2");
+  return key;
+}
+
 std::string said(const Result<JwtVerified>& verified) {
   return verified ? "good" : verified.error().message;
 }
@@ -19,14 +29,18 @@ JwkSet keys_of(const SigningKey& key, std::string_view more = {}) {
 }
 
 TEST(JwtVerify, TakesEveryAlgorithmOfTheListWithAKeyOfItsKindOnly) {
-  const SigningKey rsa("RSA"), p256("P-256"), p384("P-384"), p521("P-521"), ed("Ed25519");
+  const SigningKey& rsa = rsa_1();
+  const SigningKey p256("P-256"), p384("P-384"), p521("P-521"), ed("Ed25519");
+  const SigningKey rsa_2 = rsa_k2().named("k1"), p256_2("P-256"), p384_2("P-384"), p521_2("P-521"), ed_2("Ed25519");
   const SigningKey* const keys[] = {&rsa, &p256, &p384, &p521, &ed};
   struct Case {
     const char* alg;
-    const SigningKey* key;
+    const SigningKey *key, *other;
   };
-  const Case cases[] = {{"RS256", &rsa}, {"RS384", &rsa},  {"RS512", &rsa},  {"PS256", &rsa},  {"PS384", &rsa},
-                        {"PS512", &rsa}, {"ES256", &p256}, {"ES384", &p384}, {"ES512", &p521}, {"EdDSA", &ed}};
+  const Case cases[] = {{"RS256", &rsa, &rsa_2},   {"RS384", &rsa, &rsa_2},   {"RS512", &rsa, &rsa_2},
+                        {"PS256", &rsa, &rsa_2},   {"PS384", &rsa, &rsa_2},   {"PS512", &rsa, &rsa_2},
+                        {"ES256", &p256, &p256_2}, {"ES384", &p384, &p384_2}, {"ES512", &p521, &p521_2},
+                        {"EdDSA", &ed, &ed_2}};
   for (const Case& c : cases) {
     SCOPED_TRACE(c.alg);
     const std::string token = c.key->token(c.alg, kGood);
@@ -34,12 +48,7 @@ TEST(JwtVerify, TakesEveryAlgorithmOfTheListWithAKeyOfItsKindOnly) {
       const std::string outcome = said(verify_jwt(token, keys_of(*key), {}, kNow));
       EXPECT_EQ(outcome, key == c.key ? "good" : "Validation fails: no public key has the token's kid");
     }
-    const SigningKey other(c.key == &rsa  ? "RSA"
-                           : c.key == &ed ? "Ed25519"
-                                          : std::string("P-") + (c.key == &p256   ? "256"
-                                                                 : c.key == &p384 ? "384"
-                                                                                  : "521"));
-    EXPECT_EQ(said(verify_jwt(token, keys_of(other), {}, kNow)), "Validation fails: Signature verification failed");
+    EXPECT_EQ(said(verify_jwt(token, keys_of(*c.other), {}, kNow)), "Validation fails: Signature verification failed");
     std::string changed = token;
     changed[token.find('.') + 5] = changed[token.find('.') + 5] == 'A' ? 'B' : 'A';
     EXPECT_NE(said(verify_jwt(changed, keys_of(*c.key), {}, kNow)), "good");
@@ -94,7 +103,7 @@ TEST(JwtVerify, SaysWhatIsWrongWithClaims) {
 }
 
 TEST(JwtVerify, NeverTakesNoneNorASharedSecret) {
-  const SigningKey key("RSA");
+  const SigningKey& key = rsa_1();
   const JwkSet keys = keys_of(key);
   const auto with_head = [](std::string_view head, std::string_view signature) {
     return base64url(head) + "." + base64url(kGood) + "." + std::string(signature);
@@ -148,7 +157,8 @@ TEST(JwtVerify, PassesOverKeysThatSignNothing) {
     std::string jwk;
     bool usable;
   };
-  const SigningKey rsa("RSA"), small("RSA1024"), ec("P-256");
+  const SigningKey& rsa = rsa_1();
+  const SigningKey small("RSA1024"), ec("P-256");
   std::string encryption = rsa.jwk();
   encryption.replace(encryption.find(R"("use":"sig")"), 11, R"("use":"enc")");
   std::string off_curve = ec.jwk();
@@ -173,7 +183,7 @@ TEST(JwtVerify, PassesOverKeysThatSignNothing) {
 }
 
 TEST(JwtVerify, AKeySaysWhichAlgorithmItIsForAndWhatItIsCalled) {
-  const SigningKey key("RSA", "k1"), other("RSA", "k2");
+  const SigningKey &key = rsa_1(), &other = rsa_k2();
   JwkSet both = parse_jwks(R"({"keys":[)" + other.jwk() + "," + key.jwk() + "]}").value();
   EXPECT_EQ(said(verify_jwt(key.token("RS256", kGood), both, {}, kNow)), "good");
   EXPECT_EQ(said(verify_jwt(key.token("PS256", kGood), keys_of(key, R"("alg":"RS256",)"), {}, kNow)),

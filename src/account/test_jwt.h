@@ -32,6 +32,12 @@ class SigningKey {
     key_.reset(key, &EVP_PKEY_free);
   }
 
+  /// The same key under another name.
+  SigningKey named(std::string kid) const {
+    SigningKey copy = *this;
+    copy.kid_ = std::move(kid);
+    return copy;
+  }
   std::string jwk(std::string_view more = {}) const {
     std::string text = R"({"kid":")" + kid_ + R"(","use":"sig",)" + std::string(more);
     if (kind_.starts_with("RSA"))
