@@ -53,13 +53,13 @@ const post = (path, body, fields = '') =>
 
 test('AC-SEC-2: every spelling of a path decides as the plain one does, or is 400 or 404', async () => {
   const spellings = [
-    '//key/list', '/key//list', '/./key/list', '/key/./list', '/x/../key/list', '/key/../key/list', '/key/list/..', '/%6bey/list', '/key/%6cist',
-    '/key%2flist', '/key%2Flist', '/%2e/key/list', '/x/%2e%2e/key/list', '/key/list/', '/key/list;x', '/key;x/list', '/KEY/LIST', '/Key/list', '/key/list%00',
-    '/key/list%20', '/key\\list', '/health/liveliness/../../key/list', '/v1/models/../../key/list', '/v1/models/%2e%2e/%2e%2e/key/list', '/key/list%3f', '/key/list#x',
-    'http://127.0.0.1/key/list', 'https://other.example/key/list', 'http://other.example//key/list', 'key/list', '*', '',
-    '/openai/deployments/../../key/list/chat/completions',
+    '//spend/keys', '/spend//keys', '/./spend/keys', '/spend/./keys', '/x/../spend/keys', '/spend/../spend/keys', '/spend/keys/..', '/%73pend/keys', '/spend/%6beys',
+    '/spend%2fkeys', '/spend%2Fkeys', '/%2e/spend/keys', '/x/%2e%2e/spend/keys', '/spend/keys/', '/spend/keys;x', '/spend;x/keys', '/SPEND/KEYS', '/Spend/keys', '/spend/keys%00',
+    '/spend/keys%20', '/spend\\keys', '/health/liveliness/../../spend/keys', '/v1/models/../../spend/keys', '/v1/models/%2e%2e/%2e%2e/spend/keys', '/spend/keys%3f', '/spend/keys#x',
+    'http://127.0.0.1/spend/keys', 'https://other.example/spend/keys', 'http://other.example//spend/keys', 'spend/keys', '*', '',
+    '/openai/deployments/../../spend/keys/chat/completions',
   ];
-  const plain = { none: (await raw(get('/key/list'))).status, key: (await raw(get('/key/list', bearer(key)))).status };
+  const plain = { none: (await raw(get('/spend/keys'))).status, key: (await raw(get('/spend/keys', bearer(key)))).status };
   assert.deepEqual(plain, { none: 401, key: 401 });
   for (const path of spellings) {
     for (const [who, fields] of [['none', ''], ['key', bearer(key)]]) {
@@ -68,7 +68,7 @@ test('AC-SEC-2: every spelling of a path decides as the plain one does, or is 40
     }
     const admin = await raw(get(path, bearer(masterKey)));
     assert.ok([200, 400, 404, 405].includes(admin.status), `${path} as admin: ${admin.head}`);
-    if (admin.status === 200) assert.match(path, /^https?:\/\/[^/]+\/key\/list$/, 'only an absolute form names the same path');
+    if (admin.status === 200) assert.match(path, /^https?:\/\/[^/]+\/spend\/keys$/, 'only an absolute form names the same path');
   }
 });
 
