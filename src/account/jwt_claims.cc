@@ -156,8 +156,8 @@ void read_role(JwtIdentity& identity, const json::Value& claims, const std::vect
     identity.role = mapped;
   }
   for (const auto& [pattern, ours] : settings.jwt_litellm_role_map) {
-    const bool fits =
-        std::any_of(roles.begin(), roles.end(), [&](const std::string& role) { return config::matches_wildcard(pattern, role); });
+    const bool fits = std::any_of(roles.begin(), roles.end(),
+                                  [&](const std::string& role) { return config::matches_wildcard(pattern, role); });
     if (!fits) continue;
     identity.user_role = ours;
     break;
