@@ -99,7 +99,10 @@ class StoredReader {
 
   std::optional<Diagnostic> taken(const Node& row, const std::vector<ModelEntry>& entries) {
     for (const ModelEntry& entry : entries) {
-      if (!ids_.insert(entry.id).second) return row.error(fmt::format("another deployment has the id {}", entry.id));
+      if (ids_.insert(entry.id).second) continue;
+      const Node* info = row.find("model_info");
+      const Node* id = info == nullptr ? nullptr : info->find("id");
+      return (id == nullptr ? row : *id).error(fmt::format("another deployment has the id {}", entry.id));
     }
     return std::nullopt;
   }

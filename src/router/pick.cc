@@ -148,7 +148,7 @@ tl::unexpected<Error> refusal(const ModelGroup& group, Standing best, const Pick
       error.kind = ErrorKind::PermissionDenied;
       error.type = "key_model_access_denied";
       error.param = "model";
-      error.message = "No deployment of model=" + group.name + " is in an access group of this key.";
+      error.message = "No deployment of model=" + group.name + " is in an access group or the team of this key.";
       break;
     case Standing::Elsewhere:
       error.kind = ErrorKind::InvalidRequest;
@@ -254,7 +254,9 @@ void Slot::end() {
 Result<Pick> pick(const ModelGroup& group, const PickInput& input) {
   if (group.deployments.empty()) return nobody(group, nullptr, input.now_us);
   if (group.precise) {
-    if (Standings(group, input).best() == Standing::Elsewhere) return refusal(group, Standing::Elsewhere, input);
+    const Standing named_stands = Standings(group, input).best();
+    if (named_stands == Standing::Elsewhere || named_stands == Standing::Hidden)
+      return refusal(group, named_stands, input);
     const DeploymentRef& named = group.deployments.front();
     return begun(named, false, input.now_us, named->parallel_max);
   }

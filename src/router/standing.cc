@@ -62,9 +62,13 @@ class TagFilter {
   std::string agent_;  // Empty: nobody looks at it.
 };
 
+bool is_another_teams(const Deployment& member, const PickInput& input) {
+  return input.team && !member.team_id.empty() && member.team_id != *input.team;
+}
+
 /// The caller may use the group, but only deployments of his access groups and of his team.
 bool is_hidden(const Deployment& member, const PickInput& input) {
-  if (input.team && !member.team_id.empty() && member.team_id != *input.team) return true;
+  if (is_another_teams(member, input)) return true;
   const auto held = [&](const std::string& group) { return is_in(input.access_groups, group); };
   return !input.access_groups.empty() && std::none_of(member.access_groups.begin(), member.access_groups.end(), held);
 }
@@ -109,8 +113,10 @@ Standing standing_of(const Deployment& member, const TagFilter& tags, const Rout
   return !input.tried.empty() && is_in(input.tried, member.id) ? Standing::Tried : Standing::Fresh;
 }
 
-/// Of one that is asked for by its id only the region counts: a fallback that names it must not lead out of there.
+/// Of one that is asked for by its id count only whose it is, and the region: a fallback that names it must not lead
+/// out of there.
 Standing standing_of_named(const Deployment& member, const PickInput& input) {
+  if (is_another_teams(member, input)) return Standing::Hidden;
   if (is_elsewhere(member, input)) return Standing::Elsewhere;
   if (cooling_until(member) > input.now_us) return Standing::Cooling;
   return is_in(input.tried, member.id) ? Standing::Tried : Standing::Fresh;

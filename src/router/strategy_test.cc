@@ -453,9 +453,14 @@ TEST(Filters, ATeamSeesItsOwnDeploymentsAndEverybodys) {
   expect_even(seen(std::nullopt), {"red", "blue", "open"});
   std::vector<Deployment> one(1, named("red"));
   one.back().team_id = "red";
-  const Result<Pick> nobody = pick(group_of(std::move(one), {}), {.now_us = kNow, .team = "blue"});
-  ASSERT_FALSE(nobody);
-  EXPECT_EQ(nobody.error().kind, ErrorKind::PermissionDenied);
+  ModelGroup alone = group_of(std::move(one), {});
+  for (const bool precise : {false, true}) {  // Also who is named by id.
+    alone.precise = precise;
+    const Result<Pick> nobody = pick(alone, {.now_us = kNow, .team = "blue"});
+    ASSERT_FALSE(nobody) << precise;
+    EXPECT_EQ(nobody.error().kind, ErrorKind::PermissionDenied);
+    EXPECT_TRUE(pick(alone, {.now_us = kNow, .team = "red"})) << precise;
+  }
 }
 
 TEST(Filters, WhatAModelSurelyCannotDoGoesElsewhere) {
