@@ -10,11 +10,16 @@ void check_duration(Reading& reading, const Node* node, const std::string& durat
 }
 
 std::optional<Money> take_amount(Reading& reading, const Node& map, std::string_view key) {
-  const auto text = take(map, key, &Node::as_decimal);
-  if (!text) return std::nullopt;
+  const Node* node = map.find(key);
+  if (node == nullptr || node->is_null()) return std::nullopt;
+  const Read<std::string> text = node->as_decimal();
+  if (!text) {
+    reading.diagnostics.push_back(text.error());
+    return std::nullopt;
+  }
   const Result<Money> amount = Money::parse(*text);
   if (amount) return *amount;
-  reading.diagnostics.push_back(map.find(key)->error("write an amount of dollars like 100"));
+  reading.diagnostics.push_back(node->error("write an amount of dollars like 100"));
   return std::nullopt;
 }
 
