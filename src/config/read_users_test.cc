@@ -35,7 +35,7 @@ TEST(UserSettings, AreRefusedWhereNobodyCouldApplyThem) {
     const char* says;
   };
   const Case cases[] = {
-      {"  max_internal_user_budget: -1\n", "must not be below zero"},
+      {"  max_internal_user_budget: -1\n", "not below zero"},
       {"  internal_user_budget_duration: soon\n", "write a number and a unit"},
       {"  default_internal_user_params: {budget_duration: soon}\n", "write a number and a unit"},
       {"  default_internal_user_params: {rpm_limit: 5}\n", "users have no such limit yet"},
