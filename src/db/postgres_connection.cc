@@ -174,7 +174,7 @@ bool PostgresConnection::broken() const {
 }
 
 tl::unexpected<Error> PostgresConnection::lost(std::string_view what) {
-  broken_ = away_ = true;
+  broken_ = true;
   Error error;
   error.kind = ErrorKind::Unavailable;
   error.message = "The database cannot be reached, please retry shortly.";
@@ -199,7 +199,6 @@ tl::unexpected<Error> PostgresConnection::failure(const pg_result* result) {
   if (state == "40001" || state == "40P01") again_ = true;
   if (state == "25006") broken_ = true;  // A standby: the next connection may find the server that writes.
   if (in_class(state, {"40", "53", "55P03", "57", "58", "25006"})) {
-    away_ = in_class(state, {"53", "58", "25006"});
     error.kind = ErrorKind::Unavailable;
     error.message = fmt::format("the database cannot be used: {}", text);
     error.retry_after = std::chrono::seconds(1);
@@ -347,7 +346,7 @@ Status PostgresConnection::notify(std::string_view channel) {
 }
 
 Status PostgresConnection::once(const std::function<Status(Transaction&)>& work, Unit unit) {
-  began_ = away_ = again_ = false;
+  began_ = again_ = false;
   missing_day_.reset();
   if (const auto begun = simple(begin_text(unit, limits_.statement)); !begun) {
     // Also when the lock was not to be had: the transaction is open then.
@@ -368,11 +367,7 @@ Status PostgresConnection::once(const std::function<Status(Transaction&)>& work,
     if (std::string_view(PQcmdStatus(committed->get())) == "COMMIT") return {};
     return base::fail(ErrorKind::Internal, "the database has rolled back what failed before");
   }
-  if (!broken()) {
-    const bool was_away = away_;
-    (void)simple("ROLLBACK");
-    away_ = away_ || was_away;
-  }
+  if (!broken()) (void)simple("ROLLBACK");
   return status;
 }
 

@@ -45,7 +45,6 @@ class PostgresConnection final : public Transaction {
   void limit_statements(std::chrono::milliseconds most) { limits_.statement = most; }
   bool broken() const;                   // Of no use any more.
   bool began() const { return began_; }  // The last unit of work got as far as its first statement.
-  bool away() const { return away_; }    // The last failure lies with the server or the way to it.
   /// Something stands between that gives each transaction a connection of its own.
   Result<bool> behind_pooler();
   Status listen(std::string_view channel);
@@ -77,7 +76,6 @@ class PostgresConnection final : public Transaction {
   Limits limits_;
   const std::atomic<bool>& stop_;
   bool began_ = false;
-  bool away_ = false;
   bool broken_ = false;
   bool again_ = false;  // The database asks to run the unit again.
   std::optional<std::int64_t> missing_day_;

@@ -224,20 +224,20 @@ class PostgresDatabase final : public Database {
     const bool first = !migrated_;
     guard.unlock();
     Ran ran = first ? migrate_schema(connection) : Ran();
-    const bool away_now = !ran.status && (!connection || connection->away());
     const bool migrated = ran.status.has_value();
     if (migrated) {
       ran = execute([](Transaction& transaction) { return make_coming_entry_days(transaction, base::unix_now_us()); },
                     Unit::Change, connection);
     }
+    const bool passes = !ran.status && ran.status.error().retry_after.has_value();
     guard.lock();
     upkeep_running_ = false;
     count_connection(had_one, connection);
-    if (first && !migrated && !away_now) {
+    if (!migrated && !passes) {
       failed_ = ran.status;
       state_ = State::Failed;
       fail_waiting(failed_);
-    } else if (!ran.status && (!connection || connection->away() || !migrated)) {
+    } else if (!migrated || !connection || (passes && state_ != State::Up)) {
       go_away(ran.status.error());
     } else {
       migrated_ = true;

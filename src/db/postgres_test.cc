@@ -231,6 +231,29 @@ TEST(Postgres, AMigrationThatFailsIsNamed) {
   EXPECT_FALSE((*database)->transact_now(one));
 }
 
+TEST(Postgres, WaitsForAMigrationOfAnotherProcess) {
+  const std::string url = TestPostgres::get().fresh();
+  const auto first = must_open(url);
+  std::atomic<bool> holding{false}, release{false};
+  std::thread holder([&] {
+    EXPECT_TRUE(first->transact_now([&](Transaction& t) {
+      const Status done = one(t);
+      holding = true;
+      soon([&] { return release.load(); });
+      return done;
+    }));
+  });
+  ASSERT_TRUE(soon([&] { return holding.load(); }));
+  PostgresOptions impatient;
+  impatient.statement_timeout = milliseconds(100);
+  const auto second = open_postgres(url, impatient).value();
+  EXPECT_TRUE(second->opened().has_value()) << "the lock was not to be had in time, which is no failure";
+  EXPECT_FALSE(second->reachable());
+  release = true;
+  holder.join();
+  EXPECT_TRUE(soon([&] { return second->reachable(); }));
+}
+
 TEST(Postgres, UsesNoMoreConnectionsThanItMay) {
   const std::string url = TestPostgres::get().fresh();
   PostgresOptions options;
