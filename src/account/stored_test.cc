@@ -44,9 +44,10 @@ config::Node model(const std::string& id, const std::string& params, const std::
 }
 
 config::Node credential(const std::string& name, const std::string& key) {
+  const std::string text =
+      R"({"credential_name":")" + name + R"(","credential_values":{"api_key":")" + key + R"("},"credential_info":{}})";
   json::Document document;
-  EXPECT_TRUE(document.parse(R"({"credential_name":")" + name + R"(","credential_values":{"api_key":")" + key +
-                             R"("},"credential_info":{}})"));
+  EXPECT_TRUE(document.parse(text));
   return node_of(document.root());
 }
 
