@@ -250,7 +250,8 @@ Task<Result<Reply>> list_keys(const Context& context) {
     *found = {};
     return find_page(records, *context.caller, asked, *found);
   };
-  if (Status done = co_await read_records(context, std::move(work)); !done) co_return base::fail(std::move(done.error()));
+  if (Status done = co_await read_records(context, std::move(work)); !done)
+    co_return base::fail(std::move(done.error()));
   std::string body;
   json::Writer writer(body);
   writer.begin_object();
@@ -282,7 +283,8 @@ Task<Result<Reply>> list_key_aliases(const Context& context) {
     *aliases = std::move(*read);
     return {};
   };
-  if (Status done = co_await read_records(context, std::move(work)); !done) co_return base::fail(std::move(done.error()));
+  if (Status done = co_await read_records(context, std::move(work)); !done)
+    co_return base::fail(std::move(done.error()));
   std::string body;
   json::Writer writer(body);
   writer.begin_object().key("aliases").raw(json::write_list(*aliases)).end_object();
@@ -304,7 +306,8 @@ Task<Result<Reply>> key_info(const Context& context) {
   std::function<Status(account::Records&)> work = [&context, &hash, found](account::Records& records) -> Status {
     return find_info(records, context, hash, *found);
   };
-  if (Status done = co_await read_records(context, std::move(work)); !done) co_return base::fail(std::move(done.error()));
+  if (Status done = co_await read_records(context, std::move(work)); !done)
+    co_return base::fail(std::move(done.error()));
   std::string body;
   json::Writer writer(body);
   writer.begin_object().key("key").string(found->row.hash).key("info").begin_object();
@@ -342,7 +345,8 @@ Task<Result<Reply>> key_infos(const Context& context) {
     }
     return {};
   };
-  if (Status done = co_await read_records(context, std::move(work)); !done) co_return base::fail(std::move(done.error()));
+  if (Status done = co_await read_records(context, std::move(work)); !done)
+    co_return base::fail(std::move(done.error()));
   std::string body;
   json::Writer writer(body);
   std::vector<std::string> names;
