@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { Postgres } from '../harness/postgres.mjs';
 import { RawProvider, goodReply } from '../harness/raw_provider.mjs';
-import { Gateway, deployment, runBinary, temporaryDirectory } from '../harness/turnpike.mjs';
+import { Gateway, deployment, runBinary, temporaryDirectory, until } from '../harness/turnpike.mjs';
 
 const salt = 'sk-salt-of-this-test';
 const providerKey = 'sk-provider-marker-4711';
@@ -219,6 +220,32 @@ test('what is served and how it is configured can be read', async () => {
   const key = await gateway.newKey();
   for (const target of ['/config/list', '/router/settings', '/credentials', '/access_group/list'])
     assert.ok([401, 403].includes((await gateway.call('GET', target, { key })).status), target);
+});
+
+test('what is stored on one replica is served by the others within a second', async () => {
+  const server = await Postgres.start();
+  const replicas = [];
+  try {
+    const env = { DATABASE_URL: server.url(server.fresh()), LITELLM_SALT_KEY: salt, STORE_MODEL_IN_DB: 'True' };
+    for (let i = 0; i < 2; ++i) replicas.push(await Gateway.start({ env, config: { model_list: [deployment('gpt', base)], turnpike: { shutdown_grace: 0 } } }));
+    const [one, other] = replicas;
+    const becomes = async (status) => {
+      const begun = performance.now();
+      await until(async () => (await other.chat({ model: 'spread' })).status === status, `status ${status} on the other replica`, 5000);
+      assert.ok(performance.now() - begun < 1000);
+    };
+    assert.equal((await one.call('POST', '/model/new', { body: stored('spread', {}, { id: 'spread-1' }) })).status, 200);
+    await becomes(200);
+    assert.equal((await one.call('PATCH', '/model/spread-1/update', { body: { blocked: true } })).status, 200);
+    await becomes(400);
+    assert.equal((await one.call('PATCH', '/model/spread-1/update', { body: { blocked: false } })).status, 200);
+    await becomes(200);
+    assert.equal((await one.call('POST', '/model/delete', { body: { id: 'spread-1' } })).status, 200);
+    await becomes(400);
+  } finally {
+    for (const replica of replicas) await replica.stop();
+    await server.stop();
+  }
 });
 
 test('without store_model_in_db nothing is stored', async () => {
