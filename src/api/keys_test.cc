@@ -178,7 +178,7 @@ TEST(KeyInfo, IsForTheKeyItselfAndTheMasterKey) {
   const Sent refused = gateway.get("/key/info?key=sk-other-secret-wxyz", kSecret);
   EXPECT_EQ(refused.status, 403);
   EXPECT_TRUE(refused.holds("You are not allowed to access this key's info.")) << refused.body;
-  EXPECT_EQ(gateway.get("/key/info?key=nonsense", kSecret).status, 403);
+  EXPECT_EQ(gateway.get("/key/info?key=nonsense", kSecret).status, 400) << "neither a key nor a hash";
   EXPECT_EQ(gateway.get("/key/info").status, 400);
   const Sent missing = gateway.get("/key/info?key=sk-nobody");
   EXPECT_EQ(missing.status, 404);
