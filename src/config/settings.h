@@ -100,8 +100,8 @@ struct ModelEntry {
   std::optional<std::int64_t> health_check_max_tokens, health_check_max_tokens_reasoning;
   std::optional<std::int64_t> health_check_max_tokens_non_reasoning;
   bool disable_background_health_check = false;
-  std::string model_info_json;  // The whole model_info with `id`, for /model/info; secrets never stand in it.
-  std::string team_id;          // Only keys of this team may call it; empty: everybody's.
+  std::string model_info_json;         // The whole model_info with `id`, for /model/info; secrets never stand in it.
+  std::string team_id;                 // Only keys of this team may call it; empty: everybody's.
   std::string team_public_model_name;  // What the team calls it, whose model_name is one of our own making.
   bool stored = false;                 // Of the database (store_model_in_db), not of the file.
 
@@ -219,7 +219,7 @@ struct LitellmSettings {
   bool require_auth_for_metrics_endpoint = false;
   std::vector<std::string> callbacks;  // Every name of callbacks, success_callback and failure_callback, once.
   std::string timezone = "UTC";
-  KeySettings keys;                          // What holds for keys that are made.
+  KeySettings keys;  // What holds for keys that are made.
   UserSettings users;
   bool store_audit_logs = true;              // Every change of what administrators keep, from what to what.
   std::vector<std::string> available_teams;  // default_internal_user_params.available_teams: any user may join them.
@@ -327,11 +327,11 @@ struct ProviderRow {
 
 /// `turnpike:`, the settings LiteLLM does not have (docs/config.md gives each its reason).
 struct TurnpikeSettings {
-  std::string data_dir;        // Empty: the caller's choice (flag, TURNPIKE_DATA_DIR, XDG state directory).
-  std::string journal_dir;     // Empty: data_dir/journal.
+  std::string data_dir;     // Empty: the caller's choice (flag, TURNPIKE_DATA_DIR, XDG state directory).
+  std::string journal_dir;  // Empty: data_dir/journal.
   KeyIssuance key_issuance = KeyIssuance::Federated;
   std::string rotated_keys_dir;  // Where secrets of keys that rotate by themselves are handed over; empty: none does.
-  std::string litellm_compat;  // "1.81" restores that release's status codes; empty: the later ones.
+  std::string litellm_compat;    // "1.81" restores that release's status codes; empty: the later ones.
 
   // Ledger (money.md 12).
   LedgerDurability ledger_durability = LedgerDurability::Process;
@@ -360,7 +360,7 @@ struct TurnpikeSettings {
   Milliseconds stream_idle_timeout{300'000};
   Milliseconds stream_keepalive{0};  // Comments on a stream that is silent for so long (AC-TIME-3); 0: none.
 
-  Milliseconds key_cache_max_staleness{0};  // How long known keys are let in unseen by the database; 0: always.
+  Milliseconds key_cache_max_staleness{0};   // How long known keys are let in unseen by the database; 0: always.
   std::vector<std::string> trusted_proxies;  // Addresses and ranges whose X-Forwarded-For is believed.
 
   // Files that callers name by URL, for providers that take bytes only (docs/security.md).
