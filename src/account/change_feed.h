@@ -24,7 +24,7 @@ struct Change {
 
 using db::note_change;
 
-/// Follows the feed: asks the database twice a second, and at once when `wake` is called.
+/// Follows the feed: asks the database twice a second, and at once when `wake` is called or the database wakes it.
 ///
 /// When changes may have been missed (the database was away longer than the feed is kept, db::kChangesKept), `lost` is
 /// called: forget everything.
