@@ -143,6 +143,7 @@ async function startShared() {
   process.once('exit', () => {
     bouncer?.child.signal('SIGINT');
     server.child.signal('SIGQUIT');
+    run(['sleep', '0.3']); // Nothing can be awaited here, and they write to the last.
     for (const directory of [bouncer?.directory, server.directory]) {
       if (directory) fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
     }
