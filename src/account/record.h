@@ -81,7 +81,8 @@ struct Actor {
   std::string key_hash;  // Empty for the master key.
   std::string request_id;
   std::int64_t now_us = 0;
-  bool audited = true;  // False: nothing goes into the audit log (litellm_settings.store_audit_logs).
+  bool audited = true;              // False: nothing goes into the audit log (litellm_settings.store_audit_logs).
+  mutable std::uint64_t lines = 0;  // Written into the audit log so far: what orders them.
 };
 
 /// One condition of a list; all must hold. `values` empty: nothing fits.

@@ -118,10 +118,13 @@ tl::unexpected<Error> taken(Error error, const Record& row) {
   return base::fail(std::move(error));
 }
 
-std::string new_id(std::int64_t now_us) {
-  std::uint64_t random[2];
-  base::fill_random(random, sizeof random);
-  return base::make_id(static_cast<std::uint64_t>(now_us) / 1000, random[0], random[1]).to_string();
+/// The lines of one unit of work have one time: behind it their ids count on, so that they keep their order.
+std::string next_id(const Actor& actor) {
+  std::uint64_t random = 0;
+  base::fill_random(&random, sizeof random);
+  const std::uint64_t line = actor.lines++;
+  const std::uint64_t counted = ((line >> 8) & 0x0f) | ((line & 0xff) << 8);  // make_id takes its low byte first.
+  return base::make_id(static_cast<std::uint64_t>(actor.now_us) / 1000, counted, random).to_string();
 }
 
 }  // namespace
@@ -134,7 +137,7 @@ Status write_audit(db::Transaction& transaction, const Actor& actor, std::string
   const auto written = transaction.run(
       "INSERT INTO audit (id, changed_at_us, changed_by, changed_by_key, request_id, action, table_name, object_id, "
       "before_value, updated_values) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-      {new_id(actor.now_us), actor.now_us, actor.name, actor.key_hash, actor.request_id, std::string(action),
+      {next_id(actor), actor.now_us, actor.name, actor.key_hash, actor.request_id, std::string(action),
        std::string(table_name), std::string(object_id), text(before), text(after)});
   if (!written) return base::fail(written.error());
   return {};
