@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "codec/anthropic_media.h"
+#include "codec/parts.h"
 
 namespace turnpike::codec {
 
@@ -225,13 +226,7 @@ Status AnthropicMessages::repair() {
     return block;
   }();
   if (turns_.empty()) {
-    if (!modify_) {
-      Error error;
-      error.kind = ErrorKind::InvalidRequest;
-      error.message = "'messages' must hold a message that is no system message and not empty";
-      error.param = "messages";
-      return base::fail(std::move(error));
-    }
+    if (!modify_) return refuse_empty_messages();
     add(Speaker::User, {&kGoOn, {}, 0, {}, {}});
   }
   if (modify_ && turns_.front().speaker == Speaker::Assistant) {

@@ -131,14 +131,31 @@ TEST(CohereCodec, SaysMessagesItsOwnWay) {
   }
 }
 
+struct RefusalCase {
+  const char* messages;
+  const char* param;
+  const char* why;
+};
+
 TEST(CohereCodec, RefusesWhatNoMessageHolds) {
-  TestCall call(
-      "cohere_chat",
-      R"({"model":"m","messages":[{"role":"user","content":"a"},{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"QQ==","format":"wav"}}]}]})");
-  const Result<Encoded> encoded = call.encode();
-  ASSERT_FALSE(encoded);
-  EXPECT_EQ(encoded.error().kind, ErrorKind::InvalidRequest);
-  EXPECT_EQ(encoded.error().message, "Cohere takes no audio here (messages[1].content)");
+  const RefusalCase cases[] = {
+      {R"([{"role":"user","content":"a"},{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"QQ==","format":"wav"}}]}])",
+       "messages[1].content", "Cohere takes no audio here (messages[1].content)"},
+      {R"([{"role":"assistant","content":""}])", "messages",
+       "'messages' must hold a message that is no system message and not empty"},
+      {R"([{"role":"assistant","content":null,"reasoning_content":"t"},{"role":"assistant","content":""}])", "messages",
+       "'messages' must hold a message that is no system message and not empty"},
+  };
+  for (const RefusalCase& c : cases) {
+    SCOPED_TRACE(c.messages);
+    TestCall call("cohere_chat", R"({"model":"m","messages":)" + std::string(c.messages) + "}");
+    call.input->traits.listed = true;
+    const Result<Encoded> encoded = call.encode();
+    ASSERT_FALSE(encoded);
+    EXPECT_EQ(encoded.error().kind, ErrorKind::InvalidRequest);
+    EXPECT_EQ(encoded.error().param, c.param);
+    EXPECT_EQ(encoded.error().message, c.why);
+  }
 }
 
 TEST(CoherePath, IsOfVersionTwoWhateverTheBaseNames) {

@@ -38,6 +38,9 @@ class Messages {
   Messages(const EncodeInput& input, json::Writer& writer) : input_(input), writer_(writer) {}
 
   Status write(const std::vector<Message>& messages) {
+    if (std::none_of(messages.begin(), messages.end(), [this](const Message& message) { return is_sent(message); })) {
+      return refuse_empty_messages();
+    }
     writer_.begin_array();
     for (std::size_t i = 0; i < messages.size(); ++i) {
       if (Status written = message(messages[i], i); !written) return written;
@@ -55,7 +58,7 @@ class Messages {
       case Role::User:
         return asked("user", message, position);
       case Role::Assistant:
-        if (says_something(message)) answered(message);
+        if (is_sent(message)) answered(message);
         return {};
       case Role::Tool:
         return tool_result(message, position);
@@ -96,7 +99,8 @@ class Messages {
   }
 
   /// Cohere takes no answer without a text, a call or, from models that think, a thought.
-  bool says_something(const Message& message) const {
+  bool is_sent(const Message& message) const {
+    if (message.role != Role::Assistant) return true;
     const bool thinks = input_.traits.has(Trait::Reasoning);
     return std::any_of(message.blocks.begin(), message.blocks.end(), [&](const Block& block) {
       if (block.kind == Block::Kind::Thinking) return thinks && !block.text.empty();

@@ -60,6 +60,14 @@ tl::unexpected<Error> refuse_part(const EncodeInput& input, const protocol::Bloc
   return refuse_param(input, param, "takes no " + std::string(kind_of(block)) + " here (" + param + ")");
 }
 
+tl::unexpected<Error> refuse_empty_messages() {
+  Error error;
+  error.kind = ErrorKind::InvalidRequest;
+  error.message = "'messages' must hold a message that is no system message and not empty";
+  error.param = "messages";
+  return base::fail(std::move(error));
+}
+
 tl::unexpected<Error> refuse_param(const EncodeInput& input, std::string_view param, std::string_view why) {
   Error error;
   error.kind = ErrorKind::InvalidRequest;

@@ -20,6 +20,8 @@ void write_function(const protocol::Tool& tool, json::Writer& writer);
 
 /// InvalidRequest: the provider does not take this kind of content in message `position`.
 tl::unexpected<Error> refuse_part(const EncodeInput& input, const protocol::Block& block, std::size_t position);
+/// InvalidRequest: no message is left that the provider would take.
+tl::unexpected<Error> refuse_empty_messages();
 /// InvalidRequest about one parameter: "<Provider> <why>".
 tl::unexpected<Error> refuse_param(const EncodeInput& input, std::string_view param, std::string_view why);
 

@@ -57,7 +57,19 @@ export class ShapeProvider {
     await once(this.server, 'close');
   }
 
+  /** Never leaves a request unanswered: what the script or the shape throws is a fault and a 500. */
   async #serve(request, response) {
+    try {
+      await this.#answer(request, response);
+    } catch (error) {
+      this.faults.push(`${request.method} ${request.url}: ${error.stack}`);
+      if (response.headersSent) return response.destroy();
+      response.writeHead(500, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ error: { message: error.message } }));
+    }
+  }
+
+  async #answer(request, response) {
     const pieces = [];
     for await (const piece of request) pieces.push(piece);
     const text = Buffer.concat(pieces).toString();
