@@ -370,7 +370,9 @@ Status AnthropicMessages::write_turn(json::Writer& writer, const Turn& turn, boo
   writer.key("content").begin_array();
   for (const Piece& piece : turn.pieces) {
     const bool prefill = last && turn.speaker == Speaker::Assistant && &piece == &turn.pieces.back();
-    if (prefill && piece.block != nullptr && piece.block->kind == Block::Kind::Text) {
+    const bool text =
+        piece.block != nullptr && (piece.block->kind == Block::Kind::Text || piece.block->kind == Block::Kind::Refusal);
+    if (prefill && text) {
       // What the model is to go on from must not end in white space.
       write_text(writer, trim_end(piece.block->text), piece.cache);
       continue;

@@ -103,6 +103,10 @@ TEST(AnthropicRequest, LaysMessagesOutAsTurns) {
        R"({"messages":[{"role":"user","content":[{"type":"text","text":"a"}]},)"
        R"({"role":"assistant","content":[{"type":"text","text":"No."}]},)"
        R"({"role":"user","content":[{"type":"text","text":"b"}]}]})"},
+      {"a refusal that the model goes on from does not end in white space",
+       R"("messages":[{"role":"user","content":"a"},{"role":"assistant","content":null,"refusal":"No. \n"}])",
+       R"({"messages":[{"role":"user","content":[{"type":"text","text":"a"}]},)"
+       R"({"role":"assistant","content":[{"type":"text","text":"No."}]}]})"},
       {"nobody but the system speaks", R"("messages":[{"role":"system","content":"a"}])",
        "400 messages: 'messages' must hold a message that is no system message and not empty"},
       {"unless that is to be repaired",

@@ -198,6 +198,8 @@ std::vector<Case> sent_cases() {
       {"an unsealed thought that ends a conversation is trimmed as the text it becomes", kClaude, "modify",
        then(R"({"role":"assistant","content":" ","thinking_blocks":[{"type":"thinking","thinking":"b\r\n"}]})"),
        R"({"text":"b"}]}])"},
+      {"and so is a refusal", kClaude, "modify", then(R"({"role":"assistant","content":null,"refusal":"b \n"})"),
+       R"({"text":"b"}]}])"},
       {"a converse part as it is", kClaude, "",
        user(R"([{"type":"search","searchResult":{"source":"s","title":"t","content":[{"text":"x"}]}}])"),
        R"({"searchResult":{"source":"s","title":"t","content":[{"text":"x"}]}})"},

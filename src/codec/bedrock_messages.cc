@@ -29,9 +29,10 @@ bool is_system(const Message& message) {
   return message.role == Role::System || message.role == Role::Developer;
 }
 
-/// A thought that nobody has sealed is sent as text.
+/// A refusal of earlier is sent as text, and so is a thought that nobody has sealed.
 bool is_text(const Block& block) {
-  return block.kind == Block::Kind::Text || (block.kind == Block::Kind::Thinking && block.signature.empty());
+  return block.kind == Block::Kind::Text || block.kind == Block::Kind::Refusal ||
+         (block.kind == Block::Kind::Thinking && block.signature.empty());
 }
 
 /// The text that ends a conversation in which the assistant speaks last; null if there is none.
