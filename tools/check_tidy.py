@@ -5,6 +5,9 @@ Usage: tools/check_tidy.py [--changed] [FILE...]
 --changed takes the sources that differ from the last commit (a header stands for the source beside it). The dev preset
 must be built: its precompiled headers are read. A source that was clean is looked at again when it, a header it includes
 or the list of checks has changed. Prints the findings and exits 1 when there is one.
+
+tools/tidy/scope.cc, a plugin, keeps it from looking through the standard library; tools/tidy/sample.cc holds a mistake for
+each check, and a check that says nothing about it is reported as deaf.
 """
 import concurrent.futures
 import hashlib
@@ -17,6 +20,9 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build", "dev")
 CLEAN = os.path.join(ROOT, "build", "tidy")  # One empty file per source that was found clean, by fingerprint.
+TIDY = os.path.join(ROOT, "tools", "tidy")
+RULES = os.path.join(ROOT, ".clang-tidy")
+SCOPE = os.path.join(BUILD, "tidy_scope.so")
 OBJECT = re.compile(r" -o (\S+)")
 NOISE = ("warnings generated", "warning generated", "Suppressed ", "Use -header-filter", "errors generated", "Error while")
 
@@ -50,10 +56,30 @@ def fingerprint(paths):
     return digest.hexdigest()
 
 
-def findings(path):
-    ended = subprocess.run(
-        ["clang-tidy-19", "--quiet", "-p", BUILD, path], cwd=ROOT, capture_output=True, text=True, check=False
+def build_scope():
+    source = os.path.join(TIDY, "scope.cc")
+    if os.path.exists(SCOPE) and os.path.getmtime(SCOPE) > os.path.getmtime(source):
+        return
+    command = ["clang++-19", "-std=c++20", "-O1", "-fno-rtti", "-fPIC", "-shared", "-isystem", "/usr/lib/llvm-19/include"]
+    subprocess.run([*command, "-o", SCOPE, source], check=True)
+
+
+def tidy(*arguments):
+    return subprocess.run(
+        ["clang-tidy-19", "--quiet", f"--load={SCOPE}", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
+
+
+def deaf_checks():
+    """The checks of .clang-tidy that do not find the mistake made for them."""
+    said = tidy(os.path.join(TIDY, "sample.cc"), "--", "-std=c++20").stdout
+    with open(RULES, encoding="utf-8") as file:
+        checks = re.findall(r"^  ([a-z]+-[a-z-]+),?$", file.read(), re.MULTILINE)
+    return [f".clang-tidy: {check} does not find its mistake in tools/tidy/sample.*" for check in checks if f"[{check}," not in said]
+
+
+def findings(path):
+    ended = tidy("-p", BUILD, path)
     lines = [line for line in (ended.stdout + ended.stderr).split("\n") if line and not line.strip("0123456789 ").startswith(NOISE)]
     return [] if ended.returncode == 0 else lines or [f"{path}: clang-tidy ended with {ended.returncode}"]
 
@@ -75,12 +101,15 @@ def main():
     if named:
         sources = [path for path in sources if path in named]
     os.makedirs(CLEAN, exist_ok=True)
-    rules = os.path.join(ROOT, ".clang-tidy")
+    tools = {RULES, *(os.path.join(TIDY, name) for name in os.listdir(TIDY))}
     stamps = {}
     for path in sources:
         parts = [part for part in noted.get(objects[path], []) if os.path.isfile(part) and not part.startswith(BUILD)]
-        stamps[path] = os.path.join(CLEAN, fingerprint({os.path.join(ROOT, path), rules, *parts}))
+        stamps[path] = os.path.join(CLEAN, fingerprint({os.path.join(ROOT, path), *tools, *parts}))
     looked_at = [path for path in sources if not os.path.exists(stamps[path])]
+    build_scope()
+    deaf = deaf_checks()
+    print("\n".join(deaf), end="\n" if deaf else "")
     bad = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for path, lines in zip(looked_at, pool.map(findings, looked_at)):
@@ -90,7 +119,7 @@ def main():
             else:
                 open(stamps[path], "w", encoding="utf-8").close()
     print(f"{len(sources)} sources, {len(looked_at)} looked at, the rest is as it was when it was clean; {bad} with findings")
-    return 1 if bad else 0
+    return 1 if bad or deaf else 0
 
 
 if __name__ == "__main__":
