@@ -97,8 +97,7 @@ tl::unexpected<Error> no_such(std::string_view param, std::string message) {
 
 tl::unexpected<Error> exists_already(std::string_view param, std::string message) {
   Error error;
-  error.kind = ErrorKind::UpstreamConflict;  // The one kind with this status; nobody tries it again.
-  error.status = 409;
+  error.kind = ErrorKind::Conflict;
   error.type = "bad_request_error";
   error.param = param;
   error.message = std::move(message);

@@ -401,7 +401,7 @@ Result<std::vector<std::string>> bulk_bodies(Records& records, const json::Value
 
 bool is_of_the_body(const Error& error) {
   return error.kind == ErrorKind::InvalidRequest || error.kind == ErrorKind::NotFound ||
-         error.kind == ErrorKind::UpstreamConflict;
+         error.kind == ErrorKind::Conflict;
 }
 
 /// Each by itself: one that cannot be changed does not keep the others from it.

@@ -16,6 +16,7 @@ enum class ErrorKind {
   Unauthenticated,   // No key, or a key we do not know, or an expired or blocked one.
   PermissionDenied,  // A known key that may not do this.
   NotFound,          // No such route or object.
+  Conflict,          // Another object or call has that name already.
   MethodNotAllowed,
   PayloadTooLarge,
   HeadersTooLarge,

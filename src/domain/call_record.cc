@@ -113,6 +113,8 @@ std::string_view kind_name(ErrorKind kind) {
       return "permission_denied";
     case ErrorKind::NotFound:
       return "not_found";
+    case ErrorKind::Conflict:
+      return "conflict";
     case ErrorKind::MethodNotAllowed:
       return "method_not_allowed";
     case ErrorKind::PayloadTooLarge:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -195,6 +196,8 @@ class Document {
 
   /// `text` must outlive the document; no padding is needed.
   Status parse(std::string_view text);
+  template <std::same_as<std::string> Text>
+  Status parse(Text&& text) = delete;  // A temporary would be gone before it is read.
   Value root() const;
 
  private:

@@ -17,6 +17,8 @@ Face http_face(ErrorKind kind, Compat compat) {
       return {403, "permission_error"};
     case ErrorKind::NotFound:
       return {404, "not_found_error"};
+    case ErrorKind::Conflict:
+      return {409, "conflict_error"};
     case ErrorKind::MethodNotAllowed:
       return {405, "invalid_request_error"};
     case ErrorKind::PayloadTooLarge:

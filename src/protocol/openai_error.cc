@@ -364,6 +364,7 @@ Error read_error(int status, std::string_view body, std::string_view provider_la
 std::string_view exception_class(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::InvalidRequest:
+    case ErrorKind::Conflict:
     case ErrorKind::MethodNotAllowed:
     case ErrorKind::PayloadTooLarge:
     case ErrorKind::HeadersTooLarge:

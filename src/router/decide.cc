@@ -26,6 +26,7 @@ Retry retry_class(ErrorKind kind) {
     case ErrorKind::Unauthenticated:
     case ErrorKind::PermissionDenied:
     case ErrorKind::NotFound:
+    case ErrorKind::Conflict:
     case ErrorKind::MethodNotAllowed:
     case ErrorKind::PayloadTooLarge:
     case ErrorKind::HeadersTooLarge:

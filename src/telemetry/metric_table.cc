@@ -165,6 +165,8 @@ ExceptionFace exception_face(ErrorKind kind) {
     case ErrorKind::NotFound:
     case ErrorKind::MethodNotAllowed:
       return {"ProxyException", 404};
+    case ErrorKind::Conflict:
+      return {"ProxyException", 409};
     case ErrorKind::CallerGone:
       return {"ClientDisconnected", 499};
     case ErrorKind::BudgetSpent:

@@ -47,6 +47,12 @@ function parse(text) {
 }
 const find = (samples, name, wanted) => (samples[name] ?? []).filter(({ labels }) => Object.entries(wanted).every(([label, value]) => labels[label] === value));
 
+/** The samples as soon as a call with these labels is in them: it is counted when its reply has left. */
+const counted = (labels, name = 'litellm_proxy_total_requests_metric_total') => until(async () => {
+  const samples = parse(await gateway.metrics());
+  return find(samples, name, labels).length > 0 && samples;
+}, `${name} of ${JSON.stringify(labels)}`);
+
 const lineOf = (one, id) => until(() => one.accessLog().find((line) => line.call_id === id), `the line of ${id}`);
 
 test('a call that was answered: counts, tokens, cost and times under the names and labels of LiteLLM', async () => {
@@ -54,7 +60,7 @@ test('a call that was answered: counts, tokens, cost and times under the names a
   const { token } = (await gateway.call('GET', '/key/list?key_alias=labels&return_full_object=true')).json.keys[0];
   const reply = await gateway.stream({ model: 'gpt', user: 'end-user-1', fake: { prompt_tokens: 100, tokens: 7 } }, { key, headers: { 'user-agent': 'agent-1' } });
   assert.equal(reply.status, 200, reply.text);
-  const samples = parse(await gateway.metrics());
+  const samples = await counted({ hashed_api_key: token });
   const who = { api_key_alias: 'labels', end_user: 'None', hashed_api_key: token, team: 'team-1', team_alias: 'None', user: 'user-1' };
   const client = { client_ip: 'None', user_agent: 'None' };
   const exactly = (name, labels, value) => {
@@ -92,16 +98,12 @@ test('a call that failed: the error is counted with its class and status, for th
     assert.equal((await gateway.chat({ model }, { key })).status, status, model);
   }
   assert.equal((await gateway.chat({ model: 'gpt' }, { key: 'sk-not-a-key-0123456789' })).status, 401);
-  // A call is counted when its reply has left.
-  const refused = (samples) => find(samples, 'litellm_proxy_failed_requests_metric_total', { hashed_api_key: 'None', exception_status: '401' });
-  const samples = await until(async () => {
-    const now = parse(await gateway.metrics());
-    return refused(now).length > 0 && now;
-  }, 'the last call to be counted');
+  const refused = { hashed_api_key: 'None', exception_status: '401' };
+  const samples = await counted(refused, 'litellm_proxy_failed_requests_metric_total');
   const failed = find(samples, 'litellm_proxy_failed_requests_metric_total', { api_key_alias: 'errors' });
   const faces = failed.map(({ labels }) => `${labels.requested_model} ${labels.exception_class} ${labels.exception_status}`).sort();
   assert.deepEqual(faces, ['failing Openai.InternalServerError 500', 'limited Openai.RateLimitError 429', 'other BadRequestError 400']);
-  assert.equal(refused(samples).length, 1);
+  assert.equal(find(samples, 'litellm_proxy_failed_requests_metric_total', refused).length, 1);
   const attempts = find(samples, 'litellm_deployment_failure_responses_total', { api_key_alias: 'errors', model_id: 'deployment-2' });
   assert.deepEqual([attempts.length, attempts[0].value, attempts[0].labels.exception_class, attempts[0].labels.exception_status], [1, 1, 'Openai.InternalServerError', '500']);
   const fallbacks = find(samples, 'litellm_deployment_successful_fallbacks_total', { api_key_alias: 'errors' });
