@@ -64,9 +64,10 @@ TEST(Document, ChecksTheWholeStructure) {
 
 TEST(Document, RefusesWhatIsNestedTooDeep) {
   const auto nested = [](std::size_t levels) { return std::string(levels, '[') + std::string(levels, ']'); };
+  const std::string deepest = nested(Document::kDepthMax), too_deep = nested(Document::kDepthMax + 1);
   Document document;
-  EXPECT_TRUE(document.parse(nested(Document::kDepthMax)));
-  EXPECT_FALSE(document.parse(nested(Document::kDepthMax + 1)));
+  EXPECT_TRUE(document.parse(deepest));
+  EXPECT_FALSE(document.parse(too_deep));
 }
 
 TEST(Document, FindsValuesWithoutATree) {
