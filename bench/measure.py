@@ -3,10 +3,9 @@ import hashlib
 import json
 import os
 import statistics
-import subprocess
 import time
 
-from processes import BINARY, OTHER_KEY, UPSTREAM_KEY, FakeProvider, Gateway, Load, Nginx, note, request
+from processes import OTHER_KEY, UPSTREAM_KEY, FakeProvider, Gateway, Load, Nginx, note, request
 
 WAYS = ("direct", "nginx", "turnpike")
 CORES = len(os.sched_getaffinity(0))
@@ -90,10 +89,7 @@ class Bench:
         if served != self.good_through_gateway:
             self.wrong.append(f"the provider served {served} calls of the gateway, {self.good_through_gateway} were answered")
         self.gateway.stop()
-        verify = subprocess.run([BINARY, "ledger", "verify", "--data_dir", self.gateway.data], capture_output=True, text=True)
-        if verify.returncode != 0:
-            self.wrong.append("ledger verify: " + verify.stdout[-2000:] + verify.stderr[-500:])
-        return self.wrong
+        return self.wrong + self.gateway.verify()
 
 
 def cpu_row(bench, name, body, stream, connections, calls, rounds):

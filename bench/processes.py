@@ -150,19 +150,19 @@ def gateway_config(upstream_port, groups=0, deployments_each=0):
 class Gateway(Process):
     """Everything is on: key, budget, ledger and journal, access log into a file, metrics."""
 
-    def __init__(self, directory, name, upstream_port, io_threads, config=None):
+    def __init__(self, directory, name, upstream_port, io_threads, config=None, database_url=None):
         self.home = directory / name
         self.home.mkdir()
         self.data = self.home / "data"
         self.port = free_port()
         (self.home / "config.yaml").write_text(config or gateway_config(upstream_port))
-        env = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LITELLM_MASTER_KEY": MASTER_KEY}
-        if "DATABASE_URL" in os.environ:
-            env["DATABASE_URL"] = os.environ["DATABASE_URL"]
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LITELLM_MASTER_KEY": MASTER_KEY}
+        if database_url:
+            self.env["DATABASE_URL"] = database_url
         started = time.monotonic()
         super().__init__([BINARY, "--config", self.home / "config.yaml", "--host", "127.0.0.1", "--port", self.port,
                           "--num_workers", io_threads, "--data_dir", self.data],
-                         open(self.home / "access.log", "wb"), env=env, stderr=open(self.home / "operator.log", "wb"))
+                         open(self.home / "access.log", "wb"), env=self.env, stderr=open(self.home / "operator.log", "wb"))
 
         def ready():
             if self.child.poll() is not None:
@@ -186,6 +186,18 @@ class Gateway(Process):
     def wait_settled(self):
         until(self.settled, "the ledger to be shipped", 60.0, 0.02)
         time.sleep(0.05)
+
+    def cpu_by_kind(self):
+        """CPU microseconds so far: of the I/O threads, of all others."""
+        spent = self.cpu()
+        io = sum(us for name, us in spent.items() if name.startswith("io-"))
+        return {"io": io, "others": sum(spent.values()) - io}
+
+    def verify(self):
+        """What `ledger verify` finds wrong once the gateway has stopped; empty: nothing."""
+        command = [str(BINARY), "ledger", "verify", "--data_dir", str(self.data)]
+        found = subprocess.run(command, capture_output=True, text=True, env=self.env)
+        return [] if found.returncode == 0 else ["ledger verify: " + found.stdout[-2000:] + found.stderr[-500:]]
 
 
 class Load(Process):
