@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "account/owned_keys.h"
 #include "account/tables.h"
 
 namespace turnpike::account {
@@ -68,6 +69,18 @@ Result<Roster> roster_of(Records& records, Record team) {
   Result<std::vector<Roster>> rosters = rosters_of(records, std::move(one));
   if (!rosters) return base::fail(std::move(rosters.error()));
   return std::move(rosters->front());
+}
+
+Status remove_team(Records& records, const Record& team) {
+  const Result<std::vector<KeyRow>> keys = keys_of(records, {{"team_id", team.key()}});
+  if (!keys) return base::fail(keys.error());
+  if (Status gone = remove_keys(records, *keys); !gone) return gone;
+  const Result<std::vector<Record>> memberships = records.all(kTeamMembers, "team_id", team.key());
+  if (!memberships) return base::fail(memberships.error());
+  for (const Record& membership : *memberships) {
+    if (Status gone = records.remove(membership); !gone) return gone;
+  }
+  return records.remove(team);
 }
 
 Result<std::vector<std::string>> teams_of_user(Records& records, const std::string& user_id) {

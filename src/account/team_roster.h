@@ -27,6 +27,9 @@ struct Roster {
 Result<Roster> roster_of(Records& records, Record team);
 Result<std::vector<Roster>> rosters_of(Records& records, std::vector<Record> teams);
 
+/// The team with its keys and its memberships; its members stay.
+Status remove_team(Records& records, const Record& team);
+
 /// The teams a user is in.
 Result<std::vector<std::string>> teams_of_user(Records& records, const std::string& user_id);
 

@@ -1,11 +1,14 @@
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <array>
+#include <chrono>
 
 #include "api/handlers.h"
 #include "api/query.h"
 #include "api/record_route.h"
 #include "config/effective.h"
 #include "config/keys.h"
+#include "json/lists.h"
 
 // The configuration as administrators read it (spec management-api 13). Secrets read "***"; nothing is written here:
 // the file is the configuration, and what may stand in the database has routes of its own.
@@ -126,6 +129,36 @@ Task<Result<Reply>> list_callbacks(const Context& context) {
   for (const std::string& name : context.settings().litellm.callbacks) writer.string(name);
   writer.end_array().end_object();
   co_return private_json_reply(std::move(body));
+}
+
+/// The callbacks in force under the names of LiteLLM's own lists. Here a callback is told of good and bad ends alike.
+Task<Result<Reply>> active_callbacks(const Context& context) {
+  const std::vector<std::string>& names = context.settings().litellm.callbacks;
+  const std::string all = json::write_list(names);
+  std::string body;
+  json::Writer writer(body);
+  writer.begin_object().key("alerting").begin_array().end_array();
+  writer.key("litellm.callbacks").raw(all);
+  for (const std::string_view list :
+       {"litellm.input_callback", "litellm.failure_callback", "litellm.success_callback",
+        "litellm._async_success_callback", "litellm._async_failure_callback", "litellm._async_input_callback"}) {
+    writer.key(list).begin_array().end_array();
+  }
+  writer.key("all_litellm_callbacks").raw(all).key("num_callbacks").number(std::uint64_t{names.size()});
+  writer.key("num_alerting").number(std::uint64_t{0});
+  const double seconds = std::chrono::duration<double>(context.settings().router.timeout).count();
+  writer.key("litellm.request_timeout").raw(fmt::format("{}", seconds)).end_object();
+  co_return private_json_reply(std::move(body));
+}
+
+/// Discounts and margins are not applied: costs are the list price, whatever the configuration says.
+Task<Result<Reply>> cost_config(const Context&) {
+  co_return private_json_reply(R"({"values":{}})");
+}
+
+/// There are no pass-through routes yet.
+Task<Result<Reply>> pass_through_endpoints(const Context&) {
+  co_return private_json_reply(R"({"endpoints":[]})");
 }
 
 Task<Result<Reply>> router_settings(const Context& context) {

@@ -191,6 +191,25 @@ TEST(Reload, ReportsWhatChangedOrWhyNot) {
   EXPECT_TRUE(refused.holds("config.yaml:3"));
 }
 
+TEST(ConfigReads, NameTheCallbacksThatAreInForce) {
+  TestGateway gateway;
+  gateway.settings->litellm.callbacks = {"prometheus"};
+  gateway.settings->router.timeout = config::Milliseconds(1500);
+  gateway.use_settings();
+  for (const char* path : {"/settings", "/active/callbacks"}) {
+    const Sent active = gateway.get(path);
+    EXPECT_EQ(active.status, 200) << active.body;
+    EXPECT_TRUE(active.holds(R"("litellm.callbacks":["prometheus"])")) << active.body;
+    EXPECT_TRUE(active.holds(R"("num_callbacks":1,"num_alerting":0,"litellm.request_timeout":1.5)")) << active.body;
+  }
+  EXPECT_EQ(gateway.get("/config/cost_discount_config").body, R"({"values":{}})");
+  EXPECT_EQ(gateway.get("/config/cost_margin_config").body, R"({"values":{}})");
+  EXPECT_EQ(gateway.get("/config/pass_through_endpoint").body, R"({"endpoints":[]})");
+  // What they say is changed in the file.
+  EXPECT_EQ(gateway.post("/config/pass_through_endpoint", "{}").status, 405);
+  EXPECT_EQ(gateway.post("/config/update", "{}").status, 404);
+}
+
 TEST(System, ListsRoutesAndItself) {
   TestGateway gateway;
   EXPECT_TRUE(gateway.get("/routes", "").holds(R"({"path":"/v1/chat/completions","methods":["POST"])"));

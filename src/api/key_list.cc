@@ -29,12 +29,6 @@ std::optional<std::string> read_optional(const Context& context, std::string_vie
   return text;
 }
 
-Result<bool> read_flag(const Context& context, std::string_view name) {
-  const Result<std::string> word = query_word(context, name, {"true", "false", "True", "False"});
-  if (!word) return base::fail(word.error());
-  return *word == "true" || *word == "True";
-}
-
 /// What /key/list is asked for.
 struct Listing {
   KeyQuery query;
@@ -50,7 +44,7 @@ Status read_flags(const Context& context, Listing& listing) {
                {"include_team_keys", listing.team_keys},
                {"include_created_by_keys", listing.created_by_keys}};
   for (const auto& flag : flags) {
-    const Result<bool> value = read_flag(context, flag.name);
+    const Result<bool> value = query_flag(context, flag.name);
     if (!value) return base::fail(value.error());
     flag.into = *value;
   }

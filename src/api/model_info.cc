@@ -151,9 +151,9 @@ Result<Listing> read_listing(const Context& context) {
   const Result<std::string> order = query_word(context, "sortOrder", {"asc", "desc"});
   if (!order) return base::fail(order.error());
   listing.descending = *order == "desc";
-  const Result<std::string> own = query_word(context, "user_models_only", {"true", "false", "True", "False"});
+  const Result<bool> own = query_flag(context, "user_models_only");
   if (!own) return base::fail(own.error());
-  listing.own = base::to_lower(*own) == "true";
+  listing.own = *own;
   return listing;
 }
 

@@ -3,6 +3,7 @@
 
 #include "account/owned_keys.h"
 #include "account/tables.h"
+#include "account/team_roster.h"
 #include "api/handlers.h"
 #include "api/organization_rows.h"
 
@@ -89,24 +90,12 @@ Result<Reply> change_organization(const Context& context, Records& records, cons
   return organization_reply(context, records, *changed, *applied);
 }
 
-Status remove_team(Records& records, const Record& team) {
-  const auto keys = account::keys_of(records, {{"team_id", team.key()}});
-  if (!keys) return base::fail(keys.error());
-  if (Status removed = account::remove_keys(records, *keys); !removed) return removed;
-  const auto members = records.all(account::kTeamMembers, "team_id", team.key());
-  if (!members) return base::fail(members.error());
-  for (const Record& member : *members) {
-    if (Status removed = records.remove(member); !removed) return removed;
-  }
-  return records.remove(team);
-}
-
 /// With its teams and their keys, its own keys and its memberships.
 Status remove_organization(Records& records, const Record& organization) {
   const auto teams = records.all(account::kTeams, "organization_id", organization.key());
   if (!teams) return base::fail(teams.error());
   for (const Record& team : *teams) {
-    if (Status removed = remove_team(records, team); !removed) return removed;
+    if (Status removed = account::remove_team(records, team); !removed) return removed;
   }
   const auto keys = account::keys_of(records, {{"organization_id", organization.key()}});
   if (!keys) return base::fail(keys.error());

@@ -18,6 +18,15 @@ Result<std::uint64_t> query_count(const Context& context, std::string_view name,
                                 std::to_string(most) + ".");
 }
 
+Result<bool> query_flag(const Context& context, std::string_view name) {
+  constexpr std::string_view kYes[] = {"true", "1", "yes", "on", "t", "y"};
+  constexpr std::string_view kNo[] = {"", "false", "0", "no", "off", "f", "n"};
+  const std::string text = base::to_lower(context.request().query_value(name));
+  if (std::ranges::find(kYes, text) != std::end(kYes)) return true;
+  if (std::ranges::find(kNo, text) != std::end(kNo)) return false;
+  return refuse_field(name, fmt::format("{} must be true or false.", name));
+}
+
 Result<std::string> query_word(const Context& context, std::string_view name,
                                std::initializer_list<std::string_view> words) {
   std::string text = context.request().query_value(name);

@@ -2,6 +2,17 @@
 
 namespace turnpike::api {
 
+namespace {
+
+/// LiteLLM raises errors of its management routes now in the envelope, now as {"detail": {"error": text}}; scripts read
+/// either.
+std::string with_detail(std::string envelope, std::string_view message) {
+  envelope.pop_back();
+  return envelope + R"(,"detail":{"error":)" + json::quoted(message) + "}}";
+}
+
+}  // namespace
+
 Reply json_reply(std::string body) {
   Reply reply;
   reply.body = std::move(body);
@@ -17,7 +28,7 @@ Reply private_json_reply(std::string body) {
 Reply error_reply(const Error& error, protocol::Compat compat) {
   Reply reply;
   reply.status = protocol::status_of(error, compat);
-  reply.body = protocol::openai_error_body(error, compat);
+  reply.body = with_detail(protocol::openai_error_body(error, compat), error.message);
   reply.fields = protocol::error_fields(error);
   return reply;
 }

@@ -13,71 +13,32 @@ constexpr std::size_t kPathShownMax = 200;
 
 // LiteLLM routes that come with later versions: a migrating caller should read that, not a typing hint.
 constexpr std::string_view kLaterPrefixes[] = {
-    "/a2a",
-    "/access_group",
-    "/anthropic",
-    "/assemblyai",
-    "/assistants",
-    "/audit",
-    "/azure",
-    "/batches",
-    "/bedrock",
-    "/budget",
-    "/cache",
-    "/cohere",
-    "/config/",
-    "/credentials",
-    "/customer",
-    "/end_user",
-    "/files",
-    "/fine_tuning",
-    "/gemini",
-    "/global",
-    "/guardrails",
-    "/key/",
-    "/langfuse",
-    "/login",
-    "/mcp",
-    "/mistral",
-    "/model/",
-    "/model_group",
-    "/openai/v1",
-    "/organization",
-    "/provider",
-    "/public",
-    "/realtime",
-    "/responses",
-    "/scim",
-    "/spend",
-    "/sso",
-    "/tag",
-    "/team",
-    "/threads",
-    "/ui",
-    "/user",
-    "/utils",
-    "/v1/a2a",
-    "/v1/assistants",
-    "/v1/batches",
-    "/v1/files",
-    "/v1/fine_tuning",
-    "/v1/messages",
-    "/v1/ocr",
-    "/v1/rag",
-    "/v1/realtime",
-    "/v1/responses",
-    "/v1/search",
-    "/v1/threads",
-    "/v1/vector_stores",
-    "/v1/videos",
-    "/v1beta",
-    "/v2/key",
-    "/v2/model",
-    "/v2/team",
-    "/vector_store",
-    "/vertex",
-    "/vllm",
+    "/a2a",           "/access_group", "/active",      "/agent",
+    "/alerting",      "/anthropic",    "/assemblyai",  "/assistants",
+    "/audit",         "/azure",        "/batches",     "/bedrock",
+    "/budget",        "/cache",        "/callbacks",   "/cohere",
+    "/config/",       "/cost",         "/credentials", "/customer",
+    "/end_user",      "/files",        "/fine_tuning", "/gemini",
+    "/get/",          "/global",       "/guardrails",  "/health/",
+    "/invitation",    "/key/",         "/langfuse",    "/login",
+    "/mcp",           "/mistral",      "/model/",      "/model_group",
+    "/model_hub",     "/onboarding",   "/openai/v1",   "/organization",
+    "/policies",      "/prompts",      "/provider",    "/public",
+    "/realtime",      "/reload",       "/responses",   "/schedule",
+    "/scim",          "/search_tools", "/spend",       "/sso",
+    "/tag",           "/team",         "/threads",     "/ui",
+    "/update/",       "/user",         "/utils",       "/v1/a2a",
+    "/v1/assistants", "/v1/batches",   "/v1/files",    "/v1/fine_tuning",
+    "/v1/messages",   "/v1/ocr",       "/v1/rag",      "/v1/realtime",
+    "/v1/responses",  "/v1/search",    "/v1/threads",  "/v1/vector_stores",
+    "/v1/videos",     "/v1beta",       "/v2/key",      "/v2/model",
+    "/v2/team",       "/vector_store", "/vertex",      "/vllm",
 };
+
+// Routes that change the configuration: here its file does, and nothing beside it.
+constexpr std::string_view kOfTheFile[] = {
+    "/config/update",  "/config/field/update", "/config/field/delete",          "/config/callback/delete",
+    "/add/allowed_ip", "/delete/allowed_ip",   "/update/default_team_settings", "/update/internal_user_settings"};
 
 bool clean_segments(std::string_view captured) {
   for (const std::string_view segment : base::split(captured, '/')) {
@@ -173,8 +134,13 @@ Error unknown_route(std::span<const Route> table, std::string_view method, std::
     for (const std::string& name : near) error.message += (&name == &near.front() ? " " : ", ") + name;
     error.message += ".";
   }
-  if (later)
+  if (std::ranges::find(kOfTheFile, path) != std::end(kOfTheFile)) {
+    error.message +=
+        " Settings are changed in the configuration file; what it says is in force once it is saved, or with POST "
+        "/config/reload.";
+  } else if (later) {
     error.message += " LiteLLM has routes under this prefix which this version of Turnpike does not serve yet.";
+  }
   error.message += " GET /routes lists them all.";
   return error;
 }

@@ -77,12 +77,27 @@ TEST(Routes, AreOpenToWhomTheTableSays) {
   EXPECT_EQ(open,
             (std::set<std::string>{"GET /", "GET /health/liveliness", "GET /health/liveness", "GET /health/readiness",
                                    "GET /metrics", "GET /metrics/", "GET /routes", "GET /test"}));
-  EXPECT_EQ(any_key, (std::set<std::string>{"GET /health", "GET /health/backlog", "GET /key/info", "GET /model/info",
-                                            "GET /model_group/info", "GET /models", "GET /models/{model}",
-                                            "GET /openai/models", "GET /openai/models/{model}", "GET /spend/logs",
-                                            "GET /tag/list", "GET /user/available_roles", "GET /v1/model/info",
-                                            "GET /v1/models", "GET /v1/models/{model}", "GET /v2/model/info",
-                                            "POST /key/health", "POST /tag/info", "POST /v2/key/info"}));
+  EXPECT_EQ(any_key, (std::set<std::string>{"GET /active/callbacks",
+                                            "GET /health",
+                                            "GET /health/backlog",
+                                            "GET /key/info",
+                                            "GET /model/info",
+                                            "GET /model_group/info",
+                                            "GET /models",
+                                            "GET /models/{model}",
+                                            "GET /settings",
+                                            "GET /openai/models",
+                                            "GET /openai/models/{model}",
+                                            "GET /spend/logs",
+                                            "GET /tag/list",
+                                            "GET /user/available_roles",
+                                            "GET /v1/model/info",
+                                            "GET /v1/models",
+                                            "GET /v1/models/{model}",
+                                            "GET /v2/model/info",
+                                            "POST /key/health",
+                                            "POST /tag/info",
+                                            "POST /v2/key/info"}));
 }
 
 TEST(UnknownRoute, NamesTheNearest) {
@@ -97,6 +112,14 @@ TEST(UnknownRoute, SaysWhatComesLater) {
   EXPECT_NE(later.message.find("does not serve yet"), std::string::npos) << later.message;
   const Error never = unknown_route(routes(), "GET", "/favicon.ico");
   EXPECT_EQ(never.message.find("does not serve yet"), std::string::npos) << never.message;
+}
+
+TEST(UnknownRoute, SaysWhereSettingsAreChanged) {
+  for (const char* path : {"/config/update", "/config/field/update", "/config/field/delete", "/add/allowed_ip"}) {
+    const Error error = unknown_route(routes(), "POST", path);
+    EXPECT_EQ(error.kind, ErrorKind::NotFound);
+    EXPECT_NE(error.message.find("changed in the configuration file"), std::string::npos) << error.message;
+  }
 }
 
 TEST(UnknownRoute, ShowsALongPathCut) {

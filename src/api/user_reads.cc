@@ -5,7 +5,9 @@
 #include "account/tables.h"
 #include "api/handlers.h"
 #include "api/key_json.h"
+#include "api/key_rules.h"
 #include "api/query.h"
+#include "api/team_json.h"
 #include "api/user_rows.h"
 #include "base/text.h"
 
@@ -32,23 +34,68 @@ Result<std::vector<account::KeyRow>> newest_keys(Records& records, const std::st
   return std::move(page->rows);
 }
 
+/// The teams of a user; of everybody for an administrator who asks without an id.
 Result<std::vector<Record>> teams_of(Records& records, const std::string& user_id) {
-  if (user_id.empty()) {
-    account::Query query;
-    query.size = kListRowsMax;
-    Result<account::RecordPage> page = records.list(account::kTeams, query);
-    if (!page) return base::fail(std::move(page.error()));
-    return std::move(page->rows);
+  account::Query query;
+  query.size = kListRowsMax;
+  if (!user_id.empty()) {
+    const Result<std::vector<std::string>> ids = account::teams_of_user(records, user_id);
+    if (!ids) return base::fail(ids.error());
+    query.where.push_back({"team_id", Condition::Test::AnyOf, {ids->begin(), ids->end()}});
   }
-  const auto memberships = records.all(account::kTeamMembers, "user_id", user_id);
-  if (!memberships) return base::fail(memberships.error());
+  Result<account::RecordPage> page = records.list(account::kTeams, query);
+  if (!page) return base::fail(std::move(page.error()));
+  return std::move(page->rows);
+}
+
+/// The keys and teams of a user that the caller may see: all, where he asks for himself. The admin of an organisation
+/// that the user is in sees nothing of others that he is in too.
+struct Belongings {
+  std::vector<account::KeyRow> keys;
   std::vector<Record> teams;
-  for (const Record& membership : *memberships) {
-    Result<std::optional<Record>> team = records.find(account::kTeams, membership.key());
-    if (!team) return base::fail(std::move(team.error()));
-    if (*team) teams.push_back(std::move(**team));
+};
+
+Status keep_visible(Records& records, const domain::Caller& caller, Belongings& belongings) {
+  Status broken;
+  const auto hidden = [&broken](const Status& may) {
+    if (!may && may.error().kind != ErrorKind::PermissionDenied) broken = may;
+    return !may.has_value();
+  };
+  std::erase_if(belongings.keys,
+                [&](const account::KeyRow& key) { return hidden(may_read_key(records, caller, owners_of(key))); });
+  std::erase_if(belongings.teams, [&](const Record& team) { return hidden(may_read_team(records, caller, team)); });
+  return broken;
+}
+
+Result<Belongings> belongings_of(Records& records, const domain::Caller& caller, const std::string& user_id) {
+  Result<std::vector<account::KeyRow>> keys = newest_keys(records, user_id);
+  if (!keys) return base::fail(std::move(keys.error()));
+  Result<std::vector<Record>> teams = teams_of(records, user_id);
+  if (!teams) return base::fail(std::move(teams.error()));
+  Belongings belongings{std::move(*keys), std::move(*teams)};
+  if (sees_everything(caller) || caller.user_id == user_id) return belongings;
+  if (Status kept = keep_visible(records, caller, belongings); !kept) return base::fail(std::move(kept.error()));
+  return belongings;
+}
+
+/// Teams with their members, and what the user may spend in each.
+Status write_teams(json::Writer& writer, const Context& context, Records& records, std::vector<Record> teams,
+                   const std::string& user_id) {
+  const Result<std::vector<account::Roster>> rosters = account::rosters_of(records, std::move(teams));
+  if (!rosters) return base::fail(rosters.error());
+  const ledger::Ledger& ledger = *context.gateway.ledger;
+  writer.begin_array();
+  for (const account::Roster& roster : *rosters) {
+    writer.begin_object();
+    write_team(writer, roster, ledger);
+    if (!user_id.empty()) {
+      writer.key("team_memberships");
+      if (Status done = write_memberships(writer, records, roster, ledger, {&user_id, 1}); !done) return done;
+    }
+    writer.end_object();
   }
-  return teams;
+  writer.end_array();
+  return {};
 }
 
 Result<Reply> show_user(const Context& context, Records& records) {
@@ -79,23 +126,19 @@ Result<Reply> show_user(const Context& context, Records& records) {
   } else {
     writer.null();
   }
-  const auto keys = newest_keys(records, user_id);
-  if (!keys) return base::fail(keys.error());
+  Result<Belongings> belongings = belongings_of(records, caller, user_id);
+  if (!belongings) return base::fail(std::move(belongings.error()));
   writer.key("keys").begin_array();
-  for (const account::KeyRow& key : *keys) {
+  for (const account::KeyRow& key : belongings->keys) {
     writer.begin_object();
     account::write_key_row(writer, key, live_spend(*context.gateway.ledger, key), true);
     writer.end_object();
   }
-  const auto teams = teams_of(records, user_id);
-  if (!teams) return base::fail(teams.error());
-  writer.end_array().key("teams").begin_array();
-  for (const Record& team : *teams) {
-    writer.begin_object();
-    write_live(writer, context, team);
-    writer.end_object();
+  writer.end_array().key("teams");
+  if (Status done = write_teams(writer, context, records, std::move(belongings->teams), user_id); !done) {
+    return base::fail(std::move(done.error()));
   }
-  writer.end_array().end_object();
+  writer.end_object();
   return private_json_reply(std::move(text));
 }
 
