@@ -42,7 +42,9 @@ Result<Rotation> read_rotation(const Context& context) {
   if (!change->new_master_key.empty()) {
     return refuse_field(
         "new_master_key",
-        "The master key is changed where it is configured; it is not one of the keys that are kept here.");
+        "The master key is changed where it is configured, not by this route. What is sealed with it (models and "
+        "credentials of the database, where there is no LITELLM_SALT_KEY) is sealed anew by `turnpike "
+        "rotate-salt-key`.");
   }
   if (Status held = hold_to_ceilings(*change, KeyRoute::Regenerate, context.settings().litellm.keys); !held)
     return base::fail(std::move(held.error()));

@@ -349,6 +349,31 @@ TEST(KeyUpdate, RaisesABudgetForATime) {
   EXPECT_EQ(gateway.ledger.limits.begin()->second, Money::from_nano(5'000'000'000)) << "its time is over";
 }
 
+TEST(KeyList, ReadsFlagsAsLitellmDoes) {
+  TestGateway gateway;
+  ASSERT_EQ(make_key(gateway).status, 200);
+  const std::string whole = R"({"keys":[{"token":)", hashes = R"({"keys":[")" + kHash;
+  const struct {
+    const char* flag;
+    const std::string& answer;
+  } cases[] = {{"true", whole},   {"True", whole},   {"1", whole},  {"yes", whole}, {"on", whole},   {"TRUE", whole},
+               {"false", hashes}, {"False", hashes}, {"0", hashes}, {"no", hashes}, {"off", hashes}, {"", hashes}};
+  for (const auto& c : cases) {
+    const Sent list = gateway.get(std::string("/key/list?return_full_object=") + c.flag);
+    EXPECT_TRUE(list.body.starts_with(c.answer)) << c.flag << ": " << list.body;
+  }
+  EXPECT_EQ(gateway.get("/key/list?return_full_object=maybe").status, 400);
+}
+
+TEST(KeyRegenerate, NamesWhatChangesTheMasterKey) {
+  TestGateway gateway;
+  const Sent refused = gateway.post("/key/regenerate", R"({"new_master_key":"sk-another-master"})");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(TestGateway::field(refused, "param"), "new_master_key");
+  EXPECT_TRUE(refused.holds("turnpike rotate-salt-key")) << refused.body;
+  EXPECT_FALSE(refused.holds("sk-another-master"));
+}
+
 TEST(ManagementRoutes, AnswerTheTextsOfAnOlderRelease) {
   TestGateway gateway;
   const Sent now = gateway.post("/key/update", R"({"key":"sk-nobody"})");

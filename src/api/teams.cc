@@ -2,15 +2,14 @@
 
 #include <algorithm>
 
-#include "account/owned_keys.h"
 #include "account/tables.h"
 #include "api/handlers.h"
+#include "api/record_route.h"
 #include "api/records.h"
 #include "api/reply.h"
 #include "api/team_fields.h"
 #include "api/team_json.h"
 #include "api/team_members.h"
-#include "base/id.h"
 #include "json/lists.h"
 
 namespace turnpike::api {
@@ -22,12 +21,6 @@ using account::Roster;
 
 constexpr std::string_view kAdministratorsUser = "default_user_id";
 constexpr std::size_t kDeletedAtOnceMax = 100;
-
-std::string new_id(std::int64_t now_us) {
-  std::uint64_t random[2];
-  base::fill_random(random, sizeof random);
-  return base::make_id(static_cast<std::uint64_t>(now_us) / 1000, random[0], random[1]).to_string();
-}
 
 Result<Reply> team_reply(const Context& context, Records& records, Record team) {
   const Result<Roster> roster = account::roster_of(records, std::move(team));
@@ -90,7 +83,7 @@ Result<Record> read_new_team(Records& records, const json::Value& body, Applied&
   Record team(account::kTeams);
   const Result<std::optional<std::string>> asked = text_member(body, "team_id");
   if (!asked) return base::fail(asked.error());
-  const std::string team_id = asked->value_or("").empty() ? new_id(records.actor().now_us) : **asked;
+  const std::string team_id = asked->value_or("").empty() ? new_id(records) : **asked;
   const Result<std::optional<Record>> there = records.find(account::kTeams, team_id);
   if (!there) return base::fail(there.error());
   if (*there) {
@@ -110,6 +103,8 @@ Result<Reply> make_team(const Context& context, Records& records) {
   Applied applied;
   Result<Record> team = read_new_team(records, body, applied);
   if (!team) return base::fail(std::move(team.error()));
+  if (Status followed = follow_duration(context, body, *team); !followed)
+    return base::fail(std::move(followed.error()));
   const domain::Caller& caller = *context.caller;
   if (Status may = may_make_team(records, caller, *team); !may) return base::fail(std::move(may.error()));
   if (Status known = check_organization(records, team->maybe_text("organization_id")); !known) {
@@ -161,6 +156,10 @@ Result<Reply> change_team(const Context& context, Records& records) {
   Record after = *before;
   const Result<Applied> applied = apply_team_body(body, after);
   if (!applied) return base::fail(applied.error());
+  if (after["budget_duration"] != (*before)["budget_duration"]) {
+    if (Status followed = follow_duration(context, body, after); !followed)
+      return base::fail(std::move(followed.error()));
+  }
   if (Status within = check_change(records, context, body, *before, after); !within) {
     return base::fail(std::move(within.error()));
   }
@@ -192,20 +191,6 @@ Result<std::vector<std::string>> read_team_ids(const json::Value& body) {
   return once;
 }
 
-/// A team goes with its keys and its memberships.
-Status remove_team(Records& records, const Roster& roster) {
-  const std::string team_id = roster.team.key();
-  const Result<std::vector<account::KeyRow>> keys = account::keys_of(records, {{"team_id", team_id}});
-  if (!keys) return base::fail(keys.error());
-  if (Status gone = account::remove_keys(records, *keys); !gone) return gone;
-  const Result<std::vector<Record>> memberships = records.all(account::kTeamMembers, "team_id", team_id);
-  if (!memberships) return base::fail(memberships.error());
-  for (const Record& membership : *memberships) {
-    if (Status gone = records.remove(membership); !gone) return gone;
-  }
-  return records.remove(roster.team);
-}
-
 Result<Reply> delete_teams_of(const Context& context, Records& records) {
   json::Document document;
   if (Status status = parse_body(context, document); !status) return base::fail(std::move(status.error()));
@@ -225,7 +210,7 @@ Result<Reply> delete_teams_of(const Context& context, Records& records) {
   writer.begin_array();
   for (const Roster& roster : *rosters) {
     writer.raw(team_json(roster, *context.gateway.ledger));
-    if (Status gone = remove_team(records, roster); !gone) return base::fail(std::move(gone.error()));
+    if (Status gone = account::remove_team(records, roster.team); !gone) return base::fail(std::move(gone.error()));
   }
   writer.end_array();
   return private_json_reply(std::move(text));

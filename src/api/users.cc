@@ -4,6 +4,7 @@
 #include "account/tables.h"
 #include "api/handlers.h"
 #include "api/key_json.h"
+#include "api/key_rules.h"
 #include "api/team_members.h"
 #include "api/user_rows.h"
 #include "base/hash.h"
@@ -51,8 +52,12 @@ constexpr BodyField kFields[] = {{"user_id", Rule::Own},
                                  {"teams", Rule::Own},
                                  {"organizations", Rule::Own},
                                  {"auto_create_key", Rule::Own},
+                                 {"team_id", Rule::Own},
                                  {"key_alias", Rule::Own},
                                  {"duration", Rule::Own}};
+
+// What of the body of /user/new is said of the key that comes with the user.
+constexpr std::string_view kKeyFields[] = {"team_id", "key_alias", "duration"};
 
 // What a user may change of himself.
 constexpr std::string_view kOwnFields[] = {"user_id", "user_email", "user_alias", "password"};
@@ -116,6 +121,18 @@ struct TeamWish {
   std::string team_id, role = "user";
   std::optional<Money> max_budget;
 };
+
+/// `team_id`, the team of his key, is a team of his too.
+Result<std::vector<TeamWish>> with_team_of_key(const json::Value& body, std::vector<TeamWish> wishes) {
+  const Result<std::optional<std::string>> team_id = text_member(body, "team_id");
+  if (!team_id) return base::fail(team_id.error());
+  if (!*team_id || (*team_id)->empty()) return wishes;
+  if (std::ranges::find(wishes, **team_id, &TeamWish::team_id) != wishes.end()) return wishes;
+  TeamWish wish;
+  wish.team_id = **team_id;
+  wishes.push_back(std::move(wish));
+  return wishes;
+}
 
 Result<std::vector<TeamWish>> read_teams(const json::Value& body) {
   std::vector<TeamWish> wishes;
@@ -214,6 +231,32 @@ Status give_defaults(const Context& context, const json::Value& body, Record& ro
   return {};
 }
 
+Result<KeyChange> read_first_key(const json::Value& body) {
+  std::string text;
+  json::Writer writer(text);
+  writer.begin_object();
+  for (const json::Value::Pair member : body.members()) {
+    const std::string name = member.key.text().value_or("");
+    const bool says = std::ranges::find(kKeyFields, name) != std::end(kKeyFields) && member.value.raw() != R"("")";
+    if (says) writer.key(name).raw(member.value.raw());
+  }
+  writer.end_object();
+  return read_key_change(text, KeyRoute::Generate);
+}
+
+/// A key of a team is held to what its user may use by a list of its own: there the user's does not hold.
+Status give_models_of_user(const Context& context, Records& records, const Record& user, account::KeyRow& row) {
+  row.models = user.list("models");
+  std::erase(row.models, "no-default-models");  // Says that he calls with keys of teams, such as this one.
+  if (row.models.empty()) return {};
+  Grant grant;
+  grant.to = Grant::To::Key;
+  grant.user_id = row.user_id;
+  grant.team_id = row.team_id;
+  grant.models = row.models;
+  return grant_within(records, *context.caller, grant);
+}
+
 /// The key that comes with a new user. Its models and limits are the user's: it has none of its own.
 Result<std::optional<ShownKey>> make_first_key(const Context& context, Records& records, const json::Value& body,
                                                const Record& user, const std::string& secret) {
@@ -224,19 +267,16 @@ Result<std::optional<ShownKey>> make_first_key(const Context& context, Records& 
     return refuse_field("auto_create_key",
                         "Keys are made by proxy admins only (turnpike.key_issuance): send auto_create_key: false.");
   }
+  const Result<KeyChange> change = read_first_key(body);
+  if (!change) return base::fail(change.error());
   account::KeyRow row;
   row.hash = base::sha256_hex(secret);
   row.key_name = key_name_of(secret);
   row.user_id = user.key();
-  const Result<std::optional<std::string>> alias = text_member(body, "key_alias");
-  if (!alias) return base::fail(alias.error());
-  if (*alias && !(*alias)->empty()) row.key_alias = **alias;
-  const Result<std::optional<std::string>> duration = text_member(body, "duration");
-  if (!duration) return base::fail(duration.error());
-  if (*duration) {
-    const std::int64_t seconds = base::parse_duration_seconds(**duration).value_or(0);
-    if (seconds <= 0) return refuse_field("duration", "duration must be a number and a unit: \"30d\".");
-    row.expires_us = context.now_us + seconds * 1'000'000;
+  apply_key_change(*change, context.now_us, row);
+  if (row.team_id) {
+    if (Status given = give_models_of_user(context, records, user, row); !given)
+      return base::fail(std::move(given.error()));
   }
   Result<account::KeyRow> made = account::create_key(records, std::move(row));
   if (!made) return base::fail(std::move(made.error()));
@@ -248,12 +288,14 @@ Result<std::optional<ShownKey>> make_first_key(const Context& context, Records& 
 void write_first_key(json::Writer& writer, const std::optional<ShownKey>& key, const std::string& secret) {
   writer.key("key");
   if (!key) {
-    writer.null().key("token").null().key("key_alias").null().key("expires").null();
+    writer.null().key("token").null().key("key_alias").null().key("team_id").null().key("expires").null();
     return;
   }
   writer.string(secret).key("token").string(key->row.hash).key("token_id").string(key->row.hash);
   writer.key("key_name").string(key->row.key_name).key("key_alias");
   key->row.key_alias ? writer.string(*key->row.key_alias) : writer.null();
+  writer.key("team_id");
+  key->row.team_id ? writer.string(*key->row.team_id) : writer.null();
   writer.key("expires");
   key->row.expires_us ? writer.string(base::iso_time(*key->row.expires_us)) : writer.null();
 }
@@ -283,7 +325,8 @@ Result<Reply> make_user(const Context& context, Records& records, const json::Va
     return base::fail(std::move(parsed.error()));
   }
   const bool own_teams = bool(body.find("teams")) || !administers(*context.caller);
-  const Result<std::vector<TeamWish>> teams = read_teams(own_teams ? body : defaults.root());
+  Result<std::vector<TeamWish>> teams = read_teams(own_teams ? body : defaults.root());
+  if (teams) teams = with_team_of_key(body, std::move(*teams));
   if (!teams) return base::fail(teams.error());
   for (const TeamWish& wish : *teams) {
     if (Status done = join_team(context, records, wish, *made); !done) return base::fail(std::move(done.error()));

@@ -88,6 +88,89 @@ TEST(UserNew, RefusesWithTheFieldNamed) {
   EXPECT_EQ(value_of(gateway, "SELECT count(*) FROM internal_user"), "1") << "what is refused leaves nothing behind";
 }
 
+TEST(UserNew, WithATeamBecomesItsMemberAndGetsAKeyOfIt) {
+  TestGateway gateway;
+  ASSERT_EQ(gateway.post("/team/new", R"({"team_id":"t1","models":["gpt-4o","fast"]})").status, 200);
+  const Sent made = make_user(gateway, R"(,"team_id":"t1","models":["fast"],"duration":"1d")");
+  ASSERT_EQ(made.status, 200) << made.body;
+  EXPECT_TRUE(made.holds(R"("team_id":"t1")")) << made.body;
+  EXPECT_TRUE(made.holds(R"("teams":["t1"])")) << made.body;
+  EXPECT_EQ(made.fields.find("x-turnpike-ignored-fields"), std::string::npos) << made.fields;
+  const Sent key = gateway.get("/key/info", TestGateway::field(made, "key"));
+  EXPECT_TRUE(key.holds(R"("team_id":"t1")")) << key.body;
+  EXPECT_TRUE(key.holds(R"("models":["fast"])")) << "in a team the user's own list does not hold: " << key.body;
+  EXPECT_NE(TestGateway::field(key, "expires"), "null");
+
+  // Who calls with keys of teams only calls with this one.
+  const Sent bound = gateway.post("/user/new", R"({"user_id":"u2","team_id":"t1","models":["no-default-models"]})");
+  EXPECT_TRUE(gateway.get("/key/info", TestGateway::field(bound, "key")).holds(R"("models":[])")) << bound.body;
+  const Sent twice = gateway.post("/user/new", R"({"user_id":"u3","team_id":"t1","teams":["t1"]})");
+  EXPECT_EQ(twice.status, 200) << twice.body;
+  const Sent keyless = gateway.post("/user/new", R"({"user_id":"u4","team_id":"t1","auto_create_key":false})");
+  EXPECT_TRUE(keyless.holds(R"("teams":["t1"])")) << keyless.body;
+
+  EXPECT_EQ(gateway.post("/user/new", R"({"user_id":"u5","team_id":"nowhere"})").status, 404);
+  const Sent more = gateway.post("/user/new", R"({"user_id":"u5","team_id":"t1","models":["claude"]})");
+  EXPECT_EQ(more.status, 403) << more.body;
+  EXPECT_EQ(TestGateway::field(more, "param"), "models");
+  EXPECT_EQ(gateway.get("/user/info?user_id=u5").status, 404) << "what is refused leaves nothing behind";
+}
+
+TEST(UserInfo, ShowsTeamsWithTheirMembersAndWhatHeMaySpendThere) {
+  TestGateway gateway;
+  ASSERT_EQ(gateway.post("/team/new", R"({"team_id":"t1","models":["fast"]})").status, 200);
+  ASSERT_EQ(make_user(gateway).status, 200);
+  for (const char* user : {"u1", "u2"}) {
+    const std::string body = R"({"team_id":"t1","max_budget_in_team":3,"member":{"role":"user","user_id":")";
+    ASSERT_EQ(gateway.post("/team/member_add", body + user + "\"}}").status, 200);
+  }
+  const Sent info = gateway.get("/user/info?user_id=u1");
+  const std::size_t teams = info.body.find(R"("teams":[{"team_id":"t1")");
+  ASSERT_NE(teams, std::string::npos) << info.body;
+  const std::string shown = info.body.substr(teams);
+  EXPECT_NE(shown.find(R"("members_with_roles":[{"user_id":"u1","user_email":"u1@example.com","role":"user"},)"),
+            std::string::npos)
+      << shown;
+  const std::size_t memberships = shown.find(R"("team_memberships":[{"user_id":"u1","team_id":"t1")");
+  ASSERT_NE(memberships, std::string::npos) << shown;
+  EXPECT_NE(shown.find(R"("max_budget":3)", memberships), std::string::npos) << shown;
+  EXPECT_EQ(shown.find(R"("user_id":"u2")", memberships), std::string::npos) << "what others may spend is theirs";
+  EXPECT_TRUE(gateway.get("/user/info").holds(R"("teams":[{"team_id":"t1")")) << "an administrator's: everybody's";
+}
+
+TEST(UserInfo, ShowsTheAdminOfAnOrganisationNothingOfAnother) {
+  TestGateway gateway;
+  for (const char* id : {"ours", "theirs"}) {
+    const std::string name(id);
+    ASSERT_EQ(
+        gateway.post("/organization/new", R"({"organization_id":")" + name + R"(","organization_alias":"o"})").status,
+        200);
+    ASSERT_EQ(
+        gateway.post("/team/new", R"({"team_id":"team-)" + name + R"(","organization_id":")" + name + "\"}").status,
+        200);
+  }
+  ASSERT_EQ(make_user(gateway, R"(,"organizations":["ours","theirs"],"teams":["team-ours","team-theirs"])").status,
+            200);
+  for (const char* team : {"team-ours", "team-theirs"}) {
+    const std::string name(team);
+    ASSERT_EQ(
+        gateway
+            .post("/key/generate", R"({"user_id":"u1","team_id":")" + name + R"(","key_alias":"key-of-)" + name + "\"}")
+            .status,
+        200);
+  }
+  const std::string admin = R"({"organization_id":"ours","member":{"role":"org_admin","user_id":"orga"}})";
+  ASSERT_EQ(gateway.post("/organization/member_add", admin).status, 200);
+  ASSERT_EQ(gateway.post("/user/update", R"({"user_id":"orga","user_role":"internal_user"})").status, 200);
+  const Sent key = gateway.post("/key/generate", R"({"user_id":"orga"})");
+  const Sent info = gateway.get("/user/info?user_id=u1", TestGateway::field(key, "key"));
+  ASSERT_EQ(info.status, 200) << info.body;
+  EXPECT_TRUE(info.holds("key-of-team-ours")) << info.body;
+  EXPECT_FALSE(info.holds("key-of-team-theirs")) << info.body;
+  EXPECT_TRUE(info.holds(R"("teams":[{"team_id":"team-ours")")) << info.body;
+  EXPECT_FALSE(info.holds(R"({"team_id":"team-theirs")")) << info.body;
+}
+
 TEST(UserNew, GetsWhatTheSettingsSay) {
   TestGateway gateway;
   gateway.settings->litellm.users.defaults_json = R"({"user_role":"internal_user_viewer","models":["fast"]})";
