@@ -56,7 +56,7 @@ class FakeDatabase final : public db::Database {
                              none,   none,
                              none,   std::int64_t{7},
                              none,   zero,
-                             zero});
+                             zero,   object});
       }
       return rows;
     }

@@ -21,7 +21,8 @@ constexpr std::int16_t kKeyKind = 6;
 constexpr std::string_view kSelectKeyOfCaller =
     "SELECT k.hash, k.key_name, k.key_alias, k.models, k.aliases, k.metadata, k.user_id, k.team_id, k.organization_id, "
     "k.expires_us, k.blocked, k.router_settings, k.allowed_routes, k.access_group_ids, k.tpm_limit, k.rpm_limit, "
-    "k.max_parallel_requests, k.account_id, a.limit_nano, a.version, w.spent_nano FROM verification_key k "
+    "k.max_parallel_requests, k.account_id, a.limit_nano, a.version, w.spent_nano, k.permissions FROM verification_key "
+    "k "
     "LEFT JOIN account a ON a.account_id = k.account_id LEFT JOIN account_window w ON w.account_id = a.account_id AND "
     "w.window_id = a.window_id WHERE k.hash = $1";
 
@@ -219,7 +220,15 @@ Result<domain::CallerRef> to_caller(db::Transaction& transaction, const db::Row&
   const std::string metadata = db::as_text(row.at(5));
   add_metadata(metadata, *caller);
   json::Document document;
-  if (document.parse(metadata)) add_addresses(document.root().find("allowed_ips"), *caller);
+  if (document.parse(metadata)) {
+    add_addresses(document.root().find("allowed_ips"), *caller);
+    const json::Value account = document.root().find("service_account_id");
+    caller->is_service_account = account && !account.is(json::Kind::Null);
+  }
+  const std::string permissions = db::as_text(row.at(21));
+  json::Document permitted;
+  if (permitted.parse(permissions))
+    caller->reads_all_spend = permitted.root().find("get_spend_routes").boolean().value_or(false);
   caller->user_id = text_or_empty(row.at(6));
   caller->team_id = text_or_empty(row.at(7));
   caller->organization_id = text_or_empty(row.at(8));

@@ -112,6 +112,31 @@ TEST_F(CallerTreeTest, AKeyIsReadWithAllThatStandsAboveIt) {
   EXPECT_EQ(accounts, "2:org=5 3:red=2 4:red::anna=5 5:anna=none 6:aa=1 ");
 }
 
+TEST_F(CallerTreeTest, AKeySaysWhetherItIsAServicesAndReadsAllSpend) {
+  struct KeyCase {
+    const char* hash;
+    const char* metadata;
+    const char* permissions;
+    bool service, reads;
+  };
+  const KeyCase cases[] = {
+      {"a1", "{}", "{}", false, false},
+      {"a2", R"({"service_account_id":"ci"})", R"({"get_spend_routes":true})", true, true},
+      {"a3", R"({"service_account_id":null})", R"({"get_spend_routes":false})", false, false},
+      {"a4", R"({"tags":[]})", R"({"get_spend_routes":"yes"})", false, false},
+  };
+  for (const KeyCase& c : cases) {
+    make_key(c.hash, [&c](KeyRow& row) {
+      row.metadata_json = c.metadata;
+      row.permissions_json = c.permissions;
+    });
+    const domain::CallerRef caller = read(c.hash);
+    ASSERT_TRUE(caller) << c.hash;
+    EXPECT_EQ(caller->is_service_account, c.service) << c.metadata;
+    EXPECT_EQ(caller->reads_all_spend, c.reads) << c.permissions;
+  }
+}
+
 TEST_F(CallerTreeTest, APersonalKeyIsHeldToItsUsersList) {
   make_tree();
   make_key("bb", [](KeyRow& row) { row.user_id = "anna"; });

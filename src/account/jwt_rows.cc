@@ -192,6 +192,7 @@ class Owners {
 domain::Role role_of(const JwtIdentity& identity, const domain::Caller& caller) {
   using domain::Role;
   if (identity.role == Role::ProxyAdmin || identity.role == Role::Customer) return *identity.role;
+  if (!identity.role && !identity.has_team() && !identity.end_user.empty()) return Role::Customer;
   if (caller.is_user) return caller.role;
   return caller.team_id.empty() ? Role::InternalUser : Role::Team;
 }

@@ -213,6 +213,22 @@ Status read_budget(const Field& field, Patch<Money>& out) {
   return read_amount(field, out.value);
 }
 
+/// `get_spend_routes` is in force; what else LiteLLM knows there speaks of guardrails, which are not there yet.
+Status read_permissions(const Field& field, KeyChange& change) {
+  if (Status status = read_object(field, change.permissions_json); !status || field.is_null()) return status;
+  for (const json::Value::Pair permission : field.value.members()) {
+    const std::string name = permission.key.text().value_or("");
+    if (name == "get_spend_routes") {
+      if (!permission.value.boolean())
+        return Field{"permissions.get_spend_routes", permission.value}.wrong_type("true or false",
+                                                                                  "\"get_spend_routes\": true");
+    } else if (!asks_nothing({name, permission.value})) {
+      change.unenforced.push_back("permissions." + name);
+    }
+  }
+  return {};
+}
+
 Status read_flag(const Field& field, std::optional<bool>& out) {
   if (field.is_null()) return {};
   out = field.value.boolean();
@@ -289,7 +305,7 @@ constexpr StoredField kReaders[] = {
     {"metadata", [](const Field& f, KeyRoute, KeyChange& c) { return read_metadata(f, c.metadata_json); }},
     {"router_settings",
      [](const Field& f, KeyRoute, KeyChange& c) { return read_router_settings(f, c.router_settings_json); }},
-    {"permissions", [](const Field& f, KeyRoute, KeyChange& c) { return read_object(f, c.permissions_json); }},
+    {"permissions", [](const Field& f, KeyRoute, KeyChange& c) { return read_permissions(f, c); }},
     {"object_permission",
      [](const Field& f, KeyRoute, KeyChange& c) { return read_object(f, c.object_permission_json); }},
     {"key_type", [](const Field& f, KeyRoute, KeyChange& c) { return read_key_type(f, c); }},

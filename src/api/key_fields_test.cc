@@ -150,7 +150,7 @@ TEST(ReadKeyChange, ReadsWhatConfinesAndRotates) {
   EXPECT_EQ(change->rotation_interval.value, "30d");
   EXPECT_EQ(change->new_key, "sk-x");
   EXPECT_EQ(change->grace_seconds, 86400);
-  EXPECT_EQ(change->unenforced, (std::vector<std::string>{"object_permission", "soft_budget"}));
+  EXPECT_EQ(change->unenforced, (std::vector<std::string>{"permissions.p", "object_permission", "soft_budget"}));
   EXPECT_TRUE(change->ignored.empty());
   const Result<KeyChange> elsewhere = read_key_change(R"({"grace_period":"24h"})", KeyRoute::Update);
   ASSERT_TRUE(elsewhere);

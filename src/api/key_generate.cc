@@ -2,10 +2,12 @@
 
 #include "account/key_records.h"
 #include "account/tables.h"
+#include "api/handed_keys.h"
 #include "api/handlers.h"
 #include "api/key_json.h"
 #include "api/key_rules.h"
 #include "api/records.h"
+#include "api/team_fields.h"
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -20,19 +22,18 @@ using account::KeyRow;
 
 constexpr std::int64_t kSecondUs = 1'000'000;
 
-/// A team may limit how long its members' keys live (`team_member_key_duration`).
-Status give_team_duration(account::Records& records, const KeyChange& change, KeyRow& row) {
-  if (!change.team_id.value || change.life) return {};
-  const auto team = records.find(account::kTeams, *change.team_id.value);
+/// How long keys of a team live that do not say; who does not manage the team gets no longer life either
+/// (`team_member_key_duration`).
+Status give_team_duration(account::Records& records, const domain::Caller& caller, KeyRow& row) {
+  if (!row.team_id) return {};
+  const auto team = records.find(account::kTeams, *row.team_id);
   if (!team) return base::fail(team.error());
   if (!*team) return {};
-  const std::string text = (*team)->text("metadata");
-  json::Document metadata;
-  if (!metadata.parse(text)) return {};
-  const json::Value duration = metadata.root().find("team_member_key_duration");
-  const std::optional<std::int64_t> seconds =
-      duration && duration.is(json::Kind::String) ? base::parse_duration_seconds(duration.inner()) : std::nullopt;
-  if (seconds && *seconds > 0) row.expires_us = records.actor().now_us + *seconds * kSecondUs;
+  const std::optional<std::int64_t> seconds = team_key_seconds(**team);
+  if (!seconds) return {};
+  const std::int64_t end_us = records.actor().now_us + *seconds * kSecondUs;
+  const bool longer = row.expires_us && *row.expires_us > end_us && !may_manage_team(records, caller, **team);
+  if (!row.expires_us || longer) row.expires_us = end_us;
   return {};
 }
 
@@ -116,9 +117,11 @@ Task<Result<Reply>> make_key(const Context& context, bool service_account) {
     owners.hash.clear();
     if (Status may = may_manage_key(records, caller, owners, permission); !may) return may;
     if (Status may = check_new_protection(records, caller, row); !may) return may;
-    if (Status within = may_grant(records, context, change, row, true); !within) return within;
+    if (Status may = confine_handed_key(records, caller, true, row); !may) return may;
+    if (Status kept = keep_within_team(records, caller, row); !kept) return kept;
+    if (Status within = may_grant(records, context, change, nullptr, row); !within) return within;
     if (Status may = may_rotate_by_itself(context, row); !may) return may;
-    if (Status given = give_team_duration(records, change, row); !given) return given;
+    if (Status given = give_team_duration(records, caller, row); !given) return given;
     if (Status linked = link_soft_budget(records, row); !linked) return linked;
     Result<KeyRow> created = account::create_key(records, std::move(row));
     if (!created) return base::fail(std::move(created.error()));

@@ -67,25 +67,12 @@ Result<ShownKey> rotate(account::Records& records, const Context& context, const
   if (!found) return base::fail(std::move(found.error()));
   if (!*found) return base::fail(key_not_found(context, rotation.hash));
   const KeyRow& before = **found;
-  const domain::Caller& caller = *context.caller;
-  if (Status may = may_manage_key(records, caller, owners_of(before), "/key/regenerate"); !may)
-    return base::fail(std::move(may.error()));
   KeyRow after = before;
   apply_key_change(rotation.change, context.now_us, after);
+  if (Status may = may_change_key(records, context, rotation.change, before, after, "/key/regenerate"); !may)
+    return base::fail(std::move(may.error()));
   after.hash = base::sha256_hex(rotation.secret);
   after.key_name = key_name_of(rotation.secret);
-  const bool moves = after.user_id != before.user_id || after.team_id != before.team_id ||
-                     after.organization_id != before.organization_id;
-  if (moves) {
-    if (Status may = may_move_key(records, caller, after); !may) return base::fail(std::move(may.error()));
-  }
-  if (Status may = may_change_protection(records, caller, rotation.change, before, after); !may)
-    return base::fail(std::move(may.error()));
-  if (Status may = may_rotate_by_itself(context, after); !may) return base::fail(std::move(may.error()));
-  KeyChange granted = rotation.change;
-  if (moves && !granted.models) granted.models = after.models;
-  if (Status within = may_grant(records, context, granted, after, false); !within)
-    return base::fail(std::move(within.error()));
   const std::optional<std::int64_t> old_until =
       rotation.grace_seconds > 0 ? std::optional(context.now_us + rotation.grace_seconds * kSecondUs) : std::nullopt;
   Result<KeyRow> rotated = account::rotate_key(records, before, std::move(after), old_until);

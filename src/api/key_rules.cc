@@ -4,13 +4,15 @@
 
 #include <algorithm>
 
+#include "account/key_records.h"
 #include "account/tables.h"
+#include "api/handed_keys.h"
 #include "api/record_fields.h"
 #include "api/reply.h"
+#include "api/team_fields.h"
 #include "base/text.h"
 #include "json/document.h"
 #include "json/lists.h"
-#include "protocol/field_readers.h"
 
 namespace turnpike::api {
 namespace {
@@ -75,12 +77,54 @@ tl::unexpected<Error> over_ceiling(std::string_view name, const std::string& ask
       name, fmt::format("{} is over max limit set in config - user_value={}; max_value={}", name, asked, most));
 }
 
-/// A member of the metadata as text; empty where there is none, or one that asks for nothing.
-std::string metadata_member(const std::string& metadata_json, std::string_view name) {
-  json::Document metadata;
-  if (!metadata.parse(metadata_json)) return {};
-  const json::Value value = metadata.root().find(name);
-  return value && !protocol::asks_for_nothing(value) ? json::compact(value.raw()) : std::string();
+bool moves(const KeyRow& before, const KeyRow& after) {
+  return after.user_id != before.user_id || after.team_id != before.team_id ||
+         after.organization_id != before.organization_id;
+}
+
+/// Its tags are whose budget the calls of a key are on: adding one binds more, taking one off frees.
+bool loses_tags(const KeyRow& before, const KeyRow& after) {
+  const std::vector<std::string> kept = json::read_list(metadata_member(after.metadata_json, "tags"));
+  return !std::ranges::all_of(json::read_list(metadata_member(before.metadata_json, "tags")),
+                              [&](const std::string& tag) { return std::ranges::find(kept, tag) != kept.end(); });
+}
+
+bool is_raised_anew(const KeyRow* before, const KeyRow& after) {
+  if (!account::temp_budget_of(after.metadata_json)) return false;
+  constexpr std::string_view kIncrease = "temp_budget_increase";
+  return before == nullptr ||
+         metadata_member(before->metadata_json, kIncrease) != metadata_member(after.metadata_json, kIncrease);
+}
+
+/// With `central` issuance a key lives as long as the administrators have said.
+Status may_live_on(const Context& context, const KeyRow& before, const KeyRow& after) {
+  if (administers(*context.caller) || context.settings().turnpike.key_issuance != config::KeyIssuance::Central)
+    return {};
+  if (!before.expires_us || (after.expires_us && *after.expires_us <= *before.expires_us)) return {};
+  return forbid("duration", "Only administrators let keys live longer here (turnpike.key_issuance: central).");
+}
+
+/// The life that a team gives to keys of its members is the longest that those who do not govern it may ask for.
+Status hold_to_team_life(account::Records& records, const domain::Caller& caller, const KeyRow& row) {
+  if (!row.team_id || !row.user_id) return {};
+  const auto team = records.find(account::kTeams, *row.team_id);
+  if (!team) return base::fail(team.error());
+  if (!*team) return {};
+  const std::optional<std::int64_t> seconds = team_key_seconds(**team);
+  if (!seconds || may_manage_team(records, caller, **team)) return {};
+  if (row.expires_us && *row.expires_us <= records.actor().now_us + *seconds * 1'000'000) return {};
+  return forbid("duration", fmt::format("Keys of members of team={} live for {} seconds at most "
+                                        "(team_member_key_duration).",
+                                        *row.team_id, *seconds));
+}
+
+/// Who gets the secret of a key holds what it may do.
+Grant whole_grant(const KeyRow& row) {
+  Grant grant;
+  grant.models = row.models;
+  grant.max_budget = row.limit;
+  grant.allowed_routes = row.allowed_routes;
+  return grant;
 }
 
 }  // namespace
@@ -191,16 +235,20 @@ Status may_move_key(account::Records& records, const domain::Caller& caller, con
   return may_manage_key(records, caller, owners, "/key/generate");
 }
 
-Status may_grant(account::Records& records, const Context& context, const KeyChange& change, const KeyRow& after,
-                 bool is_new) {
+Status may_grant(account::Records& records, const Context& context, const KeyChange& change, const KeyRow* before,
+                 const KeyRow& after) {
   Grant grant;
   grant.to = Grant::To::Key;
-  grant.is_new = is_new;
+  grant.is_new = before == nullptr;
   grant.user_id = after.user_id;
   grant.team_id = after.team_id;
   grant.organization_id = after.organization_id;
-  if (change.models) grant.models = after.models;
-  if (change.max_budget.present) grant.max_budget = after.max_budget;
+  // What a key brings along has to fit its new owner, too.
+  const bool moved = before != nullptr && moves(*before, after);
+  if (change.models || moved || (before == nullptr && !after.models.empty())) grant.models = after.models;
+  if (change.max_budget.present || (before == nullptr && after.max_budget)) grant.max_budget = after.max_budget;
+  if (after.max_budget && is_raised_anew(before, after))
+    grant.max_budget = *after.max_budget + account::temp_budget_of(after.metadata_json)->increase;
   if (change.budget_id.present && !after.max_budget) {
     grant.max_budget = std::optional<Money>();
     if (after.budget_id) {
@@ -209,9 +257,39 @@ Status may_grant(account::Records& records, const Context& context, const KeyCha
       if (*budget) grant.max_budget = (*budget)->amount("max_budget");
     }
   }
-  if (change.allowed_routes || change.key_type) grant.allowed_routes = after.allowed_routes;
+  const bool routes = change.allowed_routes || change.key_type || (before == nullptr && !after.allowed_routes.empty());
+  if (routes) grant.allowed_routes = after.allowed_routes;
+  const bool aliased = change.aliases_json || moved;
+  if (aliased) grant.alias_targets = new_targets(before && !moved ? before->aliases_json : "{}", after.aliases_json);
   grant.fields = change.fields;
   return grant_within(records, *context.caller, grant);
+}
+
+Status may_change_key(account::Records& records, const Context& context, const KeyChange& change, const KeyRow& before,
+                      KeyRow& after, std::string_view permission) {
+  const domain::Caller& caller = *context.caller;
+  const bool learns_secret = permission == "/key/regenerate";
+  if (Status may = may_manage_key(records, caller, owners_of(before), permission); !may) return may;
+  if (moves(before, after)) {
+    if (Status may = may_move_key(records, caller, after); !may) return may;
+  }
+  const bool new_owner = after.user_id != before.user_id;
+  if (learns_secret || new_owner || after.allowed_routes != before.allowed_routes) {
+    if (Status may = confine_handed_key(records, caller, new_owner, after); !may) return may;
+  }
+  if (learns_secret && before.hash != caller.key_hash_hex && before.user_id == caller.user_id) {
+    if (Status holds = grant_within_own_key(caller, whole_grant(before)); !holds) return holds;
+  }
+  if (Status may = may_change_protection(records, caller, change, before, after); !may) return may;
+  if (moves(before, after)) {
+    if (Status kept = keep_within_team(records, caller, after); !kept) return kept;
+  }
+  if (Status may = may_rotate_by_itself(context, after); !may) return may;
+  if (change.life) {
+    if (Status may = may_live_on(context, before, after); !may) return may;
+    if (Status may = hold_to_team_life(records, caller, after); !may) return may;
+  }
+  return may_grant(records, context, change, &before, after);
 }
 
 Status may_govern_key(account::Records& records, const domain::Caller& caller, const KeyOwners& key,
@@ -232,7 +310,11 @@ Status may_change_protection(account::Records& records, const domain::Caller& ca
   if (change.spend) field = "spend";
   if (after.blocked != before.blocked) field = "blocked";
   if (after.access_group_ids != before.access_group_ids) field = "access_group_ids";
-  for (const std::string_view name : {"enforced_params", "allowed_ips", "temp_budget_increase", "temp_budget_expiry"}) {
+  if (after.budget_id != before.budget_id) field = "budget_id";
+  if (after.object_permission_json != before.object_permission_json) field = "object_permission";
+  if (loses_tags(before, after)) field = "tags";
+  for (const std::string_view name :
+       {"enforced_params", "allowed_ips", "temp_budget_increase", "temp_budget_expiry", "service_account_id"}) {
     if (metadata_member(before.metadata_json, name) != metadata_member(after.metadata_json, name)) field = name;
   }
   if (field.empty()) return {};

@@ -28,9 +28,15 @@ void apply_key_change(const KeyChange& change, std::int64_t now_us, account::Key
 KeyOwners owners_of(const account::KeyRow& row);
 /// Whose the key is to become: there one has to be allowed to make one.
 Status may_move_key(account::Records& records, const domain::Caller& caller, const account::KeyRow& after);
-/// What the body gives to the key as it is to be (AC-SEC-4). `after`: the row with the change applied.
+/// What the body gives to the key as it is to be (AC-SEC-4). `before`: null for a new key; `after`: the row with the
+/// change applied.
 Status may_grant(account::Records& records, const Context& context, const KeyChange& change,
-                 const account::KeyRow& after, bool is_new);
+                 const account::KeyRow* before, const account::KeyRow& after);
+/// All that a change of a key asks of its caller: whose it is and becomes, what it gives, what it takes off. `after` is
+/// narrowed where the key leaves its team. `permission`: "/key/update" or "/key/regenerate", by which the caller also
+/// learns the secret.
+Status may_change_key(account::Records& records, const Context& context, const KeyChange& change,
+                      const account::KeyRow& before, account::KeyRow& after, std::string_view permission);
 /// Who may do to the key what its owner must not do for himself: unblock it, set its spend, raise its budget, lift its
 /// restrictions. Administrators, admins of its team and of its organisation. `what` completes "may ...".
 Status may_govern_key(account::Records& records, const domain::Caller& caller, const KeyOwners& key,

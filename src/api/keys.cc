@@ -26,30 +26,13 @@ Result<KeyRow> get_key(account::Records& records, const Context& context, const 
   return std::move(**row);
 }
 
-/// What an update asks of whom: the key's owners before and after, what is given, what is taken off.
-Status may_change(account::Records& records, const Context& context, const KeyChange& change, const KeyRow& before,
-                  const KeyRow& after) {
-  const domain::Caller& caller = *context.caller;
-  if (Status may = may_manage_key(records, caller, owners_of(before), "/key/update"); !may) return may;
-  const bool moves = after.user_id != before.user_id || after.team_id != before.team_id ||
-                     after.organization_id != before.organization_id;
-  if (moves) {
-    if (Status may = may_move_key(records, caller, after); !may) return may;
-  }
-  if (Status may = may_change_protection(records, caller, change, before, after); !may) return may;
-  if (Status may = may_rotate_by_itself(context, after); !may) return may;
-  KeyChange granted = change;
-  if (moves && !granted.models) granted.models = after.models;  // Its models have to fit the new owner's.
-  return may_grant(records, context, granted, after, false);
-}
-
 Result<ShownKey> change_key(account::Records& records, const Context& context, const KeyChange& change,
                             const std::string& hash) {
   Result<KeyRow> before = get_key(records, context, hash);
   if (!before) return base::fail(std::move(before.error()));
   KeyRow after = *before;
   apply_key_change(change, context.now_us, after);
-  if (Status may = may_change(records, context, change, *before, after); !may)
+  if (Status may = may_change_key(records, context, change, *before, after, "/key/update"); !may)
     return base::fail(std::move(may.error()));
   Result<KeyRow> updated = account::update_key(records, *before, std::move(after));
   if (!updated) return base::fail(std::move(updated.error()));

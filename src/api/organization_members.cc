@@ -112,7 +112,11 @@ Result<Reply> add_members(const Context& context, Records& records, const json::
   writer.begin_object().key("organization_id").string(organization->key()).key("updated_users").begin_array();
   for (const Added& one : *added) {
     writer.begin_object();
-    if (Status written = write_user(writer, context, records, one.user); !written) return base::fail(written.error());
+    if (administers(*context.caller)) {
+      if (Status written = write_user(writer, context, records, one.user); !written) return base::fail(written.error());
+    } else {
+      account::write_record(writer, one.user, hidden_columns(*context.caller));
+    }
     writer.end_object();
   }
   writer.end_array().key("updated_organization_memberships").begin_array();

@@ -38,16 +38,28 @@ bool is_viewer(const Caller& caller) {
   return caller.role == Role::ProxyAdminViewer || caller.role == Role::InternalUserViewer;
 }
 
+/// `permissions.get_spend_routes` of a key: it reads what everybody spends.
+bool opens_spend(const Route& route, const Caller& caller) {
+  static const std::vector<std::string> kSpend = {"spend_tracking_routes", "global_spend_tracking_routes"};
+  return caller.reads_all_spend && account::route_in(kSpend, {route.path, false});
+}
+
+/// An end user calls models and asks which there are.
+Status check_customer(const Route& route, const Caller& caller) {
+  static const std::vector<std::string> kCalls = {"llm_api_routes"};
+  if (account::route_in(kCalls, {route.path, route.who == Who::Pipeline})) return {};
+  return admins_only(route.path, caller);
+}
+
 /// Whether the role column lets this caller in.
 Status check_role(const Route& route, const Caller& caller) {
-  if (administers(caller)) return {};
+  if (administers(caller) || route.who == Who::Public || opens_spend(route, caller)) return {};
+  if (caller.role == Role::Customer && route.who != Who::PublicUnlessSet) return check_customer(route, caller);
   switch (route.who) {
     case Who::Public:
     case Who::PublicUnlessSet:
     case Who::AnyKey:
-      return {};
     case Who::ManagementRead:
-      if (caller.role == Role::Customer) return admins_only(route.path, caller);
       return {};
     case Who::Management:
       if (is_viewer(caller)) return viewers_read(route.path, caller);
@@ -133,9 +145,22 @@ bool owner_may(std::string_view permission) {
   return std::ranges::find(kOwn, permission) != std::end(kOwn);
 }
 
+/// A key of a team is its organisation's: under another one it would leave that one's budget and models behind.
+Status check_organization_of_team(const KeyOwners& key, const Record& team) {
+  const std::optional<std::string> organization = team.maybe_text("organization_id");
+  if (!key.organization_id || key.organization_id == organization) return {};
+  Error error;
+  error.kind = ErrorKind::PermissionDenied;
+  error.param = "organization_id";
+  error.message = "team=" + team.key() + " belongs to organization=" + organization.value_or("None") +
+                  ", and so do its keys: leave organization_id out.";
+  return base::fail(std::move(error));
+}
+
 Status may_manage_new_key(Records& records, const Caller& caller, const KeyOwners& key,
                           const std::optional<Record>& team, std::string_view permission) {
   if (team) {
+    if (Status same = check_organization_of_team(key, *team); !same) return same;
     const Result<Standing> standing = standing_in(records, caller, *team);
     if (!standing) return base::fail(standing.error());
     if (*standing == Standing::Admin) return {};

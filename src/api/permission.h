@@ -55,6 +55,7 @@ struct Grant {
   bool is_new = true;  // False: an update, in which what is absent stays as it is.
   std::optional<std::string> user_id, team_id, organization_id;  // Whose it is, or shall be.
   std::optional<std::vector<std::string>> models;                // An empty list: all of the levels above.
+  std::vector<std::string> alias_targets;                        // Of aliases that are new or lead elsewhere now.
   std::optional<std::optional<Money>> max_budget;                // An inner nothing: no limit.
   std::optional<std::optional<std::int64_t>> tpm_limit, rpm_limit, max_parallel_requests;
   std::optional<std::string> user_role;
@@ -65,5 +66,15 @@ struct Grant {
 /// a team within its organisation, or within what it or its creator has; for other callers everything stays within what
 /// the caller's own key and user may do. Errors: PermissionDenied, param: the field.
 Status grant_within(account::Records& records, const domain::Caller& caller, const Grant& grant);
+
+/// Gives to a new user what the organisation is limited to, wherever his row says nothing.
+Status limit_to_organization(account::Records& records, const std::string& organization_id, account::Record& user);
+
+/// Ids of users that stand for the gateway itself (whoever calls with the master key, the sum of all calls): no one but
+/// a proxy admin makes a user of such a name. Errors: PermissionDenied, param "user_id".
+Status name_of_nobody(const domain::Caller& caller, std::string_view user_id);
+
+/// Whether a key that is stated whole by `grant` holds no more than the key that calls: for who gets its secret.
+Status grant_within_own_key(const domain::Caller& caller, const Grant& grant);
 
 }  // namespace turnpike::api

@@ -46,9 +46,13 @@ constexpr FieldRule kKeyFields[] = {
     {"enforced_params", OnChange},
     {"prompts", OnChange},
 };
+// Its own admins are held to more by what their update changes (team_fields.h, only_less).
 constexpr FieldRule kTeamFields[] = {
-    {"spend", Admin},   {"allowed_passthrough_routes", Admin}, {"guardrails", Admin}, {"policies", Admin},
-    {"blocked", Admin}, {"object_permission", Admin},
+    {"spend", Admin},
+    {"allowed_passthrough_routes", Admin},
+    {"allowed_vector_store_indexes", Admin},
+    {"secret_manager_settings", Admin},
+    {"disable_global_guardrails", Admin},
 };
 // Of oneself one changes name and password; a new user is made by an admin of his organisation.
 constexpr FieldRule kUserFields[] = {
@@ -136,13 +140,15 @@ bool is_all(std::string_view entry) {
   return entry == "*" || entry == "all-proxy-models";
 }
 
-/// The first entry that is not in `held`; null: all are.
-const std::string* first_outside(const std::vector<std::string>& given, const std::vector<std::string>& held) {
+/// The first entry that is not in `held`; null: all are. `inherited`: `held` is the level above that is meant by
+/// "all-team-models"; elsewhere that entry would open whatever there is.
+const std::string* first_outside(const std::vector<std::string>& given, const std::vector<std::string>& held,
+                                 bool inherited) {
   if (held.empty() || std::ranges::any_of(held, is_all)) return nullptr;
   for (const std::string& entry : given) {
-    if (entry == "no-default-models" || entry == "all-team-models") continue;
-    const auto holds = [&](const std::string& pattern) { return matches(pattern, entry); };
-    if (std::ranges::none_of(held, holds)) return &entry;
+    if (entry == "no-default-models" || (inherited && entry == "all-team-models")) continue;
+    const auto holds = [&](const std::string& pattern) { return pattern == entry || matches(pattern, entry); };
+    if (is_all(entry) || std::ranges::none_of(held, holds)) return &entry;
   }
   return nullptr;
 }
@@ -170,10 +176,19 @@ Status models_within(const Grant& grant, const Bound& bound, const Bound* above)
       return too_much("models",
                       "models has to be given: " + bound.whose + " may only use models=" + listed(bound.models) + ".");
   }
-  if (const std::string* outside = first_outside(*given, bound.models))
+  if (const std::string* outside = first_outside(*given, bound.models, above == &bound))
     return too_much("models", "models holds '" + *outside + "', which is more than " + bound.whose +
                                   " has: models=" + listed(bound.models) + ".");
   return {};
+}
+
+/// A name of one's own for a model that one may not call would open it.
+Status aliases_within(const Grant& grant, const Bound& bound) {
+  const std::string* outside = first_outside(grant.alias_targets, bound.models, false);
+  if (outside == nullptr) return {};
+  const std::string_view field = grant.to == Grant::To::Key ? "aliases" : "model_aliases";
+  return too_much(field, std::string(field) + " leads to '" + *outside + "', which is more than " + bound.whose +
+                             " has: models=" + listed(bound.models) + ".");
 }
 
 std::string shown(Money amount) {
@@ -203,6 +218,7 @@ Status within(const Grant& grant, const Bound& bound, const Bound* above) {
   const bool inherited = above == &bound;
   const Bound& over = above != nullptr ? *above : kNothing;
   if (Status fits = models_within(grant, bound, above); !fits) return fits;
+  if (Status fits = aliases_within(grant, bound); !fits) return fits;
   if (Status fits = limit_within("max_budget", grant.max_budget, grant.is_new, bound.max_budget, over.max_budget,
                                  inherited, bound.whose);
       !fits)
@@ -250,7 +266,8 @@ Bound bound_of_key(const Caller& caller) {
 /// The rows that a grant is about.
 struct Around {
   std::optional<Record> team, user, organization;
-  bool manages = false;  // The caller is admin of the team or of the organisation.
+  std::optional<Record> own_team;  // Of the key that calls.
+  bool manages = false;            // The caller is admin of the team or of the organisation.
 };
 
 Result<std::optional<Record>> find(Records& records, const account::Table& table,
@@ -267,6 +284,9 @@ Result<Around> read_around(Records& records, const Caller& caller, const Grant& 
   Result<std::optional<Record>> user = find(records, account::kUsers, grant.user_id);
   if (!user) return base::fail(std::move(user.error()));
   around.user = std::move(*user);
+  Result<std::optional<Record>> own_team = find(records, account::kTeams, caller.team_id);
+  if (!own_team) return base::fail(std::move(own_team.error()));
+  around.own_team = std::move(*own_team);
   std::optional<std::string> organization_id = grant.organization_id;
   if (!organization_id && around.team) organization_id = around.team->maybe_text("organization_id");
   Result<std::optional<Record>> organization = find(records, account::kOrganizations, organization_id);
@@ -285,10 +305,27 @@ Status check_given_role(const Grant& grant) {
   return too_much("user_role", "Only proxy admins give the role " + *grant.user_role + ".");
 }
 
+/// What a user may have for himself when he asks with a key of a team: what his own row leaves open, the team does not.
+void narrow_to_team(Bound& own, const Bound& team) {
+  const auto take = [](auto& into, const auto& from) {
+    if (!into) into = from;
+  };
+  if (own.models.empty()) own.models = team.models;
+  take(own.max_budget, team.max_budget);
+  take(own.tpm_limit, team.tpm_limit);
+  take(own.rpm_limit, team.rpm_limit);
+  take(own.max_parallel_requests, team.max_parallel_requests);
+}
+
 Status key_within(const Caller& caller, const Grant& grant, const Around& around, const Bound* organization) {
   std::optional<Bound> team, user;
   if (around.team) team = bound_of("team=" + around.team->key(), *around.team);
   if (around.user) user = bound_of("user=" + around.user->key(), *around.user);
+  if (!team && around.own_team) {
+    const Bound own_team = bound_of("team=" + around.own_team->key(), *around.own_team);
+    if (!user) user = Bound{own_team.whose, {}, {}, {}, {}, {}};
+    narrow_to_team(*user, own_team);
+  }
   const Bound* above = team ? &*team : user ? &*user : organization;
   if (team) {
     if (Status fits = within(grant, *team, above); !fits) return fits;
@@ -310,6 +347,15 @@ Status key_within(const Caller& caller, const Grant& grant, const Around& around
   return within(grant, bound_of_key(caller), above);
 }
 
+Status routes_within_own(const Caller& caller, const Grant& grant) {
+  if (!grant.allowed_routes && (grant.to != Grant::To::Key || !grant.is_new)) return {};
+  static const std::vector<std::string> kEvery;
+  const std::vector<std::string>& given = grant.allowed_routes ? *grant.allowed_routes : kEvery;
+  if (account::routes_within(given, caller.allowed_routes)) return {};
+  return too_much("allowed_routes",
+                  "allowed_routes holds more than your key may call: " + listed(caller.allowed_routes) + ".");
+}
+
 }  // namespace
 
 Status grant_within(Records& records, const Caller& caller, const Grant& grant) {
@@ -328,13 +374,7 @@ Status grant_within(Records& records, const Caller& caller, const Grant& grant) 
   }
   if (Status may = check_fields(grant, around->manages && grant.to == Grant::To::Key); !may) return may;
   if (Status role = check_given_role(grant); !role) return role;
-  if (grant.allowed_routes || (grant.to == Grant::To::Key && grant.is_new)) {
-    static const std::vector<std::string> kEvery;
-    const std::vector<std::string>& given = grant.allowed_routes ? *grant.allowed_routes : kEvery;
-    if (!account::routes_within(given, caller.allowed_routes))
-      return too_much("allowed_routes",
-                      "allowed_routes holds more than your key may call: " + listed(caller.allowed_routes) + ".");
-  }
+  if (Status routes = routes_within_own(caller, grant); !routes) return routes;
   std::optional<Bound> organization;
   if (around->organization) {
     Result<Bound> bound = bound_of_organization(records, *around->organization);
@@ -343,11 +383,13 @@ Status grant_within(Records& records, const Caller& caller, const Grant& grant) 
   }
   const Bound* above = organization ? &*organization : nullptr;
   if (grant.to == Grant::To::Key) return key_within(caller, grant, *around, above);
-  if (grant.to == Grant::To::Organization) return above != nullptr ? within(grant, *above, above) : Status();
+  // Nothing stands above an organisation: an empty list would be every model.
+  if (grant.to == Grant::To::Organization) return above != nullptr ? within(grant, *above, nullptr) : Status();
 
   const bool of_organization =
       around->organization && may_manage_organization(records, caller, around->organization->key()).has_value();
-  if (of_organization) return within(grant, *above, above);
+  // What a team leaves open its organisation bounds at the call; the personal keys of a user it does not.
+  if (of_organization) return within(grant, *above, grant.to == Grant::To::Team ? above : nullptr);
   if (grant.to == Grant::To::Team && !grant.is_new && around->team) {
     // Its own admins may make it smaller.
     const Bound now = bound_of("team=" + around->team->key(), *around->team);
@@ -359,6 +401,35 @@ Status grant_within(Records& records, const Caller& caller, const Grant& grant) 
   if (*own) {
     if (Status fits = within(grant, bound_of("user=" + caller.user_id, **own), nullptr); !fits) return fits;
   }
+  return within(grant, bound_of_key(caller), nullptr);
+}
+
+Status limit_to_organization(Records& records, const std::string& organization_id, Record& user) {
+  const Result<std::optional<Record>> organization = records.find(account::kOrganizations, organization_id);
+  if (!organization) return base::fail(organization.error());
+  if (!*organization) return {};
+  const Result<Bound> bound = bound_of_organization(records, **organization);
+  if (!bound) return base::fail(bound.error());
+  if (user.list("models").empty()) user.set_list("models", bound->models);
+  if (user.is_null("max_budget")) user.set("max_budget", bound->max_budget);
+  const auto limit = [&user](std::string_view name, const std::optional<std::int64_t>& most) {
+    if (user.is_null(name) && most) user.set(name, db::Value(*most));
+  };
+  limit("tpm_limit", bound->tpm_limit);
+  limit("rpm_limit", bound->rpm_limit);
+  limit("max_parallel_requests", bound->max_parallel_requests);
+  return {};
+}
+
+Status name_of_nobody(const Caller& caller, std::string_view user_id) {
+  constexpr std::string_view kReserved[] = {"default_user_id", "litellm-proxy-budget"};
+  if (administers(caller) || std::ranges::find(kReserved, user_id) == std::end(kReserved)) return {};
+  return too_much("user_id", std::string(user_id) + " stands for the gateway itself: choose another user_id.");
+}
+
+Status grant_within_own_key(const Caller& caller, const Grant& grant) {
+  if (administers(caller)) return {};
+  if (Status routes = routes_within_own(caller, grant); !routes) return routes;
   return within(grant, bound_of_key(caller), nullptr);
 }
 

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "http/message.h"
 #include "json/lists.h"
+#include "protocol/field_readers.h"
 
 namespace turnpike::api {
 namespace {
@@ -203,6 +204,25 @@ std::string merged_metadata(std::string_view old_json, std::string_view sent_jso
     if (kept && !sent_document.root().find(name)) merged = set_member(merged, name, kept.raw());
   }
   return merged;
+}
+
+std::string metadata_member(std::string_view metadata_json, std::string_view name) {
+  json::Document metadata;
+  if (!metadata.parse(metadata_json)) return {};
+  const json::Value value = metadata.root().find(name);
+  return value && !protocol::asks_for_nothing(value) ? json::compact(value.raw()) : std::string();
+}
+
+std::vector<std::string> new_targets(std::string_view before_json, std::string_view after_json) {
+  std::vector<std::string> targets;
+  json::Document before, after;
+  if (!before.parse(before_json) || !after.parse(after_json)) return targets;
+  for (const json::Value::Pair alias : after.root().members()) {
+    std::optional<std::string> target = alias.value.text();
+    if (target && before.root().find(alias.key.text().value_or("")).text() != target)
+      targets.push_back(std::move(*target));
+  }
+  return targets;
 }
 
 Result<std::optional<std::string>> text_member(const json::Value& body, std::string_view name) {

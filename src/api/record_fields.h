@@ -39,6 +39,13 @@ Result<Applied> apply_fields(const json::Value& body, std::span<const BodyField>
 /// The members of one `metadata` object laid over another: what a body sends replaces, metadata-stored fields are kept.
 std::string merged_metadata(std::string_view old_json, std::string_view sent_json);
 
+/// A member of a metadata object as compact JSON; empty where there is none, or one that asks for nothing.
+std::string metadata_member(std::string_view metadata_json, std::string_view name);
+
+/// The models that aliases of `after_json` lead to and the same aliases of `before_json` do not. Both are objects of
+/// texts.
+std::vector<std::string> new_targets(std::string_view before_json, std::string_view after_json);
+
 /// Single members of a body, for fields with the rule Own. Null and absent: nothing.
 /// Errors: InvalidRequest naming the field when it is of another type.
 Result<std::optional<std::string>> text_member(const json::Value& body, std::string_view name);

@@ -6,6 +6,7 @@
 #include "api/key_fields.h"
 #include "api/record_route.h"
 #include "api/stored_rows.h"
+#include "api/team_fields.h"
 #include "config/document.h"
 #include "json/lists.h"
 #include "provider/aim.h"
@@ -87,18 +88,41 @@ Status check_owner(const Context& context, Records& records, const Model& model)
   return may_manage_team(records, *context.caller, **team);
 }
 
+/// A name that the team's list of models is to hold from now on has to be one that means nothing else: no pattern, no
+/// group of models, no model of everybody's.
+Status check_public_name(const Context& context, Records& records, const Record& team, const std::string& name) {
+  const std::vector<std::string> models = team.list("models");
+  if (administers(*context.caller) || models.empty() || std::ranges::find(models, name) != models.end()) return {};
+  const Result<std::vector<Record>> groups = records.all(account::kAccessGroups, "access_group_name", name);
+  if (!groups) return base::fail(groups.error());
+  constexpr std::string_view kSpecial[] = {"all-proxy-models", "all-team-models", "no-default-models"};
+  router::GroupCache cache;
+  const bool means_more = name.find('*') != std::string::npos || !groups->empty() ||
+                          std::ranges::find(kSpecial, name) != std::end(kSpecial) ||
+                          context.snapshot->access_groups.contains(name) ||
+                          context.snapshot->routing->find_named(name, cache) != nullptr;
+  if (!means_more) return {};
+  Error error;
+  error.kind = ErrorKind::PermissionDenied;
+  error.param = "model_name";
+  error.message = "model_name=" + name + " stands for models that team=" + team.key() +
+                  " may not call: choose another name for the team's own model.";
+  return base::fail(std::move(error));
+}
+
 /// Calls the row what the team calls it, under a name of our own: several of one public name are one group.
-Status name_for_team(Records& records, Model& model) {
+Status name_for_team(const Context& context, Records& records, Model& model) {
   const std::string team_id = model.team_id();
   if (team_id.empty()) return {};
   const std::string public_name = model.public_name().empty() ? model.name : model.public_name();
   model.info_json = set_member(model.info_json, "team_public_model_name", json::quoted(public_name));
   const Result<Record> team = records.get(kTeams, team_id);
   if (!team) return base::fail(team.error());
+  if (Status free = check_public_name(context, records, *team, public_name); !free) return free;
   const std::string text = team->text("model_aliases");
   json::Document aliases;
   if (Status parsed = aliases.parse(text); !parsed) return parsed;
-  const std::string own = "model_name_" + team_id + "_";
+  const std::string own = own_model_prefix(*team);
   const std::string known = aliases.root().find(public_name).text().value_or(std::string());
   model.name = known.starts_with(own) ? known : own + model.id;
   if (known == model.name) return {};
@@ -135,7 +159,12 @@ Status forget_for_team(Records& records, const Model& model) {
   }
   writer.end_object();
   after.set("model_aliases", db::Value(std::move(kept)));
-  // The name stays in `models`, where it opens nothing: without it the list might be empty, and open everything.
+  // The name would open what is called so next; a list without any name would open everything.
+  std::vector<std::string> models = (*team)->list("models");
+  if (std::erase(models, model.public_name()) > 0) {
+    if (models.empty()) models.emplace_back("no-default-models");
+    after.set_list("models", models);
+  }
   const Result<Record> changed = records.update(**team, std::move(after));
   return changed ? Status() : base::fail(changed.error());
 }
@@ -200,7 +229,7 @@ Result<Reply> make_model(const Context& context, Records& records, const json::V
   Record row(kModels);
   const Result<Applied> applied = apply_fields(body, kFields, row);
   if (!applied) return base::fail(applied.error());
-  if (Status named = name_for_team(records, model); !named) return base::fail(std::move(named.error()));
+  if (Status named = name_for_team(context, records, model); !named) return base::fail(std::move(named.error()));
   if (Status servable = check_servable(context, model); !servable) return base::fail(std::move(servable.error()));
   if (Status set = into_row(context, model, row); !set) return base::fail(std::move(set.error()));
   const Result<Record> made = records.create(std::move(row));

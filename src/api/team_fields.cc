@@ -10,6 +10,8 @@
 #include "api/reply.h"
 #include "base/id.h"
 #include "base/text.h"
+#include "json/lists.h"
+#include "protocol/field_readers.h"
 
 namespace turnpike::api {
 namespace {
@@ -132,6 +134,38 @@ Status raises(std::string_view name, std::string_view what) {
   return base::fail(std::move(error));
 }
 
+/// What others bind the team by stands in its metadata too.
+Status metadata_binds_still(const Record& before, const Record& after) {
+  const std::string old_text = before.text("metadata"), new_text = after.text("metadata");
+  for (const std::string_view name :
+       {"enforced_params", "model_rpm_limit", "model_tpm_limit", "rpm_limit_type", "tpm_limit_type", "guardrails",
+        "policies", "disable_global_guardrails", "allowed_passthrough_routes", "allowed_vector_store_indexes",
+        "secret_manager_settings", "temp_budget_increase", "temp_budget_expiry", "logging", "callback_settings"}) {
+    if (metadata_member(old_text, name) != metadata_member(new_text, name))
+      return raises(name, "is not theirs to change");
+  }
+  const std::vector<std::string> kept = json::read_list(metadata_member(new_text, "tags"));
+  for (const std::string& tag : json::read_list(metadata_member(old_text, "tags"))) {
+    if (std::ranges::find(kept, tag) == kept.end()) return raises("tags", "hold " + tag);
+  }
+  return {};
+}
+
+/// Names of the team's own models come and go with the models: without its alias such a name in `models` would be that
+/// of somebody else's model.
+Status own_models_stay(const Record& before, const Record& after) {
+  const std::string old_text = before.text("model_aliases"), new_text = after.text("model_aliases");
+  json::Document was, is;
+  if (!was.parse(old_text) || !is.parse(new_text)) return {};
+  for (const auto& [key, value] : was.root().members()) {
+    const std::optional<std::string> target = value.text();
+    if (!target || !target->starts_with(own_model_prefix(before))) continue;
+    if (is.root().find(key.text().value_or("")).text() != target)
+      return raises("model_aliases", "of the team's own models go with /model/delete");
+  }
+  return {};
+}
+
 std::string new_budget_id(const Record& team) {
   std::uint8_t random[8];
   base::fill_random(random, sizeof random);
@@ -213,10 +247,21 @@ Result<Applied> apply_team_body(const json::Value& body, Record& team) {
   return applied;
 }
 
-Grant grant_of(const json::Value& body, const Record& team, bool is_new) {
+std::string own_model_prefix(const Record& team) {
+  return "model_name_" + team.key() + "_";
+}
+
+Grant grant_of(const json::Value& body, const Record* before, const Record& team) {
   Grant grant;
   grant.to = Grant::To::Team;
-  grant.is_new = is_new;
+  grant.is_new = before == nullptr;
+  for (const auto& [key, value] : body.members()) {
+    if (!protocol::asks_for_nothing(value)) grant.fields.push_back(key.text().value_or(""));
+  }
+  const std::string aliases = before == nullptr ? "{}" : before->text("model_aliases");
+  grant.alias_targets = new_targets(aliases, team.text("model_aliases"));
+  std::erase_if(grant.alias_targets,
+                [&team](const std::string& target) { return target.starts_with(own_model_prefix(team)); });
   grant.team_id = team.key();
   grant.organization_id = team.maybe_text("organization_id");
   if (given(body.find("models"))) grant.models = team.list("models");
@@ -234,6 +279,15 @@ Result<bool> stands_above(account::Records& records, const domain::Caller& calle
   const Status may = may_manage_organization(records, caller, *organization);
   if (!may && may.error().kind != ErrorKind::PermissionDenied) return base::fail(may.error());
   return may.has_value();
+}
+
+std::optional<std::int64_t> team_key_seconds(const Record& team) {
+  const std::string text = team.text("metadata");
+  json::Document metadata;
+  if (!metadata.parse(text)) return std::nullopt;
+  const std::optional<std::string> duration = metadata.root().find("team_member_key_duration").text();
+  const std::optional<std::int64_t> seconds = duration ? base::parse_duration_seconds(*duration) : std::nullopt;
+  return seconds && *seconds > 0 ? seconds : std::nullopt;
 }
 
 Status only_less(const Record& before, const Record& after) {
@@ -258,7 +312,8 @@ Status only_less(const Record& before, const Record& after) {
        {"organization_id", "blocked", "access_group_ids", "budget_duration", "model_max_budget", "object_permission"}) {
     if (before[name] != after[name]) return raises(name, "is not theirs to change");
   }
-  return {};
+  if (Status bound = metadata_binds_still(before, after); !bound) return bound;
+  return own_models_stay(before, after);
 }
 
 std::string member_budget_of(const Record& team) {

@@ -7,10 +7,12 @@
 #include "account/owned_keys.h"
 #include "account/tables.h"
 #include "api/handlers.h"
+#include "api/permission.h"
 #include "api/records.h"
 #include "api/reply.h"
 #include "api/team_fields.h"
 #include "api/team_json.h"
+#include "api/user_rows.h"
 #include "base/id.h"
 
 namespace turnpike::api {
@@ -61,8 +63,9 @@ Result<std::optional<Record>> user_of_email(Records& records, const std::string&
   return users->empty() ? std::optional<Record>() : std::optional<Record>(std::move(users->front()));
 }
 
-/// The id of the user that is meant, who is made when nobody knows him.
-Result<std::string> known_user(Records& records, const NamedMember& member) {
+/// The id of the user that is meant, who is made when nobody knows him. Whom an admin of a team brings along calls with
+/// keys of the team alone: as a user without limits he would hold more than who made him.
+Result<std::string> known_user(Records& records, const domain::Caller& caller, const NamedMember& member) {
   Result<std::optional<Record>> user = member.user_id.empty() ? user_of_email(records, member.user_email)
                                                               : records.find(account::kUsers, member.user_id);
   if (!user) return base::fail(std::move(user.error()));
@@ -71,6 +74,8 @@ Result<std::string> known_user(Records& records, const NamedMember& member) {
   made.set("user_id", db::Value(member.user_id.empty() ? new_id(records.actor().now_us) : member.user_id));
   if (!member.user_email.empty()) made.set("user_email", db::Value(member.user_email));
   made.set("user_role", db::Value(std::string("internal_user")));
+  if (!administers(caller)) made.set_list("models", {"no-default-models"});
+  if (Status free = name_of_nobody(caller, made.key()); !free) return base::fail(std::move(free.error()));
   Result<Record> created = records.create(std::move(made));
   if (!created) return base::fail(std::move(created.error()));
   return created->key();
@@ -112,24 +117,7 @@ Result<Roster> reread(Records& records, const std::string& team_id) {
 /// The users that joined. Who is no administrator sees of a user only what a member of his team shows.
 Status write_users(json::Writer& writer, const Context& context, Records& records,
                    const std::vector<std::string>& user_ids) {
-  constexpr std::string_view kSecret[] = {"password"};
-  constexpr std::string_view kForeign[] = {"password",
-                                           "sso_user_id",
-                                           "models",
-                                           "metadata",
-                                           "max_budget",
-                                           "soft_budget",
-                                           "max_parallel_requests",
-                                           "tpm_limit",
-                                           "rpm_limit",
-                                           "budget_duration",
-                                           "budget_reset_at",
-                                           "model_max_budget",
-                                           "allowed_cache_controls",
-                                           "policies",
-                                           "object_permission"};
-  const std::span<const std::string_view> hidden =
-      administers(*context.caller) ? std::span<const std::string_view>(kSecret) : kForeign;
+  const std::span<const std::string_view> hidden = hidden_columns(*context.caller);
   writer.begin_array();
   for (const std::string& user_id : user_ids) {
     Result<Record> user = records.get(account::kUsers, user_id);
@@ -159,7 +147,7 @@ Result<Reply> add_members(const Context& context, Records& records) {
   }
   std::vector<std::string> joined;
   for (const NamedMember& member : *members) {
-    Result<std::string> user_id = join_team(records, *team, member, *budget);
+    Result<std::string> user_id = join_team(records, *context.caller, *team, member, *budget);
     if (!user_id) return base::fail(std::move(user_id.error()));
     joined.push_back(std::move(*user_id));
   }
@@ -345,12 +333,12 @@ struct Outcome {
 };
 
 /// Who cannot be added is told in the answer; a database that fails ends the whole.
-Result<std::vector<Outcome>> add_each(Records& records, const Record& team, const std::vector<NamedMember>& members,
-                                      std::optional<Money> budget) {
+Result<std::vector<Outcome>> add_each(Records& records, const domain::Caller& caller, const Record& team,
+                                      const std::vector<NamedMember>& members, std::optional<Money> budget) {
   std::vector<Outcome> outcomes;
   for (const NamedMember& member : members) {
     Outcome outcome{member, {}};
-    if (const Result<std::string> user_id = join_team(records, team, member, budget); user_id) {
+    if (const Result<std::string> user_id = join_team(records, caller, team, member, budget); user_id) {
       outcome.member.user_id = *user_id;
     } else if (user_id.error().kind == ErrorKind::InvalidRequest) {
       outcome.error = user_id.error().message;
@@ -405,7 +393,7 @@ Result<Reply> add_many(const Context& context, Records& records) {
   const Result<std::vector<NamedMember>> members =
       all ? all_users(records, *team_id) : read_members(body.find("members"), "members");
   if (!members) return base::fail(members.error());
-  const Result<std::vector<Outcome>> outcomes = add_each(records, *team, *members, *budget);
+  const Result<std::vector<Outcome>> outcomes = add_each(records, *context.caller, *team, *members, *budget);
   if (!outcomes) return base::fail(outcomes.error());
   const Result<Roster> roster = reread(records, *team_id);
   if (!roster) return base::fail(roster.error());
@@ -441,9 +429,9 @@ Result<std::vector<NamedMember>> read_members(const json::Value& value, std::str
   return members;
 }
 
-Result<std::string> join_team(Records& records, const Record& team, const NamedMember& member,
-                              std::optional<Money> own_budget) {
-  Result<std::string> user_id = known_user(records, member);
+Result<std::string> join_team(Records& records, const domain::Caller& caller, const Record& team,
+                              const NamedMember& member, std::optional<Money> own_budget) {
+  Result<std::string> user_id = known_user(records, caller, member);
   if (!user_id) return user_id;
   const Result<std::optional<Record>> there = records.find(account::kTeamMembers, team.key(), *user_id);
   if (!there) return base::fail(there.error());

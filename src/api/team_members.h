@@ -6,6 +6,7 @@
 
 #include "account/team_roster.h"
 #include "base/result.h"
+#include "domain/caller.h"
 #include "json/document.h"
 
 /// Who is in a team, and what each may spend there.
@@ -21,10 +22,11 @@ struct NamedMember {
 /// `field`.
 Result<std::vector<NamedMember>> read_members(const json::Value& value, std::string_view field);
 
-/// Makes a membership; a user who is not known is made. `own_budget`: instead of the one all members share.
-/// Returns the id of the user. Errors: InvalidRequest type "team_member_already_in_team".
-Result<std::string> join_team(account::Records& records, const account::Record& team, const NamedMember& member,
-                              std::optional<Money> own_budget);
+/// Makes a membership; a user who is not known is made, by others than proxy admins for keys of teams only.
+/// `own_budget`: instead of the one all members share. Returns the id of the user. Errors: InvalidRequest type
+/// "team_member_already_in_team".
+Result<std::string> join_team(account::Records& records, const domain::Caller& caller, const account::Record& team,
+                              const NamedMember& member, std::optional<Money> own_budget);
 
 /// The membership that `user_id` or `user_email` of a body names. Errors: InvalidRequest where there is none.
 Result<account::Record> named_membership(account::Records& records, const account::Record& team,

@@ -110,7 +110,7 @@ Result<Reply> make_team(const Context& context, Records& records) {
   if (Status known = check_organization(records, team->maybe_text("organization_id")); !known) {
     return base::fail(std::move(known.error()));
   }
-  if (Status within = grant_within(records, caller, grant_of(body, *team, true)); !within) {
+  if (Status within = grant_within(records, caller, grant_of(body, nullptr, *team)); !within) {
     return base::fail(std::move(within.error()));
   }
   const Result<std::vector<NamedMember>> members = first_members(body, caller);
@@ -119,7 +119,7 @@ Result<Reply> make_team(const Context& context, Records& records) {
   Result<Record> made = records.create(std::move(*team));
   if (!made) return base::fail(std::move(made.error()));
   for (const NamedMember& member : *members) {
-    if (auto joined = join_team(records, *made, member, std::nullopt); !joined) {
+    if (auto joined = join_team(records, caller, *made, member, std::nullopt); !joined) {
       return base::fail(std::move(joined.error()));
     }
   }
@@ -141,7 +141,7 @@ Status check_change(Records& records, const Context& context, const json::Value&
     if (Status may = may_make_team(records, caller, after); !may) return may;
   }
   if (Status known = check_organization(records, after.maybe_text("organization_id")); !known) return known;
-  return grant_within(records, caller, grant_of(body, after, false));
+  return grant_within(records, caller, grant_of(body, &before, after));
 }
 
 Result<Reply> change_team(const Context& context, Records& records) {

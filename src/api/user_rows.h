@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,9 @@ namespace turnpike::api {
 
 /// LiteLLM's user row: columns, spend; never the password. `teams`, `organization_memberships` come with it.
 Status write_user(json::Writer& writer, const Context& context, account::Records& records, const account::Record& row);
+
+/// Columns of a user that the caller does not see of others: for who is no proxy admin all that says what he may.
+std::span<const std::string_view> hidden_columns(const domain::Caller& caller);
 
 /// Exactly one of `user_id` and `user_email` of `body`, or both of the same user. Nothing where nobody is called so.
 /// Errors: InvalidRequest where neither is sent, or several users have that address.

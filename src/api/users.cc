@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "account/key_records.h"
+#include "account/route_access.h"
 #include "account/tables.h"
 #include "api/handlers.h"
 #include "api/key_json.h"
@@ -170,7 +171,7 @@ Status join_team(const Context& context, Records& records, const TeamWish& wish,
   if (!*team) return no_such("teams", "Team not found, passed team_id=" + wish.team_id);
   if (Status may = may_manage_team(records, *context.caller, **team); !may) return may;
   const NamedMember member{user.key(), {}, wish.role == "admin"};
-  const Result<std::string> joined = join_team(records, **team, member, wish.max_budget);
+  const Result<std::string> joined = join_team(records, *context.caller, **team, member, wish.max_budget);
   return joined ? Status() : base::fail(joined.error());
 }
 
@@ -189,9 +190,7 @@ Status join_organization(Records& records, const std::string& organization_id, c
 }
 
 /// Proxy admins; admins of every organisation that the new user shall be in, and there has to be one.
-Status may_make_user(const Context& context, Records& records, const json::Value& body,
-                     const std::vector<std::string>& organizations) {
-  const domain::Caller& caller = *context.caller;
+Status may_make_user(Records& records, const domain::Caller& caller, const std::vector<std::string>& organizations) {
   if (administers(caller)) return {};
   if (organizations.empty()) {
     Error error;
@@ -202,9 +201,25 @@ Status may_make_user(const Context& context, Records& records, const json::Value
   }
   for (const std::string& organization_id : organizations) {
     if (Status may = may_manage_organization(records, caller, organization_id); !may) return may;
+  }
+  return {};
+}
+
+/// The organisation's limits are not those of its users' own keys: they stand in the user's row, too.
+Status hold_to_organizations(Records& records, const domain::Caller& caller, const json::Value& body,
+                             const std::vector<std::string>& organizations, Record& row) {
+  if (administers(caller)) return {};
+  if (Status free = name_of_nobody(caller, row.key()); !free) return free;
+  for (const std::string& organization_id : organizations) {
+    if (Status limited = limit_to_organization(records, organization_id, row); !limited) return limited;
     Result<Grant> grant = read_grant(body, Grant::To::User, true);
     if (!grant) return base::fail(std::move(grant.error()));
     grant->organization_id = organization_id;
+    grant->models = row.list("models");
+    grant->max_budget = row.amount("max_budget");
+    grant->tpm_limit = row.whole("tpm_limit");
+    grant->rpm_limit = row.whole("rpm_limit");
+    grant->max_parallel_requests = row.whole("max_parallel_requests");
     if (Status within = grant_within(records, caller, *grant); !within) return within;
   }
   return {};
@@ -274,6 +289,12 @@ Result<std::optional<ShownKey>> make_first_key(const Context& context, Records& 
   row.key_name = key_name_of(secret);
   row.user_id = user.key();
   apply_key_change(*change, context.now_us, row);
+  if (!row.team_id && !administers(*context.caller)) {
+    // Who makes users in his organisation pays for them out of it.
+    const Result<std::vector<std::string>> organizations = needed_list(body, "organizations");
+    if (!organizations) return base::fail(organizations.error());
+    row.organization_id = organizations->front();
+  }
   if (row.team_id) {
     if (Status given = give_models_of_user(context, records, user, row); !given)
       return base::fail(std::move(given.error()));
@@ -305,7 +326,7 @@ Result<Reply> make_user(const Context& context, Records& records, const json::Va
   const Result<std::optional<std::vector<std::string>>> organizations = list_member(body, "organizations");
   if (!organizations) return base::fail(organizations.error());
   const std::vector<std::string> joined = organizations->value_or(std::vector<std::string>());
-  if (Status may = may_make_user(context, records, body, joined); !may) return base::fail(std::move(may.error()));
+  if (Status may = may_make_user(records, *context.caller, joined); !may) return base::fail(std::move(may.error()));
   const Result<std::optional<std::string>> user_id = text_member(body, "user_id");
   if (!user_id) return base::fail(user_id.error());
 
@@ -315,6 +336,8 @@ Result<Reply> make_user(const Context& context, Records& records, const json::Va
   if (Status given = give_defaults(context, body, row); !given) return base::fail(std::move(given.error()));
   const Result<Applied> applied = apply_user(context, body, row);
   if (!applied) return base::fail(applied.error());
+  if (Status held = hold_to_organizations(records, *context.caller, body, joined, row); !held)
+    return base::fail(std::move(held.error()));
   if (!password.empty()) row.set("password", db::Value(password));
   if (Status fresh = check_new(records, row); !fresh) return base::fail(std::move(fresh.error()));
   const Result<Record> made = records.create(row);
@@ -350,6 +373,10 @@ Result<Reply> make_user(const Context& context, Records& records, const json::Va
   return reply;
 }
 
+bool is_key_of_team(const domain::Caller& caller) {
+  return !caller.team_id.empty() && caller.key_name != account::kTokenKeyName;
+}
+
 /// Himself or an administrator; of himself he changes what says who he is.
 Status may_change_user(const Context& context, Records& records, const json::Value& body, const Record* user) {
   const domain::Caller& caller = *context.caller;
@@ -357,6 +384,14 @@ Status may_change_user(const Context& context, Records& records, const json::Val
   const std::string whose = user == nullptr ? text_of(text_member(body, "user_id")) : user->key();
   if (Status may = may_manage_user(records, caller, whose); !may) return may;
   if (user == nullptr) return base::fail(ErrorKind::PermissionDenied, "Only proxy admins make users.");
+  if (body.find("password") && is_key_of_team(caller)) {
+    Error error;
+    error.kind = ErrorKind::PermissionDenied;
+    error.param = "password";
+    error.message =
+        "A key of a team, which its admins can renew, sets no password of its user: send a key of your own.";
+    return base::fail(std::move(error));
+  }
   for (const json::Value::Pair member : body.members()) {
     const std::string name = member.key.text().value_or("");
     if (std::ranges::find(kOwnFields, name) != std::end(kOwnFields)) continue;

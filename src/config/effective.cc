@@ -361,6 +361,9 @@ EffectiveValues effective(const GeneralSettings& settings) {
   out.text("moderation_model", settings.moderation_model);
   out.texts("allowed_ips", settings.allowed_ips);
   out.texts("enforced_params", settings.enforced_params);
+  if (!settings.service_account_params.empty())
+    out.json("service_account_settings",
+             fmt::format(R"({{"enforced_params":{}}})", json_list(settings.service_account_params)));
   out.flag("enforce_user_param", settings.enforce_user_param);
   out.flag("reject_clientside_metadata_tags", settings.reject_clientside_metadata_tags);
   out.flag("disable_spend_logs", settings.disable_spend_logs);

@@ -35,6 +35,8 @@ void take_ranges(Reading& reading, const Node& section, std::string_view key, st
 void read_access(Reading& reading, const Node& section, GeneralSettings& settings) {
   take_ranges(reading, section, "allowed_ips", settings.allowed_ips);
   take_into(settings.enforced_params, section, "enforced_params", &Node::as_text_list);
+  if (const Node* accounts = section.find("service_account_settings"))
+    take_into(settings.service_account_params, *accounts, "enforced_params", &Node::as_text_list);
   take_into(settings.enforce_user_param, section, "enforce_user_param", &Node::as_bool);
   take_into(settings.reject_clientside_metadata_tags, section, "reject_clientside_metadata_tags", &Node::as_bool);
 }

@@ -255,8 +255,9 @@ struct GeneralSettings {
   std::string embedding_model;
   std::string image_generation_model;
   std::string moderation_model;
-  std::vector<std::string> allowed_ips;      // Addresses and ranges that may call; empty: everybody.
-  std::vector<std::string> enforced_params;  // What every call of a model has to carry.
+  std::vector<std::string> allowed_ips;             // Addresses and ranges that may call; empty: everybody.
+  std::vector<std::string> enforced_params;         // What every call of a model has to carry.
+  std::vector<std::string> service_account_params;  // And those of service accounts (service_account_settings).
   bool enforce_user_param = false;
   bool reject_clientside_metadata_tags = false;
   bool disable_spend_logs = false;

@@ -70,6 +70,8 @@ struct Caller {
   bool blocked = false;
   bool team_blocked = false;
   bool disable_fallbacks = false;
+  bool is_service_account = false;           // metadata.service_account_id is there.
+  bool reads_all_spend = false;              // permissions.get_spend_routes: also what others spend.
   std::vector<std::string> allowed_routes;   // Paths, patterns and names of groups; empty: every route.
   std::vector<IpRange> allowed_ips;          // Empty: from anywhere.
   std::vector<std::string> enforced_params;  // What the body of a call has to carry.

@@ -146,7 +146,11 @@ Status require(const Call& call, const std::string& name) {
 /// What key, team and configuration demand of a body, and what they forbid in it.
 Status check_demands(const Call& call) {
   const config::GeneralSettings& general = call.settings().general;
-  for (const std::vector<std::string>* names : {&call.caller->enforced_params, &general.enforced_params}) {
+  static const std::vector<std::string> kNone;
+  const std::vector<std::string>& of_services =
+      call.caller->is_service_account ? general.service_account_params : kNone;
+  for (const std::vector<std::string>* names :
+       {&call.caller->enforced_params, &general.enforced_params, &of_services}) {
     for (const std::string& name : *names) {
       if (Status carried = require(call, name); !carried) return carried;
     }

@@ -3,14 +3,17 @@
 // lets users in and is not named here fails the test: somebody has to say whose it is for.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { KeyServer, audience } from '../harness/key_server.mjs';
 import { FakeProvider, Gateway, deployment, masterKey } from '../harness/turnpike.mjs';
 
 let fake;
+let keyServer;
 let gateway;
 const keys = {}; // Of each role.
 
 const admins = ['proxy_admin'];
 const everybody = ['proxy_admin', 'proxy_admin_viewer', 'org_admin', 'team_admin', 'internal_user', 'internal_user_viewer', 'key_without_user'];
+const roles = [...everybody, 'end_user']; // The last with a token that names a customer: it calls models, nothing else.
 const readers = ['proxy_admin', 'proxy_admin_viewer'];
 const team = ['proxy_admin', 'org_admin', 'team_admin'];
 const organization = ['proxy_admin', 'org_admin'];
@@ -21,13 +24,15 @@ const userOf = { proxy_admin: 'boss', proxy_admin_viewer: 'auditor', org_admin: 
 
 /** By `Who` of the table, for routes that ask for no object. */
 const byColumn = {
-  public: [...everybody, 'nobody'],
-  'public unless require_auth_for_metrics_endpoint': [...everybody, 'nobody'],
+  public: [...roles, 'nobody'],
+  'public unless require_auth_for_metrics_endpoint': [...roles, 'nobody'],
   'any key': everybody,
-  "any key but a viewer's": everybody.filter((role) => !role.endsWith('_viewer')),
+  "any key but a viewer's": roles.filter((role) => !role.endsWith('_viewer')),
   'admin or viewer': readers,
   admin: admins,
 };
+/** Which models there are is asked by whoever calls them. */
+const listsModels = /^\/(v1\/|openai\/)?models(\/\{model\})?$/;
 const columnsOfObjects = ['users, of their own', 'users but viewers, of their own'];
 
 let counter = 0;
@@ -112,7 +117,10 @@ const rules = {
 
 before(async () => {
   fake = await FakeProvider.start();
-  gateway = await Gateway.start({ config: { model_list: [deployment('gpt', fake.base())], general_settings: { store_model_in_db: true }, turnpike: { shutdown_grace: 0 } } });
+  keyServer = await KeyServer.start();
+  const general_settings = { store_model_in_db: true, enable_jwt_auth: true, litellm_jwtauth: { end_user_id_jwt_field: 'customer' } };
+  const env = { JWT_PUBLIC_KEY_URL: keyServer.url, JWT_AUDIENCE: audience };
+  gateway = await Gateway.start({ config: { model_list: [deployment('gpt', fake.base())], general_settings, turnpike: { shutdown_grace: 0 } }, env });
   for (const organization_id of ['ours', 'theirs']) await asMaster('POST', '/organization/new', { organization_id, organization_alias: organization_id });
   for (const [role, user_id] of Object.entries({ ...userOf, foreign: 'stranger' })) {
     const user_role = role.startsWith('proxy_') || role === 'internal_user_viewer' ? role : 'internal_user';
@@ -126,10 +134,12 @@ before(async () => {
   await asMaster('POST', '/key/generate', { team_id: 'blue', user_id: 'stranger', key_alias: 'foreign-key' });
   for (const [role, user_id] of Object.entries(userOf)) keys[role] = (await asMaster('POST', '/key/generate', { user_id })).key;
   keys.key_without_user = (await asMaster('POST', '/key/generate', {})).key;
+  keys.end_user = keyServer.token({ customer: 'buyer' });
   keys.nobody = null;
 });
 after(async () => {
   await gateway?.stop();
+  await keyServer?.kill();
   await fake?.stop();
 });
 
@@ -159,12 +169,12 @@ test('every route lets in the roles of its column, and on objects of users those
         surprises.push(`${label}: nobody has said whose objects it is for`);
         continue;
       }
-      const allowed = byColumn[route.who];
+      const allowed = listsModels.test(route.path) ? roles : byColumn[route.who];
       assert.ok(allowed, `${label}: column "${route.who}"`);
-      for (const role of [...everybody, 'nobody']) await expect(label, role, allowed.includes(role), { method, path, body });
+      for (const role of [...roles, 'nobody']) await expect(label, role, allowed.includes(role), { method, path, body });
       continue;
     }
-    for (const role of everybody) {
+    for (const role of roles) {
       if (rule.list) {
         const reply = await expect(label, role, rule.list.includes(role), { method, path, body });
         if (!readers.includes(role) && rule.of !== 'everybody' && /foreign-|"blue"|stranger|theirs/.test(reply.text)) surprises.push(`${label} shows ${role} what is foreign: ${reply.text.slice(0, 300)}`);
@@ -179,6 +189,16 @@ test('every route lets in the roles of its column, and on objects of users those
   }
   for (const label of Object.keys(rules)) assert.ok(routes.some((route) => `${route.methods[0]} ${route.path}` === label), `${label} is in the table`);
   assert.deepEqual(surprises.splice(0), []);
+});
+
+test('an end user calls models, on his own account, and nothing of management', async () => {
+  const reply = await gateway.chat({ model: 'gpt', user: 'somebody else' }, { key: keys.end_user });
+  assert.equal(reply.status, 200, reply.text);
+  const [row] = await gateway.rows(`request_id=${reply.headers.get('x-litellm-call-id')}`, 1);
+  assert.equal(row.end_user, 'buyer', 'whatever the call says');
+  for (const path of ['/key/info', '/spend/logs', '/health', '/tag/list', '/user/available_roles', '/model/info']) {
+    assert.equal((await gateway.call('GET', path, { key: keys.end_user })).status, 401, path);
+  }
 });
 
 test('AC-SEC-4: nobody gives more than he holds', async () => {

@@ -1,0 +1,84 @@
+#include "api/handed_keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "account/route_access.h"
+#include "account/tables.h"
+#include "api/context.h"
+
+namespace turnpike::api {
+namespace {
+
+using account::KeyRow;
+using account::Record;
+using account::Records;
+
+const std::vector<std::string>& handed_routes() {
+  static const std::vector<std::string> kRoutes = {"llm_api_routes", "/key/info",      "/key/health",
+                                                   "/model/info",    "/v1/model/info", "/model_group/info"};
+  return kRoutes;
+}
+
+tl::unexpected<Error> forbid(std::string_view param, std::string message) {
+  Error error;
+  error.kind = ErrorKind::PermissionDenied;
+  error.param = param;
+  error.message = std::move(message);
+  return base::fail(std::move(error));
+}
+
+/// With the key of an administrator one would be administrator.
+Status check_plain(Records& records, const std::string& user_id) {
+  const Result<std::optional<Record>> user = records.find(account::kUsers, user_id);
+  if (!user) return base::fail(user.error());
+  const std::string role = *user ? (*user)->text("user_role") : std::string();
+  constexpr std::string_view kPlain[] = {"", "internal_user", "internal_user_viewer"};
+  if (std::ranges::find(kPlain, role) != std::end(kPlain)) return {};
+  return forbid("user_id",
+                fmt::format("user_id={} has the role {}: only proxy admins hand out keys of his.", user_id, role));
+}
+
+Status check_member(Records& records, const std::string& team_id, const std::string& user_id) {
+  const Result<std::optional<Record>> member = records.find(account::kTeamMembers, team_id, user_id);
+  if (!member) return base::fail(member.error());
+  if (*member) return {};
+  return forbid("user_id",
+                fmt::format("User={} not assigned to team={}. Add him with /team/member_add.", user_id, team_id));
+}
+
+}  // namespace
+
+Status confine_handed_key(Records& records, const domain::Caller& caller, bool new_owner, KeyRow& row) {
+  if (administers(caller) || !row.user_id || *row.user_id == caller.user_id) return {};
+  if (Status plain = check_plain(records, *row.user_id); !plain) return plain;
+  if (new_owner && row.team_id) {
+    if (Status member = check_member(records, *row.team_id, *row.user_id); !member) return member;
+  }
+  if (row.allowed_routes.empty()) row.allowed_routes = handed_routes();
+  if (account::routes_within(row.allowed_routes, handed_routes())) return {};
+  return forbid("allowed_routes",
+                fmt::format("A key for somebody else calls models and reads itself: allowed_routes may hold {}. He "
+                            "makes keys that manage himself, or a proxy admin does.",
+                            fmt::join(handed_routes(), ", ")));
+}
+
+Status keep_within_team(Records& records, const domain::Caller& caller, KeyRow& row) {
+  if (administers(caller) || row.team_id || caller.team_id.empty()) return {};
+  const Result<std::optional<Record>> team = records.find(account::kTeams, caller.team_id);
+  if (!team) return base::fail(team.error());
+  if (!*team) return {};
+  Result<std::optional<Record>> user = std::optional<Record>();
+  if (row.user_id) user = records.find(account::kUsers, *row.user_id);
+  if (!user) return base::fail(user.error());
+  if (row.models.empty() && row.access_group_ids.empty() && (!*user || (*user)->list("models").empty())) {
+    row.models = (*team)->list("models");
+    row.access_group_ids = (*team)->list("access_group_ids");
+  }
+  const bool limited = row.max_budget || row.budget_id || (*user && (*user)->amount("max_budget"));
+  if (!limited) row.max_budget = (*team)->amount("max_budget");
+  return {};
+}
+
+}  // namespace turnpike::api
