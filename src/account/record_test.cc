@@ -68,8 +68,9 @@ Money dollars(std::int64_t amount) {
 }
 
 TEST_F(RecordTest, EveryTableTakesARowAndGivesItBack) {
-  for (const Table* table : {&kBudgets, &kOrganizations, &kOrganizationMembers, &kTeams, &kTeamMembers, &kUsers,
-                             &kEndUsers, &kTags, &kAccessGroups, &kModels, &kCredentials, &kConfigRows}) {
+  for (const Table* table :
+       {&kBudgets, &kOrganizations, &kOrganizationMembers, &kTeams, &kTeamMembers, &kUsers, &kEndUsers, &kTags,
+        &kAccessGroups, &kModels, &kCredentials, &kConfigRows, &kInvitations}) {
     Record row(*table);
     for (const Column& column : table->columns) {
       switch (column.kind) {

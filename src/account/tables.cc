@@ -76,6 +76,11 @@ constexpr Column kModelColumns[] = {{"model_id", Text, false},
 constexpr Column kCredentialColumns[] = {
     {"credential_name", Text, false}, {"credential_values", Object}, {"credential_info", Object}};
 constexpr Column kConfigColumns[] = {{"param_name", Text, false}, {"param_value", Object}};
+constexpr Column kInvitationColumns[] = {{"id", Text, false},
+                                         {"user_id", Text, false},
+                                         {"is_accepted", Flag},
+                                         {"accepted_at", Time},
+                                         {"expires_at", Time, false}};
 
 }  // namespace
 
@@ -92,5 +97,6 @@ constinit const Table kAccessGroups = {"access_group", "LiteLLM_AccessGroupTable
 constinit const Table kModels = {"stored_model", "LiteLLM_ProxyModelTable", kModelColumns};
 constinit const Table kCredentials = {"credential", "LiteLLM_CredentialsTable", kCredentialColumns};
 constinit const Table kConfigRows = {"stored_config", "LiteLLM_Config", kConfigColumns};
+constinit const Table kInvitations = {"invitation", "LiteLLM_InvitationLink", kInvitationColumns, 1, 0, false};
 
 }  // namespace turnpike::account

@@ -2,7 +2,7 @@
 
 #include "account/record.h"
 
-/// The tables of migration 3 as `Records` works with them.
+/// The tables of migrations 3 and 4 as `Records` works with them.
 namespace turnpike::account {
 
 extern const Table kBudgets;              // budget_id
@@ -17,5 +17,6 @@ extern const Table kAccessGroups;         // access_group_id
 extern const Table kModels;               // model_id
 extern const Table kCredentials;          // credential_name
 extern const Table kConfigRows;           // param_name
+extern const Table kInvitations;          // id
 
 }  // namespace turnpike::account

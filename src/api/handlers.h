@@ -108,6 +108,12 @@ Task<Result<Reply>> list_users(const Context& context);
 Task<Result<Reply>> filter_users_ui(const Context& context);
 Task<Result<Reply>> available_roles(const Context& context);
 
+// invitations.cc
+Task<Result<Reply>> new_invitation(const Context& context);
+Task<Result<Reply>> update_invitation(const Context& context);
+Task<Result<Reply>> delete_invitation(const Context& context);
+Task<Result<Reply>> invitation_info(const Context& context);
+
 // organizations.cc, organization_members.cc
 Task<Result<Reply>> new_organization(const Context& context);
 Task<Result<Reply>> update_organization(const Context& context);

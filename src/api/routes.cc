@@ -144,6 +144,12 @@ constexpr Route kRoutes[] = {
     {Method::Get, "/user/filter/ui", Who::ManagementRead, filter_users_ui},
     {Method::Get, "/user/available_roles", Who::AnyKey, available_roles},
 
+    // An invitation's id is what lets in whoever has it: not for viewers.
+    {Method::Post, "/invitation/new", Who::Admin, new_invitation},
+    {Method::Post, "/invitation/update", Who::Admin, update_invitation},
+    {Method::Post, "/invitation/delete", Who::Admin, delete_invitation},
+    {Method::Get, "/invitation/info", Who::Admin, invitation_info},
+
     {Method::Post, "/organization/new", Who::Admin, new_organization},
     {Method::Patch, "/organization/update", Who::Management, update_organization},
     {Method::Delete, "/organization/delete", Who::Admin, delete_organizations},

@@ -107,7 +107,7 @@ Status remove_user(Records& records, const Record& user) {
   const Result<std::vector<account::KeyRow>> keys = account::keys_of(records, {{"user_id", user.key()}});
   if (!keys) return base::fail(keys.error());
   if (Status removed = account::remove_keys(records, *keys); !removed) return removed;
-  for (const account::Table* table : {&account::kTeamMembers, &account::kOrganizationMembers}) {
+  for (const account::Table* table : {&account::kTeamMembers, &account::kOrganizationMembers, &account::kInvitations}) {
     const auto memberships = records.all(*table, "user_id", user.key());
     if (!memberships) return base::fail(memberships.error());
     for (const Record& membership : *memberships) {

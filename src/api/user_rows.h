@@ -24,7 +24,7 @@ Result<std::optional<account::Record>> find_user_by_email(account::Records& reco
 /// The same; who is not known yet is made with `role`.
 Result<account::Record> find_or_make_user(account::Records& records, const json::Value& body, std::string_view role);
 
-/// With his keys and memberships.
+/// With his keys, memberships and invitations.
 Status remove_user(account::Records& records, const account::Record& user);
 
 /// scrypt of a password, in the form "scrypt$15$8$1$salt$hash". Takes 100 ms and 32 MB: not for I/O threads.

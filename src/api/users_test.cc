@@ -309,6 +309,37 @@ TEST(UserDelete, TakesKeysAndMembershipsAlong) {
   EXPECT_EQ(gateway.get("/user/info?user_id=u1").status, 404);
 }
 
+TEST(Invitations, AreMadeForUsersAndGoWithThem) {
+  TestGateway gateway;
+  ASSERT_EQ(make_user(gateway).status, 200);
+  const Sent made = gateway.post("/invitation/new", R"({"user_id":"u1"})");
+  ASSERT_EQ(made.status, 200) << made.body;
+  const std::string id = TestGateway::field(made, "id");
+  EXPECT_TRUE(made.holds(R"("user_id":"u1","is_accepted":false,"accepted_at":null,"expires_at":")")) << made.body;
+  const std::optional<std::int64_t> created_us = base::parse_iso_time(TestGateway::field(made, "created_at"));
+  const std::optional<std::int64_t> expires_us = base::parse_iso_time(TestGateway::field(made, "expires_at"));
+  ASSERT_TRUE(created_us && expires_us) << made.body;
+  EXPECT_EQ(*expires_us - *created_us, 7 * 86'400'000'000) << "a week";
+  EXPECT_EQ(gateway.get("/invitation/info?invitation_id=" + id).body, made.body);
+  EXPECT_EQ(value_of(gateway, "SELECT count(*) FROM invitation WHERE id = '" + id + "'"), "0")
+      << "only its hash is kept";
+  EXPECT_FALSE(gateway.get("/audit?table_name=LiteLLM_InvitationLink").holds(id));
+
+  const std::string named = R"({"invitation_id":")" + id + "\"";
+  const Sent accepted = gateway.post("/invitation/update", named + R"(,"is_accepted":true})");
+  EXPECT_TRUE(accepted.holds(R"("is_accepted":true)")) << accepted.body;
+  EXPECT_NE(TestGateway::field(accepted, "accepted_at"), "null") << accepted.body;
+  EXPECT_EQ(gateway.post("/invitation/update", named + "}").status, 400) << "what is to change is said";
+  EXPECT_EQ(gateway.post("/invitation/delete", named + "}").status, 200);
+  EXPECT_EQ(gateway.get("/invitation/info?invitation_id=" + id).status, 400) << "as LiteLLM";
+  EXPECT_EQ(gateway.post("/invitation/new", R"({"user_id":"nobody"})").status, 400);
+  EXPECT_EQ(gateway.post("/invitation/new", "{}").status, 400);
+
+  ASSERT_EQ(gateway.post("/invitation/new", R"({"user_id":"u1"})").status, 200);
+  ASSERT_EQ(gateway.post("/user/delete", R"({"user_ids":["u1"]})").status, 200);
+  EXPECT_EQ(value_of(gateway, "SELECT count(*) FROM invitation"), "0");
+}
+
 TEST(UserRoutes, GiveNobodyWhatIsNotHis) {
   TestGateway gateway;
   const std::string own = TestGateway::field(make_user(gateway, R"(,"max_budget":5)"), "key");

@@ -214,10 +214,27 @@ ALTER TABLE verification_key ADD COLUMN router_settings TEXT NOT NULL DEFAULT '{
 ALTER TABLE deleted_verification_key ADD COLUMN router_settings TEXT NOT NULL DEFAULT '{}'
 )sql";
 
+// Links by which a user signs in for the first time.
+constexpr std::string_view kFourth = R"sql(
+CREATE TABLE invitation (
+  id TEXT NOT NULL PRIMARY KEY,
+  user_id TEXT NOT NULL,
+  is_accepted SMALLINT NOT NULL DEFAULT 0,
+  accepted_at_us BIGINT,
+  expires_at_us BIGINT NOT NULL,
+  created_at_us BIGINT NOT NULL,
+  created_by TEXT NOT NULL DEFAULT '',
+  updated_at_us BIGINT NOT NULL,
+  updated_by TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX invitation_user ON invitation (user_id)
+)sql";
+
 const Migration kMigrations[] = {
     {1, "keys, accounts, entries, aggregates", kFirst},
     {2, "fallbacks set at run time, routing of keys", kSecond},
     {3, "organisations, teams, users and what belongs to them", kAccountTree},
+    {4, "invitations", kFourth},
 };
 
 std::string for_engine(std::string_view sql, bool sqlite) {
