@@ -24,9 +24,8 @@ constexpr std::int64_t kDay = 86'400 * kSecond;
 class KeyRecordsTest : public testing::Test {
  protected:
   KeyRecordsTest() {
-    folder_ = std::filesystem::temp_directory_path() / ("turnpike_keys_" + std::to_string(::getpid()));
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
+    std::string name = std::filesystem::temp_directory_path() / "turnpike_keys_XXXXXX";
+    folder_ = ::mkdtemp(name.data());
     database_ = std::move(*db::open_test_database(folder_ / "test.db"));
     actor_.name = "ada";
     actor_.key_hash = "of-ada";

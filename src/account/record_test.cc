@@ -18,7 +18,8 @@ namespace {
 class RecordTest : public testing::Test {
  protected:
   RecordTest() {
-    path_ = std::filesystem::temp_directory_path() / ("turnpike_record_" + std::to_string(::getpid()) + ".db");
+    path_ = std::filesystem::temp_directory_path() / ("turnpike_record_" + std::to_string(::getpid()) +
+                                                      testing::UnitTest::GetInstance()->current_test_info()->name());
     remove_files();
     database_ = std::move(*db::open_test_database(path_));
   }

@@ -128,7 +128,8 @@ TEST(StoredModels, ABrokenOneIsLeftOutByNameAndNoOther) {
 class StoredRowsTest : public testing::Test {
  protected:
   StoredRowsTest() {
-    path_ = std::filesystem::temp_directory_path() / ("turnpike_stored_" + std::to_string(::getpid()) + ".db");
+    path_ = std::filesystem::temp_directory_path() / ("turnpike_stored_" + std::to_string(::getpid()) +
+                                                      testing::UnitTest::GetInstance()->current_test_info()->name());
     remove_files();
     database_ = std::move(*db::open_test_database(path_));
   }
