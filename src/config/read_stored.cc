@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include "config/keys.h"
@@ -15,13 +16,35 @@ bool is_our_own(std::string_view variable) {
          variable.starts_with("UI_") || variable.starts_with("REDIS_");
 }
 
+/// Whether JSON text says `word` somewhere, however its letters are escaped.
+bool says(std::string_view json, std::string_view word) {
+  std::string plain;
+  for (std::size_t at = 0; at < json.size(); ++at) {
+    unsigned code = 0;
+    const bool escape =
+        json.substr(at).starts_with("\\u00") && at + 6 <= json.size() &&
+        std::from_chars(json.data() + at + 4, json.data() + at + 6, code, 16).ptr == json.data() + at + 6;
+    plain += escape ? static_cast<char>(code) : json[at];
+    if (escape) at += 5;
+  }
+  return plain.find(word) != std::string::npos;
+}
+
+/// Credentials of Google that name a file, a program or an address to read a token from.
+bool reads_elsewhere(const Node& node) {
+  if (node.kind() == Node::Kind::Map) return says(node.to_json(false), "external_account");
+  return !node.scalar().starts_with('{') || says(node.scalar(), "external_account");
+}
+
 /// A row is written over the network, so it may name no file of this machine (AC-SEC-3) and none of our own secrets.
 std::optional<Diagnostic> forbidden(const Node& node, std::string_view name) {
   const std::string& text = node.scalar();
-  if (text.starts_with("oidc/"))
+  if (text.starts_with("oidc/") ||
+      (name == "aws_web_identity_token" && node.variable().empty() && text.starts_with('/'))) {
     return node.error("names a file or a variable of the machine: that may stand in the file only");
-  if (name == "vertex_credentials" && node.kind() == Node::Kind::Text && node.variable().empty() &&
-      (!text.starts_with('{') || text.find("external_account") != std::string::npos)) {
+  }
+  if (name == "vertex_credentials" && node.variable().empty() && node.kind() != Node::Kind::Null &&
+      reads_elsewhere(node)) {
     return node.error(
         "must be the JSON of a service account; a path or an external account may stand in the file only");
   }

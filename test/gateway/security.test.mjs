@@ -38,10 +38,11 @@ test('AC-SEC-3: no route reads a file or starts a process that a request names',
   const model = (litellm_params) => ({ model_name: 'stored', litellm_params: { model: 'openai/gpt', api_key: 'sk-of-mine-0123456789', ...litellm_params } });
   const cases = [
     ['/model/new', model({ model: 'vertex_ai/gemini-2.0-flash', vertex_project: 'p', vertex_credentials: file })],
+    ['/model/new', model({ model: 'vertex_ai/gemini-2.0-flash', vertex_project: 'p', vertex_credentials: { type: 'external_account', credential_source: { file } } })],
+    ['/model/new', model({ model: 'vertex_ai/gemini-2.0-flash', vertex_project: 'p', vertex_credentials: `{"type":"external\\u005faccount","credential_source":{"file":"${file}"}}` })],
     ['/model/new', model({ api_key: `oidc/file/${file}` })],
     ['/model/new', model({ api_base: `file://${file}` })],
     ['/model/new', model({ model: 'bedrock/anthropic.claude-3-haiku-20240307-v1:0', aws_region_name: 'us-east-1', aws_role_name: 'arn:aws:iam::1:role/r', aws_web_identity_token: file })],
-    ['/model/new', model({ model: 'bedrock/anthropic.claude-3-haiku-20240307-v1:0', aws_region_name: 'us-east-1', aws_profile_name: 'from-the-home-directory' })],
     ['/model/new', model({ api_key: 'os.environ/LITELLM_MASTER_KEY' })],
     ['/model/new', model({ api_key: 'os.environ/DATABASE_URL' })],
     ['/health/test_connection', { litellm_params: { model: 'vertex_ai/gemini-2.0-flash', vertex_project: 'p', vertex_credentials: file } }],
