@@ -17,8 +17,9 @@ namespace {
 class CallerTreeTest : public testing::Test {
  protected:
   CallerTreeTest() {
-    path_ =
-        (std::filesystem::temp_directory_path() / ("turnpike_callers_" + std::to_string(::getpid()) + ".db")).string();
+    path_ = (std::filesystem::temp_directory_path() / ("turnpike_callers_" + std::to_string(::getpid()) +
+                                                       testing::UnitTest::GetInstance()->current_test_info()->name()))
+                .string();
     remove_files();
     database_ = std::move(*db::open_test_database(path_));
   }

@@ -34,11 +34,16 @@ TEST(Stage, LeavesNoSecretInTheEnvironment) {
   ::setenv("DRILL_TEST_API_KEY", "sk-real", 1);
   ::setenv("DRILL_TEST_PASSWORD", "real", 1);
   ::setenv("DRILL_TEST_API_BASE", "https://llm.example.com", 1);
+  ::setenv("DRILL_TEST_DATABASE_URL", "postgresql://ada:real@db.example.com/turnpike", 1);
   hide_secrets_of_environment();
   EXPECT_STREQ(std::getenv("DRILL_TEST_API_KEY"), "sk-drill-DRILL_TEST_API_KEY");
   EXPECT_STREQ(std::getenv("DRILL_TEST_PASSWORD"), "sk-drill-DRILL_TEST_PASSWORD");
+  EXPECT_STREQ(std::getenv("DRILL_TEST_DATABASE_URL"), "postgresql://drill.invalid/drill") << "a URL is read as one";
   EXPECT_STREQ(std::getenv("DRILL_TEST_API_BASE"), "https://llm.example.com") << "it decides on prices";
-  for (const char* name : {"DRILL_TEST_API_KEY", "DRILL_TEST_PASSWORD", "DRILL_TEST_API_BASE"}) ::unsetenv(name);
+  for (const char* name :
+       {"DRILL_TEST_API_KEY", "DRILL_TEST_PASSWORD", "DRILL_TEST_API_BASE", "DRILL_TEST_DATABASE_URL"}) {
+    ::unsetenv(name);
+  }
 }
 
 TEST(Stage, ShortensLimitsByOneFactorAndNoneBelowTheLeast) {
