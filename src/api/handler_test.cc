@@ -131,6 +131,31 @@ TEST(ModelInfo, ShowsNoSecretAndOnlyAllowed) {
   EXPECT_FALSE(few.holds("api_base"));
 }
 
+TEST(ModelInfo, ShowsTheParametersAsTheyWereWritten) {
+  TestGateway gateway;
+  config::ModelEntry& entry = gateway.settings->models.front();
+  entry.prices = {{"input_cost_per_token", "2.5e-06"}, {"output_cost_per_token", ".5"}};
+  entry.rpm = 7;
+  entry.timeout = config::Milliseconds(2500);
+  entry.order = 2;
+  entry.drop_params = true;
+  entry.default_params_json = R"({"temperature":0.5,"extra_body":{"token":"sk-provider-secret-value"}})";
+  entry.default_params_shown = R"({"temperature":0.5,"extra_body":{"token":"***"}})";
+  gateway.use_settings();
+  const Sent info = gateway.get("/model/info?litellm_model_id=id-gpt-4o");
+  EXPECT_TRUE(info.holds(R"("litellm_params":{"model":"openai/gpt-4o","rpm":7,"input_cost_per_token":2.5e-06,)"
+                         R"("output_cost_per_token":0.5,"timeout":2.5,"order":2,"drop_params":true,)"))
+      << info.body;
+  EXPECT_TRUE(info.holds(R"("temperature":0.5,"extra_body":{"token":"***"})")) << info.body;
+  EXPECT_FALSE(info.holds("secret")) << info.body;
+  // Who is no administrator sees limits and prices.
+  ASSERT_EQ(gateway.post("/key/generate", R"({"key":"sk-few-models-1"})").status, 200);
+  const Sent seen = gateway.get("/model/info?litellm_model_id=id-gpt-4o", "sk-few-models-1");
+  EXPECT_TRUE(seen.holds(R"("output_cost_per_token":0.5})")) << seen.body;
+  const Sent nobody = gateway.get("/model/info?litellm_model_id=nobody");
+  EXPECT_TRUE(nobody.holds("Model id = nobody not found")) << nobody.body;
+}
+
 TEST(Health, IsAliveWithoutAKey) {
   TestGateway gateway;
   EXPECT_EQ(gateway.get("/health/liveliness", "").body, "\"I'm alive!\"");

@@ -1,5 +1,8 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <tuple>
 #include <unordered_map>
 
@@ -8,7 +11,9 @@
 #include "api/permission.h"
 #include "api/query.h"
 #include "base/text.h"
+#include "config/node.h"
 #include "json/document.h"
+#include "json/lists.h"
 #include "ledger/prices.h"
 
 namespace turnpike::api {
@@ -37,6 +42,12 @@ class Once {
     writer_.key(name).raw(value);
   }
   void text(std::string_view name, std::string_view value) { raw(name, value.empty() ? "null" : json::quoted(value)); }
+  void whole(std::string_view name, const std::optional<std::int64_t>& value) {
+    if (value) raw(name, std::to_string(*value));
+  }
+  void seconds(std::string_view name, const std::optional<config::Milliseconds>& value) {
+    if (value) raw(name, fmt::format("{}", std::chrono::duration<double>(*value).count()));
+  }
   void count(std::string_view name, std::uint64_t value) { raw(name, value == 0 ? "null" : std::to_string(value)); }
   void object(std::string_view json) {
     json::Document document;
@@ -51,6 +62,21 @@ class Once {
   std::vector<std::string> written_;
 };
 
+/// How the deployment is chosen and tried, as far as its entry says.
+void write_choice(Once& once, const config::ModelEntry& entry) {
+  once.seconds("timeout", entry.timeout);
+  once.seconds("stream_timeout", entry.stream_timeout);
+  once.whole("num_retries", entry.num_retries);
+  once.seconds("cooldown_time", entry.cooldown_time);
+  once.whole("max_parallel_requests", entry.max_parallel_requests);
+  once.whole("order", entry.order);
+  if (entry.weight) once.raw("weight", fmt::format("{}", *entry.weight));
+  if (entry.drop_params) once.raw("drop_params", *entry.drop_params ? "true" : "false");
+  if (!entry.region_name.empty()) once.text("region_name", entry.region_name);
+  if (!entry.organization.empty()) once.text("organization", entry.organization);
+  if (!entry.tags.empty()) once.raw("tags", json::write_list(entry.tags));
+}
+
 /// Credentials, header values and provider parameters never stand here; addresses and default parameters are for
 /// administrators, who wrote them.
 void write_params(json::Writer& writer, const config::ModelEntry& entry, const router::Deployment* deployment,
@@ -59,13 +85,18 @@ void write_params(json::Writer& writer, const config::ModelEntry& entry, const r
   Once once(writer);
   once.text("model", entry.model);
   if (!entry.custom_llm_provider.empty()) once.text("custom_llm_provider", entry.custom_llm_provider);
-  if (entry.rpm) once.raw("rpm", std::to_string(*entry.rpm));
-  if (entry.tpm) once.raw("tpm", std::to_string(*entry.tpm));
+  once.whole("rpm", entry.rpm);
+  once.whole("tpm", entry.tpm);
+  for (const config::PriceOverride& price : entry.prices) {
+    // Not the text of the file, which need not be a number of JSON (".5").
+    once.raw(price.name, fmt::format("{}", config::Node::number(price.decimal).as_double().value_or(0)));
+  }
   if (admin) {
+    write_choice(once, entry);
     if (deployment != nullptr) once.text("api_base", deployment->target.shown_base);
     if (!entry.api_version.empty()) once.text("api_version", entry.api_version);
     if (!entry.litellm_credential_name.empty()) once.text("litellm_credential_name", entry.litellm_credential_name);
-    once.object(entry.default_params_json);
+    once.object(entry.default_params_shown);
   }
   writer.end_object();
 }
@@ -247,7 +278,7 @@ Task<Result<Reply>> model_info(const Context& context) {
   writer.end_array().end_object();
   if (!found) {
     co_return refuse_field("litellm_model_id", "Model id = " + wanted.substr(0, 200) +
-                                                   " is not a deployment of this gateway. GET /model/info lists them.");
+                                                   " not found on this gateway. GET /model/info lists them.");
   }
   co_return private_json_reply(std::move(body));
 }
