@@ -56,7 +56,8 @@ class FakeDatabase final : public db::Database {
                              none,   none,
                              none,   std::int64_t{7},
                              none,   zero,
-                             zero,   object});
+                             zero,   object,
+                             zero});
       }
       return rows;
     }

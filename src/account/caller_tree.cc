@@ -21,7 +21,8 @@ constexpr std::int16_t kKeyKind = 6;
 constexpr std::string_view kSelectKeyOfCaller =
     "SELECT k.hash, k.key_name, k.key_alias, k.models, k.aliases, k.metadata, k.user_id, k.team_id, k.organization_id, "
     "k.expires_us, k.blocked, k.router_settings, k.allowed_routes, k.access_group_ids, k.tpm_limit, k.rpm_limit, "
-    "k.max_parallel_requests, k.account_id, a.limit_nano, a.version, w.spent_nano, k.permissions FROM verification_key "
+    "k.max_parallel_requests, k.account_id, a.limit_nano, a.version, w.spent_nano, k.permissions, k.handed_over FROM "
+    "verification_key "
     "k "
     "LEFT JOIN account a ON a.account_id = k.account_id LEFT JOIN account_window w ON w.account_id = a.account_id AND "
     "w.window_id = a.window_id WHERE k.hash = $1";
@@ -210,6 +211,15 @@ struct Tree {
   }
 };
 
+/// Whoever made the key knows its secret: he must not be its user by that. What binds the user binds on.
+void take_users_rights(Caller& caller) {
+  const bool is_viewer =
+      caller.role == domain::Role::ProxyAdminViewer || caller.role == domain::Role::InternalUserViewer;
+  caller.handed_over = true;
+  caller.is_user = false;
+  caller.role = is_viewer ? domain::Role::InternalUserViewer : domain::Role::InternalUser;
+}
+
 Result<domain::CallerRef> to_caller(db::Transaction& transaction, const db::Row& row) {
   auto caller = std::make_shared<Caller>();
   caller->key_hash_hex = db::as_text(row.at(0));
@@ -251,6 +261,7 @@ Result<domain::CallerRef> to_caller(db::Transaction& transaction, const db::Row&
       !level)
     return base::fail(std::move(level.error()));
   if (Status added = Tree{records, groups, *caller}.add_owners(); !added) return base::fail(std::move(added.error()));
+  if (db::as_int(row.at(22)) != 0) take_users_rights(*caller);
   return caller;
 }
 

@@ -96,6 +96,7 @@ void write_key_row(json::Writer& writer, const KeyRow& row, Money spend, bool wi
   writer.key("model_spend").begin_object().end_object();
   members.list("allowed_cache_controls", row.allowed_cache_controls);
   members.list("allowed_routes", row.allowed_routes);
+  if (row.handed_over) members.flag("handed_over", true);
   members.list("policies", row.policies);
   members.list("access_group_ids", row.access_group_ids);
   writer.key("object_permission_id").null();

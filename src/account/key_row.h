@@ -31,6 +31,7 @@ struct KeyRow {
   std::vector<std::string> allowed_cache_controls, allowed_routes, policies, access_group_ids;
   std::optional<std::int64_t> expires_us;
   bool blocked = false;
+  bool handed_over = false;  // Somebody else than its user knows the secret: it does not speak for him.
 
   std::int64_t rotation_count = 0;
   bool auto_rotate = false;

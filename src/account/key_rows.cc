@@ -94,6 +94,7 @@ constexpr KeyColumn kColumns[] = {
     column<&KeyRow::access_group_ids>("access_group_ids"),
     column<&KeyRow::expires_us>("expires_us"),
     column<&KeyRow::blocked>("blocked"),
+    column<&KeyRow::handed_over>("handed_over"),
     column<&KeyRow::rotation_count>("rotation_count"),
     column<&KeyRow::auto_rotate>("auto_rotate"),
     column<&KeyRow::rotation_interval>("rotation_interval"),

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "account/route_access.h"
 #include "account/tables.h"
 #include "api/context.h"
 
@@ -14,12 +13,6 @@ namespace {
 using account::KeyRow;
 using account::Record;
 using account::Records;
-
-const std::vector<std::string>& handed_routes() {
-  static const std::vector<std::string> kRoutes = {"llm_api_routes", "/key/info",      "/key/health",
-                                                   "/model/info",    "/v1/model/info", "/model_group/info"};
-  return kRoutes;
-}
 
 tl::unexpected<Error> forbid(std::string_view param, std::string message) {
   Error error;
@@ -50,18 +43,24 @@ Status check_member(Records& records, const std::string& team_id, const std::str
 
 }  // namespace
 
-Status confine_handed_key(Records& records, const domain::Caller& caller, bool new_owner, KeyRow& row) {
-  if (administers(caller) || !row.user_id || *row.user_id == caller.user_id) return {};
-  if (Status plain = check_plain(records, *row.user_id); !plain) return plain;
-  if (new_owner && row.team_id) {
-    if (Status member = check_member(records, *row.team_id, *row.user_id); !member) return member;
+Status may_hand_over(Records& records, const domain::Caller& caller, const KeyRow* before, KeyRow& row) {
+  if (!row.user_id) {
+    row.handed_over = false;
+    return {};
   }
-  if (row.allowed_routes.empty()) row.allowed_routes = handed_routes();
-  if (account::routes_within(row.allowed_routes, handed_routes())) return {};
-  return forbid("allowed_routes",
-                fmt::format("A key for somebody else calls models and reads itself: allowed_routes may hold {}. He "
-                            "makes keys that manage himself, or a proxy admin does.",
-                            fmt::join(handed_routes(), ", ")));
+  const bool new_secret = before == nullptr || before->hash != row.hash;
+  const bool new_owner = before == nullptr || before->user_id != row.user_id;
+  if (!new_secret && !new_owner) return {};
+  const bool own = *row.user_id == caller.user_id;
+  if (administers(caller) || (own && caller.is_user)) {
+    // Who had the secret of somebody else's key has it still.
+    row.handed_over = !new_secret && (row.handed_over || (before->user_id && !administers(caller)));
+    return {};
+  }
+  row.handed_over = true;
+  if (own) return {};
+  if (Status plain = check_plain(records, *row.user_id); !plain) return plain;
+  return new_owner && row.team_id ? check_member(records, *row.team_id, *row.user_id) : Status();
 }
 
 Status keep_within_team(Records& records, const domain::Caller& caller, KeyRow& row) {

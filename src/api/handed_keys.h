@@ -8,12 +8,13 @@
 /// the secret: a key with all rights of its user would let an admin of a team act as anybody he takes into it.
 namespace turnpike::api {
 
-/// A key for somebody else, made by who is no proxy admin, calls models and reads itself: `row.allowed_routes` is set
-/// to that where it is empty. Its user has no role of the whole gateway and, where `new_owner`, is a member of its
-/// team. Nothing happens to one's own keys and to those without a user. Errors: PermissionDenied with the param user_id
-/// or allowed_routes; the database's.
-Status confine_handed_key(account::Records& records, const domain::Caller& caller, bool new_owner,
-                          account::KeyRow& row);
+/// Marks a key that somebody else than its user makes, renews or gives to him as `handed_over`: it is billed to the
+/// user, calls models and manages itself, and speaks for nobody. Proxy admins make keys that do; so does the user when
+/// he renews it. Such a user has no role of the whole gateway and is a member of the key's team.
+/// `before`: null for a new key. `row` has its new hash.
+/// Errors: PermissionDenied, param user_id; the database's.
+Status may_hand_over(account::Records& records, const domain::Caller& caller, const account::KeyRow* before,
+                     account::KeyRow& row);
 
 /// A key outside of teams that is asked for by a key of a team has what the team has, wherever neither `row` nor its
 /// user's own row says: else leaving out the team would lift its limits.

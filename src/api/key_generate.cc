@@ -117,7 +117,7 @@ Task<Result<Reply>> make_key(const Context& context, bool service_account) {
     owners.hash.clear();
     if (Status may = may_manage_key(records, caller, owners, permission); !may) return may;
     if (Status may = check_new_protection(records, caller, row); !may) return may;
-    if (Status may = confine_handed_key(records, caller, true, row); !may) return may;
+    if (Status may = may_hand_over(records, caller, nullptr, row); !may) return may;
     if (Status kept = keep_within_team(records, caller, row); !kept) return kept;
     if (Status within = may_grant(records, context, change, nullptr, row); !within) return within;
     if (Status may = may_rotate_by_itself(context, row); !may) return may;

@@ -107,7 +107,7 @@ Result<std::vector<std::string>> teams_administered(account::Records& records, c
 /// Cuts the question to what the caller may see.
 Status cut_to(account::Records& records, const domain::Caller& caller, KeyQuery& query) {
   if (sees_everything(caller)) return {};
-  if (caller.user_id.empty()) {  // A key behind which nobody stands sees itself.
+  if (caller.user_id.empty() || caller.handed_over) {  // A key behind which nobody stands sees itself.
     if (query.hash && *query.hash != caller.key_hash_hex)
       return not_yours("key_hash", "A key without a user may list itself only.");
     query.hash = caller.key_hash_hex;
@@ -265,7 +265,7 @@ Task<Result<Reply>> list_key_aliases(const Context& context) {
     std::optional<KeyQuery::AnyOf> any;
     if (!sees_everything(caller)) {
       any.emplace();
-      if (!caller.user_id.empty()) {
+      if (!caller.user_id.empty() && !caller.handed_over) {
         any->user_id = caller.user_id;
         Result<std::vector<std::string>> teams = teams_administered(records, caller.user_id);
         if (!teams) return base::fail(std::move(teams.error()));

@@ -69,10 +69,10 @@ Result<ShownKey> rotate(account::Records& records, const Context& context, const
   const KeyRow& before = **found;
   KeyRow after = before;
   apply_key_change(rotation.change, context.now_us, after);
-  if (Status may = may_change_key(records, context, rotation.change, before, after, "/key/regenerate"); !may)
-    return base::fail(std::move(may.error()));
   after.hash = base::sha256_hex(rotation.secret);
   after.key_name = key_name_of(rotation.secret);
+  if (Status may = may_change_key(records, context, rotation.change, before, after, "/key/regenerate"); !may)
+    return base::fail(std::move(may.error()));
   const std::optional<std::int64_t> old_until =
       rotation.grace_seconds > 0 ? std::optional(context.now_us + rotation.grace_seconds * kSecondUs) : std::nullopt;
   Result<KeyRow> rotated = account::rotate_key(records, before, std::move(after), old_until);

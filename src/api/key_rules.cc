@@ -273,10 +273,7 @@ Status may_change_key(account::Records& records, const Context& context, const K
   if (moves(before, after)) {
     if (Status may = may_move_key(records, caller, after); !may) return may;
   }
-  const bool new_owner = after.user_id != before.user_id;
-  if (learns_secret || new_owner || after.allowed_routes != before.allowed_routes) {
-    if (Status may = confine_handed_key(records, caller, new_owner, after); !may) return may;
-  }
+  if (Status may = may_hand_over(records, caller, &before, after); !may) return may;
   if (learns_secret && before.hash != caller.key_hash_hex && before.user_id == caller.user_id) {
     if (Status holds = grant_within_own_key(caller, whole_grant(before)); !holds) return holds;
   }

@@ -63,7 +63,7 @@ Status check_role(const Route& route, const Caller& caller) {
       return {};
     case Who::Management:
       if (is_viewer(caller)) return viewers_read(route.path, caller);
-      if (caller.role == Role::InternalUser && caller.is_user) return {};
+      if (caller.role == Role::InternalUser && (caller.is_user || caller.handed_over)) return {};
       return admins_only(route.path, caller);
     case Who::AdminOrViewer:
       if (caller.role == Role::ProxyAdminViewer) return {};
@@ -280,7 +280,8 @@ Status may_manage_key(Records& records, const Caller& caller, const KeyOwners& k
   const Result<std::optional<Record>> team = team_of(records, key);
   if (!team) return base::fail(team.error());
   if (key.hash.empty()) return may_manage_new_key(records, caller, key, *team, permission);
-  if (owns(caller, key) && owner_may(permission)) return {};
+  const bool itself = caller.handed_over && key.hash == caller.key_hash_hex;
+  if ((owns(caller, key) || itself) && owner_may(permission)) return {};
   const Result<bool> org_admin = has_organization_role(records, caller, key.organization_id.value_or(""), true);
   if (!org_admin) return base::fail(org_admin.error());
   if (*org_admin) return {};

@@ -63,8 +63,6 @@ constexpr Step kWorld[] = {
     {"/key/generate", R"({"key":"sk-bound-of-dev","user_id":"dev","budget_id":"small","tags":["campaign"],
         "enforced_params":["user"],"allowed_ips":["10.0.0.0/8"],"object_permission":{"agents":["a"]}})"},
     {"/key/generate", R"({"key":"sk-other-of-dev","user_id":"dev"})"},
-    {"/key/generate",
-     R"({"key":"sk-wide-of-mate","user_id":"mate","team_id":"red","allowed_routes":["management_routes"]})"},
 };
 
 struct Row {
@@ -191,8 +189,6 @@ constexpr Row kRows[] = {
     {"one of the team's and all of it", "lead", "/key/generate",
      R"({"team_id":"red","models":["gpt-4o","all-proxy-models"]})", 403, "models"},
     {"a key of a member", "lead", "/key/generate", R"({"team_id":"red","user_id":"mate"})", 200},
-    {"a key of a member that manages in his name", "lead", "/key/generate",
-     R"({"team_id":"red","user_id":"mate","key_type":"management"})", 403, "allowed_routes"},
     {"a key with the role of an administrator in the team", "lead", "/key/generate",
      R"({"team_id":"red","user_id":"boss"})", 403, "user_id"},
     {"a key that reads everything", "lead", "/key/generate", R"({"team_id":"red","user_id":"auditor"})", 403,
@@ -207,7 +203,6 @@ constexpr Row kRows[] = {
      403, "user_id"},
     {"the key of the viewer of everything", "lead", "/key/regenerate", R"({"key":"sk-red-of-auditor"})", 403,
      "user_id"},
-    {"a member's key that manages", "lead", "/key/regenerate", R"({"key":"sk-wide-of-mate"})", 403, "allowed_routes"},
     {"a key of nobody given to an administrator", "lead", "/key/update", R"({"key":"sk-red-of-none","user_id":"boss"})",
      403, "user_id"},
     {"a foreign key pulled into the team", "lead", "/key/update", R"({"key":"sk-blue-of-stranger","team_id":"red"})",
@@ -374,26 +369,74 @@ TEST(PermissionFields, NobodyWritesMoreThanHeHolds) {
   for (const Row& row : kOrganizationRows) expect(gateway, "PATCH", row);
 }
 
-TEST(PermissionFields, AKeyForSomebodyElseCallsModelsAndNothingElse) {
+// Whoever makes a key knows its secret.
+TEST(PermissionFields, AKeyThatIsMadeForSomebodyDoesNotSpeakForHim) {
   TestGateway gateway;
   make_world(gateway);
   const Sent made = gateway.post("/key/generate", R"({"team_id":"red","user_id":"mate"})", "sk-key-of-lead");
   ASSERT_EQ(made.status, 200) << made.body;
-  const std::string secret = TestGateway::field(made, "key");
-  EXPECT_TRUE(made.holds(R"("allowed_routes":["llm_api_routes",)")) << made.body;
-  EXPECT_EQ(gateway.get("/v1/models", secret).status, 200);
-  EXPECT_EQ(gateway.get("/key/info", secret).status, 200);
-  for (const char* path : {"/key/regenerate", "/key/generate", "/user/update", "/key/update"}) {
-    EXPECT_EQ(gateway.post(path, R"({"key":"sk-key-of-mate","user_id":"mate"})", secret).status, 403) << path;
-  }
-  EXPECT_EQ(gateway.get("/user/info", secret).status, 403);
-  EXPECT_EQ(gateway.post("/key/update", R"({"key":")" + secret + R"(","allowed_routes":[]})", "sk-key-of-lead").status,
-            200);
-  EXPECT_EQ(gateway.post("/key/generate", "{}", secret).status, 403) << "nor does it learn to";
-  // So does his own key, once somebody else knows its secret.
+  EXPECT_TRUE(made.holds(R"("handed_over":true)")) << made.body;
+  const std::string key = TestGateway::field(made, "key");
+  struct Use {
+    const char* method;
+    const char* path;
+    const char* body;
+    int status;
+  };
+  constexpr Use kUses[] = {
+      {"GET", "/v1/models", "", 200},
+      {"GET", "/key/info", "", 200},
+      {"GET", "/team/info?team_id=red", "", 200},
+      {"GET", "/team/info?team_id=green", "", 403},
+      {"GET", "/key/info?key=sk-key-of-mate", "", 403},
+      {"GET", "/spend/logs", "", 200},
+      {"POST", "/key/regenerate", R"({"key":"sk-key-of-mate"})", 403},
+      {"POST", "/key/update", R"({"key":"sk-green-of-mate","key_alias":"z"})", 403},
+      {"POST", "/key/delete", R"({"keys":["sk-key-of-mate"]})", 403},
+      {"POST", "/key/generate", "{}", 403},
+      {"POST", "/key/generate", R"({"team_id":"green"})", 403},
+      {"POST", "/user/update", R"({"user_id":"mate","user_alias":"m"})", 403},
+      {"POST", "/team/update", R"({"team_id":"red","team_alias":"m"})", 403},
+  };
+  const auto expect_uses = [&gateway, &kUses](const std::string& secret) {
+    for (const Use& use : kUses) {
+      const Sent sent = gateway.call(use.method, use.path, secret, use.body);
+      EXPECT_EQ(sent.status, use.status) << use.path << " " << use.body << ": " << sent.body;
+    }
+    const Sent list = gateway.get("/key/list", secret);
+    EXPECT_EQ(TestGateway::field(list, "total_count"), "1") << "itself: " << list.body;
+    EXPECT_EQ(gateway.get("/key/aliases", secret).body, R"({"aliases":[]})");
+    EXPECT_FALSE(gateway.get("/user/info", secret).holds(R"("team_id":"green")"))
+        << "of others only that he is in them";
+  };
+  expect_uses(key);
+  // So does his own key, once somebody else has renewed it, and one that was nobody's.
   const Sent renewed = gateway.post("/key/regenerate", R"({"key":"sk-red-of-mate"})", "sk-key-of-lead");
   ASSERT_EQ(renewed.status, 200) << renewed.body;
-  EXPECT_EQ(gateway.post("/key/generate", "{}", TestGateway::field(renewed, "key")).status, 403);
+  expect_uses(TestGateway::field(renewed, "key"));
+  ASSERT_EQ(gateway.post("/key/update", R"({"key":"sk-red-of-none","user_id":"mate"})", "sk-key-of-lead").status, 200);
+  expect_uses("sk-red-of-none");
+  // It renews itself, and stays what it is; renewed by himself it is his.
+  const Sent itself = gateway.post("/key/regenerate", "{}", key);
+  ASSERT_EQ(itself.status, 200) << itself.body;
+  EXPECT_TRUE(itself.holds(R"("handed_over":true)")) << itself.body;
+  const Sent own =
+      gateway.post("/key/regenerate", R"({"key":")" + TestGateway::field(itself, "key") + R"("})", "sk-key-of-mate");
+  ASSERT_EQ(own.status, 200) << own.body;
+  EXPECT_FALSE(own.holds("handed_over")) << own.body;
+}
+
+TEST(PermissionFields, AKeyThatWasMadeForSomebodyIsNoAdministratorWhenHeBecomesOne) {
+  TestGateway gateway;
+  make_world(gateway);
+  const Sent made = gateway.post("/key/generate", R"({"team_id":"red","user_id":"mate"})", "sk-key-of-lead");
+  const std::string key = TestGateway::field(made, "key");
+  for (const char* role : {"proxy_admin", "proxy_admin_viewer"}) {
+    ASSERT_EQ(gateway.post("/user/update", R"({"user_id":"mate","user_role":")" + std::string(role) + R"("})").status,
+              200);
+    EXPECT_EQ(gateway.get("/user/list", key).status, 401) << role;
+    EXPECT_EQ(gateway.get("/user/list", "sk-key-of-mate").status, 200) << role;
+  }
 }
 
 TEST(PermissionFields, APersonalKeyMadeWithATeamsKeyHasWhatTheTeamHas) {

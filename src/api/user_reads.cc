@@ -73,7 +73,7 @@ Result<Belongings> belongings_of(Records& records, const domain::Caller& caller,
   Result<std::vector<Record>> teams = teams_of(records, user_id);
   if (!teams) return base::fail(std::move(teams.error()));
   Belongings belongings{std::move(*keys), std::move(*teams)};
-  if (sees_everything(caller) || caller.user_id == user_id) return belongings;
+  if (sees_everything(caller) || (caller.user_id == user_id && !caller.handed_over)) return belongings;
   if (Status kept = keep_visible(records, caller, belongings); !kept) return base::fail(std::move(kept.error()));
   return belongings;
 }

@@ -230,11 +230,17 @@ CREATE TABLE invitation (
 CREATE INDEX invitation_user ON invitation (user_id)
 )sql";
 
+// A key that somebody else than its user knows the secret of does not speak for him.
+constexpr std::string_view kFifth = R"sql(
+ALTER TABLE verification_key ADD COLUMN handed_over SMALLINT NOT NULL DEFAULT 0
+)sql";
+
 const Migration kMigrations[] = {
     {1, "keys, accounts, entries, aggregates", kFirst},
     {2, "fallbacks set at run time, routing of keys", kSecond},
     {3, "organisations, teams, users and what belongs to them", kAccountTree},
     {4, "invitations", kFourth},
+    {5, "keys that are made for others", kFifth},
 };
 
 std::string for_engine(std::string_view sql, bool sqlite) {

@@ -48,7 +48,8 @@ struct ModelLevel {
 /// makes a new one.
 struct Caller {
   Role role = Role::InternalUser;
-  bool is_user = false;  // The user is known: without one a key has no rights but on itself.
+  bool is_user = false;      // The user is known: without one a key has no rights but on itself.
+  bool handed_over = false;  // A key that somebody else has made for the user: it is billed to him, is_user is false.
   base::Sha256 key_hash{};
   std::string key_hash_hex;  // Empty for an anonymous caller, and for a token.
   std::string key_name;      // "sk-...abcd": what people may see of the secret.
