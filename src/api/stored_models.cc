@@ -71,6 +71,39 @@ Status within_a_team(const json::Value& params) {
                       "Only proxy admins may store a model of a provider that is not asked with a plain api_key.");
 }
 
+/// What calls of the model cost, and who else gets to it by a group, is not the team's to say: a price of nothing would
+/// lift its budget. `before`: "{}" for a new model.
+Status info_within_a_team(const std::string& before, const std::string& after) {
+  json::Document old_info, new_info;
+  if (Status parsed = old_info.parse(before); !parsed) return parsed;
+  if (Status parsed = new_info.parse(after); !parsed) return parsed;
+  const auto text_of = [](const json::Document& info, const std::string& name) {
+    const json::Value value = info.root().find(name);
+    return value ? json::compact(value.raw()) : std::string();
+  };
+  for (const json::Document* info : {&old_info, &new_info}) {
+    for (const json::Value::Pair member : info->root().members()) {
+      const std::string name = member.key.text().value_or(std::string());
+      if (name != "base_model" && name != "access_groups" && name.find("cost") == std::string::npos) continue;
+      if (text_of(old_info, name) == text_of(new_info, name)) continue;
+      return refuse_field("model_info." + name, "Only proxy admins may store " + name + " with a model.");
+    }
+  }
+  return {};
+}
+
+/// The key that stands in a row may be an administrator's: who lets it ask for something else brings his own.
+Status brings_key_along(const json::Value& sent, const json::Value& before, const json::Value& after) {
+  if (sent.find("api_key")) return {};
+  for (const std::string_view name : {"model", "custom_llm_provider", "organization"}) {
+    if (before.find(name).text() == after.find(name).text()) continue;
+    return refuse_field("litellm_params.api_key", "Send the api_key again with another " + std::string(name) +
+                                                      ": the one that is stored stays with "
+                                                      "what it was stored for.");
+  }
+  return {};
+}
+
 /// Whose model it is to be, and whether the caller may say so.
 Status check_owner(const Context& context, Records& records, const Model& model) {
   const std::string team_id = model.team_id();
@@ -225,6 +258,8 @@ Result<Reply> make_model(const Context& context, Records& records, const json::V
   if (Status allowed = check_owner(context, records, model); !allowed) return base::fail(std::move(allowed.error()));
   if (!administers(*context.caller)) {
     if (Status within = within_a_team(*params); !within) return base::fail(std::move(within.error()));
+    if (Status within = info_within_a_team("{}", model.info_json); !within)
+      return base::fail(std::move(within.error()));
   }
   Record row(kModels);
   const Result<Applied> applied = apply_fields(body, kFields, row);
@@ -276,7 +311,12 @@ Result<Reply> change_model(const Context& context, Records& records, const json:
   json::Document params;
   if (Status parsed = params.parse(model.params_json); !parsed) return base::fail(std::move(parsed.error()));
   if (!administers(*context.caller)) {
-    if (Status within = within_a_team(params.root()); !within) return base::fail(std::move(within.error()));
+    json::Document known;
+    if (Status parsed = known.parse(opened->params_json); !parsed) return base::fail(std::move(parsed.error()));
+    Status within = within_a_team(params.root());
+    if (within) within = brings_key_along(body.find("litellm_params"), known.root(), params.root());
+    if (within) within = info_within_a_team(opened->info_json, model.info_json);
+    if (!within) return base::fail(std::move(within.error()));
   }
   if (Status servable = check_servable(context, model); !servable) return base::fail(std::move(servable.error()));
   if (Status set = into_row(context, model, row); !set) return base::fail(std::move(set.error()));

@@ -130,6 +130,33 @@ test("a team's own model opens no other model by its name", async () => {
   assert.deepEqual((await red()).models, ['cheap']);
 });
 
+test("the admin of a team says nothing of prices, and points no key of others at another model", async () => {
+  const asLead = (method, target, body) => gateway.call(method, target, { key: 'sk-lead', body });
+  const own = (model_info = {}) => ({ model_name: 'priced', litellm_params: { model: 'openai/gpt', api_key: 'sk-of-the-team-0123' }, model_info: { team_id: 'red', ...model_info } });
+  for (const info of [{ input_cost_per_token: 0, output_cost_per_token: 0 }, { base_model: 'cheap' }, { access_groups: ['club'] }]) {
+    const reply = await asLead('POST', '/model/new', own(info));
+    assert.equal(reply.status, 400, reply.text);
+    assert.equal(reply.json.error.param, `model_info.${Object.keys(info)[0]}`);
+  }
+  const { model_id: id } = await asMaster('POST', '/model/new', own({ base_model: 'gpt-4o' }));
+  const change = (body) => asLead('PATCH', `/model/${id}/update`, body);
+  assert.equal((await change({ litellm_params: { rpm: 5 } })).status, 200, 'what an administrator has said stays');
+  for (const [body, param] of [
+    [{ model_info: { base_model: 'gpt-4o-mini' } }, 'model_info.base_model'],
+    [{ model_info: { base_model: null } }, 'model_info.base_model'],
+    [{ model_info: { output_cost_per_token: 0 } }, 'model_info.output_cost_per_token'],
+    [{ litellm_params: { model: 'openai/gpt-dear' } }, 'litellm_params.api_key'],
+    [{ litellm_params: { input_cost_per_token: 0 } }, 'litellm_params.input_cost_per_token'],
+    [{ litellm_params: { api_base: fake.base() } }, 'litellm_params.api_base'],
+  ]) {
+    const reply = await change(body);
+    assert.equal(reply.status, 400, `${JSON.stringify(body)}: ${reply.text}`);
+    assert.equal(reply.json.error.param, param, reply.text);
+  }
+  assert.equal((await change({ litellm_params: { model: 'openai/gpt-dear', api_key: 'sk-of-the-team-4567' } })).status, 200);
+  await asMaster('POST', '/model/delete', { id });
+});
+
 test('service_account_settings.enforced_params bind service accounts and nobody else', async () => {
   const service = (await asMaster('POST', '/key/service-account/generate', { team_id: 'red', key_alias: 'ci' })).key;
   const plain = (await asMaster('POST', '/key/generate', { team_id: 'red' })).key;
