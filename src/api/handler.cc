@@ -84,7 +84,7 @@ Task<void> dispatch(pipeline::Gateway& gateway, std::shared_ptr<const Hooks> hoo
   Context context{
       gateway, *hooks, exchange, worker.snapshot, nullptr, std::move(*captured), base::unix_now_us(), new_id(exchange)};
   Result<Reply> reply = co_await answer(context, worker, route);
-  co_await send(exchange, reply ? std::move(*reply) : error_reply(reply.error(), context.snapshot->compat),
+  co_await send(exchange, reply ? std::move(*reply) : management_error_reply(reply.error(), context.snapshot->compat),
                 context.request_id);
 }
 

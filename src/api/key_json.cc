@@ -130,10 +130,10 @@ void write_key(json::Writer& writer, const ShownKey& key, Money spend, bool with
   writer.end_object();
 }
 
-Reply key_reply(const Context& context, const ShownKey& key) {
+Reply key_reply(const Context& context, const ShownKey& key, const std::string& as_sent) {
   std::string body;
   json::Writer writer(body);
-  writer.begin_object().key("key").string(key.row.hash);
+  writer.begin_object().key("key").string(as_sent);
   write_key(writer, key, live_spend(*context.gateway.ledger, key.row), true);
   writer.end_object();
   return private_json_reply(std::move(body));

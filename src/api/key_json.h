@@ -46,7 +46,7 @@ void write_key(json::Writer& writer, const ShownKey& key, Money spend, bool with
 
 /// The row as the routes that change a key answer it. A secret is shown once, where it is made: elsewhere `key` is the
 /// hash.
-Reply key_reply(const Context& context, const ShownKey& key);
+Reply key_reply(const Context& context, const ShownKey& key, const std::string& as_sent);
 /// The row of a key that was made: with its secret, and every field that was asked for.
 Reply secret_reply(const KeyChange& change, const ShownKey& key, const std::string& secret);
 

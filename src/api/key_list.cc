@@ -302,14 +302,14 @@ Task<Result<Reply>> key_info(const Context& context) {
     co_return base::fail(std::move(done.error()));
   std::string body;
   json::Writer writer(body);
-  writer.begin_object().key("key").string(found->row.hash).key("info").begin_object();
+  writer.begin_object().key("key").string(reference.empty() ? found->row.hash : reference).key("info").begin_object();
   write_key(writer, *found, live_spend(*context.gateway.ledger, found->row), false);
   writer.end_object().end_object();
   co_return private_json_reply(std::move(body));
 }
 
 Task<Result<Reply>> key_infos(const Context& context) {
-  std::vector<std::string> hashes;
+  std::vector<std::string> as_sent, hashes;
   {
     json::Document document;
     if (Status parsed = document.parse(context.request().body); !parsed)
@@ -318,10 +318,11 @@ Task<Result<Reply>> key_infos(const Context& context) {
     if (!keys || !keys.is(json::Kind::Array) || keys.elements().empty())
       co_return refuse_field("keys", "keys must be a list of keys or hashes with at least one element.");
     for (const json::Value element : keys.elements()) {
-      Result<std::string> hash =
-          named_key(element.is(json::Kind::String) ? element.text().value_or("") : std::string());
+      std::string text = element.is(json::Kind::String) ? element.text().value_or("") : std::string();
+      Result<std::string> hash = named_key(text);
       if (!hash) co_return refuse_field("keys", hash.error().message);
       if (hashes.size() == kInfosAtOnceMax) co_return refuse_field("keys", "keys may hold at most 500 elements.");
+      as_sent.push_back(std::move(text));
       hashes.push_back(std::move(*hash));
     }
   }
@@ -341,9 +342,7 @@ Task<Result<Reply>> key_infos(const Context& context) {
     co_return base::fail(std::move(done.error()));
   std::string body;
   json::Writer writer(body);
-  std::vector<std::string> names;
-  for (const ShownKey& key : *found) names.push_back(key.row.hash);
-  writer.begin_object().key("key").raw(json::write_list(names)).key("info").begin_array();
+  writer.begin_object().key("key").raw(json::write_list(as_sent)).key("info").begin_array();
   for (const ShownKey& key : *found) {
     writer.begin_object();
     write_key(writer, key, live_spend(*context.gateway.ledger, key.row), true);

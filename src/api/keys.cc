@@ -79,7 +79,7 @@ Task<Result<Reply>> set_blocked(const Context& context, bool blocked) {
   };
   if (Status done = co_await in_records(context, std::move(work)); !done) co_return base::fail(std::move(done.error()));
   base::log(base::LogLevel::Info, "key {} {} by {}", key, blocked ? "blocked" : "unblocked", changed->row.updated_by);
-  co_return key_reply(context, *changed);
+  co_return key_reply(context, *changed, key);
 }
 
 }  // namespace
@@ -93,7 +93,7 @@ Task<Result<Reply>> update_key(const Context& context) {
   if (!hash) co_return base::fail(std::move(hash.error()));
   Result<ShownKey> changed = co_await update_one(context, *change, *hash);
   if (!changed) co_return base::fail(std::move(changed.error()));
-  Reply reply = key_reply(context, *changed);
+  Reply reply = key_reply(context, *changed, change->key);
   tell_fields(*change, reply);
   co_return reply;
 }
@@ -135,8 +135,7 @@ Task<Result<Reply>> bulk_update_keys(const Context& context) {
     Result<ShownKey> changed = base::fail(hash ? Error() : hash.error());
     if (hash) changed = co_await update_one(context, *change, *hash);
     json::Writer& writer = changed ? good : bad;
-    // A secret that was sent is not sent back.
-    writer.begin_object().key("key").string(hash ? *hash : std::string());
+    writer.begin_object().key("key").string(change ? change->key : std::string());
     writer.key("key_info");
     if (changed) {
       writer.begin_object();
@@ -159,7 +158,8 @@ Task<Result<Reply>> bulk_update_keys(const Context& context) {
 namespace {
 
 struct Deletion {
-  std::vector<std::string> references;  // As sent.
+  std::vector<std::string> as_sent;
+  std::vector<std::string> references;  // Aliases, or hashes of the keys.
   bool aliases = false;
 };
 
@@ -187,6 +187,7 @@ Result<Deletion> read_deletion(std::string_view body) {
     if (deletion.references.size() == kDeletedAtOnceMax) {
       return refuse_field(field, field + " may hold at most " + std::to_string(kDeletedAtOnceMax) + " elements.");
     }
+    deletion.as_sent.push_back(*text);
     if (!deletion.aliases) {
       Result<std::string> hash = named_key(*text);
       if (!hash) return refuse_field(field, hash.error().message);
@@ -197,17 +198,23 @@ Result<Deletion> read_deletion(std::string_view body) {
   return deletion;
 }
 
+struct Gone {
+  std::vector<std::string> as_sent;
+  std::vector<std::string> hashes;
+};
+
 /// All or none: those that do not exist are passed over.
-Status delete_named(account::Records& records, const domain::Caller& caller, const Deletion& deletion,
-                    std::vector<std::string>& gone) {
-  for (const std::string& reference : deletion.references) {
+Status delete_named(account::Records& records, const domain::Caller& caller, const Deletion& deletion, Gone& gone) {
+  for (std::size_t i = 0; i < deletion.references.size(); ++i) {
+    const std::string& reference = deletion.references[i];
     Result<std::optional<KeyRow>> row = deletion.aliases ? account::find_key_by_alias(records.transaction(), reference)
                                                          : account::find_key(records.transaction(), reference);
     if (!row) return base::fail(std::move(row.error()));
     if (!*row) continue;
     if (Status may = may_manage_key(records, caller, owners_of(**row), "/key/delete"); !may) return may;
     if (Status removed = account::remove_key(records, **row); !removed) return removed;
-    gone.push_back((*row)->hash);
+    gone.as_sent.push_back(deletion.as_sent[i]);
+    gone.hashes.push_back((*row)->hash);
   }
   return {};
 }
@@ -217,24 +224,25 @@ Status delete_named(account::Records& records, const domain::Caller& caller, con
 Task<Result<Reply>> delete_keys(const Context& context) {
   Result<Deletion> deletion = read_deletion(context.request().body);
   if (!deletion) co_return base::fail(std::move(deletion.error()));
-  const auto gone = std::make_shared<std::vector<std::string>>();
+  const auto gone = std::make_shared<Gone>();
   const Deletion& asked = *deletion;
   std::function<Status(account::Records&)> work = [&context, &asked, gone](account::Records& records) -> Status {
-    gone->clear();
+    *gone = {};
     return delete_named(records, *context.caller, asked, *gone);
   };
   if (Status done = co_await in_records(context, std::move(work)); !done) co_return base::fail(std::move(done.error()));
-  if (gone->empty()) {
+  if (gone->hashes.empty()) {
     Error error;
     error.kind = ErrorKind::NotFound;
     error.message = "No keys found: none of the keys sent exists.";
     error.param = deletion->aliases ? "key_aliases" : "keys";
     co_return base::fail(std::move(error));
   }
-  for (const std::string& hash : *gone) base::log(base::LogLevel::Info, "key {} deleted by {}", hash, author(context));
+  for (const std::string& hash : gone->hashes)
+    base::log(base::LogLevel::Info, "key {} deleted by {}", hash, author(context));
   std::string body;
   json::Writer writer(body);
-  writer.begin_object().key("deleted_keys").raw(json::write_list(*gone)).end_object();
+  writer.begin_object().key("deleted_keys").raw(json::write_list(gone->as_sent)).end_object();
   co_return private_json_reply(std::move(body));
 }
 

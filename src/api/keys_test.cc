@@ -157,7 +157,7 @@ TEST(KeyDelete, RemovesByKeyHashOrAlias) {
   const Sent deleted = gateway.post("/key/delete", R"({"key_aliases":["app"]})");
   EXPECT_EQ(gateway.ledger.closed.size(), 1u) << "the ledger hears of it";
   EXPECT_EQ(deleted.status, 200);
-  EXPECT_EQ(deleted.body, R"({"deleted_keys":[")" + kHash + R"("]})");
+  EXPECT_EQ(deleted.body, R"({"deleted_keys":["app"]})");
   EXPECT_EQ(gateway.get("/v1/models", kSecret).status, 401);
   EXPECT_EQ(gateway.get("/key/info?key=" + kHash).status, 404);
   ASSERT_EQ(make_key(gateway).status, 200);
@@ -419,12 +419,13 @@ TEST(ManagementRoutes, NeverShowASecretAgain) {
   ASSERT_EQ(made.status, 200);
   EXPECT_EQ(made.body.find(kSecret), made.body.rfind(kSecret));
   EXPECT_EQ(TestGateway::field(made, "key"), kSecret);
-  const std::string by_secret = R"({"key":"sk-custom-secret-abcd"})";
+  const std::string by_secret = R"({"key":"sk-custom-secret-abcd"})", by_hash = R"({"key":")" + kHash + R"("})";
+  EXPECT_EQ(TestGateway::field(gateway.post("/key/update", by_secret), "key"), kSecret) << "what was sent comes back";
   const Sent replies[] = {
-      gateway.post("/key/update", by_secret),
+      gateway.post("/key/update", by_hash),
       gateway.post("/key/block", by_secret),
       gateway.post("/key/unblock", by_secret),
-      gateway.get("/key/info?key=" + std::string(kSecret)),
+      gateway.get("/key/info?key=" + kHash),
       gateway.get("/key/info", kSecret),
       gateway.get("/key/list?return_full_object=true"),
       gateway.get("/spend/keys"),
@@ -436,7 +437,7 @@ TEST(ManagementRoutes, NeverShowASecretAgain) {
       gateway.get("/", ""),
       gateway.get("/routes", ""),
       gateway.get("/health/readiness", ""),
-      gateway.post("/key/delete", R"({"keys":["sk-custom-secret-abcd"]})"),
+      gateway.post("/key/delete", R"({"keys":[")" + kHash + R"("]})"),
   };
   for (const Sent& reply : replies) {
     for (const char* secret : {kSecret, TestGateway::kMaster, "sk-provider-secret-value"}) {

@@ -28,8 +28,14 @@ Reply private_json_reply(std::string body) {
 Reply error_reply(const Error& error, protocol::Compat compat) {
   Reply reply;
   reply.status = protocol::status_of(error, compat);
-  reply.body = with_detail(protocol::openai_error_body(error, compat), error.message);
+  reply.body = protocol::openai_error_body(error, compat);
   reply.fields = protocol::error_fields(error);
+  return reply;
+}
+
+Reply management_error_reply(const Error& error, protocol::Compat compat) {
+  Reply reply = error_reply(error, compat);
+  reply.body = with_detail(std::move(reply.body), error.message);
   return reply;
 }
 

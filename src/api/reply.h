@@ -22,8 +22,10 @@ Reply json_reply(std::string body);
 /// For answers that hold a secret or an administrator's view: no cache may keep them.
 Reply private_json_reply(std::string body);
 
-/// The OpenAI envelope of spec http-api 5, and its text once more under `detail`.
+/// The OpenAI envelope of spec http-api 5.
 Reply error_reply(const Error& error, protocol::Compat compat);
+/// The same, and its text once more under `detail`.
+Reply management_error_reply(const Error& error, protocol::Compat compat);
 
 /// 400 that names the field at fault.
 tl::unexpected<Error> refuse_field(std::string_view field, std::string message);

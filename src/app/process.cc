@@ -265,7 +265,11 @@ Status Process::start() {
     if (!database_->reachable()) {
       return base::fail(ErrorKind::Unavailable, "The database cannot be reached, so nothing was migrated.");
     }
-    base::log(LogLevel::Info, "The {} database of {} is up to date.", database_->description(), data_dir_->path());
+    if (database_->description() == "sqlite") {
+      base::log(LogLevel::Info, "The database in {} is up to date.", data_dir_->path());
+    } else {
+      base::log(LogLevel::Info, "The PostgreSQL database is up to date.");
+    }
     return {};
   }
 
