@@ -18,7 +18,7 @@ class Postgres(Process):
 
     def __init__(self, directory):
         self.user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig=INT"] if os.getuid() == 0 else []
-        home = directory / "postgres"
+        home = directory / "server"
         home.mkdir()
         directory.chmod(0o755)
         if self.user:
