@@ -21,11 +21,9 @@ constexpr std::int16_t kKeyKind = 6;
 constexpr std::string_view kSelectKeyOfCaller =
     "SELECT k.hash, k.key_name, k.key_alias, k.models, k.aliases, k.metadata, k.user_id, k.team_id, k.organization_id, "
     "k.expires_us, k.blocked, k.router_settings, k.allowed_routes, k.access_group_ids, k.tpm_limit, k.rpm_limit, "
-    "k.max_parallel_requests, k.account_id, a.limit_nano, a.version, w.spent_nano, k.permissions, k.handed_over FROM "
-    "verification_key "
-    "k "
-    "LEFT JOIN account a ON a.account_id = k.account_id LEFT JOIN account_window w ON w.account_id = a.account_id AND "
-    "w.window_id = a.window_id WHERE k.hash = $1";
+    "k.max_parallel_requests, k.account_id, a.limit_nano, a.version, w.spent_nano, k.permissions, k.handed_over "
+    "FROM verification_key k LEFT JOIN account a ON a.account_id = k.account_id "
+    "LEFT JOIN account_window w ON w.account_id = a.account_id AND w.window_id = a.window_id WHERE k.hash = $1";
 
 constexpr std::string_view kSelectSuccessor =
     "SELECT active_hash, revoke_at_us FROM deprecated_key WHERE hash = $1 AND revoke_at_us > $2";

@@ -151,16 +151,6 @@ Task<Result<Reply>> active_callbacks(const Context& context) {
   co_return private_json_reply(std::move(body));
 }
 
-/// Discounts and margins are not applied: costs are the list price, whatever the configuration says.
-Task<Result<Reply>> cost_config(const Context&) {
-  co_return private_json_reply(R"({"values":{}})");
-}
-
-/// There are no pass-through routes yet.
-Task<Result<Reply>> pass_through_endpoints(const Context&) {
-  co_return private_json_reply(R"({"endpoints":[]})");
-}
-
 Task<Result<Reply>> router_settings(const Context& context) {
   const config::EffectiveValues values = config::effective(context.settings().router);
   const config::EffectiveValues defaults = config::effective(config::RouterSettings());

@@ -6,6 +6,7 @@
 
 #include "account/tables.h"
 #include "api/context.h"
+#include "api/reply.h"
 
 namespace turnpike::api {
 namespace {
@@ -14,14 +15,6 @@ using account::KeyRow;
 using account::Record;
 using account::Records;
 
-tl::unexpected<Error> forbid(std::string_view param, std::string message) {
-  Error error;
-  error.kind = ErrorKind::PermissionDenied;
-  error.param = param;
-  error.message = std::move(message);
-  return base::fail(std::move(error));
-}
-
 /// With the key of an administrator one would be administrator.
 Status check_plain(Records& records, const std::string& user_id) {
   const Result<std::optional<Record>> user = records.find(account::kUsers, user_id);
@@ -29,16 +22,16 @@ Status check_plain(Records& records, const std::string& user_id) {
   const std::string role = *user ? (*user)->text("user_role") : std::string();
   constexpr std::string_view kPlain[] = {"", "internal_user", "internal_user_viewer"};
   if (std::ranges::find(kPlain, role) != std::end(kPlain)) return {};
-  return forbid("user_id",
-                fmt::format("user_id={} has the role {}: only proxy admins hand out keys of his.", user_id, role));
+  return forbid_field(
+      "user_id", fmt::format("user_id={} has the role {}: only proxy admins hand out keys of his.", user_id, role));
 }
 
 Status check_member(Records& records, const std::string& team_id, const std::string& user_id) {
   const Result<std::optional<Record>> member = records.find(account::kTeamMembers, team_id, user_id);
   if (!member) return base::fail(member.error());
   if (*member) return {};
-  return forbid("user_id",
-                fmt::format("User={} not assigned to team={}. Add him with /team/member_add.", user_id, team_id));
+  return forbid_field("user_id",
+                      fmt::format("User={} not assigned to team={}. Add him with /team/member_add.", user_id, team_id));
 }
 
 }  // namespace

@@ -43,8 +43,6 @@ Task<Result<Reply>> config_field(const Context& context);
 Task<Result<Reply>> config_callbacks(const Context& context);
 Task<Result<Reply>> list_callbacks(const Context& context);
 Task<Result<Reply>> active_callbacks(const Context& context);
-Task<Result<Reply>> cost_config(const Context& context);
-Task<Result<Reply>> pass_through_endpoints(const Context& context);
 Task<Result<Reply>> router_settings(const Context& context);
 Task<Result<Reply>> router_fields(const Context& context);
 Task<Result<Reply>> allowed_ips(const Context& context);

@@ -8,6 +8,7 @@
 #include "api/key_rules.h"
 #include "api/query.h"
 #include "api/records.h"
+#include "api/reply.h"
 #include "base/text.h"
 #include "json/document.h"
 #include "json/lists.h"
@@ -86,14 +87,6 @@ Result<Listing> read_listing(const Context& context) {
   return listing;
 }
 
-tl::unexpected<Error> not_yours(std::string_view param, std::string message) {
-  Error error;
-  error.kind = ErrorKind::PermissionDenied;
-  error.param = param;
-  error.message = std::move(message);
-  return base::fail(std::move(error));
-}
-
 Result<std::vector<std::string>> teams_administered(account::Records& records, const std::string& user_id) {
   Result<std::vector<account::Record>> memberships = records.all(account::kTeamMembers, "user_id", user_id);
   if (!memberships) return base::fail(std::move(memberships.error()));
@@ -109,7 +102,7 @@ Status cut_to(account::Records& records, const domain::Caller& caller, KeyQuery&
   if (sees_everything(caller)) return {};
   if (caller.user_id.empty() || caller.handed_over) {  // A key behind which nobody stands sees itself.
     if (query.hash && *query.hash != caller.key_hash_hex)
-      return not_yours("key_hash", "A key without a user may list itself only.");
+      return forbid_field("key_hash", "A key without a user may list itself only.");
     query.hash = caller.key_hash_hex;
     return {};
   }
@@ -118,12 +111,13 @@ Status cut_to(account::Records& records, const domain::Caller& caller, KeyQuery&
     if (may_manage_key(records, caller, of_team, "/key/list")) return {};
     const auto member = records.find(account::kTeamMembers, *query.team_id, caller.user_id);
     if (!member) return base::fail(member.error());
-    if (!*member) return not_yours("team_id", "You are not a member of team " + *query.team_id + ".");
+    if (!*member) return forbid_field("team_id", "You are not a member of team " + *query.team_id + ".");
   } else if (query.organization_id && may_manage_organization(records, caller, *query.organization_id)) {
     return {};
   }
   if (query.user_id && *query.user_id != caller.user_id) {
-    return not_yours("user_id", "You are not authorized to check another user's keys. Your user_id=" + caller.user_id);
+    return forbid_field("user_id",
+                        "You are not authorized to check another user's keys. Your user_id=" + caller.user_id);
   }
   query.user_id = caller.user_id;
   return {};
@@ -290,7 +284,7 @@ Task<Result<Reply>> list_key_aliases(const Context& context) {
 
 Task<Result<Reply>> key_info(const Context& context) {
   const std::string reference = context.request().query_value("key");
-  std::string hash = hash_of_reference(reference.empty() ? context.caller->key_hash_hex : reference);
+  const std::string hash = hash_of_reference(reference.empty() ? context.caller->key_hash_hex : reference);
   if (hash.empty()) {
     co_return refuse_field("key", "Say which key: /key/info?key=... with a key (\"sk-...\") or its hash.");
   }

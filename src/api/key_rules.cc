@@ -19,14 +19,6 @@ namespace {
 
 using account::KeyRow;
 
-tl::unexpected<Error> forbid(std::string param, std::string message) {
-  Error error;
-  error.kind = ErrorKind::PermissionDenied;
-  error.param = std::move(param);
-  error.message = std::move(message);
-  return base::fail(std::move(error));
-}
-
 std::string_view or_empty_object(std::string_view body) {
   return base::trim(body).empty() ? std::string_view("{}") : body;
 }
@@ -101,7 +93,7 @@ Status may_live_on(const Context& context, const KeyRow& before, const KeyRow& a
   if (administers(*context.caller) || context.settings().turnpike.key_issuance != config::KeyIssuance::Central)
     return {};
   if (!before.expires_us || (after.expires_us && *after.expires_us <= *before.expires_us)) return {};
-  return forbid("duration", "Only administrators let keys live longer here (turnpike.key_issuance: central).");
+  return forbid_field("duration", "Only administrators let keys live longer here (turnpike.key_issuance: central).");
 }
 
 /// The life that a team gives to keys of its members is the longest that those who do not govern it may ask for.
@@ -113,9 +105,9 @@ Status hold_to_team_life(account::Records& records, const domain::Caller& caller
   const std::optional<std::int64_t> seconds = team_key_seconds(**team);
   if (!seconds || may_manage_team(records, caller, **team)) return {};
   if (row.expires_us && *row.expires_us <= records.actor().now_us + *seconds * 1'000'000) return {};
-  return forbid("duration", fmt::format("Keys of members of team={} live for {} seconds at most "
-                                        "(team_member_key_duration).",
-                                        *row.team_id, *seconds));
+  return forbid_field("duration", fmt::format("Keys of members of team={} live for {} seconds at most "
+                                              "(team_member_key_duration).",
+                                              *row.team_id, *seconds));
 }
 
 /// Who gets the secret of a key holds what it may do.
@@ -165,8 +157,8 @@ Status may_issue(account::Records& records, const Context& context, std::string_
   const config::Settings& settings = context.settings();
   const bool admin = administers(caller);
   if (!admin && settings.turnpike.key_issuance == config::KeyIssuance::Central) {
-    return forbid("",
-                  "Only administrators make keys here (turnpike.key_issuance: central). Ask one of them for a key.");
+    return forbid_field(
+        "", "Only administrators make keys here (turnpike.key_issuance: central). Ask one of them for a key.");
   }
   config::KeyRule rule = change.team_id.value ? settings.litellm.keys.team : settings.litellm.keys.personal;
   std::string role(domain::role_name(caller.role));
@@ -298,7 +290,7 @@ Status may_govern_key(account::Records& records, const domain::Caller& caller, c
     if (*team && may_manage_team(records, caller, **team)) return {};
   }
   if (key.organization_id && may_manage_organization(records, caller, *key.organization_id)) return {};
-  return forbid("", fmt::format("Only administrators and admins of the key's team may {}.", what));
+  return forbid_field("", fmt::format("Only administrators and admins of the key's team may {}.", what));
 }
 
 Status may_change_protection(account::Records& records, const domain::Caller& caller, const KeyChange& change,

@@ -157,9 +157,13 @@ Task<Result<Reply>> bulk_update_keys(const Context& context) {
 
 namespace {
 
+struct Named {
+  std::string as_sent;
+  std::string reference;  // An alias, or the hash of the key.
+};
+
 struct Deletion {
-  std::vector<std::string> as_sent;
-  std::vector<std::string> references;  // Aliases, or hashes of the keys.
+  std::vector<Named> keys;
   bool aliases = false;
 };
 
@@ -184,16 +188,12 @@ Result<Deletion> read_deletion(std::string_view body) {
   for (const json::Value element : list.elements()) {
     std::optional<std::string> text = element.is(json::Kind::String) ? element.text() : std::nullopt;
     if (!text) return refuse_field(field, field + " must be a list of strings.");
-    if (deletion.references.size() == kDeletedAtOnceMax) {
+    if (deletion.keys.size() == kDeletedAtOnceMax) {
       return refuse_field(field, field + " may hold at most " + std::to_string(kDeletedAtOnceMax) + " elements.");
     }
-    deletion.as_sent.push_back(*text);
-    if (!deletion.aliases) {
-      Result<std::string> hash = named_key(*text);
-      if (!hash) return refuse_field(field, hash.error().message);
-      text = std::move(*hash);
-    }
-    deletion.references.push_back(std::move(*text));
+    Result<std::string> reference = deletion.aliases ? *text : named_key(*text);
+    if (!reference) return refuse_field(field, reference.error().message);
+    deletion.keys.push_back({std::move(*text), std::move(*reference)});
   }
   return deletion;
 }
@@ -205,15 +205,14 @@ struct Gone {
 
 /// All or none: those that do not exist are passed over.
 Status delete_named(account::Records& records, const domain::Caller& caller, const Deletion& deletion, Gone& gone) {
-  for (std::size_t i = 0; i < deletion.references.size(); ++i) {
-    const std::string& reference = deletion.references[i];
+  for (const auto& [as_sent, reference] : deletion.keys) {
     Result<std::optional<KeyRow>> row = deletion.aliases ? account::find_key_by_alias(records.transaction(), reference)
                                                          : account::find_key(records.transaction(), reference);
     if (!row) return base::fail(std::move(row.error()));
     if (!*row) continue;
     if (Status may = may_manage_key(records, caller, owners_of(**row), "/key/delete"); !may) return may;
     if (Status removed = account::remove_key(records, **row); !removed) return removed;
-    gone.as_sent.push_back(deletion.as_sent[i]);
+    gone.as_sent.push_back(as_sent);
     gone.hashes.push_back((*row)->hash);
   }
   return {};

@@ -1,4 +1,5 @@
 #include "api/permission.h"
+#include "api/reply.h"
 
 #include <algorithm>
 
@@ -149,12 +150,9 @@ bool owner_may(std::string_view permission) {
 Status check_organization_of_team(const KeyOwners& key, const Record& team) {
   const std::optional<std::string> organization = team.maybe_text("organization_id");
   if (!key.organization_id || key.organization_id == organization) return {};
-  Error error;
-  error.kind = ErrorKind::PermissionDenied;
-  error.param = "organization_id";
-  error.message = "team=" + team.key() + " belongs to organization=" + organization.value_or("None") +
-                  ", and so do its keys: leave organization_id out.";
-  return base::fail(std::move(error));
+  return forbid_field("organization_id", "team=" + team.key() +
+                                             " belongs to organization=" + organization.value_or("None") +
+                                             ", and so do its keys: leave organization_id out.");
 }
 
 Status may_manage_new_key(Records& records, const Caller& caller, const KeyOwners& key,

@@ -4,6 +4,7 @@
 #include "account/route_access.h"
 #include "account/tables.h"
 #include "api/permission.h"
+#include "api/reply.h"
 
 // AC-SEC-4: nobody gives more than he holds.
 namespace turnpike::api {
@@ -107,21 +108,13 @@ std::span<const FieldRule> rules_of(Grant::To to) {
   return {};
 }
 
-tl::unexpected<Error> too_much(std::string_view field, std::string message) {
-  Error error;
-  error.kind = ErrorKind::PermissionDenied;
-  error.param = field;
-  error.message = std::move(message);
-  return base::fail(std::move(error));
-}
-
 Status check_fields(const Grant& grant, bool manages) {
   for (const FieldRule& rule : rules_of(grant.to)) {
     if (std::ranges::find(grant.fields, rule.field) == grant.fields.end()) continue;
     if (rule.only == Manager && manages) continue;
     if (rule.only == OnChange && (grant.is_new || manages)) continue;
-    return too_much(rule.field, "Only " + std::string(rule.only == Admin ? "proxy admins" : "admins") + " may set " +
-                                    std::string(rule.field) + " here.");
+    return forbid_field(rule.field, "Only " + std::string(rule.only == Admin ? "proxy admins" : "admins") +
+                                        " may set " + std::string(rule.field) + " here.");
   }
   return {};
 }
@@ -173,12 +166,12 @@ Status models_within(const Grant& grant, const Bound& bound, const Bound* above)
     if (above == &bound) return {};
     given = above != nullptr ? &above->models : &kNone;
     if (inherits(*given))
-      return too_much("models",
-                      "models has to be given: " + bound.whose + " may only use models=" + listed(bound.models) + ".");
+      return forbid_field(
+          "models", "models has to be given: " + bound.whose + " may only use models=" + listed(bound.models) + ".");
   }
   if (const std::string* outside = first_outside(*given, bound.models, above == &bound))
-    return too_much("models", "models holds '" + *outside + "', which is more than " + bound.whose +
-                                  " has: models=" + listed(bound.models) + ".");
+    return forbid_field("models", "models holds '" + *outside + "', which is more than " + bound.whose +
+                                      " has: models=" + listed(bound.models) + ".");
   return {};
 }
 
@@ -187,8 +180,8 @@ Status aliases_within(const Grant& grant, const Bound& bound) {
   const std::string* outside = first_outside(grant.alias_targets, bound.models, false);
   if (outside == nullptr) return {};
   const std::string_view field = grant.to == Grant::To::Key ? "aliases" : "model_aliases";
-  return too_much(field, std::string(field) + " leads to '" + *outside + "', which is more than " + bound.whose +
-                             " has: models=" + listed(bound.models) + ".");
+  return forbid_field(field, std::string(field) + " leads to '" + *outside + "', which is more than " + bound.whose +
+                                 " has: models=" + listed(bound.models) + ".");
 }
 
 std::string shown(Money amount) {
@@ -209,8 +202,8 @@ Status limit_within(std::string_view field, const std::optional<std::optional<T>
     value = above;
   }
   if (value && *value <= *bound) return {};
-  return too_much(field, std::string(field) + (value ? "=" + shown(*value) : std::string(" without a limit")) +
-                             " is more than " + whose + " has: " + std::string(field) + "=" + shown(*bound) + ".");
+  return forbid_field(field, std::string(field) + (value ? "=" + shown(*value) : std::string(" without a limit")) +
+                                 " is more than " + whose + " has: " + std::string(field) + "=" + shown(*bound) + ".");
 }
 
 Status within(const Grant& grant, const Bound& bound, const Bound* above) {
@@ -302,7 +295,7 @@ Result<Around> read_around(Records& records, const Caller& caller, const Grant& 
 Status check_given_role(const Grant& grant) {
   if (!grant.user_role || grant.user_role->empty()) return {};
   if (*grant.user_role == "internal_user" || *grant.user_role == "internal_user_viewer") return {};
-  return too_much("user_role", "Only proxy admins give the role " + *grant.user_role + ".");
+  return forbid_field("user_role", "Only proxy admins give the role " + *grant.user_role + ".");
 }
 
 /// What a user may have for himself when he asks with a key of a team: what his own row leaves open, the team does not.
@@ -352,8 +345,8 @@ Status routes_within_own(const Caller& caller, const Grant& grant) {
   static const std::vector<std::string> kEvery;
   const std::vector<std::string>& given = grant.allowed_routes ? *grant.allowed_routes : kEvery;
   if (account::routes_within(given, caller.allowed_routes)) return {};
-  return too_much("allowed_routes",
-                  "allowed_routes holds more than your key may call: " + listed(caller.allowed_routes) + ".");
+  return forbid_field("allowed_routes",
+                      "allowed_routes holds more than your key may call: " + listed(caller.allowed_routes) + ".");
 }
 
 }  // namespace
@@ -424,7 +417,7 @@ Status limit_to_organization(Records& records, const std::string& organization_i
 Status name_of_nobody(const Caller& caller, std::string_view user_id) {
   constexpr std::string_view kReserved[] = {"default_user_id", "litellm-proxy-budget"};
   if (administers(caller) || std::ranges::find(kReserved, user_id) == std::end(kReserved)) return {};
-  return too_much("user_id", std::string(user_id) + " stands for the gateway itself: choose another user_id.");
+  return forbid_field("user_id", std::string(user_id) + " stands for the gateway itself: choose another user_id.");
 }
 
 Status grant_within_own_key(const Caller& caller, const Grant& grant) {

@@ -39,12 +39,24 @@ Reply management_error_reply(const Error& error, protocol::Compat compat) {
   return reply;
 }
 
-tl::unexpected<Error> refuse_field(std::string_view field, std::string message) {
+namespace {
+
+tl::unexpected<Error> about_field(ErrorKind kind, std::string_view field, std::string message) {
   Error error;
-  error.kind = ErrorKind::InvalidRequest;
+  error.kind = kind;
   error.message = std::move(message);
   error.param = field;
   return base::fail(std::move(error));
+}
+
+}  // namespace
+
+tl::unexpected<Error> refuse_field(std::string_view field, std::string message) {
+  return about_field(ErrorKind::InvalidRequest, field, std::move(message));
+}
+
+tl::unexpected<Error> forbid_field(std::string_view field, std::string message) {
+  return about_field(ErrorKind::PermissionDenied, field, std::move(message));
 }
 
 }  // namespace turnpike::api

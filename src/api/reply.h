@@ -29,5 +29,7 @@ Reply management_error_reply(const Error& error, protocol::Compat compat);
 
 /// 400 that names the field at fault.
 tl::unexpected<Error> refuse_field(std::string_view field, std::string message);
+/// A PermissionDenied that names the field by which the caller asks for what is not his.
+tl::unexpected<Error> forbid_field(std::string_view field, std::string message);
 
 }  // namespace turnpike::api

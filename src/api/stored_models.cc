@@ -5,6 +5,7 @@
 #include "api/handlers.h"
 #include "api/key_fields.h"
 #include "api/record_route.h"
+#include "api/reply.h"
 #include "api/stored_rows.h"
 #include "api/team_fields.h"
 #include "config/document.h"
@@ -109,11 +110,8 @@ Status check_owner(const Context& context, Records& records, const Model& model)
   const std::string team_id = model.team_id();
   if (team_id.empty()) {
     if (administers(*context.caller)) return {};
-    Error error;
-    error.kind = ErrorKind::PermissionDenied;
-    error.param = "model_info.team_id";
-    error.message = "Only proxy admins store models for everybody. Admins of a team send its model_info.team_id.";
-    return base::fail(std::move(error));
+    return forbid_field("model_info.team_id",
+                        "Only proxy admins store models for everybody. Admins of a team send its model_info.team_id.");
   }
   const Result<std::optional<Record>> team = records.find(kTeams, team_id);
   if (!team) return base::fail(team.error());
@@ -135,12 +133,8 @@ Status check_public_name(const Context& context, Records& records, const Record&
                           context.snapshot->access_groups.contains(name) ||
                           context.snapshot->routing->find_named(name, cache) != nullptr;
   if (!means_more) return {};
-  Error error;
-  error.kind = ErrorKind::PermissionDenied;
-  error.param = "model_name";
-  error.message = "model_name=" + name + " stands for models that team=" + team.key() +
-                  " may not call: choose another name for the team's own model.";
-  return base::fail(std::move(error));
+  return forbid_field("model_name", "model_name=" + name + " stands for models that team=" + team.key() +
+                                        " may not call: choose another name for the team's own model.");
 }
 
 /// Calls the row what the team calls it, under a name of our own: several of one public name are one group.

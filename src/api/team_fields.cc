@@ -124,14 +124,10 @@ std::optional<std::optional<std::int64_t>> given_limit(const json::Value& body, 
 }
 
 Status raises(std::string_view name, std::string_view what) {
-  Error error;
-  error.kind = ErrorKind::PermissionDenied;
-  error.param = name;
-  error.message = fmt::format(
-      "Admins of a team share out what it has and cannot add to it: {} {}. Ask an administrator, or an admin of the "
-      "team's organisation.",
-      name, what);
-  return base::fail(std::move(error));
+  return forbid_field(name, fmt::format("Admins of a team share out what it has and cannot add to it: {} {}. Ask an "
+                                        "administrator, or an admin of the "
+                                        "team's organisation.",
+                                        name, what));
 }
 
 /// What others bind the team by stands in its metadata too.

@@ -8,12 +8,12 @@
 #include "account/tables.h"
 #include "api/handlers.h"
 #include "api/permission.h"
+#include "api/record_route.h"
 #include "api/records.h"
 #include "api/reply.h"
 #include "api/team_fields.h"
 #include "api/team_json.h"
 #include "api/user_rows.h"
-#include "base/id.h"
 
 namespace turnpike::api {
 namespace {
@@ -23,12 +23,6 @@ using account::Records;
 using account::Roster;
 
 constexpr std::size_t kMembersAtOnceMax = 500;
-
-std::string new_id(std::int64_t now_us) {
-  std::uint64_t random[2];
-  base::fill_random(random, sizeof random);
-  return base::make_id(static_cast<std::uint64_t>(now_us) / 1000, random[0], random[1]).to_string();
-}
 
 Result<NamedMember> read_member(const json::Value& value, std::string_view field) {
   NamedMember member;
@@ -71,7 +65,7 @@ Result<std::string> known_user(Records& records, const domain::Caller& caller, c
   if (!user) return base::fail(std::move(user.error()));
   if (*user) return (*user)->key();
   Record made(account::kUsers);
-  made.set("user_id", db::Value(member.user_id.empty() ? new_id(records.actor().now_us) : member.user_id));
+  made.set("user_id", db::Value(member.user_id.empty() ? new_id(records) : member.user_id));
   if (!member.user_email.empty()) made.set("user_email", db::Value(member.user_email));
   made.set("user_role", db::Value(std::string("internal_user")));
   if (!administers(caller)) made.set_list("models", {"no-default-models"});
@@ -92,7 +86,7 @@ Error already_in_team(const std::string& user_id, const std::string& team_id) {
 
 Result<std::string> new_member_budget(Records& records, Money amount) {
   Record budget(account::kBudgets);
-  budget.set("budget_id", db::Value(new_id(records.actor().now_us))).set("max_budget", std::optional<Money>(amount));
+  budget.set("budget_id", db::Value(new_id(records))).set("max_budget", std::optional<Money>(amount));
   Result<Record> made = records.create(std::move(budget));
   if (!made) return base::fail(std::move(made.error()));
   return made->key();
@@ -208,7 +202,7 @@ Result<Record> own_budget(Records& records, const Record& team, Record& membersh
     if (holders->size() == 1) return std::move(**budget);
   }
   Record own = *budget ? **budget : Record(account::kBudgets);
-  own.set("budget_id", db::Value(new_id(records.actor().now_us)));
+  own.set("budget_id", db::Value(new_id(records)));
   Result<Record> made = records.create(std::move(own));
   if (made) membership.set("budget_id", db::Value(made->key()));
   return made;

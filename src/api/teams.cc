@@ -42,12 +42,9 @@ Status may_make_team(Records& records, const domain::Caller& caller, const Recor
   if (const std::optional<std::string> organization = team.maybe_text("organization_id")) {
     return may_manage_organization(records, caller, *organization);
   }
-  Error error;
-  error.kind = ErrorKind::PermissionDenied;
-  error.param = "organization_id";
-  error.message =
-      "Only proxy admins make teams outside of an organisation. An org_admin sends the organization_id of his.";
-  return base::fail(std::move(error));
+  return forbid_field(
+      "organization_id",
+      "Only proxy admins make teams outside of an organisation. An org_admin sends the organization_id of his.");
 }
 
 /// Whom the body names as the first members. The creator is an admin of his team.

@@ -193,11 +193,8 @@ Status join_organization(Records& records, const std::string& organization_id, c
 Status may_make_user(Records& records, const domain::Caller& caller, const std::vector<std::string>& organizations) {
   if (administers(caller)) return {};
   if (organizations.empty()) {
-    Error error;
-    error.kind = ErrorKind::PermissionDenied;
-    error.param = "organizations";
-    error.message = "Only proxy admins make users, and org_admins within their organization: send organizations.";
-    return base::fail(std::move(error));
+    return forbid_field("organizations",
+                        "Only proxy admins make users, and org_admins within their organization: send organizations.");
   }
   for (const std::string& organization_id : organizations) {
     if (Status may = may_manage_organization(records, caller, organization_id); !may) return may;
@@ -385,23 +382,16 @@ Status may_change_user(const Context& context, Records& records, const json::Val
   if (Status may = may_manage_user(records, caller, whose); !may) return may;
   if (user == nullptr) return base::fail(ErrorKind::PermissionDenied, "Only proxy admins make users.");
   if (body.find("password") && is_key_of_team(caller)) {
-    Error error;
-    error.kind = ErrorKind::PermissionDenied;
-    error.param = "password";
-    error.message =
-        "A key of a team, which its admins can renew, sets no password of its user: send a key of your own.";
-    return base::fail(std::move(error));
+    return forbid_field(
+        "password",
+        "A key of a team, which its admins can renew, sets no password of its user: send a key of your own.");
   }
   for (const json::Value::Pair member : body.members()) {
     const std::string name = member.key.text().value_or("");
     if (std::ranges::find(kOwnFields, name) != std::end(kOwnFields)) continue;
-    Error error;
-    error.kind = ErrorKind::PermissionDenied;
-    error.param = name;
-    error.message = "Only proxy admins change " + name +
-                    " of a user; of yourself you may change user_alias, "
-                    "user_email and password.";
-    return base::fail(std::move(error));
+    return forbid_field(name, "Only proxy admins change " + name +
+                                  " of a user; of yourself you may change user_alias, "
+                                  "user_email and password.");
   }
   return {};
 }
