@@ -3,6 +3,7 @@
 #include "account/key_records.h"
 #include "account/tables.h"
 #include "app/importer.h"
+#include "base/text.h"
 
 namespace turnpike::app {
 namespace {
@@ -68,7 +69,7 @@ std::optional<std::string> maybe(const json::Value& value) {
 
 std::optional<std::int64_t> whole(const json::Value& value) {
   const std::optional<double> number = value.number();
-  return number ? std::optional<std::int64_t>(static_cast<std::int64_t>(*number)) : std::nullopt;
+  return number ? std::optional(base::whole_of(*number)) : std::nullopt;
 }
 
 std::string object_of(const json::Value& value) {

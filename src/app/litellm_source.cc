@@ -152,7 +152,7 @@ void take_column(const json::Value& row, const account::Column& column, account:
       record.set(column.name, text_of(value));
       return;
     case ColumnKind::Whole:
-      if (const auto number = value.number()) record.set(column.name, static_cast<std::int64_t>(*number));
+      if (const auto number = value.number()) record.set(column.name, base::whole_of(*number));
       return;
     case ColumnKind::Amount:
       record.set(column.name, money_of(value));

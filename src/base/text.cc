@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <limits>
 #include <numeric>
 
 namespace turnpike::base {
@@ -134,6 +136,14 @@ std::optional<std::uint64_t> parse_unsigned(std::string_view text) {
     value = value * 10 + digit;
   }
   return value;
+}
+
+std::int64_t whole_of(double number) {
+  constexpr double kBeyond = 9'223'372'036'854'775'808.0;  // 2^63, the first above the greatest.
+  if (std::isnan(number)) return 0;
+  if (number >= kBeyond) return std::numeric_limits<std::int64_t>::max();
+  if (number < -kBeyond) return std::numeric_limits<std::int64_t>::min();
+  return static_cast<std::int64_t>(number);
 }
 
 std::optional<std::string> percent_decode(std::string_view text) {

@@ -31,6 +31,9 @@ std::string to_base64url(std::span<const std::uint8_t> bytes);
 /// Decimal digits only, no sign; nothing on overflow or any other character.
 std::optional<std::uint64_t> parse_unsigned(std::string_view text);
 
+/// The whole part of a number, the nearest that fits when it is beyond 64 bits; 0 for what is no number.
+std::int64_t whole_of(double number);
+
 /// Decodes %XX; nothing when an escape is broken. '+' stays '+'.
 std::optional<std::string> percent_decode(std::string_view text);
 /// One segment of a path or one value of a query: every byte but RFC 3986's unreserved ones as %XX.

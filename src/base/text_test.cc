@@ -2,8 +2,19 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace turnpike::base {
 namespace {
+
+TEST(Text, WholePartsOfNumbersDoNotOverflow) {
+  EXPECT_EQ(whole_of(12.9), 12);
+  EXPECT_EQ(whole_of(-12.9), -12);
+  EXPECT_EQ(whole_of(7e90), std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(whole_of(9'223'372'036'854'775'807.0), std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(whole_of(-7e90), std::numeric_limits<std::int64_t>::min());
+  EXPECT_EQ(whole_of(std::numeric_limits<double>::quiet_NaN()), 0);
+}
 
 TEST(Text, OffersTheNearestNames) {
   const std::vector<std::string> models = {"gpt-4o", "gpt-4o-mini", "claude-sonnet", "text-embedding-3-small"};

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <set>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "base/text.h"
 #include "config/readers.h"
@@ -27,14 +29,22 @@ const Key* row(const std::string& pattern) {
   return found == index().end() ? nullptr : found->second;
 }
 
-bool has_rows_below(const std::string& pattern) {
-  for (const Key& key : keys()) {
-    if (key.path.size() > pattern.size() && key.path.starts_with(pattern) &&
-        (key.path[pattern.size()] == '.' || key.path[pattern.size()] == '[')) {
-      return true;
+/// Every path that has a longer one below it: each row's own parents.
+const std::unordered_set<std::string_view>& parents() {
+  static const std::unordered_set<std::string_view> kParents = [] {
+    std::unordered_set<std::string_view> paths;
+    for (const Key& key : keys()) {
+      for (std::size_t i = 1; i < key.path.size(); ++i) {
+        if (key.path[i] == '.' || key.path[i] == '[') paths.insert(key.path.substr(0, i));
+      }
     }
-  }
-  return false;
+    return paths;
+  }();
+  return kParents;
+}
+
+bool has_rows_below(const std::string& pattern) {
+  return parents().contains(pattern);
 }
 
 std::string below(const std::string& pattern, std::string_view key) {

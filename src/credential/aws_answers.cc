@@ -46,9 +46,13 @@ Result<Grant> granted(std::string key, std::string secret, std::string token, st
   return grant;
 }
 
-/// Unix seconds as a number (STS in JSON) or ISO 8601.
+/// Unix seconds as a number (STS in JSON) or ISO 8601; a time outside of the years that a date can name is the nearest
+/// inside.
 std::optional<std::int64_t> expiration_of(const json::Value& value) {
-  if (const std::optional<double> seconds = value.number()) return static_cast<std::int64_t>(*seconds);
+  constexpr double kLast = 253'402'300'799;  // The end of the year 9999.
+  if (const std::optional<double> seconds = value.number()) {
+    return static_cast<std::int64_t>(std::clamp(*seconds, 0.0, kLast));
+  }
   const std::optional<std::int64_t> us = base::parse_iso_time(value.text().value_or(""));
   return us ? std::optional(*us / 1'000'000) : std::nullopt;
 }

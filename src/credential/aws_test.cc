@@ -1,5 +1,6 @@
 #include "credential/aws.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "credential/aws_answers.h"
@@ -48,6 +49,16 @@ TEST(AwsAnswers, ReadStsInBothForms) {
   EXPECT_FALSE(read_sts_credentials("<html>", 0));
   EXPECT_FALSE(read_sts_credentials("{}", 0));
   EXPECT_FALSE(read_sts_credentials("{", 0));
+}
+
+TEST(AwsAnswers, AnEndBeyondAllDatesIsNoOverflow) {
+  for (const auto& [end, seconds] : {std::pair("0.7E91", 253'402'300'799), std::pair("-1e300", 0LL)}) {
+    const Result<Grant> grant = read_metadata_credentials(
+        fmt::format(R"({{"Code":"Success","AccessKeyId":"A","SecretAccessKey":"s","Token":"t","Expiration":{}}})", end),
+        100);
+    ASSERT_TRUE(grant) << end;
+    EXPECT_EQ(grant->good_for, std::chrono::seconds(seconds - 100));
+  }
 }
 
 TEST(AwsAnswers, ReadTheMetadataServices) {

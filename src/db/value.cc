@@ -1,5 +1,6 @@
 #include <charconv>
 
+#include "base/text.h"
 #include "db/database.h"
 
 namespace turnpike::db {
@@ -10,7 +11,7 @@ bool is_null(const Value& value) {
 
 std::int64_t as_int(const Value& value) {
   if (const auto* number = std::get_if<std::int64_t>(&value)) return *number;
-  if (const auto* number = std::get_if<double>(&value)) return static_cast<std::int64_t>(*number);
+  if (const auto* number = std::get_if<double>(&value)) return base::whole_of(*number);
   if (const auto* text = std::get_if<std::string>(&value)) {
     std::int64_t number = 0;
     std::from_chars(text->data(), text->data() + text->size(), number);
