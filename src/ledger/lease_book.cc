@@ -70,25 +70,34 @@ LeaseAnswer LeaseBook::apply(std::int64_t replica_no, const LeaseOperation& oper
   for (const auto& [id, lease] : leases) {
     if (id.second != replica_no) continue;
     if (operation.verb != LeaseVerb::Ask) answer.own.push_back({id.first, lease.granted_nano, lease.used_nano});
-    const Escrow& escrow = escrows.at(id.first);
+    const auto found = escrows.find(id.first);
+    if (found == escrows.end()) continue;
+    const Escrow& escrow = found->second;
     if (lease.granted_nano > 0 && lease.recall_seen < escrow.recall_no)
       answer.recalls.push_back({id.first, escrow.recall_no, std::max<std::int64_t>(0, escrow.tight_until_us - now_us)});
   }
   return answer;
 }
 
+/// What was spent before it is outside of leases, but for what a replica opened without the database.
+LeaseBook::Escrow& LeaseBook::open_escrow(LeaseKey key) {
+  const auto [at, is_new] = escrows.try_emplace(key);
+  Escrow& escrow = at->second;
+  if (!is_new) return escrow;
+  escrow.limit_nano = accounts[key.account_id].limit_nano;
+  escrow.base_nano = spent_nano[key];
+  for (auto lease = leases.lower_bound({key, INT64_MIN}); lease != leases.end() && lease->first.first == key; ++lease)
+    escrow.base_nano -= lease->second.used_nano;
+  return escrow;
+}
+
 std::vector<LeaseBook::Line> LeaseBook::read_lines(std::int64_t replica_no, const LeaseOperation& operation,
                                                    std::int64_t now_us) {
   std::vector<Line> lines;
   for (const LeaseLine& said : operation.lines) {
-    const auto [at, is_new] = escrows.try_emplace(said.key);
-    if (is_new) {
-      at->second.limit_nano = accounts[said.key.account_id].limit_nano;
-      at->second.base_nano = spent_nano[said.key];
-    }
     Line line;
     line.said = &said;
-    line.escrow = &at->second;
+    line.escrow = &open_escrow(said.key);
     line.lease = &leases[{said.key, replica_no}];
     const Escrow& escrow = *line.escrow;
     line.room_nano = (escrow.limit_nano ? *escrow.limit_nano - escrow.base_nano - escrow.granted_nano : kNoLimitNano) +
@@ -174,16 +183,12 @@ void LeaseBook::recall(LeaseKey key, Escrow& escrow, std::int64_t now_us) {
 /// What the replica knows to be granted was granted: the commits that said so are lost, and it may be spent already.
 void LeaseBook::restore(std::int64_t replica_no, const LeaseOperation& operation) {
   for (const LeaseLine& said : operation.lines) {
-    const auto [at, is_new] = escrows.try_emplace(said.key);
-    if (is_new) {
-      at->second.limit_nano = accounts[said.key.account_id].limit_nano;
-      at->second.base_nano = spent_nano[said.key];
-    }
+    Escrow& escrow = open_escrow(said.key);
     Lease& lease = leases[{said.key, replica_no}];
     const std::int64_t more_nano = std::max<std::int64_t>(0, said.granted_nano - lease.granted_nano);
     lease.granted_nano += more_nano;
     lease.committed_nano = said.committed_nano;
-    at->second.granted_nano += more_nano;
+    escrow.granted_nano += more_nano;
   }
 }
 

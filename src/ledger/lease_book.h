@@ -67,6 +67,7 @@ class LeaseBook {
   std::vector<Line> read_lines(std::int64_t replica_no, const LeaseOperation& operation, std::int64_t now_us);
   void judge_groups(const LeaseOperation& operation, std::vector<Line>& lines, std::vector<std::size_t>& granted) const;
   LeaseGrant decide(const Line& line, std::int64_t live, std::int64_t now_us);
+  Escrow& open_escrow(LeaseKey key);
   void restore(std::int64_t replica_no, const LeaseOperation& operation);
   std::int64_t live_replicas(std::int64_t now_us) const;
   bool is_live(const Replica& replica, std::int64_t now_us) const;

@@ -10,14 +10,19 @@ constexpr std::int64_t kRetryUs = 100 * kMillisecondUs;  // Between tries to rea
 
 }  // namespace
 
+LeaseKeeper::Lease& LeaseKeeper::find_or_make(LeaseKey key, std::int64_t now_us, bool& is_new) {
+  const auto [at, made] = leases_.try_emplace(key);
+  is_new = made;
+  if (!made) return at->second;
+  at->second.key = key;
+  at->second.words = std::make_shared<AccountWords>();
+  at->second.pace_at_us = at->second.used_at_us = now_us;
+  return at->second;
+}
+
 std::shared_ptr<AccountWords> LeaseKeeper::open(const LeaseAccount& account, std::int64_t now_us) {
-  const auto [at, is_new] = leases_.try_emplace(account.key);
-  Lease& lease = at->second;
-  if (is_new) {
-    lease.key = account.key;
-    lease.words = std::make_shared<AccountWords>();
-    lease.pace_at_us = lease.used_at_us = now_us;
-  }
+  bool is_new = false;
+  Lease& lease = find_or_make(account.key, now_us, is_new);
   lease.strict = account.strict;
   lease.limit_nano = account.limit_nano;
   if (const Lease* const before = account.after ? find(*account.after) : nullptr; is_new && before != nullptr) {
@@ -227,9 +232,11 @@ void LeaseKeeper::adopt(const std::vector<OwnLease>& own, std::int64_t now_us) {
   for (const OwnLease& one : own) {
     by_key.emplace(one.key, &one);
     if (started_) continue;
-    const auto words = open({.key = one.key, .strict = false, .limit_nano = 0, .after = {}}, now_us);
-    words->settled.fetch_add(one.used_nano);
-    words->free.fetch_sub(one.used_nano);
+    // The words count from the beginning of the window, not of the process.
+    bool is_new = false;
+    AccountWords& words = *find_or_make(one.key, now_us, is_new).words;
+    words.settled.fetch_add(one.used_nano);
+    words.free.fetch_sub(one.used_nano);
   }
   for (auto& [key, lease] : leases_) {
     const auto found = by_key.find(key);

@@ -125,7 +125,7 @@ class LeaseKeeper {
   struct Lease {
     LeaseKey key;
     std::shared_ptr<AccountWords> words;
-    bool strict = false;
+    bool strict = true;  // Until it is opened and says otherwise.
     bool known = false;  // The database has rows of it.
     bool retired = false;
     bool scarce = false;  // The last operation that needed something found too little.
@@ -192,6 +192,7 @@ class LeaseKeeper {
   void ask_soon(LeaseKey key, std::int64_t now_us);
   bool may_cross(const Lease& lease) const { return terms_.may_cross && !lease.strict; }
 
+  Lease& find_or_make(LeaseKey key, std::int64_t now_us, bool& is_new);
   Lease* find(LeaseKey key);
   void hurry(Lease& lease, std::int64_t at_us);
   void watch(Lease& lease, std::int64_t now_us) const;

@@ -106,6 +106,7 @@ class Judge {
   std::set<std::int64_t> edited_;  // Accounts that were.
   std::map<std::pair<LeaseKey, std::int64_t>, std::int64_t> committed_nano_;
   std::map<std::pair<std::int64_t, std::int64_t>, Entry> journal_;  // By replica and number; of disks that exist.
+  std::set<std::pair<std::int64_t, std::int64_t>> lost_;            // Of the others, not shipped when they were lost.
   std::map<std::int64_t, int> entries_of_call_;
   std::map<ledger::LeaseBook::LeaseId, std::int64_t> granted_before_;
   std::map<std::string, std::pair<std::uint64_t, std::string>> objections_;

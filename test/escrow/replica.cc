@@ -307,6 +307,7 @@ void Replica::send_operation(const ledger::LeaseOperation& operation) {
 void Replica::read_answer(ledger::LeaseAnswer answer) {
   const bool is_expected = process_->flight && process_->flight->op_no == answer.op_no;
   if (is_expected) break_before_reading();
+  if (is_expected) world_.judge().believed(replica_no_, process_->keeper.beliefs());
   const bool starts = !process_->keeper.started();
   if (starts) add_unshipped(answer);
   process_->keeper.answered(answer, world_.timeline().now_us());
