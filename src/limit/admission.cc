@@ -15,20 +15,6 @@ std::optional<std::int64_t> wait_of(const Limit& limit, const Terms& terms) {
   return meter.wait_us(terms.amount(meter.unit()), terms.most(limit.most), terms.now_us);
 }
 
-Refusal refusal_of(const Limit& limit, const Terms& terms, std::optional<std::int64_t> wait) {
-  Refusal refusal;
-  refusal.subject = limit.meter->subject();
-  refusal.unit = limit.meter->unit();
-  refusal.limit = terms.most(limit.most);
-  refusal.whole = limit.most;
-  refusal.used = limit.meter->used(terms.now_us);
-  refusal.amount = terms.amount(refusal.unit);
-  // A limit of zero refuses everything, so the size of this call is not what is wrong with it.
-  if (!wait && refusal.limit > 0) refusal.why = Refusal::Why::TooLarge;
-  refusal.wait = std::chrono::microseconds(wait.value_or(60'000'000));
-  return refusal;
-}
-
 /// Takes the first limits until one has no room; how many were taken.
 std::size_t take_all(const std::vector<Limit>& limits, const Terms& terms) {
   for (std::size_t i = 0; i < limits.size(); ++i) {
@@ -49,6 +35,31 @@ void keep_tighter(std::optional<Rate>& kept, const Rate& rate) {
 
 }  // namespace
 
+Refusal refusal_of(const Limit& limit, std::int64_t most, std::int64_t amount, std::int64_t used,
+                   std::optional<std::int64_t> wait_us) {
+  constexpr std::int64_t kNoneToSpeakOfUs = 60'000'000;
+  Refusal refusal;
+  refusal.subject = limit.meter->subject();
+  refusal.unit = limit.meter->unit();
+  refusal.limit = most;
+  refusal.whole = limit.most;
+  refusal.used = used;
+  refusal.amount = amount;
+  // A limit of zero refuses everything, so the size of this call is not what is wrong with it.
+  if (!wait_us && most > 0) refusal.why = Refusal::Why::TooLarge;
+  refusal.wait = std::chrono::microseconds(wait_us.value_or(kNoneToSpeakOfUs));
+  return refusal;
+}
+
+namespace {
+
+Refusal local_refusal(const Limit& limit, const Terms& terms, std::optional<std::int64_t> wait_us) {
+  return refusal_of(limit, terms.most(limit.most), terms.amount(limit.meter->unit()), limit.meter->used(terms.now_us),
+                    wait_us);
+}
+
+}  // namespace
+
 std::optional<Refusal> look(std::span<const Limit> limits, const Terms& terms) {
   const Limit* worst = nullptr;
   std::optional<std::int64_t> longest = kAtOnce;
@@ -59,7 +70,7 @@ std::optional<Refusal> look(std::span<const Limit> limits, const Terms& terms) {
     longest = wait;
   }
   if (worst == nullptr) return std::nullopt;
-  return refusal_of(*worst, terms, longest);
+  return local_refusal(*worst, terms, longest);
 }
 
 tl::expected<Admission, Refusal> admit(std::vector<Limit> limits, const Terms& terms, SharedCount* shared) {
@@ -71,14 +82,13 @@ tl::expected<Admission, Refusal> admit(std::vector<Limit> limits, const Terms& t
     }
     if (auto refusal = look(limits, terms)) return tl::unexpected(std::move(*refusal));
     // Room came back between the two looks: the call is refused all the same, for the shortest time.
-    return tl::unexpected(refusal_of(limits[taken], terms, kAtOnce));
+    return tl::unexpected(local_refusal(limits[taken], terms, kAtOnce));
   }
   Admission admission;
   admission.limits_ = std::move(limits);
-  admission.tokens_ = terms.tokens;
+  admission.tokens_ = terms.amount(Unit::Tokens);
   admission.taken_us_ = terms.now_us;
   admission.shared_ = shared;
-  if (shared != nullptr) shared->began(admission);
   return admission;
 }
 
@@ -88,8 +98,7 @@ Admission& Admission::operator=(Admission&& other) noexcept {
   limits_ = std::exchange(other.limits_, {});
   tokens_ = other.tokens_;
   taken_us_ = other.taken_us_;
-  shared_bucket = other.shared_bucket;
-  shared_round = other.shared_round;
+  shared = std::exchange(other.shared, {});
   shared_ = std::exchange(other.shared_, nullptr);
   return *this;
 }

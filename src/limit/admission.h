@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -27,18 +28,18 @@ enum class Basis : std::uint8_t {
 
 /// How one call is admitted.
 struct Terms {
-  std::int64_t tokens = 0;  // To reserve of token limits.
+  std::int64_t tokens = 0;  // To reserve of token limits; a call uses one at least.
   Basis basis = Basis::Whole;
   Share share;
   std::int64_t now_us = 0;  // The clock of the meters.
 
-  std::int64_t amount(Unit unit) const { return unit == Unit::Tokens ? tokens : 1; }
+  std::int64_t amount(Unit unit) const { return unit == Unit::Tokens ? std::max<std::int64_t>(tokens, 1) : 1; }
   std::int64_t most(std::int64_t limit) const { return basis == Basis::Share ? share.of(limit) : limit; }
 };
 
 class Admission;
 
-/// The count over all replicas, where there is one; told what happens to admissions of its thread.
+/// The count over all replicas, where there is one; hears how the admissions it knows of end.
 class SharedCount {
  public:
   /// How an admission ended, per unit: below zero what was taken too much, above zero what was used beyond it.
@@ -46,7 +47,6 @@ class SharedCount {
     std::int64_t requests = 0, tokens = 0;
     std::int64_t of(Unit unit) const { return unit == Unit::Tokens ? tokens : requests; }
   };
-  virtual void began(const Admission& admission) = 0;
   virtual void ended(const Admission& admission, Correction correction) = 0;
 
  protected:
@@ -72,9 +72,13 @@ class Admission {
   std::span<const Limit> limits() const { return limits_; }
   std::int64_t amount(Unit unit) const { return unit == Unit::Tokens ? tokens_ : 1; }
 
-  /// The shared count's own: the bucket that has it; below zero while it has not.
-  std::int64_t shared_bucket = -1;
-  std::uint64_t shared_round = 0;
+  /// The shared count's own notes.
+  struct Shared {
+    enum class State : std::uint8_t { NotAsked, Asked, Counted, Refused } state = State::NotAsked;
+    std::int64_t bucket = 0;  // Of the server's clock, once it is counted.
+    std::uint64_t round = 0;  // What the count had last told the server of.
+    bool held = false;        // The count knows of its places.
+  } shared;
 
  private:
   friend tl::expected<Admission, Refusal> admit(std::vector<Limit> limits, const Terms& terms, SharedCount* shared);
@@ -85,6 +89,10 @@ class Admission {
   std::int64_t taken_us_ = 0;
   SharedCount* shared_ = nullptr;
 };
+
+/// What a limit says that has no room; without a wait it never will.
+Refusal refusal_of(const Limit& limit, std::int64_t most, std::int64_t amount, std::int64_t used,
+                   std::optional<std::int64_t> wait_us);
 
 /// Whether a call would be admitted now; takes nothing.
 std::optional<Refusal> look(std::span<const Limit> limits, const Terms& terms);

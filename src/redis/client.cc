@@ -48,6 +48,10 @@ void Client::send(const Script& script, ScriptCall call) {
   base::spawn(send_script(redis_.shared_from_this(), *this, script, std::move(call)));
 }
 
+void Client::failed(const std::string& why) {
+  redis_.failed(Breaker::Failure::Refused, not_usable(why));
+}
+
 /// What comes of it concerns the breaker only. `redis` keeps the client alive.
 Task<void> Client::send_script(std::shared_ptr<Redis> redis, Client& client, const Script& script, ScriptCall call) {
   (void)co_await client.run(script, std::move(call));
