@@ -218,6 +218,7 @@ const Migration kMigrations[] = {
     {1, "keys, accounts, entries, aggregates", kFirst},
     {2, "fallbacks set at run time, routing of keys", kSecond},
     {3, "organisations, teams, users and what belongs to them", kAccountTree},
+    {4, "leases of money", kEscrow},
 };
 
 std::string for_engine(std::string_view sql, bool sqlite) {

@@ -94,6 +94,14 @@ struct LeaseAnswer {
   std::vector<OwnLease> own;         // Resync and Restore: all of this replica's leases.
 };
 
+/// What the database knows of a replica's operations.
+struct LeaseNumbers {
+  std::int64_t epoch = 0;
+  std::int64_t op_epoch = 0, op_no = 0;
+};
+/// Whether an operation may be applied: what is late or of another process is not.
+LeaseResult fence(const LeaseNumbers& known, const LeaseOperation& operation);
+
 /// What the database tells everybody, if the message arrives.
 struct LeaseNotice {
   enum class Kind : std::uint8_t {
@@ -104,6 +112,7 @@ struct LeaseNotice {
   Kind kind = Kind::Recalled;
   LeaseKey key;
   std::int64_t recall_no = 0;
+  bool operator==(const LeaseNotice&) const = default;
 };
 
 }  // namespace turnpike::ledger

@@ -43,16 +43,7 @@ LeaseAnswer LeaseBook::apply(std::int64_t replica_no, const LeaseOperation& oper
   LeaseAnswer answer;
   answer.op_no = operation.op_no;
   Replica& replica = replicas[replica_no];
-  const bool restores = operation.verb == LeaseVerb::Restore;
-  const bool same_epoch = replica.op_epoch == operation.epoch;
-  if (replica.epoch > operation.epoch) {
-    answer.result = LeaseResult::Superseded;
-  } else if (same_epoch && replica.op_no >= operation.op_no) {
-    answer.result = LeaseResult::Stale;
-  } else if (!restores && (replica.epoch < operation.epoch ||
-                           (operation.acked_no > 0 && (!same_epoch || replica.op_no < operation.acked_no)))) {
-    answer.result = LeaseResult::Lost;
-  }
+  answer.result = fence({replica.epoch, replica.op_epoch, replica.op_no}, operation);
   if (answer.result != LeaseResult::Applied) return answer;
 
   replica.epoch = replica.op_epoch = operation.epoch;
@@ -61,7 +52,7 @@ LeaseAnswer LeaseBook::apply(std::int64_t replica_no, const LeaseOperation& oper
   replica.alive_us = now_us;
   answer.live_replicas = live_replicas(now_us);
   answer.shipped_no = replica.shipped_no;
-  if (restores) restore(replica_no, operation);
+  if (operation.verb == LeaseVerb::Restore) restore(replica_no, operation);
   if (operation.verb == LeaseVerb::Ask) {
     std::vector<Line> lines = read_lines(replica_no, operation, now_us);
     judge_groups(operation, lines, answer.granted_groups);
