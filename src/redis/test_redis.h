@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <future>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -41,9 +42,7 @@ class TestRedis {
   explicit TestRedis(std::vector<std::string> more = {}) : more_(std::move(more)) {
     char name[] = "/tmp/turnpike_redis_XXXXXX";
     directory_ = ::mkdtemp(name);
-    const int probe = net::listen_on("127.0.0.1", 0, 1).value();
-    port_ = net::local_port(probe);
-    ::close(probe);
+    port_ = free_port();
     start();
   }
   ~TestRedis() {
@@ -95,6 +94,17 @@ class TestRedis {
   }
 
  private:
+  /// Below those the kernel gives to outgoing connections: one of these, made to a server that is down, could meet
+  /// itself.
+  static std::uint16_t free_port() {
+    for (std::random_device random;;) {
+      const auto port = static_cast<std::uint16_t>(10'000 + random() % 20'000);
+      const Result<int> probe = net::listen_on("127.0.0.1", port, 1);
+      if (!probe) continue;
+      ::close(*probe);
+      return port;
+    }
+  }
   bool ready() const {
     std::ifstream log(directory_ + "/log");
     const std::string text((std::istreambuf_iterator<char>(log)), std::istreambuf_iterator<char>());
