@@ -59,7 +59,8 @@ void LeaseKeeper::serve(std::int64_t now_us) {
     if (is_final || now_us >= at->since_us + terms_.wait_us) {
       const auto lacking = is_final ? refused : std::ranges::find(at->words, short_of);
       const LeaseKey key = at->leases[static_cast<std::size_t>(lacking - at->words.begin())]->key;
-      at = end_wait(at, is_final || at->heard ? Kind::Refused : Kind::Unavailable, key);
+      const bool database_says_so = is_final || (at->heard && failures_ == 0);
+      at = end_wait(at, database_says_so ? Kind::Refused : Kind::Unavailable, key);
       continue;
     }
     ++at;

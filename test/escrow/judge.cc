@@ -77,14 +77,12 @@ void Judge::admitted(const Call& call, std::int64_t waited_us) {
 void Judge::refused(const Call& call, Refusal how, const std::map<LeaseKey, std::int64_t>& out_of_reach_nano) {
   ++(how == Refusal::Refused ? tally.refused : tally.unavailable);
   if (!call.affordable || how == Refusal::Unavailable) return;
-  const auto has_room = [&](LeaseKey key, std::int64_t less_nano) {
-    const std::int64_t room = room_nano(key) - less_nano;
-    return room >= call.hold_nano || (!plan_.strict && room > 0);
-  };
   bool overtaken = false, out_of_reach = false;
   for (const Booking& booking : call.bookings) {
-    overtaken = overtaken || !has_room(booking.key, 0);
-    out_of_reach = out_of_reach || !has_room(booking.key, out_of_reach_nano.at(booking.key));
+    const std::int64_t room = room_nano(booking.key);
+    const std::int64_t elsewhere_nano = out_of_reach_nano.at(booking.key);
+    overtaken = overtaken || room < (plan_.strict ? call.hold_nano : 1);
+    out_of_reach = out_of_reach || (elsewhere_nano > 0 && room - elsewhere_nano < call.hold_nano);
   }
   if (overtaken || out_of_reach) {
     ++(overtaken ? tally.overtaken : tally.false_out_of_reach);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "world.h"
 
@@ -20,30 +22,40 @@ double quantile_ms(std::vector<std::int64_t>& waits_us, double part) {
   return static_cast<double>(*at) / 1000;
 }
 
+/// What seeds of one sort came to, and what of it may be. Below 90 % of every budget, each of them at least 20 mean
+/// holds, a call is refused by mistake at most so often; money that is out of reach is another matter.
 struct Sum {
-  explicit Sum(std::string name_in) : name(std::move(name_in)) {}
-  std::string name;
-  std::uint64_t seeds = 0, failed = 0;
-  Tally tally;
+  Sum(std::string name_in, double low_percent_max) : name(std::move(name_in)), most_percent(low_percent_max) {}
 
+  bool holds() const { return percent(tally.false_on_way_low_small, tally.calls) <= most_percent; }
   void print() {
     if (seeds == 0) return;
     Tally& t = tally;
+    fmt::print("{}: {} seeds, {} calls, {:.1f} % refused, {:.1f} % unavailable, {:.2f} operations a call\n", name,
+               seeds, t.calls, percent(t.refused, t.calls), percent(t.unavailable, t.calls),
+               t.calls == 0 ? 0 : static_cast<double>(t.operations) / static_cast<double>(t.calls));
     fmt::print(
-        "{:<18} {:>4} seeds  {:>7} calls, {:.0f} % refused, {:.1f} % unavailable; falsely refused: {} on its way ({} "
-        "below 90 %, {} of them of 20 holds or more), {:.2f} % out of reach, {} overtaken; {:.2f} operations a call; "
-        "wait p50 {:.1f} "
-        "p99 {:.1f} p99.9 {:.1f} ms; {} crossings; {} of {} windows over, worst by {:.1f} %, {:.2f} of the bound\n",
-        name, seeds, t.calls, percent(t.refused, t.calls), percent(t.unavailable, t.calls), t.false_on_way,
-        t.false_on_way_low, t.false_on_way_low_small, percent(t.false_out_of_reach, t.calls), t.overtaken,
-        t.calls == 0 ? 0 : static_cast<double>(t.operations) / static_cast<double>(t.calls),
+        "  falsely refused: money on its way {} (below 90 % of every budget {}, those of 20 holds or more {} = "
+        "{:.4f} %, at most {} %), out of reach {}, overtaken {}\n",
+        t.false_on_way, t.false_on_way_low, t.false_on_way_low_small, percent(t.false_on_way_low_small, t.calls),
+        most_percent, t.false_out_of_reach, t.overtaken);
+    fmt::print(
+        "  waited p50 {:.1f} p99 {:.1f} p99.9 {:.1f} ms; {} calls crossed; {} of {} windows over their limit, "
+        "the worst by {:.1f} % of it",
         quantile_ms(t.waits_us, 0.5), quantile_ms(t.waits_us, 0.99), quantile_ms(t.waits_us, 0.999), t.crossings,
-        t.windows_over, t.windows, 100 * t.worst_overshoot, t.worst_of_bound);
+        t.windows_over, t.windows, 100 * t.worst_overshoot);
+    if (t.worst_of_bound > 0) fmt::print(" and {:.2f} of the bound", t.worst_of_bound);
+    fmt::print("\n");
   }
+
+  std::string name;
+  double most_percent;
+  std::uint64_t seeds = 0;
+  Tally tally;
 };
 
-int play(std::uint64_t first, std::uint64_t count, Mutant mutant) {
-  Sum sums[] = {Sum("strict, faults"), Sum("default, faults"), Sum("strict, healthy"), Sum("default, healthy")};
+/// How many seeds the judge objects to.
+std::uint64_t play(std::uint64_t first, std::uint64_t count, Mutant mutant, std::vector<Sum>& sums) {
   std::uint64_t failed = 0;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     World world(seed, mutant);
@@ -58,35 +70,65 @@ int play(std::uint64_t first, std::uint64_t count, Mutant mutant) {
     for (const auto& [rule, found] : world.judge().objections())
       fmt::print("  {}: {} times, first: {}\n", rule, found.first, found.second);
   }
-  if (mutant != Mutant::None) {
-    fmt::print("caught in {} of {} seeds\n", failed, count);
-    return failed == 0 ? 1 : 0;
+  return failed;
+}
+
+std::vector<Sum> new_sums() {
+  return {{"strict, faults", 0.06}, {"default, faults", 0.0054}, {"strict, healthy", 0.05}, {"default, healthy", 0}};
+}
+
+bool play_rules(std::uint64_t first, std::uint64_t count) {
+  std::vector<Sum> sums = new_sums();
+  bool good = play(first, count, Mutant::None, sums) == 0;
+  // A rate over few calls says nothing; without faults there is to be none, or almost.
+  constexpr std::uint64_t kSeedsOfRate = 50;
+  for (Sum& sum : sums) {
+    sum.print();
+    const bool judged = sum.seeds >= kSeedsOfRate || sum.name.ends_with("healthy");
+    if (!judged || sum.holds()) continue;
+    fmt::print("FAILED: {}: more false refusals than may be\n", sum.name);
+    good = false;
   }
-  for (Sum& sum : sums) sum.print();
-  return failed == 0 ? 0 : 1;
+  return good;
+}
+
+bool play_mutant(std::string_view name, Mutant mutant, std::uint64_t first, std::uint64_t count) {
+  std::vector<Sum> sums = new_sums();
+  const std::uint64_t caught = play(first, count, mutant, sums);
+  fmt::print("{:<22} {} in {} of {} seeds\n", name, caught > 0 ? "caught" : "NOT CAUGHT", caught, count);
+  return caught > 0;
+}
+
+int usage() {
+  fmt::print(stderr, "Usage: escrow [first seed] [how many] [--mutant NAME|all]\n");
+  for (const std::string_view name : mutant_names()) fmt::print(stderr, "  {}\n", name);
+  return 2;
+}
+
+int run(const std::vector<std::string>& words) {
+  std::vector<std::uint64_t> numbers;
+  std::string mutant;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == "--mutant" && i + 1 < words.size()) {
+      mutant = words[++i];
+    } else {
+      numbers.push_back(std::strtoull(words[i].c_str(), nullptr, 10));
+    }
+  }
+  const std::uint64_t first = numbers.empty() ? 1 : numbers[0];
+  const std::uint64_t count = numbers.size() < 2 ? 20 : numbers[1];
+  if (numbers.size() > 2 || count == 0) return usage();
+  if (mutant.empty()) return play_rules(first, count) ? 0 : 1;
+  bool good = true;
+  for (const std::string_view name : mutant_names()) {
+    if (mutant == "all" || mutant == name) good = play_mutant(name, *mutant_of(name), first, count) && good;
+  }
+  return mutant == "all" || mutant_of(mutant) ? (good ? 0 : 1) : usage();
 }
 
 }  // namespace
 }  // namespace turnpike::escrow
 
 int main(int count, char** values) {
-  using namespace turnpike::escrow;
-  Mutant mutant = Mutant::None;
-  std::uint64_t numbers[2] = {1, 20};
-  std::size_t given = 0;
-  for (int i = 1; i < count; ++i) {
-    const std::string value = values[i];
-    if (value == "--mutant" && i + 1 < count) {
-      const auto named = mutant_of(values[++i]);
-      if (!named) {
-        fmt::print(stderr, "no such mutant; there are:\n");
-        for (const std::string_view name : mutant_names()) fmt::print(stderr, "  {}\n", name);
-        return 2;
-      }
-      mutant = *named;
-    } else if (given < 2) {
-      numbers[given++] = std::strtoull(value.c_str(), nullptr, 10);
-    }
-  }
-  return play(numbers[0], numbers[1], mutant);
+  return turnpike::escrow::run(std::vector<std::string>(values + 1, values + count));
 }

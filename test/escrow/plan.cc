@@ -69,7 +69,7 @@ Plan::Plan(std::uint64_t seed_in, Mutant mutant_in) : seed(seed_in), mutant(muta
   Dice dice(seed * 7919 + 17);
   strict = seed % 2 == 0;
   faults = seed % 4 < 2 || mutant != Mutant::None;
-  notices = !faults || seed % 10 != 0;
+  notices = !faults || seed % 5 != 0;
   reclaims = faults && !strict && seed % 12 == 5 && mutant == Mutant::None;
   replicas = static_cast<std::size_t>(dice.between(1, 6));
   length_us = dice.between(45, 60) * kSecondUs;
