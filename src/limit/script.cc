@@ -13,28 +13,30 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local current = math.floor(now / width)
 local me, alive, lasts = ARGV[4], ARGV[5], ARGV[6]
+local lasts_ring = math.ceil(62 * width / 1000)
 
 local function turn(key)
   local head = redis.call('HMGET', key, 'h', 's')
   local newest, sum = tonumber(head[1]), tonumber(head[2]) or 0
-  if not newest then return current, 0 end
-  if current <= newest then return newest, sum end
+  if not newest then return current, 0, true end
+  if current <= newest then return newest, sum, false end
   if current - newest > 60 then
     redis.call('DEL', key)
-    return current, 0
+    return current, 0, true
   end
   local old = {}
   for bucket = newest + 1, current do old[#old + 1] = bucket % 61 end
   for _, count in ipairs(redis.call('HMGET', key, unpack(old))) do sum = sum - (tonumber(count) or 0) end
   redis.call('HDEL', key, unpack(old))
   redis.call('HSET', key, 'h', current, 's', sum)
-  return current, sum
+  redis.call('PEXPIRE', key, lasts_ring)
+  return current, sum, false
 end
 
-local function put(key, newest, sum, bucket, amount)
+local function put(key, newest, sum, fresh, bucket, amount)
   redis.call('HINCRBY', key, bucket % 61, amount)
   redis.call('HSET', key, 'h', newest, 's', sum + amount)
-  redis.call('PEXPIRE', key, math.ceil(62 * width / 1000))
+  if fresh then redis.call('PEXPIRE', key, lasts_ring) end
 end
 
 local function wait_of(key, newest, sum, limit, amount)
@@ -79,11 +81,11 @@ local function admit()
     era = ARGV[3]
     redis.call('SET', KEYS[1], era)
   end
-  local newest, sum, refused, longest, used = {}, {}, 0, -2, 0
+  local newest, sum, fresh, refused, longest, used = {}, {}, {}, 0, -2, 0
   for i = 3, #KEYS do
     local at = 3 * i - 2
     local limit, amount, wait = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), 1000000
-    if ARGV[at] == 'r' then newest[i], sum[i] = turn(KEYS[i]) else sum[i] = places(KEYS[i]) end
+    if ARGV[at] == 'r' then newest[i], sum[i], fresh[i] = turn(KEYS[i]) else sum[i] = places(KEYS[i]) end
     if sum[i] + amount > limit then
       if ARGV[at] == 'r' then wait = wait_of(KEYS[i], newest[i], sum[i], limit, amount) end
       if longest ~= -1 and (wait == -1 or wait > longest) then refused, longest, used = i - 2, wait, sum[i] end
@@ -94,7 +96,7 @@ local function admit()
     local at = 3 * i - 2
     local amount = tonumber(ARGV[at + 2])
     if ARGV[at] == 'r' then
-      put(KEYS[i], newest[i], sum[i], newest[i], amount)
+      put(KEYS[i], newest[i], sum[i], fresh[i], newest[i], amount)
     else
       redis.call('SET', KEYS[2], 1, 'PX', lasts)
       hold(KEYS[i], (tonumber(redis.call('HGET', KEYS[i], me)) or 0) + amount)
@@ -111,12 +113,12 @@ local function done()
       local mine = tonumber(redis.call('HGET', key, me))
       if mine then hold(key, mine + amount) end
     else
-      local newest, sum = turn(key)
+      local newest, sum, fresh = turn(key)
       if amount > 0 then
-        put(key, newest, sum, newest, amount)
+        put(key, newest, sum, fresh, newest, amount)
       elseif newest - bucket <= 60 and bucket <= newest then
         local there = tonumber(redis.call('HGET', key, bucket % 61)) or 0
-        if there > 0 then put(key, newest, sum, bucket, -math.min(there, -amount)) end
+        if there > 0 then put(key, newest, sum, fresh, bucket, -math.min(there, -amount)) end
       end
     end
   end
