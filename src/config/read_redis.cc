@@ -109,7 +109,7 @@ std::string RedisSettings::shown() const {
 bool RedisSettings::operator==(const RedisSettings& other) const {
   const auto fields = [](const RedisSettings& of) {
     return std::tie(of.host, of.port, of.database, of.user, of.password.reveal(), of.tls, of.tls_verify,
-                    of.tls_verify_name, of.ca_file, of.certificate_file, of.key_file, of.timeout);
+                    of.tls_verify_name, of.ca_file, of.certificate_file, of.key_file, of.timeout, of.connect_timeout);
   };
   return fields(*this) == fields(other);
 }

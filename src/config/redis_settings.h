@@ -21,7 +21,8 @@ struct RedisSettings {
   bool tls_verify = true;       // REDIS_SSL_CERT_REQS: none switches it off,
   bool tls_verify_name = true;  // REDIS_SSL_CHECK_HOSTNAME this alone.
   std::string ca_file, certificate_file, key_file;
-  std::chrono::milliseconds timeout{20};  // turnpike.redis_timeout: of one command.
+  std::chrono::milliseconds timeout{20};           // turnpike.redis_timeout: of one command.
+  std::chrono::milliseconds connect_timeout{200};  // Of a new connection, until it may be used.
 
   bool used() const { return !host.empty(); }
   std::string shown() const;  // "redis://host:6379/0": what people may see.

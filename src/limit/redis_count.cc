@@ -157,7 +157,7 @@ void RedisCount::renew() {
 }
 
 void RedisCount::plan_renewal() {
-  timer_ = client_.loop().after(installation_.alive / 3, [this] { renew(); });
+  timer_ = client_.loop().after(installation_.renew_every, [this] { renew(); });
 }
 
 std::vector<redis::Command> RedisCount::probe(const Installation& installation) {

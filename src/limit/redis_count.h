@@ -18,7 +18,8 @@ struct Installation {
   std::string name = "turnpike";  // Replicas that count together have the same.
   std::string replica;            // This process's own: no other process, of before or beside it, has the same.
   std::chrono::microseconds window{60'000'000};
-  std::chrono::milliseconds alive{6000};  // A holder that is not renewed for so long has gone.
+  std::chrono::milliseconds renew_every{2000};  // What is held is told so often;
+  std::chrono::milliseconds alive{6000};        // a holder not heard of for so long has gone.
 
   /// When, on the monotonic clock, the server last turned out to have lost its counts; 0: never. Set by any thread.
   std::atomic<std::int64_t> lost_us{0};
@@ -48,7 +49,7 @@ class RedisCount final : public SharedCount {
   std::int64_t lost_us() const { return installation_.lost_us.load(std::memory_order_relaxed); }
   /// One round trip. Refused and Away leave the admission to the caller.
   Task<Answer> admit(Admission& admission);
-  /// Begins to renew, three times in the life of a holder; ends with `stop`.
+  /// Begins to renew; ends with `stop`.
   void start() { plan_renewal(); }
   void stop() { timer_.reset(); }
 

@@ -62,7 +62,7 @@ Task<void> Client::connect(std::shared_ptr<Redis> redis, Client& client) {
   client.connecting_ = true;
   redis->begin_work();
   Result<std::shared_ptr<Connection>> opened =
-      co_await Connection::open(client.loop_, redis->settings_, Redis::kConnectLimit);
+      co_await Connection::open(client.loop_, redis->settings_, redis->settings_.connect_timeout);
   client.connecting_ = false;
   if (!opened) {
     redis->failed(Breaker::Failure::Refused, opened.error());
@@ -98,7 +98,7 @@ Redis::Redis(config::RedisSettings settings, const std::vector<net::IoThread*>& 
 
 Redis::~Redis() = default;
 
-void Redis::start(std::chrono::milliseconds patience) {
+void Redis::start() {
   for (const auto& client : clients_) {
     begin_work();
     client->loop_.post([self = shared_from_this(), one = client.get()] {
@@ -107,7 +107,7 @@ void Redis::start(std::chrono::milliseconds patience) {
     });
   }
   std::unique_lock lock(mutex_);
-  idle_.wait_for(lock, patience, [this] { return working_ == 0; });
+  idle_.wait_for(lock, settings_.connect_timeout, [this] { return working_ == 0; });
 }
 
 void Redis::stop() {
@@ -173,7 +173,7 @@ Task<void> Redis::probe(std::shared_ptr<Redis> self) {
 
 Task<bool> Redis::probe_answered() {
   net::EventLoop& loop = clients_.front()->loop_;
-  Result<std::shared_ptr<Connection>> opened = co_await Connection::open(loop, settings_, kConnectLimit);
+  Result<std::shared_ptr<Connection>> opened = co_await Connection::open(loop, settings_, settings_.connect_timeout);
   if (!opened) co_return false;
   bool good = true;
   for (const Command& command : probe_) {

@@ -62,15 +62,14 @@ struct Counters {
 /// its own connection finds out when the server is back.
 class Redis : public std::enable_shared_from_this<Redis> {
  public:
-  static constexpr std::chrono::milliseconds kConnectLimit{200};
   static constexpr std::chrono::milliseconds kProbeEvery{500};
 
   /// `probe`: what has to be answered, without an error and in time, before the server is used again.
   Redis(config::RedisSettings settings, const std::vector<net::IoThread*>& threads, std::vector<Command> probe);
   ~Redis();
 
-  /// Connects on every thread; waits until each has tried, at most `patience`.
-  void start(std::chrono::milliseconds patience = kConnectLimit);
+  /// Connects on every thread; waits until each has tried, at most as long as connecting may take.
+  void start();
   /// Closes all. From outside of the I/O threads, before they end.
   void stop();
 

@@ -89,7 +89,7 @@ class TestRedis {
     config::RedisSettings settings;
     settings.host = "127.0.0.1";
     settings.port = port_;
-    settings.timeout = std::chrono::milliseconds(500);  // Sanitizers and a busy machine are slow.
+    settings.timeout = settings.connect_timeout = kPatience;  // Sanitizers and a busy machine are slow.
     return settings;
   }
 
