@@ -46,6 +46,8 @@ void take_into(T& target, const Node& map, std::string_view key, Read<T> (Node::
 std::optional<std::int64_t> take_count(Reading& reading, const Node& map, std::string_view key);
 
 RouterSettings read_router(Reading& reading);
+/// The Redis that replicas share: of router_settings, else that of the cache; REDIS_* fill in (read_redis.cc).
+RedisSettings read_redis(Reading& reading);
 LitellmSettings read_litellm(Reading& reading);
 GeneralSettings read_general(Reading& reading);
 /// Which database, and how it is talked to (read_database.cc).

@@ -268,6 +268,7 @@ Loaded load_tree(std::shared_ptr<const Document> document, const LoadOptions& op
       settings->models.push_back(std::move(entry));
   }
   settings->router = read_router(reading);
+  settings->redis = read_redis(reading);
   settings->litellm = read_litellm(reading);
   const bool all_known = stored != nullptr || !settings->general.store_model_in_db;
   if (all_known) check_references(reading, *settings);

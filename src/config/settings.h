@@ -18,6 +18,7 @@
 #include "config/diagnostic.h"
 #include "config/jwt_settings.h"
 #include "config/key_settings.h"
+#include "config/redis_settings.h"
 #include "config/user_settings.h"
 
 /// What the configuration says, typed and checked once; every folder reads its own section of it.
@@ -397,6 +398,7 @@ struct Settings {
   std::vector<ModelEntry> models;  // In file order, then those of the database.
   std::vector<Credential> credentials;
   RouterSettings router;
+  RedisSettings redis;
   LitellmSettings litellm;
   GeneralSettings general;
   TurnpikeSettings turnpike;

@@ -6,5 +6,6 @@
 namespace turnpike::db {
 
 extern const std::string_view kAccountTree;
+extern const std::string_view kEscrow;
 
 }  // namespace turnpike::db

@@ -241,6 +241,7 @@ const Migration kMigrations[] = {
     {3, "organisations, teams, users and what belongs to them", kAccountTree},
     {4, "invitations", kFourth},
     {5, "keys that are made for others", kFifth},
+    {6, "leases of money", kEscrow},
 };
 
 std::string for_engine(std::string_view sql, bool sqlite) {

@@ -48,6 +48,13 @@ std::string_view words_of(int error) {
   }
 }
 
+net::Trust trust_of(const Origin& origin) {
+  net::Trust trust;
+  trust.verify = origin.verify;
+  trust.ca_file = origin.ca_file;
+  return trust;
+}
+
 /// All, not some: a name that also stands for an address nearby is a trick or a mistake.
 bool all_allowed(const std::vector<net::Address>& addresses, const AddressFilter* filter) {
   if (filter == nullptr) return true;
@@ -120,11 +127,12 @@ Task<Result<std::vector<net::Address>>> PooledClient::resolve(const Origin& orig
 
 /// Reads the roots of trust off the I/O thread, where they take tens of milliseconds, unless they are there.
 Task<Status> PooledClient::load_trust(const Origin& origin, ExchangeClock::Limit limit, Cancel& cancel) {
-  if (Connection::trust_loaded(origin)) co_return Status{};
+  const net::Trust trust = trust_of(origin);
+  if (Connection::trust_loaded(trust)) co_return Status{};
   const auto meeting = std::make_shared<net::Rendezvous>(pool_->loop);
   cancel.set_action([meeting] { meeting->complete(net::Wake::Woken); });
-  net::run_blocking([origin, meeting, mailbox = pool_->loop.mailbox()]() mutable {
-    Connection::load_trust(origin);
+  net::run_blocking([trust, meeting, mailbox = pool_->loop.mailbox()]() mutable {
+    Connection::load_trust(trust);
     mailbox->post([meeting = std::move(meeting)] { meeting->complete(net::Wake::Ready); });
   });
   const net::Wake wake = co_await meeting->wait(limit.when);
@@ -135,8 +143,9 @@ Task<Status> PooledClient::load_trust(const Origin& origin, ExchangeClock::Limit
 Task<Status> PooledClient::shake_hands(Connection& connection, const Origin& origin, ExchangeClock::Limit limit,
                                        Cancel& cancel) {
   if (Status ready = co_await load_trust(origin, limit, cancel); !ready) co_return ready;
-  TlsSession& tickets = pool_->tickets(origin);
-  if (Status started = connection.start_tls(origin, tickets, &tickets); !started) co_return started;
+  net::TlsSession& tickets = pool_->tickets(origin);
+  const net::TlsTarget target{origin.host, trust_of(origin), "\x08http/1.1"};
+  if (Status started = connection.start_tls(target, tickets, &tickets); !started) co_return started;
   for (;;) {
     const net::Io io = connection.handshake();
     if (io.kind == net::Io::Kind::Bytes) break;

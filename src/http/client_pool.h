@@ -22,7 +22,7 @@ class ClientPool {
   void adopt(const Origin& origin, Connection& connection);
   /// Keeps a connection whose answer has been read to its end.
   void give_back(std::unique_ptr<Connection> connection);
-  TlsSession& tickets(const Origin& origin) { return entry(origin).session; }
+  net::TlsSession& tickets(const Origin& origin) { return entry(origin).session; }
 
   net::EventLoop& loop;
   Client::Options options;
@@ -33,7 +33,7 @@ class ClientPool {
   struct Entry {
     ClientPool* pool = nullptr;
     std::vector<std::unique_ptr<Connection>> idle;  // Last in, first out.
-    TlsSession session;
+    net::TlsSession session;
   };
   struct HashOfOrigin {
     std::size_t operator()(const Origin& origin) const {

@@ -1,0 +1,152 @@
+#include "limit/admission.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace turnpike::limit {
+namespace {
+
+constexpr std::int64_t kAtOnce = 0;
+
+/// How long a limit keeps a call waiting; nothing when it never lets it pass.
+std::optional<std::int64_t> wait_of(const Limit& limit, const Terms& terms) {
+  if (terms.basis == Basis::None) return kAtOnce;
+  const Meter& meter = *limit.meter;
+  return meter.wait_us(terms.amount(meter.unit()), terms.most(limit.most), terms.now_us);
+}
+
+/// Takes the first limits until one has no room; how many were taken.
+std::size_t take_all(const std::vector<Limit>& limits, const Terms& terms) {
+  for (std::size_t i = 0; i < limits.size(); ++i) {
+    Meter& meter = *limits[i].meter;
+    const std::int64_t amount = terms.amount(meter.unit());
+    if (terms.basis == Basis::None) {
+      meter.add(amount, terms.now_us);
+    } else if (!meter.take(amount, terms.most(limits[i].most), terms.now_us)) {
+      return i;
+    }
+  }
+  return limits.size();
+}
+
+void keep_tighter(std::optional<Rate>& kept, const Rate& rate) {
+  if (!kept || rate.remaining < kept->remaining) kept = rate;
+}
+
+}  // namespace
+
+Refusal refusal_of(const Limit& limit, std::int64_t most, std::int64_t amount, std::int64_t used,
+                   std::optional<std::int64_t> wait_us) {
+  constexpr std::int64_t kNoneToSpeakOfUs = 60'000'000;
+  Refusal refusal;
+  refusal.subject = limit.meter->subject();
+  refusal.unit = limit.meter->unit();
+  refusal.limit = most;
+  refusal.whole = limit.most;
+  refusal.used = used;
+  refusal.amount = amount;
+  // A limit of zero refuses everything, so the size of this call is not what is wrong with it.
+  if (!wait_us && most > 0) refusal.why = Refusal::Why::TooLarge;
+  refusal.wait = std::chrono::microseconds(wait_us.value_or(kNoneToSpeakOfUs));
+  return refusal;
+}
+
+namespace {
+
+Refusal local_refusal(const Limit& limit, const Terms& terms, std::optional<std::int64_t> wait_us) {
+  return refusal_of(limit, terms.most(limit.most), terms.amount(limit.meter->unit()), limit.meter->used(terms.now_us),
+                    wait_us);
+}
+
+}  // namespace
+
+std::optional<Refusal> look(std::span<const Limit> limits, const Terms& terms) {
+  const Limit* worst = nullptr;
+  std::optional<std::int64_t> longest = kAtOnce;
+  for (const Limit& limit : limits) {
+    const std::optional<std::int64_t> wait = wait_of(limit, terms);
+    if (wait == kAtOnce || !longest || (wait && *wait <= *longest)) continue;
+    worst = &limit;
+    longest = wait;
+  }
+  if (worst == nullptr) return std::nullopt;
+  return local_refusal(*worst, terms, longest);
+}
+
+tl::expected<Admission, Refusal> admit(std::vector<Limit> limits, const Terms& terms, SharedCount* shared) {
+  const std::size_t taken = take_all(limits, terms);
+  if (taken < limits.size()) {
+    for (std::size_t i = taken; i-- > 0;) {
+      Meter& meter = *limits[i].meter;
+      meter.give_back(terms.amount(meter.unit()), terms.now_us, terms.now_us);
+    }
+    if (auto refusal = look(limits, terms)) return tl::unexpected(std::move(*refusal));
+    // Room came back between the two looks: the call is refused all the same, for the shortest time.
+    return tl::unexpected(local_refusal(limits[taken], terms, kAtOnce));
+  }
+  Admission admission;
+  admission.limits_ = std::move(limits);
+  admission.tokens_ = terms.amount(Unit::Tokens);
+  admission.taken_us_ = terms.now_us;
+  admission.shared_ = shared;
+  return admission;
+}
+
+Admission& Admission::operator=(Admission&& other) noexcept {
+  if (this == &other) return *this;
+  end({});
+  limits_ = std::exchange(other.limits_, {});
+  tokens_ = other.tokens_;
+  taken_us_ = other.taken_us_;
+  shared = std::exchange(other.shared, {});
+  shared_ = std::exchange(other.shared_, nullptr);
+  return *this;
+}
+
+void Admission::settle(std::int64_t tokens, std::int64_t now_us) {
+  const std::int64_t more = tokens - tokens_;
+  for (const Limit& limit : limits_) {
+    if (limit.meter->unit() != Unit::Tokens || more == 0) continue;
+    if (more > 0) {
+      limit.meter->add(more, now_us);
+    } else {
+      limit.meter->give_back(-more, taken_us_, now_us);
+    }
+  }
+  end({.tokens = more});
+}
+
+void Admission::undo(std::int64_t now_us) {
+  for (const Limit& limit : limits_) {
+    if (limit.meter->unit() != Unit::Calls) limit.meter->give_back(amount(limit.meter->unit()), taken_us_, now_us);
+  }
+  end({.requests = -1, .tokens = -tokens_});
+}
+
+void Admission::end(SharedCount::Correction correction) {
+  if (limits_.empty()) return;
+  for (const Limit& limit : limits_) {
+    if (limit.meter->unit() == Unit::Calls) limit.meter->give_back(1, taken_us_, taken_us_);
+  }
+  if (shared_ != nullptr) shared_->ended(*this, correction);
+  limits_.clear();
+}
+
+Rates rates_of(std::span<const Limit> limits, const Terms& terms) {
+  Rates rates;
+  for (const Limit& limit : limits) {
+    const Meter& meter = *limit.meter;
+    if (meter.unit() == Unit::Calls) continue;
+    const std::int64_t most = terms.most(limit.most);
+    Rate rate;
+    rate.limit = most;
+    rate.remaining = std::max<std::int64_t>(0, most - meter.used(terms.now_us));
+    // All of it is free when as much as the limit fits.
+    const std::int64_t wait_us = meter.wait_us(most, most, terms.now_us).value_or(0);
+    rate.reset_seconds = (wait_us + 999'999) / 1'000'000;
+    keep_tighter(meter.unit() == Unit::Tokens ? rates.tokens : rates.requests, rate);
+  }
+  return rates;
+}
+
+}  // namespace turnpike::limit

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "limit/meter.h"
+#include "limit/refusal.h"
+#include "limit/share.h"
+
+namespace turnpike::limit {
+
+/// One limit a call has to keep.
+struct Limit {
+  MeterRef meter;
+  std::int64_t most = 0;
+};
+
+/// What the limits are held to in this process at the moment.
+enum class Basis : std::uint8_t {
+  Whole,  // To the whole limit: a shared count is asked as well, or this is the only replica.
+  Share,  // To this replica's share.
+  None,   // To nothing; counted only (rate_limit_on_store_failure: open).
+};
+
+/// How one call is admitted.
+struct Terms {
+  std::int64_t tokens = 0;  // To reserve of token limits; a call uses one at least.
+  Basis basis = Basis::Whole;
+  Share share;
+  std::int64_t now_us = 0;  // The clock of the meters.
+
+  std::int64_t amount(Unit unit) const { return unit == Unit::Tokens ? std::max<std::int64_t>(tokens, 1) : 1; }
+  std::int64_t most(std::int64_t limit) const { return basis == Basis::Share ? share.of(limit) : limit; }
+};
+
+class Admission;
+
+/// The count over all replicas, where there is one; hears how the admissions it knows of end.
+class SharedCount {
+ public:
+  /// How an admission ended, per unit: below zero what was taken too much, above zero what was used beyond it.
+  struct Correction {
+    std::int64_t requests = 0, tokens = 0;
+    std::int64_t of(Unit unit) const { return unit == Unit::Tokens ? tokens : requests; }
+  };
+  virtual void ended(const Admission& admission, Correction correction) = 0;
+
+ protected:
+  ~SharedCount() = default;
+};
+
+/// What one call has taken of its limits. It gives its places among the calls under way back when it ends, on every way
+/// out; requests and tokens stay counted until their window has passed.
+///
+/// Threading: lives and dies on the call's thread.
+class Admission {
+ public:
+  Admission() = default;
+  Admission(Admission&& other) noexcept { *this = std::move(other); }
+  Admission& operator=(Admission&& other) noexcept;
+  ~Admission() { end({}); }
+
+  /// The call is over and used so many tokens: the reservation is set right, each part in its own bucket.
+  void settle(std::int64_t tokens, std::int64_t now_us);
+  /// The call will not be made after all: as if it had never come.
+  void undo(std::int64_t now_us);
+
+  std::span<const Limit> limits() const { return limits_; }
+  std::int64_t amount(Unit unit) const { return unit == Unit::Tokens ? tokens_ : 1; }
+
+  /// The shared count's own notes.
+  struct Shared {
+    enum class State : std::uint8_t { NotAsked, Asked, Counted, Refused } state = State::NotAsked;
+    std::int64_t bucket = 0;  // Of the server's clock, once it is counted.
+    std::uint64_t round = 0;  // What the count had last told the server of.
+    bool held = false;        // The count knows of its places.
+  } shared;
+
+ private:
+  friend tl::expected<Admission, Refusal> admit(std::vector<Limit> limits, const Terms& terms, SharedCount* shared);
+  void end(SharedCount::Correction correction);
+
+  std::vector<Limit> limits_;
+  std::int64_t tokens_ = 0;
+  std::int64_t taken_us_ = 0;
+  SharedCount* shared_ = nullptr;
+};
+
+/// What a limit says that has no room; without a wait it never will.
+Refusal refusal_of(const Limit& limit, std::int64_t most, std::int64_t amount, std::int64_t used,
+                   std::optional<std::int64_t> wait_us);
+
+/// Whether a call would be admitted now; takes nothing.
+std::optional<Refusal> look(std::span<const Limit> limits, const Terms& terms);
+
+/// Takes from all limits or, when one has no room, from none. `shared`, if there is one, outlives the admission.
+tl::expected<Admission, Refusal> admit(std::vector<Limit> limits, const Terms& terms, SharedCount* shared = nullptr);
+
+/// What is left of the limits, for headers.
+Rates rates_of(std::span<const Limit> limits, const Terms& terms);
+
+}  // namespace turnpike::limit

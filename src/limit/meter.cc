@@ -1,0 +1,155 @@
+#include "limit/meter.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace turnpike::limit {
+namespace {
+
+constexpr std::int64_t kCallWaitUs = 1'000'000;
+
+/// Lengths first: no id, whatever stands in it, can pass for another subject.
+std::string name_in_store(const Subject& subject, Unit unit) {
+  constexpr char kLetters[] = {'r', 't', 'p'};
+  return fmt::format("{}:{}:{}:{}:{}", kLetters[static_cast<std::size_t>(unit)], static_cast<int>(subject.kind),
+                     subject.entity.size(), subject.entity, subject.model);
+}
+
+std::size_t hash_of(const Subject& subject, Unit unit) {
+  const std::hash<std::string_view> hash;
+  const std::size_t low = static_cast<std::size_t>(subject.kind) * 4 + static_cast<std::size_t>(unit);
+  return (hash(subject.entity) * 31 + hash(subject.model)) * 31 + low;
+}
+
+}  // namespace
+
+std::string_view descriptor_of(Kind kind) {
+  switch (kind) {
+    case Kind::Proxy:
+      return "proxy";
+    case Kind::Organization:
+      return "organization";
+    case Kind::Team:
+      return "team";
+    case Kind::TeamMember:
+      return "team_member";
+    case Kind::User:
+      return "user";
+    case Kind::Key:
+      return "api_key";
+    case Kind::EndUser:
+      return "end_user";
+    case Kind::Tag:
+      return "tag";
+    case Kind::OrganizationModel:
+      return "model_per_organization";
+    case Kind::TeamModel:
+      return "model_per_team";
+    case Kind::UserModel:
+      return "model_per_user";
+    case Kind::KeyModel:
+      return "model_per_key";
+    case Kind::Deployment:
+      return "deployment";
+  }
+  return "";
+}
+
+std::string_view name_of(Unit unit) {
+  switch (unit) {
+    case Unit::Requests:
+      return "requests";
+    case Unit::Tokens:
+      return "tokens";
+    case Unit::Calls:
+      return "max_parallel_requests";
+  }
+  return "";
+}
+
+Meter::Meter(Subject subject, Unit unit, std::chrono::microseconds window)
+    : subject_(std::move(subject)),
+      unit_(unit),
+      shared_name_(name_in_store(subject_, unit)),
+      ring_(unit == Unit::Calls ? nullptr : std::make_unique<Ring>(window)) {}
+
+bool Meter::take(std::int64_t amount, std::int64_t limit, std::int64_t now_us) {
+  last_us_.store(now_us, std::memory_order_relaxed);
+  if (ring_) return ring_->take(amount, limit, now_us);
+  std::int64_t under_way = under_way_.load(std::memory_order_relaxed);
+  while (under_way + amount <= limit) {
+    if (under_way_.compare_exchange_weak(under_way, under_way + amount, std::memory_order_acq_rel)) return true;
+  }
+  return false;
+}
+
+void Meter::add(std::int64_t amount, std::int64_t now_us) {
+  last_us_.store(now_us, std::memory_order_relaxed);
+  if (ring_) {
+    ring_->add(amount, now_us);
+  } else {
+    under_way_.fetch_add(amount, std::memory_order_acq_rel);
+  }
+}
+
+void Meter::give_back(std::int64_t amount, std::int64_t taken_us, std::int64_t now_us) {
+  if (ring_) {
+    ring_->give_back(amount, taken_us, now_us);
+  } else {
+    under_way_.fetch_sub(amount, std::memory_order_acq_rel);
+  }
+}
+
+std::int64_t Meter::used(std::int64_t now_us) const {
+  return ring_ ? ring_->used(now_us) : under_way_.load(std::memory_order_acquire);
+}
+
+std::optional<std::int64_t> Meter::wait_us(std::int64_t amount, std::int64_t limit, std::int64_t now_us) const {
+  if (ring_) return ring_->wait_us(amount, limit, now_us);
+  if (amount > limit) return std::nullopt;
+  return used(now_us) + amount <= limit ? 0 : kCallWaitUs;
+}
+
+MeterRef Meters::find(const Subject& subject, Unit unit, std::int64_t now_us) {
+  std::string name = name_in_store(subject, unit);
+  const std::lock_guard lock(mutex_);
+  if (const auto known = places_.find(name); known != places_.end()) return meters_[known->second];
+  const std::size_t place = place_for_one_more(now_us);
+  MeterRef& meter = meters_[place];
+  meter = std::make_shared<Meter>(subject, unit, window_);
+  places_.emplace(std::move(name), place);
+  return meter;
+}
+
+std::size_t Meters::place_for_one_more(std::int64_t now_us) {
+  constexpr std::size_t kLookedAt = 32;
+  if (meters_.size() >= meters_max_) {
+    // Not the oldest of all, which would cost a list that every call mends: the oldest of some, in turn.
+    std::size_t oldest = meters_.size();
+    for (std::size_t i = 0; i < std::min(kLookedAt, meters_.size()); ++i) {
+      hand_ = (hand_ + 1) % meters_.size();
+      if (meters_[hand_].use_count() > 1) continue;
+      if (oldest == meters_.size() || meters_[hand_]->last_us() < meters_[oldest]->last_us()) oldest = hand_;
+    }
+    if (oldest < meters_.size()) {
+      if (meters_[oldest]->counts(now_us)) forgotten_.fetch_add(1, std::memory_order_relaxed);
+      places_.erase(meters_[oldest]->shared_name());
+      return oldest;
+    }
+  }
+  // Callers and calls refer to all that were looked at; their number has limits of its own.
+  meters_.emplace_back();
+  count_.store(meters_.size(), std::memory_order_relaxed);
+  return meters_.size() - 1;
+}
+
+MeterRef NearMeters::find(const Subject& subject, Unit unit, std::int64_t now_us) {
+  std::weak_ptr<Meter>& place = places_[hash_of(subject, unit) % kPlaces];
+  if (MeterRef known = place.lock(); known && known->unit() == unit && known->subject() == subject) return known;
+  MeterRef found = all_.find(subject, unit, now_us);
+  place = found;
+  return found;
+}
+
+}  // namespace turnpike::limit

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "limit/ring.h"
+
+namespace turnpike::limit {
+
+/// Whose limit it is; the numbers are those of the ledger's accounts.
+enum class Kind : std::uint8_t {
+  Proxy = 1,
+  Organization = 2,
+  Team = 3,
+  TeamMember = 4,
+  User = 5,
+  Key = 6,
+  EndUser = 7,
+  Tag = 8,
+  OrganizationModel = 9,
+  TeamModel = 10,
+  UserModel = 11,
+  KeyModel = 12,
+  Deployment = 21,
+};
+/// LiteLLM's word for it in messages ("api_key", "model_per_team"); ours where it has none.
+std::string_view descriptor_of(Kind kind);
+
+enum class Unit : std::uint8_t { Requests, Tokens, Calls };  // Calls: those under way.
+/// LiteLLM's word: "requests", "tokens", "max_parallel_requests".
+std::string_view name_of(Unit unit);
+
+struct Subject {
+  Kind kind = Kind::Key;
+  std::string entity;  // Its id.
+  std::string model;   // Of the kinds per model.
+  bool operator==(const Subject&) const = default;
+};
+
+/// Counts one unit of one subject in this process, whatever its limit is at the moment.
+///
+/// Threading: any; without locks.
+class Meter {
+ public:
+  Meter(Subject subject, Unit unit, std::chrono::microseconds window);
+
+  const Subject& subject() const { return subject_; }
+  Unit unit() const { return unit_; }
+  /// What it is called in the store that replicas share: "r:6:<entity>".
+  const std::string& shared_name() const { return shared_name_; }
+
+  bool take(std::int64_t amount, std::int64_t limit, std::int64_t now_us);
+  /// Takes whatever the limit.
+  void add(std::int64_t amount, std::int64_t now_us);
+  void give_back(std::int64_t amount, std::int64_t taken_us, std::int64_t now_us);
+  std::int64_t used(std::int64_t now_us) const;
+  /// How long until `amount` fits if nobody else comes; nothing when it never will. Calls end when they do: a second.
+  std::optional<std::int64_t> wait_us(std::int64_t amount, std::int64_t limit, std::int64_t now_us) const;
+
+  /// Whether something of it still counts, and when it was last taken from: what may be forgotten first.
+  bool counts(std::int64_t now_us) const { return used(now_us) > 0; }
+  std::int64_t last_us() const { return last_us_.load(std::memory_order_relaxed); }
+
+ private:
+  const Subject subject_;
+  const Unit unit_;
+  const std::string shared_name_;
+  std::atomic<std::int64_t> last_us_{0};
+  std::atomic<std::int64_t> under_way_{0};  // Unit::Calls,
+  std::unique_ptr<Ring> ring_;              // the others.
+};
+
+using MeterRef = std::shared_ptr<Meter>;
+
+/// All meters of the process, made when first asked for.
+///
+/// Limits:    `meters_max`; one more takes the place of the one used longest ago among some that no caller and no call
+///            refers to, which forgets at most one window of one subject. About 1.2 kB each.
+/// Threading: any; behind a lock, so calls ask a `NearMeters`.
+class Meters {
+ public:
+  static constexpr std::size_t kMetersMax = 50'000;
+  explicit Meters(std::chrono::microseconds window = std::chrono::seconds(60), std::size_t meters_max = kMetersMax)
+      : window_(window), meters_max_(meters_max) {}
+
+  MeterRef find(const Subject& subject, Unit unit, std::int64_t now_us);
+
+  std::size_t count() const { return count_.load(std::memory_order_relaxed); }
+  /// Those that had to go while they still counted something.
+  std::uint64_t forgotten() const { return forgotten_.load(std::memory_order_relaxed); }
+
+ private:
+  std::size_t place_for_one_more(std::int64_t now_us);
+
+  const std::chrono::microseconds window_;
+  const std::size_t meters_max_;
+  std::mutex mutex_;  // Guards the three below.
+  std::unordered_map<std::string, std::size_t> places_;
+  std::vector<MeterRef> meters_;
+  std::size_t hand_ = 0;
+  std::atomic<std::size_t> count_{0};
+  std::atomic<std::uint64_t> forgotten_{0};
+};
+
+/// The meters one I/O thread has met lately: found again without a lock. Keeps none alive.
+class NearMeters {
+ public:
+  explicit NearMeters(Meters& all) : all_(all) {}
+  MeterRef find(const Subject& subject, Unit unit, std::int64_t now_us);
+
+ private:
+  static constexpr std::size_t kPlaces = 1024;  // A power of two; two that fall on one place take turns.
+  Meters& all_;
+  std::array<std::weak_ptr<Meter>, kPlaces> places_;
+};
+
+}  // namespace turnpike::limit

@@ -1,0 +1,92 @@
+#include "limit/refusal.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace turnpike::limit {
+namespace {
+
+constexpr std::int64_t kSecondUs = 1'000'000;
+
+/// "2026-11-27 05:04:00 UTC", the whole second at which a call of then passes.
+std::string reset_text(const Refusal& refusal, std::int64_t unix_us) {
+  const std::int64_t at = (unix_us / kSecondUs + refusal.retry_seconds()) * kSecondUs;
+  std::string text = base::iso_time(at).substr(0, 19);
+  text[10] = ' ';
+  return text + " UTC";
+}
+
+std::string value_of(const Refusal& refusal, std::string_view name) {
+  std::string value(name.empty() ? std::string_view(refusal.subject.entity) : name);
+  if (!refusal.subject.model.empty()) value += ":" + refusal.subject.model;
+  return value;
+}
+
+void add_rate(HeaderLines& lines, std::string_view unit, const std::optional<Rate>& rate) {
+  if (!rate) return;
+  lines.emplace_back(fmt::format("x-ratelimit-limit-{}", unit), std::to_string(rate->limit));
+  lines.emplace_back(fmt::format("x-ratelimit-remaining-{}", unit), std::to_string(rate->remaining));
+  lines.emplace_back(fmt::format("x-ratelimit-reset-{}", unit), fmt::format("{}s", rate->reset_seconds));
+}
+
+}  // namespace
+
+std::int64_t Refusal::retry_seconds() const {
+  return std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(wait).count());
+}
+
+std::int64_t Refusal::remaining() const {
+  return std::max<std::int64_t>(0, limit - used);
+}
+
+Error refusal_error(const Refusal& refusal, std::string_view name, std::int64_t unix_us) {
+  Error error;
+  if (refusal.why == Refusal::Why::StoreAway) {
+    error.kind = ErrorKind::Unavailable;
+    error.message = "Rate limits cannot be checked at the moment, please retry shortly.";
+    error.detail = "redis is away and rate_limit_on_store_failure is closed";
+    error.retry_after = std::chrono::seconds(1);
+    return error;
+  }
+  error.kind = ErrorKind::RateLimited;
+  const std::string head =
+      fmt::format("Rate limit exceeded for {}: {}. Limit type: {}. Current limit: {}, Remaining: {}.",
+                  descriptor_of(refusal.subject.kind), value_of(refusal, name), name_of(refusal.unit), refusal.limit,
+                  refusal.remaining());
+  if (refusal.why == Refusal::Why::TooLarge) {
+    error.message =
+        fmt::format("{} This call asks for {} at once, more than the limit: it can never pass.", head, refusal.amount);
+    error.should_retry = false;
+  } else {
+    error.message =
+        fmt::format("{} Limit resets at: {}. Current usage: {}.", head, reset_text(refusal, unix_us), refusal.used);
+  }
+  if (refusal.limit < refusal.whole) {
+    error.message += fmt::format(" This replica's share of a limit of {}.", refusal.whole);
+  }
+  error.retry_after = std::chrono::seconds(refusal.retry_seconds());
+  return error;
+}
+
+HeaderLines rate_lines(const Rates& rates) {
+  HeaderLines lines;
+  add_rate(lines, "requests", rates.requests);
+  add_rate(lines, "tokens", rates.tokens);
+  return lines;
+}
+
+HeaderLines refusal_lines(const Refusal& refusal, Rates rates, std::int64_t unix_us) {
+  const Rate refused{refusal.limit, refusal.remaining(), refusal.retry_seconds()};
+  if (refusal.unit == Unit::Requests) rates.requests = refused;
+  if (refusal.unit == Unit::Tokens) rates.tokens = refused;
+  HeaderLines lines = rate_lines(rates);
+  lines.emplace_back("retry-after", std::to_string(refusal.retry_seconds()));
+  lines.emplace_back("rate_limit_type", name_of(refusal.unit));
+  lines.emplace_back("reset_at", reset_text(refusal, unix_us));
+  return lines;
+}
+
+}  // namespace turnpike::limit
