@@ -257,6 +257,8 @@ struct Authenticator::State {
          {&caller.models, &caller.tags, &caller.allowed_routes, &caller.enforced_params})
       bytes += texts(*list);
     for (const domain::ModelLevel& level : caller.model_levels) bytes += sizeof level + texts(level.models);
+    for (const domain::CallerLimits& one : caller.limits)
+      bytes += sizeof one + text(one.entity) + text(one.label) + text(one.model);
     for (const auto& [from, to] : caller.aliases) bytes += kNodeBytes + 2 * sizeof from + text(from) + text(to);
     for (const domain::CallerAccount& account : caller.accounts)
       bytes += sizeof account + text(account.entity) + text(account.label);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "account/key_routing.h"
+#include "account/rate_limits.h"
 #include "account/record.h"
 #include "account/tables.h"
 #include "base/hash.h"
@@ -21,7 +22,8 @@ constexpr std::int16_t kKeyKind = 6;
 constexpr std::string_view kSelectKeyOfCaller =
     "SELECT k.hash, k.key_name, k.key_alias, k.models, k.aliases, k.metadata, k.user_id, k.team_id, k.organization_id, "
     "k.expires_us, k.blocked, k.router_settings, k.allowed_routes, k.access_group_ids, k.tpm_limit, k.rpm_limit, "
-    "k.max_parallel_requests, k.account_id, a.limit_nano, a.version, w.spent_nano, k.permissions, k.handed_over "
+    "k.max_parallel_requests, k.account_id, a.limit_nano, a.version, w.spent_nano, k.permissions, k.handed_over, "
+    "k.budget_id, k.model_max_budget "
     "FROM verification_key k LEFT JOIN account a ON a.account_id = k.account_id "
     "LEFT JOIN account_window w ON w.account_id = a.account_id AND w.window_id = a.window_id WHERE k.hash = $1";
 
@@ -141,6 +143,19 @@ struct Tree {
   AccessGroupRows& groups;
   Caller& caller;
 
+  /// The limits of a row, completed from the budget it is linked to, and those per model.
+  Status add_row_limits(const Record& row, const std::string& label) {
+    domain::CallerLimits limits{row.table().account_kind, row.id(), label, {}, rate_limits_of(row)};
+    const bool linked = &row.table() != &kTeams && &row.table() != &kUsers;
+    if (linked) {
+      if (Status done = complete_from_budget(records, row.maybe_text("budget_id"), limits.most); !done) return done;
+    }
+    add_limits(limits, caller.limits);
+    if (&row.table() == &kTeamMembers) return {};
+    add_model_limits(row.text("metadata"), linked ? "" : row.text("model_max_budget"), limits, caller.limits);
+    return {};
+  }
+
   Status add_team() {
     const Result<std::optional<Record>> found = records.find(kTeams, caller.team_id);
     if (!found) return base::fail(found.error());
@@ -153,6 +168,7 @@ struct Tree {
     add_metadata(team.text("metadata"), caller);
     add_routing(team.text("router_settings"), "team " + caller.team_id, caller);
     caller.accounts.push_back(account_of(team, caller.team_alias));
+    if (Status limits = add_row_limits(team, caller.team_alias); !limits) return limits;
     if (Status level =
             add_level(groups, ModelLevel::Of::Team, team.list("models"), team.list("access_group_ids"), caller);
         !level)
@@ -160,8 +176,9 @@ struct Tree {
     if (caller.user_id.empty()) return {};
     const Result<std::optional<Record>> member = records.find(kTeamMembers, caller.team_id, caller.user_id);
     if (!member) return base::fail(member.error());
-    if (*member) caller.accounts.push_back(account_of(**member, caller.user_id));
-    return {};
+    if (!*member) return {};
+    caller.accounts.push_back(account_of(**member, caller.user_id));
+    return add_row_limits(**member, caller.user_id);
   }
 
   Status add_user() {
@@ -173,6 +190,7 @@ struct Tree {
     caller.role = domain::parse_role(user.text("user_role")).value_or(domain::Role::InternalUser);
     caller.user_email = user.text("user_email");
     caller.accounts.push_back(account_of(user, caller.user_email));
+    if (Status limits = add_row_limits(user, caller.user_email); !limits) return limits;
     if (!caller.team_id.empty()) return {};  // His own list is for his personal keys.
     return add_level(groups, ModelLevel::Of::User, user.list("models"), {}, caller);
   }
@@ -184,6 +202,7 @@ struct Tree {
     const Record& organization = **found;
     caller.organization_alias = organization.text("organization_alias");
     caller.accounts.push_back(account_of(organization, caller.organization_alias));
+    if (Status limits = add_row_limits(organization, caller.organization_alias); !limits) return limits;
     if (Status level = add_level(groups, ModelLevel::Of::Organization, organization.list("models"), {}, caller); !level)
       return level;
     if (caller.user_id.empty()) return {};
@@ -205,6 +224,7 @@ struct Tree {
       if (Status added = add_organization(); !added) return added;
     }
     std::ranges::sort(caller.accounts, {}, &domain::CallerAccount::kind);
+    std::ranges::stable_sort(caller.limits, {}, &domain::CallerLimits::kind);
     return {};
   }
 };
@@ -253,6 +273,13 @@ Result<domain::CallerRef> to_caller(db::Transaction& transaction, const db::Row&
                               whole(row.at(19)).value_or(0)});
   const Actor nobody;
   Records records(transaction, nobody);
+  domain::CallerLimits limits{kKeyKind, caller->key_hash_hex, caller->key_alias, {}, {}};
+  if (limits.label.empty()) limits.label = caller->key_name;
+  limits.most = {caller->rpm_limit, caller->tpm_limit, caller->max_parallel_requests};
+  const auto budget_id = db::is_null(row.at(23)) ? std::nullopt : std::optional(db::as_text(row.at(23)));
+  if (Status done = complete_from_budget(records, budget_id, limits.most); !done) return base::fail(done.error());
+  add_limits(limits, caller->limits);
+  add_model_limits(metadata, db::as_text(row.at(24)), limits, caller->limits);
   AccessGroupRows groups(records);
   if (Status level =
           add_level(groups, ModelLevel::Of::Key, caller->models, json::read_list(db::as_text(row.at(13))), *caller);
@@ -298,8 +325,11 @@ Result<std::optional<Spender>> read_spender(db::Transaction& transaction, std::i
   const Result<std::optional<Record>> row = records.find(end_user ? kEndUsers : kTags, name);
   if (!row) return base::fail(row.error());
   if (!*row) return std::optional<Spender>();
-  return Spender{account_of(**row, end_user ? (*row)->text("alias") : std::string()),
-                 end_user && (*row)->flag("blocked")};
+  const std::string label = end_user ? (*row)->text("alias") : std::string();
+  Spender spender{account_of(**row, label), end_user && (*row)->flag("blocked"), {kind, name, label, {}, {}}};
+  if (Status done = complete_from_budget(records, (*row)->maybe_text("budget_id"), spender.limits.most); !done)
+    return base::fail(std::move(done.error()));
+  return spender;
 }
 
 }  // namespace turnpike::account

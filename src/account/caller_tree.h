@@ -30,6 +30,7 @@ Status add_owners(db::Transaction& transaction, domain::Caller& caller);
 struct Spender {
   domain::CallerAccount account;
   bool blocked = false;
+  domain::CallerLimits limits;
 };
 constexpr std::int16_t kEndUserKind = 7;  // Spec money 4.
 constexpr std::int16_t kTagKind = 8;

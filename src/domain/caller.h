@@ -38,6 +38,22 @@ struct CallerAccount {
   std::int64_t version = 0;
 };
 
+/// How much somebody may ask for: in any 60 seconds, and at a time.
+struct RateLimits {
+  std::optional<std::int64_t> requests, tokens, calls;
+
+  bool any() const { return requests || tokens || calls; }
+  bool operator==(const RateLimits&) const = default;
+};
+
+/// The limits of somebody a call belongs to, or of his calls to one model.
+struct CallerLimits {
+  std::int16_t kind = 6;      // Spec money 4.
+  std::string entity, label;  // Its id; what people call it.
+  std::string model;          // Of the kinds per model.
+  RateLimits most;
+};
+
 /// One level's list of models: of the key, the team, the user or the organisation.
 struct ModelLevel {
   enum class Of : std::uint8_t { Key, Team, User, Organization } of = Of::Key;
@@ -78,6 +94,7 @@ struct Caller {
   std::vector<std::string> enforced_params;  // What the body of a call has to carry.
   KeyRoutingRef routing;                     // Null: neither key nor team say anything about it.
   std::vector<CallerAccount> accounts;       // In kind order.
+  std::vector<CallerLimits> limits;          // In kind order; those per model last.
 
   bool is_admin() const { return role == Role::ProxyAdmin; }
 };
