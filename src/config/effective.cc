@@ -221,6 +221,7 @@ EffectiveValues effective(const ModelEntry& entry) {
   out.number("weight", entry.weight);
   out.number("order", entry.order);
   out.number("max_parallel_requests", entry.max_parallel_requests);
+  if (entry.drain_on_disconnect) out.flag("drain_on_disconnect", *entry.drain_on_disconnect);
   out.texts("silent_model", entry.silent_models);
   out.texts("tags", entry.tags);
   out.texts("tag_regex", entry.tag_regex);
@@ -475,6 +476,12 @@ EffectiveValues effective(const TurnpikeSettings& settings) {
   }
   out.word("free_models_over_budget", settings.free_models_over_budget, {"allow", "refuse"});
   out.text("budget_week_start", settings.budget_week_start);
+  out.time("idempotency_lifetime", settings.idempotency_lifetime);
+  out.number("idempotency_entries_max", settings.idempotency_entries_max);
+  out.number("idempotency_bytes_max", settings.idempotency_bytes_max);
+  out.number("idempotency_answer_bytes_max", settings.idempotency_answer_bytes_max);
+  out.flag("drain_on_disconnect", settings.drain_on_disconnect);
+  out.time("drain_timeout", settings.drain_timeout);
   out.time("connect_timeout", settings.connect_timeout);
   out.time("stream_idle_timeout", settings.stream_idle_timeout);
   out.time("stream_keepalive", settings.stream_keepalive);

@@ -249,6 +249,7 @@ void read_choosing(Reading& reading, const Node& element, const Node& params, co
   }
   entry.order = take_count(reading, params, "order");
   entry.max_parallel_requests = take_count(reading, params, "max_parallel_requests");
+  entry.drain_on_disconnect = take(params, "drain_on_disconnect", &Node::as_bool);
   take_into(entry.silent_models, params, "silent_model", &Node::as_text_list);
   take_into(entry.tags, params, "tags", &Node::as_text_list);
   take_into(entry.tag_regex, params, "tag_regex", &Node::as_text_list);

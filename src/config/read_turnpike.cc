@@ -123,6 +123,12 @@ TurnpikeSettings read_turnpike(Reading& reading) {
   take_into(settings.budget_wait, section, "budget_wait", &Node::as_time);
   take_into(settings.budget_held_wait, section, "budget_held_wait", &Node::as_time);
 
+  take_into(settings.idempotency_lifetime, section, "idempotency_lifetime", &Node::as_time);
+  take_whole(reading, section, "idempotency_entries_max", settings.idempotency_entries_max, 1, 10'000'000);
+  take_into(settings.idempotency_bytes_max, section, "idempotency_bytes_max", &Node::as_bytes);
+  take_into(settings.idempotency_answer_bytes_max, section, "idempotency_answer_bytes_max", &Node::as_bytes);
+  take_into(settings.drain_on_disconnect, section, "drain_on_disconnect", &Node::as_bool);
+  take_into(settings.drain_timeout, section, "drain_timeout", &Node::as_time);
   take_into(settings.connect_timeout, section, "connect_timeout", &Node::as_time);
   take_into(settings.stream_idle_timeout, section, "stream_idle_timeout", &Node::as_time);
   take_into(settings.stream_keepalive, section, "stream_keepalive", &Node::as_time);

@@ -118,7 +118,7 @@ bool waits_for_a_start(std::string_view line) {
   for (const std::string_view name :
        {"turnpike.data_dir", "turnpike.journal_dir", "turnpike.journal_segment_bytes", "turnpike.journal_sync_interval",
         "turnpike.journal_keep", "turnpike.ledger_durability", "turnpike.ledger_ship_interval",
-        "turnpike.ship_batch_rows"}) {
+        "turnpike.ship_batch_rows", "turnpike.journal_full_policy"}) {
     if (line.starts_with(name) && line.size() > name.size() && (line[name.size()] == ':' || line[name.size()] == ' '))
       return true;
   }
@@ -141,13 +141,13 @@ bool ModelEntry::operator==(const ModelEntry& other) const {
         entry.id, entry.identity, entry.model_name, entry.model, entry.custom_llm_provider, entry.missing_variable,
         entry.api_base, entry.api_version, entry.organization, entry.litellm_credential_name, entry.rpm, entry.tpm,
         entry.weight, entry.order, entry.tags, entry.tag_regex, entry.region_name, entry.max_parallel_requests,
-        entry.silent_models, entry.timeout, entry.stream_timeout, entry.num_retries, entry.cooldown_time,
-        entry.default_params_json, entry.drop_params, entry.additional_drop_params, entry.allowed_openai_params,
-        entry.mock_response_json, entry.mock_timeout, entry.use_litellm_proxy, entry.prices, entry.free,
-        entry.base_model, entry.mode, entry.max_tokens, entry.max_input_tokens, entry.max_output_tokens,
-        entry.access_groups, entry.health_check_model, entry.health_check_timeout, entry.health_check_max_tokens,
-        entry.health_check_max_tokens_reasoning, entry.health_check_max_tokens_non_reasoning,
-        entry.disable_background_health_check, entry.model_info_json);
+        entry.drain_on_disconnect, entry.silent_models, entry.timeout, entry.stream_timeout, entry.num_retries,
+        entry.cooldown_time, entry.default_params_json, entry.drop_params, entry.additional_drop_params,
+        entry.allowed_openai_params, entry.mock_response_json, entry.mock_timeout, entry.use_litellm_proxy,
+        entry.prices, entry.free, entry.base_model, entry.mode, entry.max_tokens, entry.max_input_tokens,
+        entry.max_output_tokens, entry.access_groups, entry.health_check_model, entry.health_check_timeout,
+        entry.health_check_max_tokens, entry.health_check_max_tokens_reasoning,
+        entry.health_check_max_tokens_non_reasoning, entry.disable_background_health_check, entry.model_info_json);
   };
   return plain(*this) == plain(other) && api_key.reveal() == other.api_key.reveal() &&
          same(extra_headers, other.extra_headers) && same(provider_params, other.provider_params);

@@ -69,7 +69,8 @@ struct ModelEntry {
   std::vector<std::string> tag_regex;  // Of "User-Agent: <what the caller says>".
   std::string region_name;
   std::optional<std::int64_t> max_parallel_requests;
-  std::vector<std::string> silent_models;  // Groups that get every call of this deployment as well.
+  std::optional<bool> drain_on_disconnect;  // Unset: turnpike.drain_on_disconnect.
+  std::vector<std::string> silent_models;   // Groups that get every call of this deployment as well.
 
   // Time and tries. Absent: the router's.
   std::optional<Milliseconds> timeout;
@@ -356,6 +357,16 @@ struct TurnpikeSettings {
   bool unknown_price_written = false;  // Then it decides for self-hosted deployments too, which else cost 0.
   FreeModelsOverBudget free_models_over_budget = FreeModelsOverBudget::Allow;
   std::string budget_week_start = "monday";
+
+  // Answers kept for calls that come again with the same Idempotency-Key.
+  Milliseconds idempotency_lifetime{3'600'000};  // From the end of the answer; 0: the header means nothing.
+  std::int64_t idempotency_entries_max = 10'000;
+  std::uint64_t idempotency_bytes_max = 64ull << 20;        // Of all answers kept.
+  std::uint64_t idempotency_answer_bytes_max = 4ull << 20;  // A longer answer is not kept.
+
+  // A caller who hangs up (AC-DISC-3): the answer under way is read to its end, for its usage.
+  bool drain_on_disconnect = false;
+  Milliseconds drain_timeout{60'000};
 
   // Waiting (AC-TIME-1) and stopping (AC-STOP-1).
   Milliseconds connect_timeout{10'000};

@@ -72,7 +72,7 @@ std::string_view status_name(EntryStatus status) {
 }
 
 std::string mark_names(std::uint64_t marks) {
-  static constexpr std::array<std::pair<Mark, std::string_view>, 20> kNames = {{
+  static constexpr std::array<std::pair<Mark, std::string_view>, 23> kNames = {{
       {kEstimated, "estimated"},
       {kCostUnknown, "cost_unknown"},
       {kFree, "free"},
@@ -93,6 +93,9 @@ std::string mark_names(std::uint64_t marks) {
       {kMocked, "mocked"},
       {kSelfHosted, "self_hosted"},
       {kHedged, "hedged"},
+      {kDrained, "drained"},
+      {kBudgetCut, "budget_cut"},
+      {kReplayed, "replayed"},
   }};
   std::string names;
   for (const auto& [mark, name] : kNames) {

@@ -66,6 +66,9 @@ enum Mark : std::uint64_t {
   kMocked = 1 << 17,
   kSelfHosted = 1 << 18,
   kHedged = 1 << 19,
+  kDrained = 1 << 20,    // The caller had gone; the answer was read to its end for its usage.
+  kBudgetCut = 1 << 21,  // A stream ended because it had used up its budget.
+  kReplayed = 1 << 22,   // The answer of an earlier call with the same Idempotency-Key.
 };
 /// "estimated,truncated": the names of all set marks, in bit order.
 std::string mark_names(std::uint64_t marks);
