@@ -43,9 +43,9 @@ Result<Reply> make_budget(const Context& context, Records& records, const json::
   if (!applied) return base::fail(std::move(applied.error()));
   if (const std::optional<std::string> duration = row.maybe_text("budget_duration");
       duration && row.is_null("budget_reset_at")) {
-    const Result<account::BudgetDuration> length = account::parse_budget_duration(*duration);
+    const Result<domain::BudgetDuration> length = domain::parse_budget_duration(*duration);
     if (!length) return base::fail(length.error());
-    row.set("budget_reset_at", db::Value(account::duration_later_us(*length, context.now_us)));
+    row.set("budget_reset_at", db::Value(domain::duration_later_us(*length, context.now_us)));
   }
   const Result<Record> made = records.create(std::move(row));
   if (!made && made.error().code == "unique") {

@@ -134,11 +134,11 @@ Result<Grant> read_grant(const json::Value& body, Grant::To to, bool is_new) {
 }
 
 Result<std::int64_t> next_reset(const Context& context, const std::string& duration) {
-  const Result<account::BudgetDuration> length = account::parse_budget_duration(duration);
+  const Result<domain::BudgetDuration> length = domain::parse_budget_duration(duration);
   if (!length) return base::fail(length.error());
   const auto zone = base::TimeZone::find(context.settings().litellm.timezone);
   if (!zone) return base::fail(zone.error());
-  return account::next_reset_us(*length, context.now_us, **zone);
+  return domain::next_reset_us(*length, context.now_us, **zone);
 }
 
 Status follow_duration(const Context& context, const json::Value& body, Record& row) {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "account/budget_window.h"
+#include "domain/budget_window.h"
 #include "api/permission.h"
 #include "api/record_fields.h"
 #include "api/records.h"

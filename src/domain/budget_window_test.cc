@@ -1,10 +1,10 @@
-#include "account/budget_window.h"
+#include "domain/budget_window.h"
 
 #include <gtest/gtest.h>
 
 #include "base/text.h"
 
-namespace turnpike::account {
+namespace turnpike::domain {
 namespace {
 
 constexpr const char* kBerlin = "CET-1CEST,M3.5.0,M10.5.0/3";
@@ -97,6 +97,29 @@ TEST(BudgetWindow, AlwaysLiesAhead) {
   }
 }
 
+// From one boundary to the next there is one way, whether each is passed or most of them are skipped.
+TEST(BudgetWindow, FollowsTheWindowBefore) {
+  const auto zone = base::TimeZone::read_rule(kBerlin);
+  ASSERT_TRUE(zone);
+  const BudgetCalendar calendar{std::make_shared<const base::TimeZone>(*zone), 0};
+  const std::int64_t begin_us = *base::parse_iso_time("2026-03-20T10:00:00Z");
+  for (const char* text : {"7s", "90s", "25m", "90m", "5h", "48h", "1d", "3d", "1w", "1mo"}) {
+    const auto duration = *parse_budget_duration(text);
+    const BudgetWindow first{0, next_reset_us(duration, begin_us, *calendar.zone, 0)};
+    BudgetWindow at = first;
+    for (int turn = 0; turn < 3'000; ++turn) {
+      const BudgetWindow next = window_at(at, duration, calendar, at.ends_us);
+      ASSERT_EQ(next.id, at.ends_us / 1'000'000) << text;
+      ASSERT_GT(next.ends_us, at.ends_us) << text;
+      ASSERT_EQ(window_at(at, duration, calendar, at.ends_us - 1), at) << text;
+      at = next;
+      if (turn % 97 == 0) ASSERT_EQ(window_at(first, duration, calendar, at.ends_us - 1), at) << text;
+    }
+  }
+  const BudgetWindow whole{5, kNeverUs};
+  EXPECT_EQ(window_at(whole, std::nullopt, calendar, begin_us), whole);
+}
+
 TEST(BudgetWindow, RefusesOtherDurations) {
   for (const char* text : {"", "d", "1", "0d", "-1d", "1.5d", "1 d", "1D", "1y", "1month", "d1", "101000000000s",
                            "99999999999999999999d", "1300mo"}) {
@@ -113,4 +136,4 @@ TEST(BudgetWindow, FirstWindowOfABudgetIsItsLength) {
 }
 
 }  // namespace
-}  // namespace turnpike::account
+}  // namespace turnpike::domain

@@ -1,11 +1,11 @@
-#include "account/budget_window.h"
+#include "domain/budget_window.h"
 
 #include <algorithm>
 #include <chrono>
 
 #include "base/text.h"
 
-namespace turnpike::account {
+namespace turnpike::domain {
 namespace {
 
 using Unit = BudgetDuration::Unit;
@@ -46,14 +46,14 @@ std::int64_t first_of_month(std::int64_t local_s, std::int64_t months_ahead) {
   return sys_days(first).time_since_epoch().count() * kDay;
 }
 
-std::int64_t next_monday(std::int64_t local_s) {
+std::int64_t next_week(std::int64_t local_s, int week_start) {
   const std::int64_t day = floor_to(local_s, kDay) / kDay;
-  constexpr std::int64_t kFirstMonday = 4;  // 1970-01-05.
-  return (floor_to(day - kFirstMonday, 7) + 7 + kFirstMonday) * kDay;
+  const std::int64_t first = 3 + week_start;  // 1970-01-04 was a Sunday.
+  return (floor_to(day - first, 7) + 7 + first) * kDay;
 }
 
 /// In seconds of the local clock.
-std::int64_t next_local(BudgetDuration duration, std::int64_t local_s) {
+std::int64_t next_local(BudgetDuration duration, std::int64_t local_s, int week_start) {
   const std::int64_t midnight = floor_to(local_s, kDay);
   switch (duration.unit) {
     case Unit::Hour:
@@ -61,13 +61,22 @@ std::int64_t next_local(BudgetDuration duration, std::int64_t local_s) {
     case Unit::Month:
       return first_of_month(local_s, duration.count);
     case Unit::Week:
-      return duration.count == 1 ? next_monday(local_s) : midnight + duration.count * 7 * kDay;
+      return duration.count == 1 ? next_week(local_s, week_start) : midnight + duration.count * 7 * kDay;
     default:
       break;
   }
-  if (duration.count == 7) return next_monday(local_s);
+  if (duration.count == 7) return next_week(local_s, week_start);
   if (duration.count == 30) return first_of_month(local_s, 1);
   return midnight + duration.count * kDay;
+}
+
+/// Where counting may begin that leads to the same boundaries. Nothing for lengths that go beyond the minute, hour or
+/// day they are parts of: each of their boundaries rests on the one before.
+std::optional<std::int64_t> shortly_before(BudgetDuration duration, std::int64_t at_us) {
+  if (duration.unit == Unit::Second && duration.count <= 60) return at_us - 2 * kMinute * kSecond;
+  if (duration.unit == Unit::Minute && duration.count <= 60) return at_us - 2 * kHour * kSecond;
+  if (duration.unit == Unit::Hour && duration.count <= 24) return at_us - 2 * kDay * kSecond;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -88,7 +97,7 @@ Result<BudgetDuration> parse_budget_duration(std::string_view text) {
   return base::fail(std::move(error));
 }
 
-std::int64_t next_reset_us(BudgetDuration duration, std::int64_t now_us, const base::TimeZone& zone) {
+std::int64_t next_reset_us(BudgetDuration duration, std::int64_t now_us, const base::TimeZone& zone, int week_start) {
   const std::int64_t now_s = floor_to(now_us, kSecond) / kSecond;
   const std::int64_t offset_s = zone.offset_s(now_s);
   const std::int64_t local_s = now_s + offset_s;
@@ -100,7 +109,7 @@ std::int64_t next_reset_us(BudgetDuration duration, std::int64_t now_us, const b
   if (duration.unit == Unit::Minute) {
     return (next_multiple(local_s, floor_to(local_s, kHour), kHour, duration.count * kMinute) - offset_s) * kSecond;
   }
-  const std::int64_t next = next_local(duration, local_s);
+  const std::int64_t next = next_local(duration, local_s, week_start);
   if (duration.unit == Unit::Hour && duration.count == 1) return (next - offset_s) * kSecond;
   return zone.to_utc_s(next) * kSecond;
 }
@@ -109,4 +118,18 @@ std::int64_t duration_later_us(BudgetDuration duration, std::int64_t now_us) {
   return now_us + duration.count * seconds_of(duration.unit) * kSecond;
 }
 
-}  // namespace turnpike::account
+BudgetWindow window_at(BudgetWindow known, const std::optional<BudgetDuration>& duration,
+                       const BudgetCalendar& calendar, std::int64_t at_us) {
+  static const base::TimeZone utc;
+  if (!duration) return known;
+  const base::TimeZone& zone = calendar.zone ? *calendar.zone : utc;
+  const auto next_us = [&](std::int64_t from_us) {
+    return next_reset_us(*duration, from_us, zone, calendar.week_start);
+  };
+  const std::optional<std::int64_t> nearer_us = shortly_before(*duration, at_us);
+  if (nearer_us && *nearer_us > known.ends_us) known.ends_us = next_us(*nearer_us);
+  while (known.ends_us <= at_us) known = {known.ends_us / kSecond, next_us(known.ends_us)};
+  return known;
+}
+
+}  // namespace turnpike::domain
