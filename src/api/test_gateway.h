@@ -27,6 +27,7 @@ class TestLedger : public ledger::Ledger {
   Result<ledger::Hold> admit(const ledger::Admission&) override {
     return base::fail(ErrorKind::Unavailable, "no calls in this test");
   }
+  std::optional<Error> look(const ledger::Admission&) override { return std::nullopt; }
   ledger::AccountRef account(const ledger::AccountFacts&) override { return nullptr; }
   ledger::AccountRef find_account(std::int64_t id) const override {
     const auto found = accounts.find(id);

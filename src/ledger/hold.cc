@@ -68,6 +68,11 @@ void Hold::settle(domain::CallRecord& record) && {
   state->ledger->settle(*state, record);
 }
 
+void Hold::undo() && {
+  const std::unique_ptr<State> state = std::move(state_);
+  state->ledger->undo(*state);
+}
+
 Task<void> Hold::durable(Ledger& ledger) {
   return ledger.durable();
 }
@@ -152,6 +157,16 @@ void LedgerImpl::settle(Hold::State& hold, domain::CallRecord& record) {
     row.numbers.exposure_nano = hold.amount_nano;
   }
   finish(hold, row);
+}
+
+void LedgerImpl::undo(Hold::State& hold) {
+  for (const AccountRef& account : hold.accounts) {
+    account->free.fetch_add(hold.amount_nano);
+    account->held.fetch_sub(hold.amount_nano);
+    std::uint64_t mine = hold.id;
+    account->crossing.compare_exchange_strong(mine, 0);
+  }
+  if (journal_) journal_->open_holds.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void LedgerImpl::settle_dropped(Hold::State& hold) {

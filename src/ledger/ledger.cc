@@ -392,6 +392,15 @@ Error LedgerImpl::refusal(const AccountWindow& account, std::int64_t needed_nano
   return error;
 }
 
+std::optional<Error> LedgerImpl::look(const Admission& admission) {
+  if (admission.free_model) return std::nullopt;
+  for (const AccountRef& account : admission.accounts) {
+    const std::int64_t limit = account->limit.load();
+    if (limit >= 0 && account->spent().nano() >= limit) return refusal(*account, admission.amount.nano(), true);
+  }
+  return std::nullopt;
+}
+
 Result<Hold> LedgerImpl::admit(const Admission& admission) {
   const bool no_room = !has_room();
   if (no_room || closing_.load(std::memory_order_relaxed) || shipper_->superseded()) {

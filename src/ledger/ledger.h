@@ -102,6 +102,8 @@ class Hold {
   /// Journals the entry, then adjusts the accounts; when it returns the entry survives a SIGKILL. Sets the record's
   /// `hold_exceeded` mark where it applies.
   void settle(domain::CallRecord& record) &&;
+  /// Refused after all, before any attempt: what was taken is given back, and there is no entry.
+  void undo() &&;
   /// With Durability::Disk: waits until the group sync covers the entry just settled. Otherwise returns at once.
   static Task<void> durable(Ledger& ledger);
 
@@ -146,6 +148,8 @@ class Ledger {
 
   /// Errors: BudgetSpent, BudgetHeld (code, message and retry_after of spec money 3), Unavailable code "journal_full".
   virtual Result<Hold> admit(const Admission& admission) = 0;
+  /// The refusal that `admit` is certain to give; takes nothing. A call that a rate limit refuses as well gets this one.
+  virtual std::optional<Error> look(const Admission& admission) = 0;
 
   /// The window object of an account, made on first use. Called when a caller is resolved.
   virtual AccountRef account(const AccountFacts& facts) = 0;

@@ -40,6 +40,7 @@ class LedgerImpl final : public Ledger {
   Status start_without_journal();
 
   Result<Hold> admit(const Admission& admission) override;
+  std::optional<Error> look(const Admission& admission) override;
   AccountRef account(const AccountFacts& facts) override;
   AccountRef find_account(std::int64_t account_id) const override;
   std::vector<AccountRef> budgeted_accounts(std::int16_t kind, std::size_t count_max) const override;
@@ -59,6 +60,7 @@ class LedgerImpl final : public Ledger {
   void take_anyway(Hold::State& hold, std::int64_t nano);
   void settle(Hold::State& hold, domain::CallRecord& record);
   void settle_dropped(Hold::State& hold);
+  void undo(Hold::State& hold);
 
  private:
   /// Which account refused, if one did; what was taken is given back then.
