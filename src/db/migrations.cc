@@ -242,6 +242,8 @@ const Migration kMigrations[] = {
     {4, "invitations", kFourth},
     {5, "keys that are made for others", kFifth},
     {6, "leases of money", kEscrow},
+    {8, "reports, days that were dropped", kReports},
+    {7, "windows and terms of budgets", kWindows},
 };
 
 std::string for_engine(std::string_view sql, bool sqlite) {
@@ -252,6 +254,11 @@ std::string for_engine(std::string_view sql, bool sqlite) {
     text.replace(at, open.size(), "");
   }
   return text;
+}
+
+/// What is left of a statement that is for the other database.
+bool is_comment(std::string_view statement) {
+  return statement.starts_with("/*") && statement.find("*/") == statement.size() - 2;
 }
 
 }  // namespace
@@ -291,7 +298,7 @@ Status migrate(const std::function<Status(const std::function<Status(Transaction
       if (!done_before->rows.empty()) return {};
       const std::string sql = for_engine(migration.sql, sqlite);
       for (const std::string_view statement : base::split(sql, ';')) {
-        if (base::trim(statement).empty()) continue;
+        if (base::trim(statement).empty() || is_comment(base::trim(statement))) continue;
         const auto done = transaction.run(base::trim(statement), {});
         if (!done) return base::fail(done.error());
       }
