@@ -242,8 +242,8 @@ const Migration kMigrations[] = {
     {4, "invitations", kFourth},
     {5, "keys that are made for others", kFifth},
     {6, "leases of money", kEscrow},
-    {8, "reports, days that were dropped", kReports},
     {7, "windows and terms of budgets", kWindows},
+    {8, "reports, days that were dropped", kReports},
 };
 
 std::string for_engine(std::string_view sql, bool sqlite) {

@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <set>
-#include <tuple>
+#include <map>
 
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "json/document.h"
+#include "ledger/ship_sums.h"
 
 namespace turnpike::ledger {
 namespace {
@@ -47,107 +46,6 @@ void set_text(Value& value, std::string_view text) {
   }
 }
 
-/// Everything that is summed from rows: totals of account windows, daily aggregates, days of the replica.
-class Sums {
- public:
-  void add(const EntryRow& row) {
-    const EntryNumbers& n = row.numbers;
-    for (std::size_t i = 0; i < row.accounts.count; ++i) {
-      Total& total = windows_[{row.accounts.values[2 * i], row.accounts.values[2 * i + 1]}];
-      total.cost_nano += n.cost_nano;
-      ++total.calls;
-    }
-    Total& day = days_[row.day()];
-    day.cost_nano += n.cost_nano;
-    ++day.calls;
-    add_daily(row, kKey, row.text(Text::KeyHash));
-    if (!row.text(Text::UserId).empty()) add_daily(row, kUser, row.text(Text::UserId));
-    if (!row.text(Text::TeamId).empty()) add_daily(row, kTeam, row.text(Text::TeamId));
-    if (!row.text(Text::OrganizationId).empty()) add_daily(row, kOrganization, row.text(Text::OrganizationId));
-    if (!row.text(Text::EndUser).empty()) add_daily(row, kEndUser, row.text(Text::EndUser));
-    if (!row.text(Text::Tags).empty()) add_tags(row);
-  }
-
-  Status write(db::Transaction& transaction, std::int64_t replica_no) const {
-    for (const auto& [key, total] : windows_) {
-      const auto done = transaction.run(
-          "INSERT INTO account_window (account_id, window_id, spent_nano, calls) VALUES ($1, $2, $3, $4)"
-          " ON CONFLICT (account_id, window_id) DO UPDATE SET spent_nano = account_window.spent_nano + "
-          "excluded.spent_nano, calls = account_window.calls + excluded.calls",
-          {key.first, key.second, total.cost_nano, total.calls});
-      if (!done) return base::fail(done.error());
-    }
-    for (const auto& [key, sums] : daily_) {
-      const auto text = [](std::string_view view) { return Value(std::string(view)); };
-      const auto& [day, kind, entity, key_hash, group, model, provider, route] = key;
-      const auto done = transaction.run(
-          "INSERT INTO daily (day, entity_kind, entity, key_hash, model_group, model, provider, route, cost_nano, "
-          "calls,"
-          " failed, cached, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens)"
-          " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
-          " ON CONFLICT (day, entity_kind, entity, key_hash, model_group, model, provider, route) DO UPDATE SET"
-          " cost_nano = daily.cost_nano + excluded.cost_nano, calls = daily.calls + excluded.calls,"
-          " failed = daily.failed + excluded.failed, cached = daily.cached + excluded.cached,"
-          " prompt_tokens = daily.prompt_tokens + excluded.prompt_tokens,"
-          " completion_tokens = daily.completion_tokens + excluded.completion_tokens,"
-          " cache_read_tokens = daily.cache_read_tokens + excluded.cache_read_tokens,"
-          " cache_write_tokens = daily.cache_write_tokens + excluded.cache_write_tokens",
-          {day, std::int64_t{kind}, text(entity), text(key_hash), text(group), text(model), text(provider), text(route),
-           sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], sums[6], sums[7]});
-      if (!done) return base::fail(done.error());
-    }
-    for (const auto& [day, total] : days_) {
-      const auto done = transaction.run(
-          "INSERT INTO replica_day (replica_no, day, entries, cost_nano) VALUES ($1, $2, $3, $4)"
-          " ON CONFLICT (replica_no, day) DO UPDATE SET entries = replica_day.entries + excluded.entries,"
-          " cost_nano = replica_day.cost_nano + excluded.cost_nano",
-          {replica_no, day, total.calls, total.cost_nano});
-      if (!done) return base::fail(done.error());
-    }
-    return {};
-  }
-
- private:
-  // Kinds of spec money 4.
-  static constexpr std::int16_t kOrganization = 2, kTeam = 3, kUser = 5, kKey = 6, kEndUser = 7, kTag = 8;
-  struct Total {
-    std::int64_t cost_nano = 0;
-    std::int64_t calls = 0;
-  };
-  using DailyKey = std::tuple<std::int64_t, std::int16_t, std::string_view, std::string_view, std::string_view,
-                              std::string_view, std::string_view, std::string_view>;
-
-  void add_tags(const EntryRow& row) {
-    json::Document document;
-    if (!document.parse(row.text(Text::Tags))) return;
-    std::set<std::string> tags;  // A tag that stands twice counts once.
-    for (const json::Value tag : document.root().elements()) {
-      if (const std::optional<std::string> text = tag.text(); text && !text->empty()) tags.insert(*text);
-    }
-    for (const std::string& tag : tags) add_daily(row, kTag, *tag_names_.insert(tag).first);
-  }
-
-  void add_daily(const EntryRow& row, std::int16_t kind, std::string_view entity) {
-    const EntryNumbers& n = row.numbers;
-    std::array<std::int64_t, 8>& sums =
-        daily_[{row.day(), kind, entity, row.text(Text::KeyHash), row.text(Text::ModelGroup), row.text(Text::Model),
-                row.text(Text::Provider), row.text(Text::Route)}];
-    sums[0] += n.cost_nano;
-    ++sums[1];
-    if (n.status != static_cast<std::uint8_t>(domain::EntryStatus::Success)) ++sums[2];
-    sums[4] += static_cast<std::int64_t>(n.prompt_tokens);
-    sums[5] += static_cast<std::int64_t>(n.completion_tokens);
-    sums[6] += static_cast<std::int64_t>(n.cache_read_tokens);
-    sums[7] += static_cast<std::int64_t>(n.cache_write_tokens);
-  }
-
-  std::set<std::string> tag_names_;  // What keys of `daily_` look at.
-  // Ordered maps: rows are locked in one order everywhere.
-  std::map<std::pair<std::int64_t, std::int64_t>, Total> windows_;
-  std::map<std::int64_t, Total> days_;
-  std::map<DailyKey, std::array<std::int64_t, 8>> daily_;
-};
-
 /// One try at the whole batch. A row that cannot be stored ends it and is named in `bad`.
 class Shipping {
  public:
@@ -167,7 +65,7 @@ class Shipping {
     if (moved->changed == 0) return look(transaction);
     outcome.stored_no = batch_.last_no;
 
-    Sums sums;
+    ShipSums sums;
     const bool together = transaction.prefers_many() && !one_by_one_;
     if (const Status stored = together ? store_together(transaction, sums) : store_each(transaction, sums); !stored) {
       return stored;
@@ -201,7 +99,7 @@ class Shipping {
     return {};
   }
 
-  Status store_each(db::Transaction& transaction, Sums& sums) {
+  Status store_each(db::Transaction& transaction, ShipSums& sums) {
     std::vector<Value> values;
     for (std::size_t i = 0; i < batch_.payloads.size(); ++i) {
       if (const Status stored = store(transaction, i, sums, values); !stored) return stored;
@@ -210,7 +108,7 @@ class Shipping {
   }
 
   /// All rows in few statements. Whatever is wrong with one is found when they are stored one by one.
-  Status store_together(db::Transaction& transaction, Sums& sums) {
+  Status store_together(db::Transaction& transaction, ShipSums& sums) {
     db::NewRows fresh;
     fresh.table = "entry";
     fresh.columns = base::split(entry_columns(), ',');
@@ -232,7 +130,7 @@ class Shipping {
     return {};
   }
 
-  Status store(db::Transaction& transaction, std::size_t i, Sums& sums, std::vector<Value>& values) {
+  Status store(db::Transaction& transaction, std::size_t i, ShipSums& sums, std::vector<Value>& values) {
     const auto row = decode_row(batch_.payloads[i]);
     const auto known_bad = rejected_.find(i);
     if (!row || known_bad != rejected_.end()) {
@@ -256,7 +154,7 @@ class Shipping {
   }
 
   Status reject(db::Transaction& transaction, std::size_t i, const std::optional<EntryRow>& row,
-                const std::string& reason, Sums& sums) {
+                const std::string& reason, ShipSums& sums) {
     const std::string_view payload = batch_.payloads[i];
     const auto done = transaction.run(
         "INSERT INTO entry_rejected (replica_no, entry_no, cost_nano, accounts, body, reason, rejected_us)"

@@ -1,0 +1,177 @@
+#include "ledger/ship_sums.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <span>
+
+#include "json/document.h"
+
+namespace turnpike::ledger {
+namespace {
+
+using db::Value;
+
+/// A table of sums: what is there already is added to.
+struct SumTable {
+  std::string_view name;
+  std::span<const std::string_view> keys, sums;
+};
+
+constexpr std::string_view kWindowKeys[] = {"account_id", "window_id"};
+constexpr std::string_view kWindowSums[] = {"spent_nano", "calls"};
+constexpr std::string_view kDailyKeys[] = {"day",         "entity_kind", "entity",   "key_hash",
+                                           "model_group", "model",       "provider", "route"};
+constexpr std::string_view kDailySums[] = {
+    "cost_nano",         "calls", "failed", "cached", "prompt_tokens", "completion_tokens", "cache_read_tokens",
+    "cache_write_tokens"};
+constexpr std::string_view kDeploymentKeys[] = {"day", "deployment_id", "model_group", "model", "provider", "api_base"};
+constexpr std::string_view kDeploymentSums[] = {"cost_nano",    "calls",         "failed",
+                                                "rate_limited", "prompt_tokens", "completion_tokens"};
+constexpr std::string_view kReplicaKeys[] = {"replica_no", "day"};
+constexpr std::string_view kReplicaSums[] = {"entries", "cost_nano"};
+
+constexpr SumTable kWindows{"account_window", kWindowKeys, kWindowSums};
+constexpr SumTable kDaily{"daily", kDailyKeys, kDailySums};
+constexpr SumTable kDeployments{"deployment_day", kDeploymentKeys, kDeploymentSums};
+constexpr SumTable kReplicaDays{"replica_day", kReplicaKeys, kReplicaSums};
+
+std::string upsert_text(const SumTable& table, std::size_t rows) {
+  const std::size_t width = table.keys.size() + table.sums.size();
+  std::string sql = fmt::format("INSERT INTO {} ({}, {}) VALUES ", table.name, fmt::join(table.keys, ", "),
+                                fmt::join(table.sums, ", "));
+  for (std::size_t i = 0; i < rows * width; ++i) {
+    const bool first = i % width == 0;
+    fmt::format_to(std::back_inserter(sql), "{}${}{}", first ? (i == 0 ? "(" : ", (") : ", ", i + 1,
+                   i % width == width - 1 ? ")" : "");
+  }
+  sql += fmt::format(" ON CONFLICT ({}) DO UPDATE SET ", fmt::join(table.keys, ", "));
+  for (const std::string_view& sum : table.sums) {
+    sql += fmt::format("{0}{1} = {2}.{1} + excluded.{1}", &sum == table.sums.data() ? "" : ", ", sum, table.name);
+  }
+  return sql;
+}
+
+/// Collects rows and adds them to their table, many with each statement where the database prefers that.
+class Adding {
+ public:
+  Adding(db::Transaction& transaction, const SumTable& table) : transaction_(transaction), table_(table) {
+    constexpr std::size_t kValuesMax = 8'000;
+    if (transaction.prefers_many()) rows_max_ = kValuesMax / (table.keys.size() + table.sums.size());
+  }
+  std::vector<Value>& values() { return values_; }
+  Status row_done() { return ++rows_ == rows_max_ ? flush() : Status(); }
+  Status flush() {
+    if (rows_ == 0) return {};
+    if (rows_ != text_rows_) text_ = upsert_text(table_, text_rows_ = rows_);
+    const auto done = transaction_.run(text_, values_);
+    values_.clear();
+    rows_ = 0;
+    return done ? Status() : base::fail(done.error());
+  }
+
+ private:
+  db::Transaction& transaction_;
+  const SumTable& table_;
+  std::size_t rows_max_ = 1, rows_ = 0, text_rows_ = 0;
+  std::string text_;
+  std::vector<Value> values_;
+};
+
+void put(std::vector<Value>& values, std::integral auto number) {
+  values.emplace_back(std::int64_t{number});
+}
+void put(std::vector<Value>& values, std::string_view text) {
+  values.emplace_back(std::string(text));
+}
+
+/// Rows of a map from keys (a tuple) to sums (an array).
+template <class Map>
+Status add_all(db::Transaction& transaction, const SumTable& table, const Map& rows) {
+  Adding adding(transaction, table);
+  for (const auto& [key, sums] : rows) {
+    std::apply([&](const auto&... part) { (put(adding.values(), part), ...); }, key);
+    for (const std::int64_t sum : sums) put(adding.values(), sum);
+    if (Status added = adding.row_done(); !added) return added;
+  }
+  return adding.flush();
+}
+
+}  // namespace
+
+void ShipSums::add(const EntryRow& row) {
+  const EntryNumbers& n = row.numbers;
+  for (std::size_t i = 0; i < row.accounts.count; ++i) {
+    Total& total = windows_[{row.accounts.values[2 * i], row.accounts.values[2 * i + 1]}];
+    total.cost_nano += n.cost_nano;
+    ++total.calls;
+  }
+  Total& day = days_[row.day()];
+  day.cost_nano += n.cost_nano;
+  ++day.calls;
+  add_daily(row, kKey, row.text(Text::KeyHash));
+  if (!row.text(Text::UserId).empty()) add_daily(row, kUser, row.text(Text::UserId));
+  if (!row.text(Text::TeamId).empty()) add_daily(row, kTeam, row.text(Text::TeamId));
+  if (!row.text(Text::OrganizationId).empty()) add_daily(row, kOrganization, row.text(Text::OrganizationId));
+  if (!row.text(Text::EndUser).empty()) add_daily(row, kEndUser, row.text(Text::EndUser));
+  if (!row.text(Text::Tags).empty()) add_tags(row);
+  if (!row.text(Text::DeploymentId).empty()) add_deployment(row);
+}
+
+Status ShipSums::write(db::Transaction& transaction, std::int64_t replica_no) const {
+  Adding windows(transaction, kWindows);
+  for (const auto& [key, total] : windows_) {
+    for (const std::int64_t value : {key.first, key.second, total.cost_nano, total.calls}) put(windows.values(), value);
+    if (Status added = windows.row_done(); !added) return added;
+  }
+  if (Status added = windows.flush(); !added) return added;
+  if (Status added = add_all(transaction, kDaily, daily_); !added) return added;
+  if (Status added = add_all(transaction, kDeployments, deployments_); !added) return added;
+  Adding days(transaction, kReplicaDays);
+  for (const auto& [day, total] : days_) {
+    for (const std::int64_t value : {replica_no, day, total.calls, total.cost_nano}) put(days.values(), value);
+    if (Status added = days.row_done(); !added) return added;
+  }
+  return days.flush();
+}
+
+void ShipSums::add_tags(const EntryRow& row) {
+  json::Document document;
+  if (!document.parse(row.text(Text::Tags))) return;
+  std::set<std::string> tags;  // A tag that stands twice counts once.
+  for (const json::Value tag : document.root().elements()) {
+    if (const std::optional<std::string> text = tag.text(); text && !text->empty()) tags.insert(*text);
+  }
+  for (const std::string& tag : tags) add_daily(row, kTag, *tag_names_.insert(tag).first);
+}
+
+void ShipSums::add_daily(const EntryRow& row, std::int16_t kind, std::string_view entity) {
+  const EntryNumbers& n = row.numbers;
+  std::array<std::int64_t, 8>& sums =
+      daily_[{row.day(), kind, entity, row.text(Text::KeyHash), row.text(Text::ModelGroup), row.text(Text::Model),
+              row.text(Text::Provider), row.text(Text::Route)}];
+  sums[0] += n.cost_nano;
+  ++sums[1];
+  if (n.status != static_cast<std::uint8_t>(domain::EntryStatus::Success)) ++sums[2];
+  sums[4] += static_cast<std::int64_t>(n.prompt_tokens);
+  sums[5] += static_cast<std::int64_t>(n.completion_tokens);
+  sums[6] += static_cast<std::int64_t>(n.cache_read_tokens);
+  sums[7] += static_cast<std::int64_t>(n.cache_write_tokens);
+}
+
+void ShipSums::add_deployment(const EntryRow& row) {
+  constexpr std::int32_t kTooManyRequests = 429;
+  const EntryNumbers& n = row.numbers;
+  std::array<std::int64_t, 6>& sums =
+      deployments_[{row.day(), row.text(Text::DeploymentId), row.text(Text::ModelGroup), row.text(Text::Model),
+                    row.text(Text::Provider), row.text(Text::ApiBase)}];
+  sums[0] += n.cost_nano;
+  ++sums[1];
+  if (n.status != static_cast<std::uint8_t>(domain::EntryStatus::Success)) ++sums[2];
+  if (n.http_status == kTooManyRequests) ++sums[3];
+  sums[4] += static_cast<std::int64_t>(n.prompt_tokens);
+  sums[5] += static_cast<std::int64_t>(n.completion_tokens);
+}
+
+}  // namespace turnpike::ledger
