@@ -260,8 +260,10 @@ struct Authenticator::State {
     for (const domain::CallerLimits& one : caller.limits)
       bytes += sizeof one + text(one.entity) + text(one.label) + text(one.model);
     for (const auto& [from, to] : caller.aliases) bytes += kNodeBytes + 2 * sizeof from + text(from) + text(to);
-    for (const domain::CallerAccount& account : caller.accounts)
-      bytes += sizeof account + text(account.entity) + text(account.label);
+    for (const std::vector<domain::CallerAccount>* list : {&caller.accounts, &caller.model_accounts}) {
+      for (const domain::CallerAccount& account : *list)
+        bytes += sizeof account + text(account.entity) + text(account.label) + text(account.model);
+    }
     return bytes + caller.allowed_ips.capacity() * sizeof(domain::IpRange);
   }
 };

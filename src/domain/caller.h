@@ -10,6 +10,8 @@
 
 #include "base/hash.h"
 #include "base/money.h"
+#include "domain/budget.h"
+#include "domain/caller_account.h"
 #include "domain/ip_range.h"
 #include "domain/routing_wishes.h"
 
@@ -27,16 +29,6 @@ enum class Role : std::uint8_t {
 };
 std::string_view role_name(Role role);  // LiteLLM's: "proxy_admin", "internal_user", ...
 std::optional<Role> parse_role(std::string_view name);
-
-/// A ledger account that a caller's calls touch, as the database had it when the caller was read.
-struct CallerAccount {
-  std::int64_t account_id = 0;
-  std::int16_t kind = 6;      // Spec money 4.
-  std::string entity, label;  // Its id; what people call it.
-  std::optional<Money> limit;
-  Money spent;
-  std::int64_t version = 0;
-};
 
 /// How much somebody may ask for: in any 60 seconds, and at a time.
 struct RateLimits {
@@ -87,14 +79,15 @@ struct Caller {
   bool blocked = false;
   bool team_blocked = false;
   bool disable_fallbacks = false;
-  bool is_service_account = false;           // metadata.service_account_id is there.
-  bool reads_all_spend = false;              // permissions.get_spend_routes: also what others spend.
-  std::vector<std::string> allowed_routes;   // Paths, patterns and names of groups; empty: every route.
-  std::vector<IpRange> allowed_ips;          // Empty: from anywhere.
-  std::vector<std::string> enforced_params;  // What the body of a call has to carry.
-  KeyRoutingRef routing;                     // Null: neither key nor team say anything about it.
-  std::vector<CallerAccount> accounts;       // In kind order.
-  std::vector<CallerLimits> limits;          // In kind order; those per model last.
+  bool is_service_account = false;            // metadata.service_account_id is there.
+  bool reads_all_spend = false;               // permissions.get_spend_routes: also what others spend.
+  std::vector<std::string> allowed_routes;    // Paths, patterns and names of groups; empty: every route.
+  std::vector<IpRange> allowed_ips;           // Empty: from anywhere.
+  std::vector<std::string> enforced_params;   // What the body of a call has to carry.
+  KeyRoutingRef routing;                      // Null: neither key nor team say anything about it.
+  std::vector<CallerAccount> accounts;        // In kind order.
+  std::vector<CallerAccount> model_accounts;  // Of budgets per model: for calls to theirs.
+  std::vector<CallerLimits> limits;           // In kind order; those per model last.
 
   bool is_admin() const { return role == Role::ProxyAdmin; }
 };
