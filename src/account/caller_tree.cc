@@ -134,8 +134,15 @@ Status add_level(AccessGroupRows& groups, ModelLevel::Of of, std::vector<std::st
 }
 
 domain::CallerAccount account_of(const Record& row, std::string label) {
-  return {row.account_id, row.table().account_kind, row.id(), std::move(label), row.limit,
-          row.spend,      row.account_version};
+  domain::CallerAccount account;
+  account.account_id = row.account_id;
+  account.kind = row.table().account_kind;
+  account.entity = row.id();
+  account.label = std::move(label);
+  account.limit = row.limit;
+  account.spent = row.spend;
+  account.version = row.account_version;
+  return account;
 }
 
 struct Tree {
@@ -268,9 +275,14 @@ Result<domain::CallerRef> to_caller(db::Transaction& transaction, const db::Row&
   caller->rpm_limit = whole(row.at(15));
   caller->max_parallel_requests = whole(row.at(16));
   if (const auto limit = whole(row.at(18))) caller->max_budget = Money::from_nano(*limit);
-  caller->accounts.push_back({db::as_int(row.at(17)), kKeyKind, caller->key_hash_hex, caller->key_alias,
-                              caller->max_budget, Money::from_nano(whole(row.at(20)).value_or(0)),
-                              whole(row.at(19)).value_or(0)});
+  domain::CallerAccount& account = caller->accounts.emplace_back();
+  account.account_id = db::as_int(row.at(17));
+  account.kind = kKeyKind;
+  account.entity = caller->key_hash_hex;
+  account.label = caller->key_alias;
+  account.limit = caller->max_budget;
+  account.spent = Money::from_nano(whole(row.at(20)).value_or(0));
+  account.version = whole(row.at(19)).value_or(0);
   const Actor nobody;
   Records records(transaction, nobody);
   domain::CallerLimits limits{kKeyKind, caller->key_hash_hex, caller->key_alias, {}, {}};
