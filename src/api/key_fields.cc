@@ -148,6 +148,31 @@ Status read_router_settings(const Field& field, std::optional<std::string>& out)
   return {};
 }
 
+Result<std::int64_t> read_whole(const Field& field) {
+  const std::optional<std::uint64_t> whole = field.value.whole();
+  if (!whole) return field.wrong_type("a whole number from 0 on", "\"" + std::string(field.name) + "\": 60");
+  return static_cast<std::int64_t>(*whole);
+}
+
+Status read_limit(const Field& field, Patch<std::int64_t>& out) {
+  out.present = true;
+  if (field.is_null()) return {};
+  const Result<std::int64_t> limit = read_whole(field);
+  if (!limit) return base::fail(limit.error());
+  out.value = *limit;
+  return {};
+}
+
+/// Limits by model: {"gpt-4o": 10}. Null clears them.
+Status read_model_limits(const Field& field, KeyRoute route, std::optional<std::string>& out) {
+  if (field.is_null() && route == KeyRoute::Update) out = "{}";
+  if (Status status = read_object(field, out); !status || field.is_null()) return status;
+  for (const auto& [key, value] : field.value.members()) {
+    if (const Result<std::int64_t> limit = read_whole({field.name, value}); !limit) return base::fail(limit.error());
+  }
+  return {};
+}
+
 Status read_metadata(const Field& field, std::optional<std::string>& out) {
   if (Status status = read_object(field, out); !status || field.is_null()) return status;
   std::optional<std::vector<std::string>> tags;
@@ -167,6 +192,11 @@ Status read_metadata(const Field& field, std::optional<std::string>& out) {
     }
     if (*name == "disable_fallbacks" && !value.is(json::Kind::Null) && !value.boolean()) {
       return Field{"metadata.disable_fallbacks", value}.wrong_type("true or false", "\"disable_fallbacks\": true");
+    }
+    if (*name == "model_rpm_limit" || *name == "model_tpm_limit") {
+      std::optional<std::string> limits;
+      const std::string shown = "metadata." + *name;
+      if (Status status = read_model_limits({shown, value}, KeyRoute::Generate, limits); !status) return status;
     }
     for (const KeyField& known : key_metadata_fields()) {
       if (known.name != *name) continue;
@@ -311,6 +341,14 @@ constexpr StoredField kReaders[] = {
     {"key_type", [](const Field& f, KeyRoute, KeyChange& c) { return read_key_type(f, c); }},
     {"max_budget", [](const Field& f, KeyRoute, KeyChange& c) { return read_budget(f, c.max_budget); }},
     {"soft_budget", [](const Field& f, KeyRoute, KeyChange& c) { return read_budget(f, c.soft_budget); }},
+    {"rpm_limit", [](const Field& f, KeyRoute, KeyChange& c) { return read_limit(f, c.rpm_limit); }},
+    {"tpm_limit", [](const Field& f, KeyRoute, KeyChange& c) { return read_limit(f, c.tpm_limit); }},
+    {"max_parallel_requests",
+     [](const Field& f, KeyRoute, KeyChange& c) { return read_limit(f, c.max_parallel_requests); }},
+    {"model_rpm_limit",
+     [](const Field& f, KeyRoute route, KeyChange& c) { return read_model_limits(f, route, c.model_rpm_limit_json); }},
+    {"model_tpm_limit",
+     [](const Field& f, KeyRoute route, KeyChange& c) { return read_model_limits(f, route, c.model_tpm_limit_json); }},
     {"spend", [](const Field& f, KeyRoute, KeyChange& c) { return read_amount(f, c.spend); }},
     {"temp_budget_increase",
      [](const Field& f, KeyRoute, KeyChange& c) { return read_amount(f, c.temp_budget_increase); }},

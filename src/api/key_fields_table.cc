@@ -3,7 +3,8 @@
 namespace turnpike::api {
 namespace {
 
-constexpr std::string_view kLimits = "Limits of keys are not enforced by this version: leave the field out.";
+constexpr std::string_view kLimits =
+    "A limit holds whoever else calls; shares that depend on others are not kept by this version: leave the field out.";
 constexpr std::string_view kRoutes = "There are no such routes in this version: leave the field out.";
 constexpr std::string_view kPolicies =
     "Policies and guardrails of keys are not enforced by this version: leave the field out.";
@@ -33,6 +34,11 @@ constexpr KeyField kFields[] = {
     {"enforced_params", FieldRule::Stored, ""},
     {"access_group_ids", FieldRule::Stored, ""},
     {"budget_id", FieldRule::Stored, ""},
+    {"tpm_limit", FieldRule::Stored, ""},
+    {"rpm_limit", FieldRule::Stored, ""},
+    {"max_parallel_requests", FieldRule::Stored, ""},
+    {"model_rpm_limit", FieldRule::Stored, ""},
+    {"model_tpm_limit", FieldRule::Stored, ""},
     {"temp_budget_increase", FieldRule::Stored, ""},
     {"temp_budget_expiry", FieldRule::Stored, ""},
     {"auto_rotate", FieldRule::Stored, ""},
@@ -45,11 +51,6 @@ constexpr KeyField kFields[] = {
     {"budget_reset_at", FieldRule::Refused, kReset},
     {"model_max_budget", FieldRule::Refused,
      "Budgets per model are not enforced by this version: use one key per model with max_budget."},
-    {"tpm_limit", FieldRule::Refused, kLimits},
-    {"rpm_limit", FieldRule::Refused, kLimits},
-    {"max_parallel_requests", FieldRule::Refused, kLimits},
-    {"model_rpm_limit", FieldRule::Refused, kLimits},
-    {"model_tpm_limit", FieldRule::Refused, kLimits},
     {"rpm_limit_type", FieldRule::Refused, kLimits},
     {"tpm_limit_type", FieldRule::Refused, kLimits},
     {"guardrails", FieldRule::Refused, kPolicies},
@@ -64,8 +65,6 @@ constexpr KeyField kFields[] = {
 };
 
 constexpr KeyField kMetadataFields[] = {
-    {"model_rpm_limit", FieldRule::Refused, kLimits},
-    {"model_tpm_limit", FieldRule::Refused, kLimits},
     {"rpm_limit_type", FieldRule::Refused, kLimits},
     {"tpm_limit_type", FieldRule::Refused, kLimits},
     {"guardrails", FieldRule::Refused, kPolicies},

@@ -53,11 +53,11 @@ const RefusedCase kRefused[] = {
     // Fields that protect and are not enforced: never stored and forgotten.
     {R"({"budget_duration": "30d"})", "budget_duration", "not enforced"},
     {R"({"model_max_budget": {"gpt": {"budget_limit": 1}}})", "model_max_budget", "not enforced"},
-    {R"({"tpm_limit": 0})", "tpm_limit", "not enforced"},
-    {R"({"rpm_limit": 60})", "rpm_limit", "not enforced"},
-    {R"({"max_parallel_requests": 2})", "max_parallel_requests", "not enforced"},
-    {R"({"model_rpm_limit": {"a": 1}})", "model_rpm_limit", "not enforced"},
-    {R"({"model_tpm_limit": {"a": 1}})", "model_tpm_limit", "not enforced"},
+    {R"({"tpm_limit": "5"})", "tpm_limit", "whole number"},
+    {R"({"rpm_limit": -1})", "rpm_limit", "whole number"},
+    {R"({"max_parallel_requests": 1.5})", "max_parallel_requests", "whole number"},
+    {R"({"model_rpm_limit": 5})", "model_rpm_limit", "an object"},
+    {R"({"model_tpm_limit": {"a": "many"}})", "model_tpm_limit", "whole number"},
     {R"({"rpm_limit_type": "dynamic"})", "rpm_limit_type", "not enforced"},
     {R"({"guardrails": ["pii"]})", "guardrails", "not enforced"},
     {R"({"policies": ["p"]})", "policies", "not enforced"},
@@ -68,7 +68,7 @@ const RefusedCase kRefused[] = {
     // The same where LiteLLM keeps them.
     {R"({"metadata": {"logging": [{"callback_name": "x"}]}})", "metadata.logging", "not enforced"},
     {R"({"metadata": {"guardrails": ["pii"]}})", "metadata.guardrails", "not enforced"},
-    {R"({"metadata": {"model_rpm_limit": {"a": 1}}})", "metadata.model_rpm_limit", "not enforced"},
+    {R"({"metadata": {"model_rpm_limit": {"a": -1}}})", "metadata.model_rpm_limit", "whole number"},
 };
 
 TEST(ReadKeyChange, RefusesByName) {

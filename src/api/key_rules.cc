@@ -69,6 +69,16 @@ tl::unexpected<Error> over_ceiling(std::string_view name, const std::string& ask
       name, fmt::format("{} is over max limit set in config - user_value={}; max_value={}", name, asked, most));
 }
 
+Status hold_to_ceiling(std::string_view name, Patch<std::int64_t>& limit, std::optional<std::int64_t> most,
+                       bool is_new) {
+  if (!most) return {};
+  if (limit.value && *limit.value > *most)
+    return over_ceiling(name, std::to_string(*limit.value), std::to_string(*most));
+  if (!is_new && limit.present && !limit.value) return over_ceiling(name, "None", std::to_string(*most));
+  if (is_new && !limit.value) limit = {true, most};
+  return {};
+}
+
 bool moves(const KeyRow& before, const KeyRow& after) {
   return after.user_id != before.user_id || after.team_id != before.team_id ||
          after.organization_id != before.organization_id;
@@ -115,6 +125,9 @@ Grant whole_grant(const KeyRow& row) {
   Grant grant;
   grant.models = row.models;
   grant.max_budget = row.limit;
+  grant.rpm_limit = row.rpm_limit;
+  grant.tpm_limit = row.tpm_limit;
+  grant.max_parallel_requests = row.max_parallel_requests;
   grant.allowed_routes = row.allowed_routes;
   return grant;
 }
@@ -143,6 +156,13 @@ Status hold_to_ceilings(KeyChange& change, KeyRoute route, const config::KeySett
     if (!is_new && change.max_budget.present && !change.max_budget.value)
       return over_ceiling("max_budget", "None", most->to_string());
     if (is_new && !change.max_budget.value) change.max_budget = {true, most};
+  }
+  const config::LimitCeilings& limits = settings.limit_ceilings;
+  for (auto& [name, limit, most] :
+       {std::tuple("rpm_limit", &change.rpm_limit, limits.rpm_limit),
+        std::tuple("tpm_limit", &change.tpm_limit, limits.tpm_limit),
+        std::tuple("max_parallel_requests", &change.max_parallel_requests, limits.max_parallel_requests)}) {
+    if (Status held = hold_to_ceiling(name, *limit, most, is_new); !held) return held;
   }
   if (settings.duration_ceiling.empty()) return {};
   const std::int64_t most = base::parse_duration_seconds(settings.duration_ceiling).value_or(0);
@@ -187,6 +207,9 @@ void apply_key_change(const KeyChange& change, std::int64_t now_us, KeyRow& row)
   patch(change.rotation_interval, row.rotation_interval);
   patch(change.max_budget, row.max_budget);
   patch(change.soft_budget, row.soft_budget);
+  patch(change.rpm_limit, row.rpm_limit);
+  patch(change.tpm_limit, row.tpm_limit);
+  patch(change.max_parallel_requests, row.max_parallel_requests);
   put(change.models, row.models);
   put(change.allowed_routes, row.allowed_routes);
   put(change.access_group_ids, row.access_group_ids);
@@ -208,6 +231,8 @@ void apply_key_change(const KeyChange& change, std::int64_t now_us, KeyRow& row)
   if (change.tags) into_metadata("tags", json::write_list(*change.tags));
   if (change.enforced_params) into_metadata("enforced_params", json::write_list(*change.enforced_params));
   if (change.allowed_ips) into_metadata("allowed_ips", json::write_list(*change.allowed_ips));
+  if (change.model_rpm_limit_json) into_metadata("model_rpm_limit", *change.model_rpm_limit_json);
+  if (change.model_tpm_limit_json) into_metadata("model_tpm_limit", *change.model_tpm_limit_json);
   if (change.temp_budget_increase) {
     into_metadata("temp_budget_increase", change.temp_budget_increase->to_string());
     into_metadata("temp_budget_expiry", json::quoted(*change.temp_budget_expiry));
@@ -249,6 +274,13 @@ Status may_grant(account::Records& records, const Context& context, const KeyCha
       if (*budget) grant.max_budget = (*budget)->amount("max_budget");
     }
   }
+  const auto grant_limit = [&](const Patch<std::int64_t>& changed, const std::optional<std::int64_t>& limit,
+                               auto& into) {
+    if (changed.present || moved || (before == nullptr && limit)) into = limit;
+  };
+  grant_limit(change.rpm_limit, after.rpm_limit, grant.rpm_limit);
+  grant_limit(change.tpm_limit, after.tpm_limit, grant.tpm_limit);
+  grant_limit(change.max_parallel_requests, after.max_parallel_requests, grant.max_parallel_requests);
   const bool routes = change.allowed_routes || change.key_type || (before == nullptr && !after.allowed_routes.empty());
   if (routes) grant.allowed_routes = after.allowed_routes;
   const bool aliased = change.aliases_json || moved;
@@ -302,8 +334,8 @@ Status may_change_protection(account::Records& records, const domain::Caller& ca
   if (after.budget_id != before.budget_id) field = "budget_id";
   if (after.object_permission_json != before.object_permission_json) field = "object_permission";
   if (loses_tags(before, after)) field = "tags";
-  for (const std::string_view name :
-       {"enforced_params", "allowed_ips", "temp_budget_increase", "temp_budget_expiry", "service_account_id"}) {
+  for (const std::string_view name : {"enforced_params", "allowed_ips", "temp_budget_increase", "temp_budget_expiry",
+                                      "service_account_id", "model_rpm_limit", "model_tpm_limit"}) {
     if (metadata_member(before.metadata_json, name) != metadata_member(after.metadata_json, name)) field = name;
   }
   if (field.empty()) return {};

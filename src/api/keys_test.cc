@@ -67,7 +67,7 @@ const RefusedCase kRefused[] = {
     {R"({"key":"sk-custom-secret-abcd"})", "key", "exists already"},
     {R"({"key_alias":"taken"})", "key_alias",
      "Key with alias 'taken' already exists. Unique key aliases across all keys are required."},
-    {R"({"rpm_limit":5})", "rpm_limit", "not enforced"},
+    {R"({"rpm_limit":-5})", "rpm_limit", "whole number"},
     {R"({"max_budget":-5})", "max_budget", "cannot be negative"},
 };
 

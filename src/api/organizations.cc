@@ -21,8 +21,8 @@ constexpr BodyField kFields[] = {{"organization_id", Rule::Own},
                                  {"budget_id", Rule::Own},
                                  {"models"},
                                  {"metadata"},
-                                 {"model_rpm_limit", Rule::Unenforced},
-                                 {"model_tpm_limit", Rule::Unenforced},
+                                 {"model_rpm_limit", Rule::Metadata},
+                                 {"model_tpm_limit", Rule::Metadata},
                                  {"object_permission", Rule::Unenforced},
                                  {"spend", Rule::Own}};
 

@@ -17,9 +17,9 @@ using Rule = BodyField::Rule;
 constexpr BodyField kBudgetFields[] = {
     {"max_budget"},
     {"soft_budget", Rule::Unenforced},
-    {"max_parallel_requests", Rule::Unenforced},
-    {"tpm_limit", Rule::Unenforced},
-    {"rpm_limit", Rule::Unenforced},
+    {"max_parallel_requests"},
+    {"tpm_limit"},
+    {"rpm_limit"},
     {"model_max_budget", Rule::Unenforced},
     {"budget_duration", Rule::Unenforced},
     {"budget_reset_at", Rule::Unenforced},

@@ -45,13 +45,13 @@ constexpr BodyField kFields[] = {
     {"team_member_tpm_limit", Rule::Own},
 
     // Kept for the version that counts them.
-    {"max_parallel_requests", Rule::Unenforced},
-    {"tpm_limit", Rule::Unenforced},
-    {"rpm_limit", Rule::Unenforced},
+    {"max_parallel_requests"},
+    {"tpm_limit"},
+    {"rpm_limit"},
     {"budget_duration", Rule::Unenforced},
     {"model_max_budget", Rule::Unenforced},
-    {"model_rpm_limit", Rule::Unenforced},
-    {"model_tpm_limit", Rule::Unenforced},
+    {"model_rpm_limit", Rule::Metadata},
+    {"model_tpm_limit", Rule::Metadata},
     {"rpm_limit_type", Rule::Unenforced},
     {"tpm_limit_type", Rule::Unenforced},
     {"object_permission", Rule::Unenforced},

@@ -128,11 +128,17 @@ void append_rule(Writer& out, const char* name, std::string_view roles, const Ke
 
 void append_keys(Writer& out, const KeySettings& keys) {
   if (keys.defaults_json != "{}") out.json("default_key_generate_params", keys.defaults_json);
-  if (keys.max_budget_ceiling || !keys.duration_ceiling.empty()) {
+  const LimitCeilings& limits = keys.limit_ceilings;
+  if (keys.max_budget_ceiling || !keys.duration_ceiling.empty() || limits != LimitCeilings()) {
+    const auto number = [](const std::optional<std::int64_t>& most) {
+      return most ? std::to_string(*most) : std::string("null");
+    };
     out.json("upperbound_key_generate_params",
-             fmt::format("{{\"max_budget\": {}, \"duration\": {}}}",
+             fmt::format("{{\"max_budget\": {}, \"duration\": {}, \"rpm_limit\": {}, \"tpm_limit\": {}, "
+                         "\"max_parallel_requests\": {}}}",
                          keys.max_budget_ceiling ? keys.max_budget_ceiling->to_string() : "null",
-                         keys.duration_ceiling.empty() ? "null" : json_text(keys.duration_ceiling)));
+                         keys.duration_ceiling.empty() ? "null" : json_text(keys.duration_ceiling),
+                         number(limits.rpm_limit), number(limits.tpm_limit), number(limits.max_parallel_requests)));
   }
   append_rule(out, "team_key_generation", "allowed_team_member_roles", keys.team);
   append_rule(out, "personal_key_generation", "allowed_user_roles", keys.personal);
@@ -355,6 +361,9 @@ EffectiveValues effective(const GeneralSettings& settings) {
                ? fmt::format("{}", static_cast<double>(*settings.request_bytes_max) / (1024.0 * 1024.0))
                : "null");
   out.flag("always_include_stream_usage", settings.always_include_stream_usage);
+  out.number("max_parallel_requests", settings.max_parallel_requests);
+  out.number("global_max_parallel_requests", settings.global_max_parallel_requests);
+  out.word("token_rate_limit_type", settings.token_rate_limit_type, {"total", "input", "output"});
   out.flag("forbid_master_key_inference", settings.forbid_master_key_inference);
   out.text("completion_model", settings.completion_model);
   out.text("embedding_model", settings.embedding_model);
@@ -468,6 +477,10 @@ EffectiveValues effective(const TurnpikeSettings& settings) {
   out.flag("strict_insert_max_tokens", settings.strict_insert_max_tokens);
   out.time("budget_wait", settings.budget_wait);
   out.time("budget_held_wait", settings.budget_held_wait);
+  out.word("tpm_reserve", settings.tpm_reserve, {"prompt", "prompt_and_output"});
+  out.flag("tpm_count_cached", settings.tpm_count_cached);
+  out.word("rate_limit_on_store_failure", settings.rate_limit_on_store_failure, {"local", "open", "closed"});
+  out.number("limit_wait_ms", settings.limit_wait.count());
   // Unwritten it is neither: refused under a budget, but free where the deployment is self-hosted.
   if (settings.unknown_price_written) {
     out.word("unknown_price", settings.unknown_price, {"refuse", "allow"});

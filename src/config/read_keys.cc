@@ -45,6 +45,8 @@ KeySettings read_key_settings(Reading& reading) {
         reading.diagnostics.push_back(ceilings->find("max_budget")->error("write an amount of dollars like 100"));
       }
     }
+    settings.limit_ceilings = {take_count(reading, *ceilings, "rpm_limit"), take_count(reading, *ceilings, "tpm_limit"),
+                               take_count(reading, *ceilings, "max_parallel_requests")};
     take_into(settings.duration_ceiling, *ceilings, "duration", &Node::as_text);
     if (!settings.duration_ceiling.empty() &&
         base::parse_duration_seconds(settings.duration_ceiling).value_or(0) <= 0) {

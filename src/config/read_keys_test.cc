@@ -39,8 +39,8 @@ turnpike: {key_issuance: central, rotated_keys_dir: /run/keys}
 
 TEST(KeySettings, NothingIsTakenThatWouldNotHold) {
   for (const char* yaml : {
-           "litellm_settings: {upperbound_key_generate_params: {tpm_limit: 100}}",
-           "litellm_settings: {default_key_generate_params: {rpm_limit: 100}}",
+           "litellm_settings: {upperbound_key_generate_params: {tpm_limit: -1}}",
+           "litellm_settings: {default_key_generate_params: {guardrails: [pii]}}",
            "litellm_settings: {upperbound_key_generate_params: {duration: soon}}",
            "turnpike: {key_issuance: anybody}",
        }) {

@@ -187,6 +187,23 @@ void take_variables(Reading& reading, RedisSettings& settings) {
   }
 }
 
+/// Limits are counted on one server: what names several would leave them uncounted.
+void refuse_several(Reading& reading, const Node* cache) {
+  constexpr std::string_view kWhy =
+      "limits are counted by one server of Redis: name that one (host, port); clusters and sentinels are not served";
+  for (const std::string_view name : {"redis_startup_nodes", "startup_nodes", "sentinel_nodes", "service_name"}) {
+    for (const Node* map :
+         {cache, &reading.section("router_settings"), reading.section("router_settings").find("cache_kwargs")}) {
+      const Node* const written = map == nullptr ? nullptr : map->find(name);
+      if (written != nullptr && !written->is_null()) complain(reading, written, "", std::string(kWhy));
+    }
+  }
+  for (const std::string name : {"REDIS_CLUSTER_NODES", "REDIS_SENTINEL_NODES"}) {
+    if (const auto value = reading.document.environment(name); value && !value->empty())
+      complain(reading, nullptr, name, std::string(kWhy));
+  }
+}
+
 }  // namespace
 
 RedisSettings read_redis(Reading& reading) {
@@ -200,11 +217,16 @@ RedisSettings read_redis(Reading& reading) {
   const bool in_router = router.find("redis_url") != nullptr || router.find("redis_host") != nullptr;
   // Variables alone ask for no Redis: they complete what the file asks for.
   if (!in_cache && !in_router) return settings;
+  refuse_several(reading, in_cache && !in_router ? cache : nullptr);
   take_variables(reading, settings);
   if (in_cache && !in_router) take_options(reading, *cache, "", settings);
   if (in_router) {
     take_options(reading, router, "redis_", settings);
     if (const Node* const more = router.find("cache_kwargs")) take_options(reading, *more, "", settings);
+  }
+  if (settings.host.empty()) {
+    complain(reading, in_router ? &router : cache, "",
+             "names a Redis without a host, so limits would not be counted together");
   }
   if (const auto timeout = take(reading.section("turnpike"), "redis_timeout", &Node::as_time)) {
     settings.timeout = std::max(*timeout, std::chrono::milliseconds(1));

@@ -124,7 +124,12 @@ TEST(RedisSettings, AreThoseOfTheRouterOrOfTheCache) {
 
 TEST(RedisSettings, WhatMakesNoSenseStopsTheStart) {
   for (const char* const sections :
-       {"router_settings: {redis_host: cache, redis_port: many}\n", "router_settings: {redis_url: 'tcp://cache'}\n"}) {
+       {"router_settings: {redis_host: cache, redis_port: many}\n", "router_settings: {redis_url: 'tcp://cache'}\n",
+        // Limits would be counted nowhere: AC-LIMIT-6.
+        "router_settings: {redis_host: ''}\n",
+        "router_settings: {redis_host: cache, cache_kwargs: {startup_nodes: [{host: a, port: 1}]}}\n",
+        "litellm_settings: {cache: true, cache_params: {type: redis, redis_startup_nodes: [{host: a, port: 1}]}}\n",
+        "litellm_settings: {cache: true, cache_params: {type: redis}}\n"}) {
     EXPECT_FALSE(load(sections, {}).settings) << sections;
   }
   EXPECT_FALSE(load("router_settings: {redis_host: cache}\n", {{"REDIS_PORT", "none"}}).settings);

@@ -337,6 +337,9 @@ GeneralSettings read_general(Reading& reading) {
       settings.request_bytes_max = static_cast<std::uint64_t>(*megabytes * 1024 * 1024);
     }
   }
+  settings.max_parallel_requests = take_count(reading, section, "max_parallel_requests");
+  settings.global_max_parallel_requests = take_count(reading, section, "global_max_parallel_requests");
+  take_word(reading, section, "token_rate_limit_type", settings.token_rate_limit_type, {"total", "input", "output"});
   take_into(settings.forbid_master_key_inference, section, "forbid_master_key_inference", &Node::as_bool);
   take_into(settings.always_include_stream_usage, section, "always_include_stream_usage", &Node::as_bool);
   take_into(settings.completion_model, section, "completion_model", &Node::as_text);

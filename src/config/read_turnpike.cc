@@ -8,24 +8,6 @@ namespace turnpike::config {
 
 namespace {
 
-/// One of a few words; the order of `words` is that of the enumerators.
-template <class Enum>
-void take_word(Reading& reading, const Node& section, std::string_view key, Enum& target,
-               std::initializer_list<std::string_view> words) {
-  const Node* node = section.find(key);
-  if (node == nullptr) return;
-  const std::string written = base::to_lower(node->as_text().value_or(""));
-  std::size_t at = 0;
-  for (std::string_view word : words) {
-    if (word == written) {
-      target = static_cast<Enum>(at);
-      return;
-    }
-    ++at;
-  }
-  reading.diagnostics.push_back(node->error(fmt::format("write one of {}", fmt::join(words, ", "))));
-}
-
 void take_whole(Reading& reading, const Node& section, std::string_view key, std::int64_t& target, std::int64_t least,
                 std::int64_t most) {
   const auto value = take(section, key, &Node::as_integer);
@@ -129,6 +111,13 @@ TurnpikeSettings read_turnpike(Reading& reading) {
   take_into(settings.idempotency_answer_bytes_max, section, "idempotency_answer_bytes_max", &Node::as_bytes);
   take_into(settings.drain_on_disconnect, section, "drain_on_disconnect", &Node::as_bool);
   take_into(settings.drain_timeout, section, "drain_timeout", &Node::as_time);
+  take_word(reading, section, "tpm_reserve", settings.tpm_reserve, {"prompt", "prompt_and_output"});
+  take_into(settings.tpm_count_cached, section, "tpm_count_cached", &Node::as_bool);
+  take_word(reading, section, "rate_limit_on_store_failure", settings.rate_limit_on_store_failure,
+            {"local", "open", "closed"});
+  std::int64_t wait_ms = 0;
+  take_whole(reading, section, "limit_wait_ms", wait_ms, 0, 600'000);
+  settings.limit_wait = Milliseconds(wait_ms);
   take_into(settings.connect_timeout, section, "connect_timeout", &Node::as_time);
   take_into(settings.stream_idle_timeout, section, "stream_idle_timeout", &Node::as_time);
   take_into(settings.stream_keepalive, section, "stream_keepalive", &Node::as_time);

@@ -1,10 +1,15 @@
 #pragma once
 
+#include <fmt/format.h>
+
+#include <initializer_list>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "config/document.h"
 #include "config/node.h"
 #include "config/settings.h"
@@ -40,6 +45,24 @@ std::optional<T> take(const Node& map, std::string_view key, Read<T> (Node::*get
 template <class T>
 void take_into(T& target, const Node& map, std::string_view key, Read<T> (Node::*getter)() const) {
   if (auto value = take(map, key, getter)) target = std::move(*value);
+}
+
+/// One of a few words; the order of `words` is that of the enumerators.
+template <class Enum>
+void take_word(Reading& reading, const Node& section, std::string_view key, Enum& target,
+               std::initializer_list<std::string_view> words) {
+  const Node* node = section.find(key);
+  if (node == nullptr) return;
+  const std::string written = base::to_lower(node->as_text().value_or(""));
+  std::size_t at = 0;
+  for (std::string_view word : words) {
+    if (word == written) {
+      target = static_cast<Enum>(at);
+      return;
+    }
+    ++at;
+  }
+  reading.diagnostics.push_back(node->error(fmt::format("write one of {}", fmt::join(words, ", "))));
 }
 
 /// A whole number not below zero; a lower one is an error.

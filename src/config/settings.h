@@ -240,6 +240,9 @@ struct AlertSettings {
   bool operator==(const AlertSettings&) const = default;
 };
 
+/// Which tokens count against limits of tokens per minute.
+enum class TokenRateLimit : std::uint8_t { Total, Input, Output };
+
 /// `general_settings`.
 struct GeneralSettings {
   base::Secret master_key;    // Empty: no authentication (AC-SEC-8 decides whether that may start).
@@ -252,6 +255,8 @@ struct GeneralSettings {
   std::string user_header_name;
   std::optional<std::uint64_t> request_bytes_max;  // max_request_size_mb, in bytes.
   bool always_include_stream_usage = false;
+  std::optional<std::int64_t> max_parallel_requests, global_max_parallel_requests;  // Of the whole gateway, both.
+  TokenRateLimit token_rate_limit_type = TokenRateLimit::Total;
   bool forbid_master_key_inference = false;  // Ours: calls of the master key are refused, not only warned of.
   std::string completion_model;              // Overrides the requested model of every call of the kind; empty: none.
   std::string embedding_model;
@@ -282,6 +287,8 @@ enum class BudgetMode : std::uint8_t { Default, Strict };
 enum class BudgetCrossing : std::uint8_t { Allow, Refuse };
 enum class StreamOverBudget : std::uint8_t { Finish, Cut };
 enum class UnknownPrice : std::uint8_t { Refuse, Allow };
+enum class TpmReserve : std::uint8_t { Prompt, PromptAndOutput };
+enum class StoreFailure : std::uint8_t { Local, Open, Closed };
 enum class FreeModelsOverBudget : std::uint8_t { Allow, Refuse };
 
 enum class StickyBy : std::uint8_t { Key, User, Header };
@@ -367,6 +374,12 @@ struct TurnpikeSettings {
   // A caller who hangs up (AC-DISC-3): the answer under way is read to its end, for its usage.
   bool drain_on_disconnect = false;
   Milliseconds drain_timeout{60'000};
+
+  // Limits (money.md 8, docs/limits.md).
+  TpmReserve tpm_reserve = TpmReserve::Prompt;
+  bool tpm_count_cached = false;                                   // Prompt tokens read from a provider's cache count.
+  StoreFailure rate_limit_on_store_failure = StoreFailure::Local;  // What limits are held to while Redis is away.
+  Milliseconds limit_wait{0};  // limit_wait_ms: how long a call waits for room in its limits.
 
   // Waiting (AC-TIME-1) and stopping (AC-STOP-1).
   Milliseconds connect_timeout{10'000};

@@ -299,8 +299,8 @@ test('nobody gets more than the master key gave: management routes are refused t
 test('fields that protect and are not enforced are a 400 that names them, and nothing is stored', async () => {
   const key = await gateway.newKey({ key_alias: 'before' });
   for (const [field, value] of Object.entries({
-    tpm_limit: 10, rpm_limit: 0, max_parallel_requests: 1, budget_duration: '1d', model_max_budget: { gpt: { budget_limit: 1, time_period: '1d' } },
-    guardrails: ['pii'], model_rpm_limit: { gpt: 1 }, allowed_cache_controls: ['no-cache'], allowed_passthrough_routes: ['/x'], policies: ['p'],
+    rpm_limit_type: 'dynamic', tpm_limit_type: 'guaranteed_throughput', budget_duration: '1d', model_max_budget: { gpt: { budget_limit: 1, time_period: '1d' } },
+    guardrails: ['pii'], allowed_cache_controls: ['no-cache'], allowed_passthrough_routes: ['/x'], policies: ['p'],
   })) {
     for (const [route, body] of [['/key/generate', { key_alias: `with-${field}`, [field]: value }], ['/key/update', { key, key_alias: `with-${field}`, [field]: value }]]) {
       const reply = await gateway.call('POST', route, { body });
@@ -311,7 +311,7 @@ test('fields that protect and are not enforced are a 400 that names them, and no
     assert.equal((await gateway.call('GET', `/key/list?key_alias=with-${field}`)).json.total_count, 0, field);
   }
   assert.equal((await gateway.keyInfo(key)).key_alias, 'before');
-  for (const field of ['guardrails', 'policies', 'model_tpm_limit']) {
+  for (const field of ['guardrails', 'policies', 'tpm_limit_type']) {
     const reply = await gateway.call('POST', '/key/generate', { body: { metadata: { [field]: ['x'] } } });
     assert.equal(reply.status, 400, reply.text);
     assert.equal(reply.json.error.param, `metadata.${field}`);
