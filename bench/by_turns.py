@@ -1,11 +1,9 @@
 """Two or more gateways under the same load by turns, so that what differs between them shows through a busy machine."""
-import contextlib
-import json
 import os
 import statistics
 import subprocess
 
-from processes import FakeProvider, Gateway, Load, Process, free_port, note, until
+from processes import Load, Process, free_port, note, until
 
 BIN = "/usr/lib/postgresql/15/bin"
 CONNECTIONS = 64
@@ -65,9 +63,9 @@ class ByTurns:
     def stop(self):
         for load in self.loads.values():
             load.stop()
-        for name, gateway in self.gateways.items():
+        for gateway in set(self.gateways.values()):
             gateway.stop()
-            self.wrong += [f"{name}: {line}" for line in gateway.verify()]
+            self.wrong += [f"{gateway.home.name}: {line}" for line in gateway.verify()]
 
 
 def medians(spent):
