@@ -16,6 +16,7 @@
 #include "ledger/catalogue.h"
 #include "ledger/estimate.h"
 #include "ledger/ledger.h"
+#include "limit/limiter.h"
 #include "net/io_threads.h"
 #include "pipeline/calls_under_way.h"
 #include "protocol/error_face.h"
@@ -51,6 +52,9 @@ struct Worker {
   ledger::Estimator estimator;
   router::GroupCache groups;  // Of `snapshot`; emptied with every swap.
   CallsUnderWay calls;
+  std::unique_ptr<limit::NearMeters> meters;
+  std::unique_ptr<limit::RedisCount> shared_count;  // Null: there is no Redis.
+  std::unique_ptr<limit::Limiter> limiter;          // Null: nothing is limited.
   std::vector<SilentExchange*> own_calls;  // Under way on this thread; see own_call.h.
 };
 
@@ -60,6 +64,7 @@ struct MediaCounters {
 };
 
 class Probes;
+class Idempotency;
 
 /// Calls repeated for comparison.
 struct MirrorCounters {
@@ -79,11 +84,16 @@ struct Gateway {
   telemetry::AccessLog* access_log = nullptr;
   telemetry::Events* events = nullptr;           // Null: nobody is told.
   Probes* probes = nullptr;                      // Null: there are none.
+  std::shared_ptr<Idempotency> idempotency;      // Null: the header Idempotency-Key means nothing.
   std::vector<std::unique_ptr<Worker>> workers;  // By thread index.
   std::atomic<bool> draining{false};             // SIGTERM came: readiness says 503, no new probes.
   std::atomic<std::int64_t> calls_open{0};
   std::atomic<std::uint64_t> master_key_calls{0};  // Calls to models with the master key: on nobody's budget.
   std::atomic<std::int64_t> master_key_warned_us{0};
+  std::unique_ptr<limit::Meters> meters;
+  limit::LiveReplicas replicas;
+  limit::RefusalCounts limit_refusals;
+  redis::Redis* redis = nullptr;  // Null: replicas do not count together.
   MediaCounters media;
   MirrorCounters mirrors;
 
