@@ -78,6 +78,7 @@ class Admission {
     std::int64_t bucket = 0;  // Of the server's clock, once it is counted.
     std::uint64_t round = 0;  // What the count had last told the server of.
     bool held = false;        // The count knows of its places.
+    std::vector<std::int64_t> left = {};  // Of each limit over all replicas, once it is counted.
   } shared;
 
  private:

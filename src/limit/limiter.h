@@ -28,6 +28,8 @@ class Limiter {
   Limiter(const LiveReplicas& replicas, RedisCount* shared, const redis::Breaker* breaker, Options options)
       : replicas_(replicas), shared_(shared), breaker_(breaker), options_(options) {}
 
+  /// A configuration was read again. On the limiter's thread.
+  void on_store_failure(StoreFailure what) { options_.on_store_failure = what; }
   /// Terms of a call that begins now and reserves `tokens`.
   Terms terms(std::int64_t tokens) const;
   /// Takes from all limits or none; waits for nothing.
@@ -43,7 +45,7 @@ class Limiter {
   const LiveReplicas& replicas_;
   RedisCount* const shared_;
   const redis::Breaker* const breaker_;
-  const Options options_;
+  Options options_;
 };
 
 }  // namespace turnpike::limit

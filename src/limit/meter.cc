@@ -10,13 +10,13 @@ namespace {
 constexpr std::int64_t kCallWaitUs = 1'000'000;
 
 /// Lengths first: no id, whatever stands in it, can pass for another subject.
-std::string name_in_store(const Subject& subject, Unit unit) {
+std::string name_in_store(SubjectView subject, Unit unit) {
   constexpr char kLetters[] = {'r', 't', 'p'};
   return fmt::format("{}:{}:{}:{}:{}", kLetters[static_cast<std::size_t>(unit)], static_cast<int>(subject.kind),
                      subject.entity.size(), subject.entity, subject.model);
 }
 
-std::size_t hash_of(const Subject& subject, Unit unit) {
+std::size_t hash_of(SubjectView subject, Unit unit) {
   const std::hash<std::string_view> hash;
   const std::size_t low = static_cast<std::size_t>(subject.kind) * 4 + static_cast<std::size_t>(unit);
   return (hash(subject.entity) * 31 + hash(subject.model)) * 31 + low;
@@ -111,13 +111,13 @@ std::optional<std::int64_t> Meter::wait_us(std::int64_t amount, std::int64_t lim
   return used(now_us) + amount <= limit ? 0 : kCallWaitUs;
 }
 
-MeterRef Meters::find(const Subject& subject, Unit unit, std::int64_t now_us) {
+MeterRef Meters::find(SubjectView subject, Unit unit, std::int64_t now_us) {
   std::string name = name_in_store(subject, unit);
   const std::lock_guard lock(mutex_);
   if (const auto known = places_.find(name); known != places_.end()) return meters_[known->second];
   const std::size_t place = place_for_one_more(now_us);
   MeterRef& meter = meters_[place];
-  meter = std::make_shared<Meter>(subject, unit, window_);
+  meter = std::make_shared<Meter>(subject.own(), unit, window_);
   places_.emplace(std::move(name), place);
   return meter;
 }
@@ -144,9 +144,9 @@ std::size_t Meters::place_for_one_more(std::int64_t now_us) {
   return meters_.size() - 1;
 }
 
-MeterRef NearMeters::find(const Subject& subject, Unit unit, std::int64_t now_us) {
+MeterRef NearMeters::find(SubjectView subject, Unit unit, std::int64_t now_us) {
   std::weak_ptr<Meter>& place = places_[hash_of(subject, unit) % kPlaces];
-  if (MeterRef known = place.lock(); known && known->unit() == unit && known->subject() == subject) return known;
+  if (MeterRef known = place.lock(); known && known->unit() == unit && subject.is(known->subject())) return known;
   MeterRef found = all_.find(subject, unit, now_us);
   place = found;
   return found;

@@ -46,6 +46,17 @@ struct Subject {
   bool operator==(const Subject&) const = default;
 };
 
+/// The same, borrowed: what a call asks for its meters with.
+struct SubjectView {
+  Kind kind = Kind::Key;
+  std::string_view entity, model;
+  SubjectView() = default;
+  SubjectView(Kind of, std::string_view id, std::string_view calls_to = {}) : kind(of), entity(id), model(calls_to) {}
+  SubjectView(const Subject& of) : kind(of.kind), entity(of.entity), model(of.model) {}  // NOLINT
+  Subject own() const { return {kind, std::string(entity), std::string(model)}; }
+  bool is(const Subject& other) const { return kind == other.kind && entity == other.entity && model == other.model; }
+};
+
 /// Counts one unit of one subject in this process, whatever its limit is at the moment.
 ///
 /// Threading: any; without locks.
@@ -92,7 +103,7 @@ class Meters {
   explicit Meters(std::chrono::microseconds window = std::chrono::seconds(60), std::size_t meters_max = kMetersMax)
       : window_(window), meters_max_(meters_max) {}
 
-  MeterRef find(const Subject& subject, Unit unit, std::int64_t now_us);
+  MeterRef find(SubjectView subject, Unit unit, std::int64_t now_us);
 
   std::size_t count() const { return count_.load(std::memory_order_relaxed); }
   /// Those that had to go while they still counted something.
@@ -115,7 +126,7 @@ class Meters {
 class NearMeters {
  public:
   explicit NearMeters(Meters& all) : all_(all) {}
-  MeterRef find(const Subject& subject, Unit unit, std::int64_t now_us);
+  MeterRef find(SubjectView subject, Unit unit, std::int64_t now_us);
 
  private:
   static constexpr std::size_t kPlaces = 1024;  // A power of two; two that fall on one place take turns.

@@ -69,6 +69,8 @@ RedisCount::Answer RedisCount::read(const redis::Reply& reply, Admission& admiss
   if (reply.integer_at(0, 0) == 1) {
     admission.shared.state = Admission::Shared::State::Counted;
     admission.shared.bucket = reply.integer_at(1, 0);
+    for (std::size_t i = 0; i < admission.limits().size(); ++i)
+      admission.shared.left.push_back(reply.integer_at(3 + i, 0));
     answer.kind = Answer::Kind::Admitted;
     return answer;
   }
@@ -115,17 +117,22 @@ void RedisCount::ended(const Admission& admission, Correction correction) {
   redis::ScriptCall done = call("done");
   // The server knows of a place if it took it, or may have, or has been told of all places since.
   const bool has_place = shared.state == State::Asked || shared.state == State::Counted || shared.round != round_;
+  bool gives_place = false;
   for (const Limit& limit : admission.limits()) {
     const Meter& meter = *limit.meter;
     const std::int64_t amount = correction.of(meter.unit());
     if (meter.unit() == Unit::Calls) {
       let_go(meter);
       if (has_place) add(done, meter, 0, -1);
+      gives_place = has_place;
     } else if (amount != 0 && shared.state == State::Counted) {
       add(done, meter, shared.bucket, amount);
     }
   }
-  if (done.keys.size() > 2 && client_.usable()) client_.send(limit_script(), std::move(done));
+  if (done.keys.size() <= 2 || !client_.usable()) return;
+  client_.send(limit_script(), std::move(done));
+  // Who calls again as soon as he has his answer, perhaps on another thread, finds his place free.
+  if (gives_place) client_.flush();
 }
 
 /// A new connection is a new holder: what the old one held, whatever the server made of its last commands, is void.

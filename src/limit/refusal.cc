@@ -42,6 +42,29 @@ std::int64_t Refusal::remaining() const {
   return std::max<std::int64_t>(0, limit - used);
 }
 
+void RefusalCounts::add(const Refusal& refusal) {
+  if (refusal.why == Refusal::Why::StoreAway) {
+    store_away_.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  const auto kind = static_cast<std::size_t>(refusal.subject.kind);
+  full_.at(kind).at(static_cast<std::size_t>(refusal.unit)).fetch_add(1, std::memory_order_relaxed);
+}
+
+void RefusalCounts::append(std::string& page) const {
+  constexpr std::string_view kName = "turnpike_limit_refusals_total";
+  page += fmt::format("# HELP {0} Calls refused for a limit, by whose and of what.\n# TYPE {0} counter\n", kName);
+  page += fmt::format("{}{{kind=\"any\",limit=\"store_away\"}} {}\n", kName, store_away_.load());
+  for (std::size_t kind = 0; kind < kKinds; ++kind) {
+    for (std::size_t unit = 0; unit < kUnits; ++unit) {
+      const std::uint64_t count = full_[kind][unit].load(std::memory_order_relaxed);
+      if (count == 0) continue;
+      page += fmt::format("{}{{kind=\"{}\",limit=\"{}\"}} {}\n", kName, descriptor_of(static_cast<Kind>(kind)),
+                          name_of(static_cast<Unit>(unit)), count);
+    }
+  }
+}
+
 Error refusal_error(const Refusal& refusal, std::string_view name, std::int64_t unix_us) {
   Error error;
   if (refusal.why == Refusal::Why::StoreAway) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -37,6 +39,19 @@ struct Refusal {
 /// The refusal as the caller reads it: 429 with LiteLLM's words, 503 for StoreAway. `name` is what people call the
 /// subject; empty: its id. `unix_us` is the wall clock.
 Error refusal_error(const Refusal& refusal, std::string_view name, std::int64_t unix_us);
+
+/// Calls refused, by whose limit and of what. Any thread.
+class RefusalCounts {
+ public:
+  void add(const Refusal& refusal);
+  /// turnpike_limit_refusals_total, as Prometheus reads it.
+  void append(std::string& page) const;
+
+ private:
+  static constexpr std::size_t kKinds = 22, kUnits = 3;
+  std::array<std::array<std::atomic<std::uint64_t>, kUnits>, kKinds> full_{};
+  std::atomic<std::uint64_t> store_away_{0};
+};
 
 /// What is left of one unit, of the limit with the least left.
 struct Rate {

@@ -92,9 +92,11 @@ local function admit()
     end
   end
   if refused > 0 then return {0, current, era, refused, used, math.ceil(longest)} end
+  local answer = {1, current, era}
   for i = 3, #KEYS do
     local at = 3 * i - 2
     local amount = tonumber(ARGV[at + 2])
+    answer[#answer + 1] = tonumber(ARGV[at + 1]) - sum[i] - amount
     if ARGV[at] == 'r' then
       put(KEYS[i], newest[i], sum[i], fresh[i], newest[i], amount)
     else
@@ -102,7 +104,7 @@ local function admit()
       hold(KEYS[i], (tonumber(redis.call('HGET', KEYS[i], me)) or 0) + amount)
     end
   end
-  return {1, current, era}
+  return answer
 end
 
 local function done()

@@ -136,6 +136,7 @@ std::string error_fields(const Error& error) {
     fields += "Retry-After: " + std::to_string(std::max<std::int64_t>(1, seconds)) + "\r\n";
   }
   if (error.kind == ErrorKind::BudgetSpent) fields += "x-should-retry: false\r\n";
+  if (error.kind == ErrorKind::RateLimited && error.should_retry == false) fields += "x-should-retry: false\r\n";
   if (error.kind == ErrorKind::BudgetHeld) fields += "x-should-retry: true\r\n";
   return fields;
 }

@@ -48,6 +48,10 @@ void Client::send(const Script& script, ScriptCall call) {
   base::spawn(send_script(redis_.shared_from_this(), *this, script, std::move(call)));
 }
 
+void Client::flush() {
+  if (connection_) connection_->flush();
+}
+
 void Client::failed(const std::string& why) {
   redis_.failed(Breaker::Failure::Refused, not_usable(why));
 }

@@ -32,6 +32,8 @@ class Client {
   Task<Result<Reply>> run(const Script& script, ScriptCall call);
   /// Sends it without waiting, behind what was sent before. `script` outlives the client.
   void send(const Script& script, ScriptCall call);
+  /// What was sent leaves now, not at the end of the turn: before the caller is told what it speaks of.
+  void flush();
   /// The server answers, but not with sense: it is left alone. On the client's thread.
   void failed(const std::string& why);
   /// Before `Redis::start`, or on the client's thread.

@@ -216,7 +216,7 @@ bool Connection::put(const Command& command, Pending* pending) {
 
 void Connection::flush() {
   flush_planned_ = false;
-  if (closed_) return;
+  if (closed_ || unsent_.empty()) return;
   if (const Status written = write_unsent(); !written) {
     lose(written.error());
   } else if (!unsent_.empty()) {

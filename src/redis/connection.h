@@ -39,6 +39,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Task<Result<Reply>> run(Command command, std::chrono::milliseconds limit);
   /// Sends without waiting; the answer is read past. False when there is no room.
   bool send(const Command& command);
+  /// Writes what was put now.
+  void flush();
   void close();
   bool closed() const { return closed_; }
   void on_lost(Lost lost) { lost_ = std::move(lost); }
@@ -49,7 +51,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   static Task<Status> greet(std::shared_ptr<Connection> self, const config::RedisSettings& settings,
                             base::Monotonic until);
   bool put(const Command& command, Pending* pending);
-  void flush();
   Status read_replies();
   Status write_unsent();
   void answer(Reply reply);
