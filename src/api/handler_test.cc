@@ -370,9 +370,11 @@ TEST(SpendKeys, ShowWhatIsSettledButNotYetShipped) {
   TestGateway gateway;
   ASSERT_EQ(gateway.post("/key/generate", R"({"key":"sk-spender-00001","spend":2})").status, 200);
   EXPECT_TRUE(gateway.get("/spend/keys").holds(R"("spend":2,)"));
-  auto account = std::make_shared<ledger::AccountWindow>();
-  account->spent_before = 2'000'000'000;
-  account->settled = 500'000'000;
+  auto account = std::make_shared<ledger::Account>(ledger::AccountFacts());
+  const auto words = std::make_shared<ledger::AccountWords>();
+  account->windows.push_back(std::make_shared<ledger::AccountWindow>(*account, domain::BudgetWindow(), words, false));
+  account->windows.back()->spent_before = 2'000'000'000;
+  words->settled = 500'000'000;
   Result<std::int64_t> id = std::int64_t{0};
   ASSERT_TRUE(gateway.database->transact_now([&](db::Transaction& transaction) -> Status {
     const Result<db::Rows> rows = transaction.run("SELECT account_id FROM verification_key", {});

@@ -32,7 +32,11 @@ void tell_ledger(ledger::Ledger& ledger, const std::vector<account::AccountNews>
     if (one.what == What::Closed) {
       ledger.account_closed(one.account_id, one.version);
     } else if (one.what == What::Limit) {
-      ledger.limit_changed(one.account_id, one.limit, one.version);
+      ledger::AccountFacts facts;
+      facts.account_id = one.account_id;
+      facts.limit = one.limit;
+      facts.version = one.version;
+      ledger.terms_changed(facts);
     } else {
       ledger.spend_changed(one.account_id, one.spent, one.edit, one.version);
     }

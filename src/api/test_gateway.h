@@ -33,10 +33,11 @@ class TestLedger : public ledger::Ledger {
     const auto found = accounts.find(id);
     return found == accounts.end() ? nullptr : found->second;
   }
+  ledger::WindowRef window(const ledger::AccountFacts&, std::int64_t) override { return nullptr; }
   std::vector<ledger::AccountRef> budgeted_accounts(std::int16_t, std::size_t) const override { return {}; }
-  void limit_changed(std::int64_t id, std::optional<Money> limit, std::int64_t version) override {
-    limits[id] = limit;
-    versions.push_back(version);
+  void terms_changed(const ledger::AccountFacts& facts) override {
+    limits[facts.account_id] = facts.limit;
+    versions.push_back(facts.version);
   }
   void account_closed(std::int64_t id, std::int64_t version) override {
     closed.push_back(id);
@@ -49,6 +50,8 @@ class TestLedger : public ledger::Ledger {
   void close(std::chrono::milliseconds) override {}
   Task<void> shipped() override { co_return; }
   Task<void> durable() override { co_return; }
+  std::int64_t live_replicas() const override { return 1; }
+  std::int64_t replica_rank() const override { return 0; }
   const ledger::LedgerCounters& counters() const override { return counters_; }
   std::string readiness() const override { return refusal; }
 

@@ -69,11 +69,10 @@ account::AuthSettings auth_settings(const config::Settings& settings,
 
 constexpr std::size_t kKnownKeysBytesMax = std::size_t{256} * 1024 * 1024;  // Of all threads together.
 
-/// What other replicas have made of the limits of accounts that this one knows.
-void learn_limits(ledger::Ledger& ledger, const domain::Caller& caller) {
+/// What other replicas have made of the terms of accounts that this one knows.
+void learn_terms(ledger::Ledger& ledger, const domain::Caller& caller) {
   for (const domain::CallerAccount& account : caller.accounts) {
-    if (ledger.find_account(account.account_id))
-      ledger.limit_changed(account.account_id, account.limit, account.version);
+    if (ledger.find_account(account.account_id)) ledger.terms_changed(account);
   }
 }
 
@@ -234,10 +233,10 @@ void Process::make_workers() {
     limits.known_bytes_max = std::min(limits.known_bytes_max, kKnownKeysBytesMax / threads_->all().size());
     worker->authenticator = std::make_unique<account::Authenticator>(
         *database_, auth_settings(*snapshot_->settings, feed_), limits,
-        [this](const domain::Caller& caller) { learn_limits(*ledger_, caller); });
+        [this](const domain::Caller& caller) { learn_terms(*ledger_, caller); });
     worker->authenticator->take_tokens(
         token_callers(*thread, *snapshot_, token_keys(snapshot_->settings->general.jwt),
-                      [this](const domain::Caller& caller) { learn_limits(*ledger_, caller); }));
+                      [this](const domain::Caller& caller) { learn_terms(*ledger_, caller); }));
     gateway_.workers.push_back(std::move(worker));
   }
 }
@@ -355,7 +354,7 @@ void Process::publish(const pipeline::SnapshotRef& snapshot) {
     worker.groups.groups.clear();
     worker.authenticator->replace_settings(auth_settings(*snapshot->settings, feed_));
     worker.authenticator->take_tokens(token_callers(
-        thread, *snapshot, keys, [this](const domain::Caller& caller) { learn_limits(*ledger_, caller); }));
+        thread, *snapshot, keys, [this](const domain::Caller& caller) { learn_terms(*ledger_, caller); }));
   });
 }
 

@@ -1,6 +1,7 @@
 #include "app/process.h"
 #include "base/clock.h"
 #include "ledger/ledger_metrics.h"
+#include "pipeline/idempotency.h"
 #include "router/deployment_metrics.h"
 #include "telemetry/budget_metrics.h"
 
@@ -16,10 +17,10 @@ std::vector<telemetry::KeyBudget> key_budgets(const ledger::Ledger& ledger) {
   std::vector<telemetry::KeyBudget> budgets;
   for (const ledger::AccountRef& account : ledger.budgeted_accounts(kKeyKind, telemetry::kBudgetsMax)) {
     const std::int64_t limit = account->limit.load();
-    const std::int64_t left = account->free.load();
     if (limit < 0) continue;  // Taken away meanwhile.
     const Money budget = Money::from_nano(limit);
-    budgets.push_back({account->entity, account->label, budget, budget - Money::from_nano(left)});
+    const Money left = Money::from_nano(account->running()->left_nano());
+    budgets.push_back({account->entity, account->label, budget, budget - left});
   }
   return budgets;
 }
@@ -51,6 +52,7 @@ void Process::register_metrics() {
           gateway_.mirrors.left_out);
   gauge("turnpike_mirrors_open", "Repeated calls under way.",
         [this] { return static_cast<double>(gateway_.mirrors.open.load()); });
+  pipeline::observe(*metrics_, *gateway_.idempotency);
   gauge("litellm_in_flight_requests", "Calls being served.",
         [this] { return static_cast<double>(gateway_.calls_open.load()); });
   gauge("turnpike_config_generation", "How many configurations have been in force.", [this] {

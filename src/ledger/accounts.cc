@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "base/clock.h"
 #include "ledger/ledger_impl.h"
 
 namespace turnpike::ledger {
@@ -5,27 +8,52 @@ namespace {
 
 constexpr std::size_t kEarlyEditsMax = 100'000;
 constexpr std::size_t kThreadAccountsMax = 200'000;
+constexpr std::size_t kWindowsKept = 4;  // Of one account, for calls that started in them and are not admitted yet.
 
-/// Accounts this thread has looked up: the shared table's lock is taken once per account and thread.
+/// Accounts this thread has looked up, with the window it found last: no lock is taken while that window runs.
 struct ThreadAccounts {
+  struct Known {
+    AccountRef account;
+    WindowRef window;
+  };
   std::uint64_t instance = 0;
-  std::unordered_map<std::int64_t, AccountRef> known;
+  std::unordered_map<std::int64_t, Known> known;
 };
 thread_local ThreadAccounts thread_accounts;
+
+ThreadAccounts& accounts_of_thread(std::uint64_t instance) {
+  ThreadAccounts& mine = thread_accounts;
+  if (mine.instance != instance || mine.known.size() > kThreadAccountsMax) {
+    mine.known.clear();
+    mine.instance = instance;
+  }
+  return mine;
+}
+
+bool is_increased(const AccountFacts& terms, std::int64_t at_us) {
+  return terms.limit && terms.increase.nano() != 0 && at_us < terms.increase_until_us;
+}
+
+std::int64_t limit_at(const AccountFacts& terms, std::int64_t at_us) {
+  if (!terms.limit) return -1;
+  const Money limit = is_increased(terms, at_us) ? *terms.limit + terms.increase : *terms.limit;
+  return std::max<std::int64_t>(limit.nano(), 0);
+}
+
+domain::BudgetWindow window_at(domain::BudgetWindow known, const AccountFacts& terms, std::int64_t at_us) {
+  static const domain::BudgetCalendar utc;
+  return domain::window_at(known, terms.duration, terms.calendar ? *terms.calendar : utc, at_us);
+}
 
 }  // namespace
 
 AccountRef LedgerImpl::find_account(std::int64_t account_id) const {
-  ThreadAccounts& mine = thread_accounts;
-  if (mine.instance != instance_ || mine.known.size() > kThreadAccountsMax) {
-    mine.known.clear();
-    mine.instance = instance_;
-  }
-  if (const auto known = mine.known.find(account_id); known != mine.known.end()) return known->second;
+  ThreadAccounts& mine = accounts_of_thread(instance_);
+  if (const auto known = mine.known.find(account_id); known != mine.known.end()) return known->second.account;
   const std::lock_guard lock(accounts_mutex_);
   const auto found = accounts_.find(account_id);
   if (found == accounts_.end()) return nullptr;
-  mine.known.emplace(account_id, found->second);
+  mine.known[account_id].account = found->second;
   return found->second;
 }
 
@@ -34,30 +62,72 @@ AccountRef LedgerImpl::account(const AccountFacts& facts) {
   const std::lock_guard lock(accounts_mutex_);
   AccountRef& account = accounts_[facts.account_id];
   if (account) return account;
-  account = std::make_shared<AccountWindow>();
-  account->account_id = facts.account_id;
-  account->kind = facts.kind;
-  account->entity = facts.entity;
-  account->label = facts.label;
-  account->limit_version = account->spend_version = facts.version;
   // Whoever resolves the key may have read its row before an edit whose news came first.
-  std::int64_t spent_nano = facts.spent.nano();
-  std::int64_t limit_nano = facts.limit ? facts.limit->nano() : -1;
-  const auto catch_up = [&](EarlyEdits& edits, std::int64_t& nano, std::int64_t& version) {
-    const auto early = edits.find(facts.account_id);
-    if (early == edits.end()) return;
-    if (early->second.version > version) {
-      nano = early->second.nano;
-      version = early->second.version;
-    }
-    edits.erase(early);
-  };
-  catch_up(early_spends_, spent_nano, account->spend_version);
-  catch_up(early_limits_, limit_nano, account->limit_version);
-  account->spent_before = spent_nano;
-  account->limit = limit_nano;
-  account->free = (Money::from_nano(counted_limit(limit_nano)) - Money::from_nano(spent_nano)).nano();
+  AccountFacts terms = facts;
+  Money spent = facts.spent;
+  std::int64_t spend_version = facts.version;
+  if (auto early = early_terms_.extract(facts.account_id); early && early.mapped().version > facts.version) {
+    AccountFacts& newer = early.mapped();
+    newer.entity = facts.entity;
+    newer.label = facts.label;
+    newer.model = facts.model;
+    terms = std::move(newer);
+  }
+  if (auto early = early_spends_.extract(facts.account_id); early && early.mapped().version > spend_version) {
+    spent = early.mapped().spent;
+    spend_version = early.mapped().version;
+  }
+  account = std::make_shared<Account>(std::move(terms));
+  account->spend_version = spend_version;
+  const std::int64_t now_us = base::unix_now_us();
+  account->limit = limit_at(account->terms, now_us);
+  begin_window(*account, account->terms.window, spent);
+  follow_time(*account, now_us);
   return account;
+}
+
+WindowRef LedgerImpl::window(const AccountFacts& facts, std::int64_t at_us) {
+  ThreadAccounts& mine = accounts_of_thread(instance_);
+  const auto known = mine.known.find(facts.account_id);
+  if (known != mine.known.end() && known->second.window && known->second.window->holds(at_us))
+    return known->second.window;
+  const AccountRef found = account(facts);
+  const std::lock_guard lock(found->mutex);
+  follow_time(*found, at_us);
+  const auto begun = [at_us](const WindowRef& window) { return at_us >= window->window_id * 1'000'000; };
+  const auto at = std::find_if(found->windows.rbegin(), found->windows.rend(), begun);
+  const WindowRef& window = at == found->windows.rend() ? found->windows.front() : *at;
+  mine.known[facts.account_id] = {found, window};
+  return window;
+}
+
+void LedgerImpl::begin_window(Account& account, domain::BudgetWindow window, Money spent) {
+  auto begun = std::make_shared<AccountWindow>(account, window, std::make_shared<AccountWords>(), false);
+  begun->spent_before = spent.nano();
+  begun->words->free = (Money::from_nano(counted_limit(account.limit.load())) - spent).nano();
+  account.windows.push_back(std::move(begun));
+  if (account.windows.size() > kWindowsKept) account.windows.pop_front();
+}
+
+/// What changes by itself: windows end and the next begin, increases end. Under the account's lock.
+void LedgerImpl::follow_time(Account& account, std::int64_t at_us) {
+  const AccountWindow& last = *account.windows.back();
+  const domain::BudgetWindow known{last.window_id, last.ends_us.load()};
+  if (const domain::BudgetWindow now = window_at(known, account.terms, at_us); now != known)
+    begin_window(account, now, Money());
+  AccountWindow& running = *account.windows.back();
+  put_limit(account, limit_at(account.terms, at_us));
+  const std::int64_t ends_us = running.ends_us.load();
+  running.valid_until_us.store(is_increased(account.terms, at_us) ? std::min(ends_us, account.terms.increase_until_us)
+                                                                  : ends_us);
+}
+
+void LedgerImpl::put_limit(Account& account, std::int64_t limit_nano) {
+  // More room comes before the new limit, less after it: a call in between sees too little, never too much.
+  const std::int64_t before = account.limit.load();
+  if (before == limit_nano) return;
+  account.windows.back()->words->free.fetch_add(counted_limit(limit_nano) - counted_limit(before));
+  account.limit.store(limit_nano);
 }
 
 std::vector<AccountRef> LedgerImpl::budgeted_accounts(std::int16_t kind, std::size_t count_max) const {
@@ -65,13 +135,20 @@ std::vector<AccountRef> LedgerImpl::budgeted_accounts(std::int16_t kind, std::si
   const std::lock_guard lock(accounts_mutex_);
   for (const auto& [id, account] : accounts_) {
     if (found.size() == count_max) break;
-    if (account->kind == kind && !account->closed && account->limit.load(std::memory_order_relaxed) >= 0)
-      found.push_back(account);
+    if (account->kind != kind || account->limit.load(std::memory_order_relaxed) < 0) continue;
+    const std::lock_guard account_lock(account->mutex);
+    if (!account->closed) found.push_back(account);
   }
   return found;
 }
 
-void LedgerImpl::keep_early(EarlyEdits& edits, std::int64_t account_id, EarlyEdit edit) {
+AccountRef LedgerImpl::find_shared(std::int64_t account_id) const {
+  const auto found = accounts_.find(account_id);
+  return found == accounts_.end() ? nullptr : found->second;
+}
+
+template <typename Edit>
+void LedgerImpl::keep_early(std::unordered_map<std::int64_t, Edit>& edits, std::int64_t account_id, const Edit& edit) {
   const auto known = edits.find(account_id);
   if (known == edits.end()) {
     if (edits.size() < kEarlyEditsMax) edits.emplace(account_id, edit);
@@ -80,44 +157,48 @@ void LedgerImpl::keep_early(EarlyEdits& edits, std::int64_t account_id, EarlyEdi
   }
 }
 
-void LedgerImpl::limit_changed(std::int64_t account_id, std::optional<Money> limit, std::int64_t version) {
-  const std::int64_t limit_nano = limit ? limit->nano() : -1;
-  const std::lock_guard lock(accounts_mutex_);
-  const auto found = accounts_.find(account_id);
-  if (found == accounts_.end()) {
-    keep_early(early_limits_, account_id, {limit_nano, version});
-    return;
+void LedgerImpl::terms_changed(const AccountFacts& facts) {
+  std::unique_lock lock(accounts_mutex_);
+  const AccountRef account = find_shared(facts.account_id);
+  if (!account) return keep_early(early_terms_, facts.account_id, facts);
+  lock.unlock();
+  const std::lock_guard account_lock(account->mutex);
+  if (facts.version < account->terms.version) return;
+  account->closed = false;
+  account->terms = facts;
+  const std::int64_t now_us = base::unix_now_us();
+  AccountWindow& running = *account->windows.back();
+  const domain::BudgetWindow told = window_at(facts.window, facts, now_us);
+  if (told.id > running.window_id) {
+    begin_window(*account, told, told.id == facts.window.id ? facts.spent : Money());
+  } else {
+    running.ends_us.store(told.ends_us);  // Another duration: the window goes on with what is spent.
   }
-  AccountWindow& account = *found->second;
-  if (version < account.limit_version) return;
-  account.limit_version = version;
-  account.closed = false;
-  // More room comes before the new limit, less after it: a call in between sees too little, never too much.
-  const std::int64_t before = account.limit.load();
-  account.free.fetch_add(counted_limit(limit_nano) - counted_limit(before));
-  account.limit.store(limit_nano);
+  follow_time(*account, now_us);
 }
 
 void LedgerImpl::account_closed(std::int64_t account_id, std::int64_t version) {
-  const std::lock_guard lock(accounts_mutex_);
-  const auto found = accounts_.find(account_id);
-  if (found == accounts_.end() || version < found->second->limit_version) return;
-  found->second->limit_version = version;
-  found->second->closed = true;
+  std::unique_lock lock(accounts_mutex_);
+  const AccountRef account = find_shared(account_id);
+  lock.unlock();
+  if (!account) return;
+  const std::lock_guard account_lock(account->mutex);
+  if (version < account->terms.version) return;
+  account->terms.version = version;
+  account->closed = true;
 }
 
 void LedgerImpl::spend_changed(std::int64_t account_id, Money spent, Money difference, std::int64_t version) {
-  const std::lock_guard lock(accounts_mutex_);
-  const auto found = accounts_.find(account_id);
-  if (found == accounts_.end()) {
-    keep_early(early_spends_, account_id, {spent.nano(), version});
-    return;
-  }
+  std::unique_lock lock(accounts_mutex_);
+  const AccountRef account = find_shared(account_id);
+  if (!account) return keep_early(early_spends_, account_id, {spent, version});
+  lock.unlock();
   // Differences may arrive in any order; those that the row had in it when this account was made must not count again.
-  AccountWindow& account = *found->second;
-  if (version <= account.spend_version) return;
-  account.spent_before.fetch_add(difference.nano());
-  account.free.fetch_sub(difference.nano());
+  const std::lock_guard account_lock(account->mutex);
+  if (version <= account->spend_version) return;
+  AccountWindow& running = *account->windows.back();
+  running.spent_before.fetch_add(difference.nano());
+  running.words->free.fetch_sub(difference.nano());
 }
 
 }  // namespace turnpike::ledger

@@ -95,7 +95,7 @@ TEST_F(Crash, WhereverTheKillFallsEveryAnsweredCallHasOneEntryAndSumsAgree) {
       if (booked > 0) expect_sums_agree();
       const AccountRef account = make_account("key", 1'000'000);
       EXPECT_EQ(account->spent().nano(), 100 * booked);
-      EXPECT_EQ(account->free.load(), 1'000'000 - 100 * booked);
+      EXPECT_EQ(words(account).free.load(), 1'000'000 - 100 * booked);
     }
   }
 }

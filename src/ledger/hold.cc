@@ -77,6 +77,17 @@ Task<void> Hold::durable(Ledger& ledger) {
   return ledger.durable();
 }
 
+/// As they stand in HOLD and ENTRY.
+AccountPairs pairs_of(const std::vector<WindowRef>& windows) {
+  AccountPairs pairs;
+  pairs.count = std::min(windows.size(), kAccountsMax);
+  for (std::size_t i = 0; i < pairs.count; ++i) {
+    pairs.values[2 * i] = windows[i]->account.account_id;
+    pairs.values[2 * i + 1] = windows[i]->window_id;
+  }
+  return pairs;
+}
+
 // What a Hold asks of the ledger.
 
 bool LedgerImpl::attempt(Hold::State& hold, std::uint32_t number, std::string_view deployment_id,
@@ -113,10 +124,7 @@ void LedgerImpl::write(Hold::State& hold, RecordBatch& records) {
 
 void LedgerImpl::take_anyway(Hold::State& hold, std::int64_t nano) {
   if (nano <= 0) return;
-  for (const AccountRef& account : hold.accounts) {
-    account->free.fetch_sub(nano);
-    account->held.fetch_add(nano);
-  }
+  for (const WindowRef& window : hold.windows) ledger::take_anyway(*window->words, nano);
   hold.amount_nano += nano;
   RecordBatch& records = scratch();
   records.begin(RecordType::Extend);
@@ -127,7 +135,7 @@ void LedgerImpl::take_anyway(Hold::State& hold, std::int64_t nano) {
 
 bool LedgerImpl::take(Hold::State& hold, std::int64_t nano) {
   if (nano <= 0) return true;
-  if (take_all(hold.accounts, nano, 0) != nullptr) return false;
+  if (take_all(hold.windows, nano, 0) != nullptr) return false;
   hold.amount_nano += nano;
   RecordBatch& records = scratch();
   records.begin(RecordType::Extend);
@@ -139,10 +147,10 @@ bool LedgerImpl::take(Hold::State& hold, std::int64_t nano) {
 
 void LedgerImpl::settle(Hold::State& hold, domain::CallRecord& record) {
   using domain::EntryStatus;
-  for (const AccountRef& account : hold.accounts) {
-    if (account->crossing.load(std::memory_order_relaxed) == hold.id) record.marks |= domain::kCrossing;
+  for (const WindowRef& window : hold.windows) {
+    if (window->crossing.load(std::memory_order_relaxed) == hold.id) record.marks |= domain::kCrossing;
   }
-  if (record.cost.nano() > hold.amount_nano && !hold.accounts.empty()) {
+  if (record.cost.nano() > hold.amount_nano && !hold.windows.empty()) {
     record.marks |= domain::kHoldExceeded;
     counters_.hold_exceeded.fetch_add(1, std::memory_order_relaxed);
   }
@@ -160,11 +168,11 @@ void LedgerImpl::settle(Hold::State& hold, domain::CallRecord& record) {
 }
 
 void LedgerImpl::undo(Hold::State& hold) {
-  for (const AccountRef& account : hold.accounts) {
-    account->free.fetch_add(hold.amount_nano);
-    account->held.fetch_sub(hold.amount_nano);
+  for (const WindowRef& window : hold.windows) {
+    window->words->free.fetch_add(hold.amount_nano);
+    window->words->held.fetch_sub(hold.amount_nano);
     std::uint64_t mine = hold.id;
-    account->crossing.compare_exchange_strong(mine, 0);
+    window->crossing.compare_exchange_strong(mine, 0);
   }
   if (journal_) journal_->open_holds.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -189,11 +197,7 @@ void LedgerImpl::finish(Hold::State& hold, EntryRow& row) {
   const std::int64_t cost_nano = row.numbers.cost_nano;
   row.numbers.hold_id = hold.id;
   row.numbers.held_nano = hold.amount_nano;
-  row.accounts.count = std::min(hold.accounts.size(), kAccountsMax);
-  for (std::size_t i = 0; i < row.accounts.count; ++i) {
-    row.accounts.values[2 * i] = hold.accounts[i]->account_id;
-    row.accounts.values[2 * i + 1] = hold.accounts[i]->window_id;
-  }
+  row.accounts = pairs_of(hold.windows);
   std::unique_ptr<UnshippedEntry> entry = shipper_->new_entry();
   entry->entry_no = row.numbers.entry_no = next_entry_no();
   entry->queued_us = row.numbers.ended_us;
@@ -215,12 +219,10 @@ void LedgerImpl::finish(Hold::State& hold, EntryRow& row) {
   }
   fault::kill_at("entry.after_journal");
 
-  for (const AccountRef& account : hold.accounts) {
-    account->free.fetch_add(hold.amount_nano - cost_nano);
-    account->held.fetch_sub(hold.amount_nano);
-    account->settled.fetch_add(cost_nano);
+  for (const WindowRef& window : hold.windows) {
+    ledger::settle(*window->words, hold.amount_nano, cost_nano);
     std::uint64_t mine = hold.id;
-    account->crossing.compare_exchange_strong(mine, 0);
+    window->crossing.compare_exchange_strong(mine, 0);
     fault::kill_at("settle.after_first_account");
   }
   counters_.entries[row.numbers.status & 3].fetch_add(1, std::memory_order_relaxed);

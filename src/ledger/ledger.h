@@ -13,41 +13,9 @@
 #include "base/result.h"
 #include "db/database.h"
 #include "domain/call_record.h"
+#include "ledger/account.h"
 
 namespace turnpike::ledger {
-
-/// One budgeted entity in one window (spec: money 4). Changed by atomics only; found once when the caller is resolved
-/// and pinned by the call.
-struct AccountWindow {
-  std::atomic<std::int64_t> free{0};  // granted - settled - held; "leased to me", on SQLite the whole of it.
-  std::atomic<std::int64_t> held{0};
-  std::atomic<std::int64_t> settled{0};       // Booked since this process started.
-  std::atomic<std::int64_t> spent_before{0};  // Booked when this process read the database, and edits since.
-  std::atomic<std::int64_t> limit{-1};        // Hard budget in nanodollars; negative: none (a total only).
-  std::atomic<std::uint64_t> crossing{0};     // The one hold that may take more than is left (spec money 7.6); 0: none.
-  std::int64_t account_id = 0;
-  std::int64_t window_id = 0;
-  std::int16_t kind = 6;  // Kinds of spec money 4; 6 is a key.
-  std::string entity;     // Its id (for a key: the hash).
-  std::string label;      // For messages.
-  // Versions of the account's row whose limit and spend are in here; under the ledger's lock.
-  std::int64_t limit_version = 0, spend_version = 0;
-  bool closed = false;  // Whose it was has been deleted; calls that are under way still end on it.
-
-  Money spent() const { return Money::from_nano(spent_before.load() + settled.load()); }
-};
-using AccountRef = std::shared_ptr<AccountWindow>;
-
-/// An account as the database had it when whoever it belongs to was read. Every edit raises `version`.
-struct AccountFacts {
-  std::int64_t account_id = 0;
-  std::int16_t kind = 6;
-  std::string entity;
-  std::string label;
-  std::optional<Money> limit;
-  Money spent;
-  std::int64_t version = 0;
-};
 
 enum class Durability : std::uint8_t { Process, Disk };
 
@@ -92,7 +60,8 @@ class Hold {
   /// Journal ANSWER: first byte of a 2xx whose end is not in the same turn. `prompt_tokens`: counted or reported;
   /// `cost`: what they cost, which is booked when the process dies before the next PROGRESS.
   void answer(std::uint32_t number, std::uint64_t prompt_tokens, Money cost = {});
-  /// Journal PROGRESS, at most every 5 s for streams.
+  /// Journal PROGRESS, at most every 5 s for streams, and when an attempt that was billed has failed. `cost_so_far`: of
+  /// all attempts.
   void progress(std::uint64_t prompt_tokens, std::uint64_t completion_tokens, Money cost_so_far);
   /// Takes more, all or nothing; false: not affordable (spec money 2: `retry_unaffordable`).
   bool extend(Money more);
@@ -113,7 +82,7 @@ class Hold {
 
 /// What one admission needs to know.
 struct Admission {
-  std::vector<AccountRef> accounts;  // All or nothing, in kind order.
+  std::vector<WindowRef> windows;  // All or nothing, in kind order.
   Money amount;
   bool free_model = false;  // Explicit price 0: holds 0 and skips exhausted accounts.
   bool may_cross = false;   // budget_crossing: allow, and not strict: may take more than is left (spec money 7.6).
@@ -137,8 +106,8 @@ struct LedgerCounters {
 
 /// Holds, entries and what becomes of them: the journal on local disk, the shipper to the database.
 ///
-/// Threading: `admit`, `Hold` and `account` are for any I/O thread, without lock, SQL or blocking (one pwrite of half a
-///            microsecond per record); journal sync and shipping have threads of their own.
+/// Threading: `admit`, `Hold` and `window` are for any I/O thread, without SQL or blocking, and without lock but where a
+///            window begins (one pwrite of half a microsecond per record); journal sync and shipping have threads of their own.
 class Ledger {
  public:
   /// Opens the journal (locked: a second process is refused with the pid found), closes the holds a crash left open,
@@ -151,17 +120,20 @@ class Ledger {
   /// The refusal that `admit` is certain to give; takes nothing. A call that a rate limit refuses as well gets this one.
   virtual std::optional<Error> look(const Admission& admission) = 0;
 
-  /// The window object of an account, made on first use. Called when a caller is resolved.
+  /// The account, made on first use.
   virtual AccountRef account(const AccountFacts& facts) = 0;
   /// The object if this process knows the account.
   virtual AccountRef find_account(std::int64_t account_id) const = 0;
+  /// The account's window in which a call is booked that started at `at_us`: for ever, however long it runs. Windows
+  /// that begin meanwhile are opened here.
+  virtual WindowRef window(const AccountFacts& facts, std::int64_t at_us) = 0;
   /// The open accounts of a kind that have a budget and that this process knows: `count_max` at most, the oldest first.
   /// Walks all accounts under the lock of their table: not for the path of a call.
   virtual std::vector<AccountRef> budgeted_accounts(std::int16_t kind, std::size_t count_max) const = 0;
-  /// An administrator changed limit or spend (already committed, and `version` is what the row has since). News may
-  /// arrive in any order: an older limit than the one in force is ignored.
-  virtual void limit_changed(std::int64_t account_id, std::optional<Money> limit, std::int64_t version) = 0;
-  /// Whose account it was has been deleted. A later `limit_changed` opens it again.
+  /// An administrator changed limit, window or spend (already committed, and `version` is what the row has since). News
+  /// may arrive in any order: terms older than those in force are ignored. `facts.spent` says nothing here.
+  virtual void terms_changed(const AccountFacts& facts) = 0;
+  /// Whose account it was has been deleted. A later `terms_changed` opens it again.
   virtual void account_closed(std::int64_t account_id, std::int64_t version) = 0;
   /// `spent`: what the edit left in the database; `difference`: what it added to what was booked there. What calls have
   /// settled and is not shipped yet comes on top, whenever it arrives.
@@ -174,6 +146,10 @@ class Ledger {
 
   /// Waits until what this thread has settled is on disk (Durability::Disk; otherwise at once).
   virtual Task<void> durable() = 0;
+
+  /// How many replicas are alive on this database, this one included, and its place among them, from 0.
+  virtual std::int64_t live_replicas() const = 0;
+  virtual std::int64_t replica_rank() const = 0;
 
   virtual const LedgerCounters& counters() const = 0;
   virtual std::string readiness() const = 0;  // Empty: fine; else why new calls are not admitted.

@@ -26,7 +26,7 @@ struct Hold::State : base::PooledObject {
   std::int64_t amount_nano = 0;
   bool free_model = false;
   bool attempted = false;
-  std::vector<AccountRef> accounts;
+  std::vector<WindowRef> windows;
   RecordBatch record;          // HOLD, not sealed; its payload also serves a Hold that is dropped.
   Segment* segment = nullptr;  // Where HOLD was written, pinned.
   std::string price_version;
@@ -43,13 +43,16 @@ class LedgerImpl final : public Ledger {
   std::optional<Error> look(const Admission& admission) override;
   AccountRef account(const AccountFacts& facts) override;
   AccountRef find_account(std::int64_t account_id) const override;
+  WindowRef window(const AccountFacts& facts, std::int64_t at_us) override;
   std::vector<AccountRef> budgeted_accounts(std::int16_t kind, std::size_t count_max) const override;
-  void limit_changed(std::int64_t account_id, std::optional<Money> limit, std::int64_t version) override;
+  void terms_changed(const AccountFacts& facts) override;
   void account_closed(std::int64_t account_id, std::int64_t version) override;
   void spend_changed(std::int64_t account_id, Money spent, Money difference, std::int64_t version) override;
   void close(std::chrono::milliseconds patience) override;
   Task<void> shipped() override;
   Task<void> durable() override;
+  std::int64_t live_replicas() const override { return live_replicas_.load(std::memory_order_relaxed); }
+  std::int64_t replica_rank() const override { return replica_rank_.load(std::memory_order_relaxed); }
   const LedgerCounters& counters() const override;
   std::string readiness() const override;
 
@@ -64,8 +67,13 @@ class LedgerImpl final : public Ledger {
 
  private:
   /// Which account refused, if one did; what was taken is given back then.
-  AccountWindow* take_all(const std::vector<AccountRef>& accounts, std::int64_t nano, std::uint64_t crossing_id);
-  Error refusal(const AccountWindow& account, std::int64_t needed_nano, bool last_try);
+  AccountWindow* take_all(const std::vector<WindowRef>& windows, std::int64_t nano, std::uint64_t crossing_id);
+  bool take_one(AccountWindow& window, std::int64_t nano, std::uint64_t crossing_id);
+  Error refusal(const AccountWindow& window, std::int64_t needed_nano, bool last_try);
+  AccountRef find_shared(std::int64_t account_id) const;
+  static void begin_window(Account& account, domain::BudgetWindow window, Money spent);
+  static void follow_time(Account& account, std::int64_t at_us);
+  static void put_limit(Account& account, std::int64_t limit_nano);
   Result<ReplicaRow> join(const std::string& journal_id, std::uint64_t epoch);
   bool joins_later(const Error& error) const;
   std::unique_ptr<Shipper> make_shipper(const ReplicaRow& replica, std::function<Result<ReplicaRow>()> join,
@@ -85,19 +93,23 @@ class LedgerImpl final : public Ledger {
   std::atomic<bool> closing_{false};
   bool closed_ = false;
 
-  struct EarlyEdit {
-    std::int64_t nano = 0;
+  struct EarlySpend {
+    Money spent;
     std::int64_t version = 0;
   };
-  using EarlyEdits = std::unordered_map<std::int64_t, EarlyEdit>;
-  static void keep_early(EarlyEdits& edits, std::int64_t account_id, EarlyEdit edit);
+  template <typename Edit>
+  static void keep_early(std::unordered_map<std::int64_t, Edit>& edits, std::int64_t account_id, const Edit& edit);
 
   mutable std::mutex accounts_mutex_;
   std::map<std::int64_t, AccountRef> accounts_;
-  EarlyEdits early_limits_, early_spends_;  // Changed before this process knew the account.
+  std::unordered_map<std::int64_t, AccountFacts> early_terms_;  // Changed before this process knew the account.
+  std::unordered_map<std::int64_t, EarlySpend> early_spends_;
+  std::atomic<std::int64_t> live_replicas_{1}, replica_rank_{0};
 
   static std::uint64_t next_instance();
 };
+
+AccountPairs pairs_of(const std::vector<WindowRef>& windows);
 
 /// The limit as `free` counts it: none is 0, and nobody asks `free` then.
 inline std::int64_t counted_limit(std::int64_t limit_nano) {

@@ -14,8 +14,8 @@ TEST_F(LedgerTest, ACallBecomesOneEntryAndItsMoneyIsBookedOnce) {
   open();
   const AccountRef account = make_account("key", 1'000);
   ASSERT_TRUE(settle(account, 300, 120));
-  EXPECT_EQ(account->free.load(), 880);
-  EXPECT_EQ(account->held.load(), 0);
+  EXPECT_EQ(words(account).free.load(), 880);
+  EXPECT_EQ(words(account).held.load(), 0);
   EXPECT_EQ(account->spent().nano(), 120);
   ship();
   EXPECT_EQ(number("SELECT count(*) FROM entry"), 1);
@@ -72,7 +72,7 @@ TEST_F(LedgerTest, ARefusalNamesWhoseBudgetItIs) {
       {13, "acme::anna", "Budget has been exceeded! User=anna in Organization=acme Current cost: 0, Max budget: 0 "},
   };
   for (const auto& row : rows) {
-    const AccountRef account = ledger->account({1000 + row.kind, row.kind, row.entity, "", Money(), Money(), 0});
+    const AccountRef account = ledger->account(facts(1000 + row.kind, row.entity, Money(), {}, 0, row.kind));
     const auto refused = ledger->admit(admission({account}, 1));
     ASSERT_FALSE(refused.has_value());
     EXPECT_TRUE(refused.error().message.starts_with(row.text)) << refused.error().message;
@@ -85,9 +85,9 @@ TEST_F(LedgerTest, AdmissionIsAllOrNothing) {
   const AccountRef rich = make_account("rich", 1'000'000);
   const AccountRef poor = make_account("poor", 10);
   EXPECT_FALSE(ledger->admit(admission({rich, poor}, 100)).has_value());
-  EXPECT_EQ(rich->free.load(), 1'000'000);
-  EXPECT_EQ(rich->held.load(), 0);
-  EXPECT_EQ(poor->free.load(), 10);
+  EXPECT_EQ(words(rich).free.load(), 1'000'000);
+  EXPECT_EQ(words(rich).held.load(), 0);
+  EXPECT_EQ(words(poor).free.load(), 10);
 }
 
 // AC-BUDGET-2 in one process: a budget of 10 calls, 60 at once.
@@ -160,7 +160,7 @@ TEST_F(LedgerTest, ABudgetOfZeroRefusesAndAFreeModelPasses) {
   ASSERT_TRUE(hold.has_value());
   domain::CallRecord done = record(0);
   std::move(*hold).settle(done);
-  EXPECT_EQ(account->free.load(), 0);
+  EXPECT_EQ(words(account).free.load(), 0);
 }
 
 TEST_F(LedgerTest, AHoldIsRaisedOnlyWhileMoneyIsThere) {
@@ -173,10 +173,10 @@ TEST_F(LedgerTest, AHoldIsRaisedOnlyWhileMoneyIsThere) {
   EXPECT_FALSE(hold->extend(Money::from_nano(200)));
   EXPECT_EQ(hold->amount().nano(), 900);
   hold->enlarge(Money::from_nano(200));
-  EXPECT_EQ(account->free.load(), -100);
+  EXPECT_EQ(words(account).free.load(), -100);
   domain::CallRecord done = record(50);
   std::move(*hold).settle(done);
-  EXPECT_EQ(account->free.load(), 950);
+  EXPECT_EQ(words(account).free.load(), 950);
 }
 
 TEST_F(LedgerTest, ADroppedHoldIsBookedAsInterruptedAndCounted) {
@@ -187,7 +187,7 @@ TEST_F(LedgerTest, ADroppedHoldIsBookedAsInterruptedAndCounted) {
     ASSERT_TRUE(hold.has_value());
     hold->attempt(1, "d", "p");
   }
-  EXPECT_EQ(account->free.load(), 1'000);
+  EXPECT_EQ(words(account).free.load(), 1'000);
   EXPECT_EQ(ledger->counters().hold_dropped.load(), 1u);
   ship();
   EXPECT_EQ(number("SELECT status FROM entry"), 3);
@@ -207,7 +207,7 @@ TEST_F(LedgerTest, EightThreadsNeverSpendMoreThanTheLimit) {
       for (int i = 0; i < 400; ++i) {
         auto hold = ledger->admit(admission({key, team}, 50 + t));
         if (!hold) continue;
-        if (team->free.load() < 0 || key->free.load() < 0) over = true;
+        if (words(team).free.load() < 0 || words(key).free.load() < 0) over = true;
         hold->attempt(1, "d", "p");
         domain::CallRecord done = record(40 + i % 10);
         admitted += done.cost.nano();
@@ -220,8 +220,8 @@ TEST_F(LedgerTest, EightThreadsNeverSpendMoreThanTheLimit) {
   EXPECT_LE(team->spent().nano(), 70'000);
   EXPECT_GT(team->spent().nano(), 60'000);
   EXPECT_EQ(team->spent().nano(), admitted);
-  EXPECT_EQ(team->free.load() + team->spent().nano(), 70'000);
-  EXPECT_EQ(team->held.load(), 0);
+  EXPECT_EQ(words(team).free.load() + team->spent().nano(), 70'000);
+  EXPECT_EQ(words(team).held.load(), 0);
   ship();
   EXPECT_EQ(number("SELECT sum(cost_nano) FROM entry"), admitted);
   EXPECT_EQ(number("SELECT min(spent_nano) FROM account_window WHERE account_id > 0"), admitted);
@@ -232,20 +232,20 @@ TEST_F(LedgerTest, EditsApplyToWhatIsRunning) {
   const AccountRef account = make_account("key", 1'000);
   auto hold = ledger->admit(admission({account}, 300));
   ASSERT_TRUE(hold.has_value());
-  ledger->limit_changed(account->account_id, Money::from_nano(2'000), 1);
-  EXPECT_EQ(account->free.load(), 1'700);
-  ledger->limit_changed(account->account_id, std::nullopt, 2);
+  limit_changed(account->account_id, Money::from_nano(2'000), 1);
+  EXPECT_EQ(words(account).free.load(), 1'700);
+  limit_changed(account->account_id, std::nullopt, 2);
   EXPECT_TRUE(settle(account, 1'000'000, 500));
-  ledger->limit_changed(account->account_id, Money::from_nano(600), 3);
-  EXPECT_EQ(account->free.load(), 600 - 500 - 300);
+  limit_changed(account->account_id, Money::from_nano(600), 3);
+  EXPECT_EQ(words(account).free.load(), 600 - 500 - 300);
   ship();
   ledger->spend_changed(account->account_id, Money::from_nano(0), Money::from_nano(-500), 4);
   EXPECT_EQ(account->spent().nano(), 0);
-  EXPECT_EQ(account->free.load(), 600 - 300);
+  EXPECT_EQ(words(account).free.load(), 600 - 300);
   domain::CallRecord done = record(100);
   std::move(*hold).settle(done);
   EXPECT_EQ(account->spent().nano(), 100);
-  EXPECT_EQ(account->free.load(), 500);
+  EXPECT_EQ(words(account).free.load(), 500);
 }
 
 // The edit is a difference: what is settled, in a batch on its way or shipped a moment later can all move beside it.
@@ -274,44 +274,44 @@ TEST_F(LedgerTest, ASpendEditedWhileCallsSettleStaysWhatTheDatabaseSays) {
   calls.join();
   ship();
   EXPECT_EQ(account->spent().nano(), number("SELECT spent_nano FROM account_window WHERE account_id = 1"));
-  EXPECT_EQ(account->free.load(), -account->spent().nano());
-  EXPECT_EQ(account->held.load(), 0);
+  EXPECT_EQ(words(account).free.load(), -account->spent().nano());
+  EXPECT_EQ(words(account).held.load(), 0);
 }
 
 TEST_F(LedgerTest, EditsOfAnAccountNobodyHasUsedYetAreNotForgotten) {
   open();
-  ledger->limit_changed(77, Money::from_nano(900), 3);
-  ledger->limit_changed(77, Money::from_nano(100), 2);
+  limit_changed(77, Money::from_nano(900), 3);
+  limit_changed(77, Money::from_nano(100), 2);
   ledger->spend_changed(77, Money::from_nano(40), Money::from_nano(-60), 5);
   ledger->spend_changed(77, Money::from_nano(100), Money::from_nano(100), 4);
   // The key's row was read before the edits.
-  const AccountRef account = ledger->account({77, 6, "key", "label", Money::from_nano(5), Money(), 1});
+  const AccountRef account = ledger->account(facts(77, "key", Money::from_nano(5), {}, 1));
   EXPECT_EQ(account->limit.load(), 900);
   EXPECT_EQ(account->spent().nano(), 40);
-  EXPECT_EQ(account->free.load(), 860);
+  EXPECT_EQ(words(account).free.load(), 860);
 }
 
 TEST_F(LedgerTest, NewsOfEditsMayArriveInAnyOrder) {
   open();
-  const AccountRef account = ledger->account({77, 6, "key", "label", Money::from_nano(5), Money::from_nano(3), 4});
+  const AccountRef account = ledger->account(facts(77, "key", Money::from_nano(5), Money::from_nano(3), 4));
   // In the row already when the key was read.
-  ledger->limit_changed(77, Money::from_nano(1), 3);
+  limit_changed(77, Money::from_nano(1), 3);
   ledger->spend_changed(77, Money::from_nano(3), Money::from_nano(2), 4);
   EXPECT_EQ(account->limit.load(), 5);
   EXPECT_EQ(account->spent().nano(), 3);
   // Two at once: the later one is heard first.
-  ledger->limit_changed(77, Money::from_nano(900), 6);
-  ledger->limit_changed(77, std::nullopt, 5);
+  limit_changed(77, Money::from_nano(900), 6);
+  limit_changed(77, std::nullopt, 5);
   ledger->spend_changed(77, Money::from_nano(40), Money::from_nano(30), 8);
   ledger->spend_changed(77, Money::from_nano(10), Money::from_nano(7), 7);
   EXPECT_EQ(account->limit.load(), 900);
   EXPECT_EQ(account->spent().nano(), 40);
-  EXPECT_EQ(account->free.load(), 860);
+  EXPECT_EQ(words(account).free.load(), 860);
 
   // News that came before the row did, but is older than it.
-  ledger->limit_changed(78, Money::from_nano(1), 1);
+  limit_changed(78, Money::from_nano(1), 1);
   ledger->spend_changed(78, Money::from_nano(9), Money::from_nano(9), 2);
-  const AccountRef newer = ledger->account({78, 6, "other", "label", Money::from_nano(50), Money::from_nano(8), 3});
+  const AccountRef newer = ledger->account(facts(78, "other", Money::from_nano(50), Money::from_nano(8), 3));
   EXPECT_EQ(newer->limit.load(), 50);
   EXPECT_EQ(newer->spent().nano(), 8);
 }
@@ -321,7 +321,7 @@ TEST_F(LedgerTest, ListsTheAccountsThatHaveABudget) {
   for (std::int64_t id = 9; id > 0; --id) {
     const bool budgeted = id != 2;
     const auto kind = static_cast<std::int16_t>(id == 3 ? 1 : 6);
-    ledger->account({id, kind, "e", "label", budgeted ? std::optional(Money::from_nano(5)) : std::nullopt, Money(), 0});
+    ledger->account(facts(id, "e", budgeted ? std::optional(Money::from_nano(5)) : std::nullopt, {}, 0, kind));
   }
   const auto ids = [&](std::size_t count_max) {
     std::vector<std::int64_t> found;
@@ -331,9 +331,9 @@ TEST_F(LedgerTest, ListsTheAccountsThatHaveABudget) {
   EXPECT_EQ(ids(100), (std::vector<std::int64_t>{1, 4, 5, 6, 7, 8, 9}));
   EXPECT_EQ(ids(3), (std::vector<std::int64_t>{1, 4, 5}));
   ledger->account_closed(4, 7);
-  ledger->limit_changed(4, Money::from_nano(9), 6);
+  limit_changed(4, Money::from_nano(9), 6);
   EXPECT_EQ(ids(3), (std::vector<std::int64_t>{1, 5, 6})) << "deleted, whatever is heard late";
-  ledger->limit_changed(4, Money::from_nano(9), 8);
+  limit_changed(4, Money::from_nano(9), 8);
   ledger->account_closed(4, 7);
   EXPECT_EQ(ids(3), (std::vector<std::int64_t>{1, 4, 5})) << "made again";
 }
@@ -341,9 +341,8 @@ TEST_F(LedgerTest, ListsTheAccountsThatHaveABudget) {
 TEST_F(LedgerTest, TheEndsOfTheRangeDoNotWrap) {
   crossing = false;
   open();
-  const AccountRef account =
-      ledger->account({77, 6, "key", "label", Money::from_nano(INT64_MAX), Money::from_nano(-5), 0});
-  EXPECT_EQ(account->free.load(), INT64_MAX);
+  const AccountRef account = ledger->account(facts(77, "key", Money::from_nano(INT64_MAX), Money::from_nano(-5)));
+  EXPECT_EQ(words(account).free.load(), INT64_MAX);
   EXPECT_EQ(ledger->admit(admission({make_account("small", 1'000)}, INT64_MAX)).error().kind, ErrorKind::BudgetHeld);
 }
 

@@ -67,14 +67,33 @@ struct LedgerFixture : testing::Test {
       version = db::account_version(t, id).value();
       return {};
     }));
-    return ledger->account({id, 6, entity, "label", limit, Money::from_nano(spent), version});
+    return ledger->account(facts(id, entity, limit, Money::from_nano(spent), version));
+  }
+  static AccountFacts facts(std::int64_t account_id, std::string entity, std::optional<Money> limit, Money spent = {},
+                            std::int64_t version = 0, std::int16_t kind = 6) {
+    AccountFacts made;
+    made.account_id = account_id;
+    made.kind = kind;
+    made.entity = std::move(entity);
+    made.label = "label";
+    made.limit = limit;
+    made.spent = spent;
+    made.version = version;
+    return made;
+  }
+  WindowRef window(const AccountRef& account, std::int64_t at_us) const {
+    return ledger->window(facts(account->account_id, {}, std::nullopt), at_us);
+  }
+  static AccountWords& words(const AccountRef& account) { return *account->running()->words; }
+  void limit_changed(std::int64_t account_id, std::optional<Money> limit, std::int64_t version) const {
+    ledger->terms_changed(facts(account_id, {}, limit, {}, version));
   }
   Admission admission(std::vector<AccountRef> accounts, std::int64_t nano) const {
     Admission made;
-    made.may_cross = crossing && !strict;
-    made.accounts = std::move(accounts);
-    made.amount = Money::from_nano(nano);
     made.started_us = 1'760'000'000'000'000;
+    made.may_cross = crossing && !strict;
+    for (const AccountRef& account : accounts) made.windows.push_back(window(account, made.started_us));
+    made.amount = Money::from_nano(nano);
     made.call_id = "call";
     made.key_hash = "hash";
     made.model_group = "group";

@@ -62,16 +62,16 @@ Money expected_cost(const Call& call, const Expectation& expected, const ledger:
   return ledger::hold_amount(prices, estimate, terms);
 }
 
-bool budget_applies(const std::vector<ledger::AccountRef>& accounts) {
-  return std::any_of(accounts.begin(), accounts.end(),
-                     [](const ledger::AccountRef& account) { return account->limit.load() >= 0; });
+bool budget_applies(const std::vector<ledger::WindowRef>& windows) {
+  return std::any_of(windows.begin(), windows.end(),
+                     [](const ledger::WindowRef& window) { return window->account.limit.load() >= 0; });
 }
 
 /// Within a fifth of a limit an estimate by length is not good enough: media and long words would be refused for it.
-bool is_near_limit(const std::vector<ledger::AccountRef>& accounts, Money amount) {
-  return std::any_of(accounts.begin(), accounts.end(), [&](const ledger::AccountRef& account) {
-    const std::int64_t limit = account->limit.load(std::memory_order_relaxed);
-    return limit > 0 && account->free.load(std::memory_order_relaxed) - amount.nano() < limit / 5;
+bool is_near_limit(const std::vector<ledger::WindowRef>& windows, Money amount) {
+  return std::any_of(windows.begin(), windows.end(), [&](const ledger::WindowRef& window) {
+    const std::int64_t limit = window->account.limit.load(std::memory_order_relaxed);
+    return limit > 0 && window->left_nano() - amount.nano() < limit / 5;
   });
 }
 
@@ -110,21 +110,18 @@ Status check_price(const Call& call, const router::Deployment& deployment, bool 
   return base::fail(std::move(error));
 }
 
-ledger::AccountRef account_of(const Call& call, const domain::CallerAccount& facts) {
-  if (ledger::AccountRef known = call.gateway.ledger->find_account(facts.account_id)) return known;
-  return call.gateway.ledger->account(
-      {facts.account_id, facts.kind, facts.entity, facts.label, facts.limit, facts.spent, facts.version});
-}
-
-/// The window objects of the accounts this call touches, in kind order.
-Result<std::vector<ledger::AccountRef>> accounts_of(const Call& call) {
-  std::vector<ledger::AccountRef> accounts;
+/// The windows in which this call is booked: those in which it started, in the order of the accounts' kinds.
+Result<std::vector<ledger::WindowRef>> windows_of(const Call& call) {
+  std::vector<ledger::WindowRef> windows;
+  const auto add = [&](const domain::CallerAccount& facts) {
+    windows.push_back(call.gateway.ledger->window(facts, call.record.started_us));
+  };
   const std::vector<domain::CallerAccount>& named = call.named_accounts;
-  accounts.reserve(call.caller->accounts.size() + named.size());
-  for (const domain::CallerAccount& facts : call.caller->accounts) accounts.push_back(account_of(call, facts));
-  if (named.empty()) return accounts;
-  for (const domain::CallerAccount& facts : named) accounts.push_back(account_of(call, facts));
-  if (accounts.size() > ledger::kAccountsMax) {
+  windows.reserve(call.caller->accounts.size() + named.size());
+  std::ranges::for_each(call.caller->accounts, add);
+  if (named.empty()) return windows;
+  std::ranges::for_each(named, add);
+  if (windows.size() > ledger::kAccountsMax) {
     Error error;
     error.kind = ErrorKind::InvalidRequest;
     error.param = "metadata.tags";
@@ -132,8 +129,8 @@ Result<std::vector<ledger::AccountRef>> accounts_of(const Call& call) {
                     " budgets; it names more tags that have one.";
     return base::fail(std::move(error));
   }
-  std::ranges::sort(accounts, {}, [](const ledger::AccountRef& account) { return account->kind; });
-  return accounts;
+  std::ranges::sort(windows, {}, [](const ledger::WindowRef& window) { return window->account.kind; });
+  return windows;
 }
 
 Task<Result<ledger::Hold>> take(Call& call, ledger::Admission& admission) {
@@ -150,10 +147,10 @@ Task<Result<ledger::Hold>> take(Call& call, ledger::Admission& admission) {
 }  // namespace
 
 Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
-  Result<std::vector<ledger::AccountRef>> found = accounts_of(call);
+  Result<std::vector<ledger::WindowRef>> found = windows_of(call);
   if (!found) co_return base::fail(std::move(found.error()));
-  std::vector<ledger::AccountRef>& accounts = *found;
-  const bool budgeted = budget_applies(accounts);
+  std::vector<ledger::WindowRef>& windows = *found;
+  const bool budgeted = budget_applies(windows);
   const router::ModelGroup& group = *plan.stops.front().group;
 
   std::uint64_t model_cap = 0;
@@ -183,10 +180,10 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
     return amount;
   };
   ledger::Admission admission;
-  admission.accounts = accounts;
+  admission.windows = windows;
   admission.amount = dearest();
   const bool strict = call.settings().turnpike.budget_mode == config::BudgetMode::Strict;
-  if (budgeted && learned && !group.deployments.empty() && (strict || is_near_limit(accounts, admission.amount))) {
+  if (budgeted && learned && !group.deployments.empty() && (strict || is_near_limit(windows, admission.amount))) {
     const ledger::PromptCount counted = co_await count_prompt(call, group.deployments.front()->target.model);
     expected.prompt_tokens = counted.tokens;
     expected.messages = counted.messages;
@@ -203,7 +200,7 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   admission.prompt_tokens = expected.prompt_tokens;
   Result<ledger::Hold> hold = co_await take(call, admission);
   if (!hold) co_return base::fail(std::move(hold.error()));
-  co_return AdmittedCall{call, std::move(*hold), expected, std::move(accounts)};
+  co_return AdmittedCall{call, std::move(*hold), expected, std::move(windows)};
 }
 
 Money attempt_cost(const AdmittedCall& admitted, const router::Deployment& deployment) {
@@ -212,7 +209,7 @@ Money attempt_cost(const AdmittedCall& admitted, const router::Deployment& deplo
 
 bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment, Money beside) {
   // The first group has been looked at before the call was admitted; a fallback may be one without a price.
-  if (!check_price(admitted.call, deployment, budget_applies(admitted.accounts))) return false;
+  if (!check_price(admitted.call, deployment, budget_applies(admitted.windows))) return false;
   Money needed = attempt_cost(admitted, deployment) + beside;
   for (const domain::Attempt& entry : admitted.call.record.attempts) {
     if (entry.billed) needed += entry.cost;

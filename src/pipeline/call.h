@@ -83,7 +83,7 @@ struct AdmittedCall {
   Call& call;
   ledger::Hold hold;
   Expectation expected;
-  std::vector<ledger::AccountRef> accounts;
+  std::vector<ledger::WindowRef> windows;
 };
 
 /// The whole of one call: identified, admitted, answered, recorded; whatever happens it ends with one record.

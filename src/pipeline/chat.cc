@@ -185,7 +185,7 @@ Task<Status> add_spenders(Call& call) {
   // What other replicas have made of its limit since this one met the account.
   const auto learn_limit = [&call](const account::Spenders::SpenderRef& spender) {
     if (spender && call.gateway.ledger->find_account(spender->account.account_id))
-      call.gateway.ledger->limit_changed(spender->account.account_id, spender->account.limit, spender->account.version);
+      call.gateway.ledger->terms_changed(spender->account);
   };
   const std::string& end_user = call.record.end_user;
   if (!end_user.empty()) {

@@ -408,7 +408,7 @@ TEST_F(Race, IsNotRunOnABudgetThatCoversOneAttemptOnly) {
   call(request("known"));  // From now on the key's account is known.
   std::int64_t held = 0;
   const ledger::AccountRef account = pipeline->account();
-  left(body, false, [&](const FakeExchange&) { return (held = account->held) > 0 && provider.asked == 2; });
+  left(body, false, [&](const FakeExchange&) { return (held = account->running()->words->held) > 0 && provider.asked == 2; });
   pipeline.reset();
 
   provider.asked = 0;
@@ -425,7 +425,7 @@ TEST_F(Race, IsNotRunOnABudgetThatCoversOneAttemptOnly) {
   EXPECT_EQ(state("chat").races(), 0U) << "what was not made is not counted";
   EXPECT_EQ(state("chat").extra(), Money());
   const ledger::AccountRef window = pipeline->account();
-  EXPECT_EQ(window->held, 0);
+  EXPECT_EQ(window->running()->words->held, 0);
   EXPECT_EQ(window->spent().nano(), kCost);
 }
 

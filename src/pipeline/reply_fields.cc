@@ -86,12 +86,12 @@ std::string reply_fields(const Call& call, std::string_view provider_lines, bool
   if (call.caller) {
     for (const domain::CallerAccount& facts : call.caller->accounts) {
       if (facts.kind != 6) continue;
-      const ledger::AccountRef account = call.gateway.ledger->find_account(facts.account_id);
-      if (!account) continue;
-      add(fields, "x-litellm-key-spend", account->spent().to_string());
+      const ledger::WindowRef window = call.gateway.ledger->window(facts, record.started_us);
+      add(fields, "x-litellm-key-spend", window->spent().to_string());
       if (call.caller->max_budget) add(fields, "x-litellm-key-max-budget", call.caller->max_budget->to_string());
     }
   }
+  fields += call.limit_fields;
   const std::int64_t now_us = base::unix_now_us();
   const std::int64_t duration_us = now_us - record.started_us;
   std::int64_t upstream_us = record.upstream_us;

@@ -277,11 +277,12 @@ class TestPipeline {
   }
   /// No hold is left and the key has spent `nano`.
   void expect_spent(std::int64_t nano) {
-    const ledger::AccountRef window = account();
-    ASSERT_TRUE(window);
-    EXPECT_EQ(window->held.load(), 0);
+    const ledger::AccountRef known = account();
+    ASSERT_TRUE(known);
+    const ledger::WindowRef window = known->running();
+    EXPECT_EQ(window->words->held.load(), 0);
     EXPECT_EQ(window->spent().nano(), nano);
-    EXPECT_EQ(window->free.load(), size_.budget_nano - nano);
+    EXPECT_EQ(window->words->free.load(), size_.budget_nano - nano);
     EXPECT_EQ(ledger_->counters().hold_dropped.load(), 0U);
   }
 

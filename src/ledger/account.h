@@ -1,0 +1,70 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/money.h"
+#include "domain/caller_account.h"
+#include "ledger/account_words.h"
+
+namespace turnpike::ledger {
+
+using AccountFacts = domain::CallerAccount;
+
+class Account;
+
+/// A budgeted entity in one window of its budget (spec: money 4): what a call holds and settles on. Changed by atomics
+/// only; found when the call is resolved and pinned by it.
+struct AccountWindow {
+  AccountWindow(Account& account_in, domain::BudgetWindow window, std::shared_ptr<AccountWords> words_in,
+                bool leased_in);
+
+  Account& account;
+  const std::int64_t window_id;  // Unix second of its start; 0: the account's first.
+  const std::shared_ptr<AccountWords> words;
+  const bool leased;  // `words->free` is what the database has granted to this process; else the whole of the limit.
+  std::atomic<std::int64_t> ends_us;
+  std::atomic<std::int64_t> valid_until_us;   // Of what stands here and in the account's limit.
+  std::atomic<std::int64_t> spent_before{0};  // Booked beside what `words` have settled, as last read; and edits since.
+  std::atomic<std::uint64_t> crossing{0};     // The one hold that may take more than is left (spec money 7.6); 0: none.
+
+  bool holds(std::int64_t at_us) const {
+    return at_us >= window_id * 1'000'000 && at_us < valid_until_us.load(std::memory_order_relaxed);
+  }
+  Money spent() const { return Money::from_nano(spent_before.load() + words->settled.load()); }
+  /// What the limit leaves: below what may be taken here where other processes hold some of it.
+  std::int64_t left_nano() const;
+};
+using WindowRef = std::shared_ptr<AccountWindow>;
+
+/// A budgeted entity: what is known of it now, and its windows.
+///
+/// Threading: any; the atomics are for the path of a call, the rest is under `mutex`.
+class Account {
+ public:
+  explicit Account(AccountFacts facts);
+
+  const std::int64_t account_id;
+  const std::int16_t kind;  // Kinds of spec money 4; 6 is a key.
+  const std::string entity, label, model;
+  std::atomic<std::int64_t> limit{-1};  // Hard budget in force, in nanodollars; negative: none (a total only).
+  std::atomic<bool> strict{false};
+
+  /// The newest window there is. Takes the lock: not for the path of a call.
+  WindowRef running() const;
+  /// Of the window of this moment.
+  Money spent() const;
+
+  mutable std::mutex mutex;
+  AccountFacts terms;             // As last heard.
+  std::deque<WindowRef> windows;  // The running one last; before it those that calls may still be looking for.
+  std::int64_t spend_version = 0;
+  bool closed = false;  // Whose it was has been deleted; calls that are under way still end on it.
+};
+using AccountRef = std::shared_ptr<Account>;
+
+}  // namespace turnpike::ledger

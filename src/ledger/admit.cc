@@ -1,0 +1,118 @@
+#include "base/fault.h"
+#include "ledger/ledger_impl.h"
+#include "ledger/refusal.h"
+
+// Admission: atomics only.
+
+namespace turnpike::ledger {
+
+bool LedgerImpl::take_one(AccountWindow& window, std::int64_t nano, std::uint64_t crossing_id) {
+  std::atomic<std::int64_t>& free_word = window.words->free;
+  if (window.account.limit.load(std::memory_order_relaxed) < 0) {
+    free_word.fetch_sub(nano);
+    return true;
+  }
+  std::int64_t free = free_word.load();
+  while (free > 0 && free >= nano) {
+    if (free_word.compare_exchange_weak(free, free - nano)) return true;
+  }
+  if (crossing_id == 0 || free <= 0 || window.account.strict.load(std::memory_order_relaxed)) return false;
+  // The call that crosses the line: one at a time, and only while something is left (spec money 7.6).
+  std::uint64_t none = 0;
+  if (!window.crossing.compare_exchange_strong(none, crossing_id)) return false;
+  while (free > 0) {
+    if (!free_word.compare_exchange_weak(free, free - nano)) continue;
+    if (free < nano) {
+      counters_.crossings.fetch_add(1, std::memory_order_relaxed);
+    } else {
+      window.crossing.store(0);  // Enough had come back meanwhile.
+    }
+    return true;
+  }
+  window.crossing.store(0);
+  return false;
+}
+
+AccountWindow* LedgerImpl::take_all(const std::vector<WindowRef>& windows, std::int64_t nano,
+                                    std::uint64_t crossing_id) {
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    if (take_one(*windows[i], nano, crossing_id)) {
+      windows[i]->words->held.fetch_add(nano);
+      continue;
+    }
+    for (std::size_t k = 0; k < i; ++k) {
+      windows[k]->words->free.fetch_add(nano);
+      windows[k]->words->held.fetch_sub(nano);
+      std::uint64_t mine = crossing_id;
+      if (crossing_id != 0) windows[k]->crossing.compare_exchange_strong(mine, 0);
+    }
+    return windows[i].get();
+  }
+  return nullptr;
+}
+
+Error LedgerImpl::refusal(const AccountWindow& window, std::int64_t needed_nano, bool last_try) {
+  Error error = budget_refusal(window, Money::from_nano(needed_nano));
+  if (error.kind == ErrorKind::BudgetSpent) {
+    counters_.refused_spent.fetch_add(1, std::memory_order_relaxed);
+  } else if (last_try) {
+    counters_.refused_held.fetch_add(1, std::memory_order_relaxed);
+  }
+  return error;
+}
+
+std::optional<Error> LedgerImpl::look(const Admission& admission) {
+  if (admission.free_model) return std::nullopt;
+  for (const WindowRef& window : admission.windows) {
+    const std::int64_t limit = window->account.limit.load();
+    if (limit >= 0 && window->spent().nano() >= limit) return refusal(*window, admission.amount.nano(), true);
+  }
+  return std::nullopt;
+}
+
+Result<Hold> LedgerImpl::admit(const Admission& admission) {
+  const bool no_room = !has_room();
+  if (no_room || closing_.load(std::memory_order_relaxed) || shipper_->superseded()) {
+    if (no_room) counters_.journal_full.fetch_add(1, std::memory_order_relaxed);
+    Error error = journal_full();
+    if (no_room && !journal_) {
+      error.message = "The database takes no entries and there is no journal: the gateway admits no new calls.";
+    } else if (!no_room) {
+      error.code = "shutting_down";
+      error.message = "The gateway is shutting down.";
+    }
+    return base::fail(std::move(error));
+  }
+  const std::uint64_t id = journal_ ? journal_->next_hold_id() : hold_id_.fetch_add(1, std::memory_order_relaxed) + 1;
+  const std::int64_t nano = admission.free_model ? 0 : std::max<std::int64_t>(admission.amount.nano(), 0);
+  if (!admission.free_model) {
+    if (AccountWindow* const refused = take_all(admission.windows, nano, admission.may_cross ? id : 0)) {
+      return base::fail(refusal(*refused, nano, admission.last_try));
+    }
+  }
+  fault::kill_at("hold.after_accounts");
+
+  auto state = std::make_unique<Hold::State>();
+  state->ledger = this;
+  state->id = id;
+  state->amount_nano = nano;
+  state->free_model = admission.free_model;
+  state->windows = admission.windows;
+  HoldFacts facts;
+  facts.hold_id = id;
+  facts.started_us = admission.started_us;
+  facts.amount = Money::from_nano(nano);
+  facts.record_id = admission.record_id;
+  facts.prompt_tokens = admission.prompt_tokens;
+  facts.accounts = pairs_of(admission.windows);
+  facts.call_id = admission.call_id;
+  facts.key_hash = admission.key_hash;
+  facts.model_group = admission.model_group;
+  state->record.begin(RecordType::Hold);
+  put_hold(state->record.payload(), facts);
+  state->record.end();
+  if (journal_) journal_->open_holds.fetch_add(1, std::memory_order_relaxed);
+  return Hold(std::move(state));
+}
+
+}  // namespace turnpike::ledger
