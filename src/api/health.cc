@@ -94,6 +94,11 @@ Task<Result<Reply>> readiness(const Context& context) {
   writer.key("status").string(!reason.empty() ? "unhealthy" : reachable ? "connected" : "healthy");
   writer.key("db").string(!has_database ? "Not connected" : reachable ? "connected" : "unreachable");
   writer.key("cache").null();
+  // What limits are counted with: without it calls go on, held to this replica's share.
+  if (context.gateway.redis != nullptr) {
+    writer.key("redis").string(context.gateway.redis->breaker().open() ? "unreachable" : "connected");
+  }
+  writer.key("replicas").number(std::uint64_t{context.gateway.replicas.get().replicas});
   writer.key("litellm_version").string(context.hooks.version);
   write_texts(writer, "success_callbacks", context.settings().litellm.callbacks);
   writer.key("use_aiohttp_transport").boolean(false);

@@ -16,6 +16,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "net/blocking.h"
+#include "pipeline/drain.h"
+#include "pipeline/idempotency.h"
 #include "pipeline/own_call.h"
 #include "provider/provider.h"
 #include "router/stored_fallbacks.h"
@@ -217,6 +219,7 @@ Status Process::open_stores(const config::Settings& settings) {
 
 void Process::make_workers() {
   gateway_.threads = threads_.get();
+  gateway_.idempotency = std::make_shared<pipeline::Idempotency>(*threads_->all().front());
   gateway_.database = database_.get();
   gateway_.keys = keys_.get();
   gateway_.ledger = ledger_.get();
@@ -307,6 +310,7 @@ Status Process::start() {
   snapshot_ = with_fallbacks(*snapshot_, fallbacks_);
   log_fallbacks(*snapshot_, fallbacks_);
   make_workers();
+  limits_ = std::make_unique<Limits>(gateway_, **settings);
   probes_ = std::make_unique<pipeline::Probes>(gateway_);
   gateway_.probes = probes_.get();
   hang_watch_ = std::make_unique<pipeline::HangWatch>(gateway_);
@@ -352,6 +356,7 @@ void Process::publish(const pipeline::SnapshotRef& snapshot) {
     pipeline::Worker& worker = gateway_.worker_of(thread);
     worker.snapshot = snapshot;
     worker.groups.groups.clear();
+    Limits::settings_changed(worker, *snapshot->settings);
     worker.authenticator->replace_settings(auth_settings(*snapshot->settings, feed_));
     worker.authenticator->take_tokens(token_callers(
         thread, *snapshot, keys, [this](const domain::Caller& caller) { learn_terms(*ledger_, caller); }));
@@ -440,6 +445,7 @@ std::uint64_t Process::connections_open() const {
 void Process::abort_calls() {
   server_->interrupt_all();
   pipeline::end_own_calls(gateway_);
+  pipeline::end_drains(gateway_);
 }
 
 void Process::finish() {
@@ -452,6 +458,7 @@ void Process::finish() {
     server = std::move(server_);
   }
   server.reset();
+  if (limits_) limits_->stop();
   key_life_.reset();
   feed_.reset();  // Calls ask how old its news is.
   if (ledger_) ledger_->close(kShipPatience);

@@ -10,6 +10,7 @@
 #include "account/stored.h"
 #include "api/api.h"
 #include "app/data_dir.h"
+#include "app/limits.h"
 #include "app/options.h"
 #include "app/snapshot.h"
 #include "db/database.h"
@@ -116,6 +117,7 @@ class Process {
   std::vector<config::Node> known_credentials_;
   std::unique_ptr<pipeline::Probes> probes_;
   std::unique_ptr<pipeline::HangWatch> hang_watch_;
+  std::unique_ptr<Limits> limits_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<account::ChangeFeed> feed_;
   std::unique_ptr<account::KeyLife> key_life_;

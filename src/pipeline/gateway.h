@@ -93,7 +93,7 @@ struct Gateway {
   std::unique_ptr<limit::Meters> meters;
   limit::LiveReplicas replicas;
   limit::RefusalCounts limit_refusals;
-  redis::Redis* redis = nullptr;  // Null: replicas do not count together.
+  redis::Redis* redis = nullptr;  // Null: there is none, replicas do not count together.
   MediaCounters media;
   MirrorCounters mirrors;
 
