@@ -152,9 +152,44 @@ Task<Result<Reply>> set_fallbacks(const Context& context);
 Task<Result<Reply>> show_fallbacks(const Context& context);
 Task<Result<Reply>> delete_fallbacks(const Context& context);
 
-// spend.cc
+// spend.cc, spend_pages.cc, spend_calculate.cc, spend_reset.cc
 Task<Result<Reply>> spend_logs(const Context& context);
 Task<Result<Reply>> spend_keys(const Context& context);
+Task<Result<Reply>> spend_users(const Context& context);
+Task<Result<Reply>> spend_logs_page(const Context& context);
+Task<Result<Reply>> spend_session_page(const Context& context);
+Task<Result<Reply>> spend_log_texts(const Context& context);
+Task<Result<Reply>> spend_calculate(const Context& context);
+Task<Result<Reply>> reset_global_spend(const Context& context);
+Task<Result<Reply>> refresh_global_spend(const Context& context);
+
+// daily_activity.cc
+Task<Result<Reply>> user_daily_activity(const Context& context);
+Task<Result<Reply>> all_user_daily_activity(const Context& context);
+Task<Result<Reply>> team_daily_activity(const Context& context);
+Task<Result<Reply>> organization_daily_activity(const Context& context);
+Task<Result<Reply>> tag_daily_activity(const Context& context);
+Task<Result<Reply>> customer_daily_activity(const Context& context);
+
+// global_spend.cc, spend_report.cc, global_activity.cc
+Task<Result<Reply>> global_spend(const Context& context);
+Task<Result<Reply>> global_spend_logs(const Context& context);
+Task<Result<Reply>> global_spend_keys(const Context& context);
+Task<Result<Reply>> global_spend_models(const Context& context);
+Task<Result<Reply>> global_spend_providers(const Context& context);
+Task<Result<Reply>> global_spend_teams(const Context& context);
+Task<Result<Reply>> global_spend_end_users(const Context& context);
+Task<Result<Reply>> global_spend_tags(const Context& context);
+Task<Result<Reply>> spend_tags(const Context& context);
+Task<Result<Reply>> all_tag_names(const Context& context);
+Task<Result<Reply>> all_end_users(const Context& context);
+Task<Result<Reply>> distinct_tags(const Context& context);
+Task<Result<Reply>> global_spend_report(const Context& context);
+Task<Result<Reply>> global_activity(const Context& context);
+Task<Result<Reply>> global_activity_models(const Context& context);
+Task<Result<Reply>> global_activity_exceptions(const Context& context);
+Task<Result<Reply>> global_activity_deployments(const Context& context);
+Task<Result<Reply>> global_activity_cache_hits(const Context& context);
 
 // health.cc
 Task<Result<Reply>> liveness(const Context& context);

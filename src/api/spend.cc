@@ -1,48 +1,19 @@
+#include <map>
+
+#include "account/tables.h"
 #include "api/handlers.h"
 #include "api/key_json.h"
-#include "api/permission.h"
+#include "api/record_route.h"
+#include "api/report.h"
 #include "api/spend_query.h"
+#include "api/user_rows.h"
 #include "base/text.h"
 
 namespace turnpike::api {
 namespace {
 
-constexpr std::int64_t kDayMicroseconds = 86'400'000'000;
 constexpr std::uint64_t kRowsMax = 10'000;
 constexpr std::uint64_t kKeysMax = 10'000;
-
-Result<std::optional<std::int64_t>> read_day(const Context& context, std::string_view name) {
-  const std::string text = context.request().query_value(name);
-  if (text.empty()) return std::nullopt;
-  const std::optional<std::int64_t> time_us = base::parse_iso_time(text);
-  if (!time_us || *time_us < 0) {
-    return refuse_field(name, std::string(name) + " must be a date such as 2026-02-16 (UTC).");
-  }
-  return *time_us / kDayMicroseconds;
-}
-
-/// A user reads what is his, a key without a user its own entries, whatever it asks for; those of others are refused.
-Status confine(const domain::Caller& caller, SpendFilter& filter) {
-  if (sees_everything(caller) || caller.reads_all_spend) return {};
-  Error error;
-  error.kind = ErrorKind::PermissionDenied;
-  if (caller.is_user) {
-    if (filter.user_id && *filter.user_id != caller.user_id) {
-      error.param = "user_id";
-      error.message = "A user may read his own spend only; proxy admins and their viewers read everybody's.";
-      return base::fail(std::move(error));
-    }
-    filter.user_id = caller.user_id;
-    return {};
-  }
-  if (filter.key_hash && *filter.key_hash != caller.key_hash_hex) {
-    error.param = "api_key";
-    error.message = "A key may read its own spend only; the master key reads every key's.";
-    return base::fail(std::move(error));
-  }
-  filter.key_hash = caller.key_hash_hex;
-  return {};
-}
 
 Result<SpendFilter> read_filter(const Context& context) {
   SpendFilter filter;
@@ -54,9 +25,9 @@ Result<SpendFilter> read_filter(const Context& context) {
       return refuse_field("api_key", "api_key must be a key (\"sk-...\") or its hash (64 hexadecimal digits).");
     }
   }
-  const Result<std::optional<std::int64_t>> first = read_day(context, "start_date");
+  const Result<std::optional<std::int64_t>> first = query_day(context, "start_date");
   if (!first) return base::fail(first.error());
-  const Result<std::optional<std::int64_t>> last = read_day(context, "end_date");
+  const Result<std::optional<std::int64_t>> last = query_day(context, "end_date");
   if (!last) return base::fail(last.error());
   filter.first_day = *first;
   filter.last_day = *last;
@@ -71,6 +42,65 @@ Result<SpendFilter> read_filter(const Context& context) {
   return filter;
 }
 
+using Sums = std::map<std::string, std::int64_t>;
+
+struct Day {
+  std::int64_t cost_nano = 0, of_users = 0;
+  Sums users, models, keys;
+};
+
+void write_sums(json::Writer& writer, const Sums& sums) {
+  for (const auto& [name, nano] : sums) writer.key(name).raw(dollars(nano));
+}
+
+/// [{"startTime": day, "spend", "users": {}, "models": {}, "<hash>": spend}, ...]. What nobody's keys have spent stands
+/// under the user "".
+Result<Reply> summarize(account::Records& records, const SpendFilter& filter) {
+  const DayRange range{*filter.first_day, *filter.last_day};
+  Conditions calls, users;
+  calls.days(range);
+  users.days(range);
+  add_calls(calls, filter.user_id ? ReportScope{ReportScope::Of::User, *filter.user_id} : ReportScope{});
+  add_entities(users, Entity::User, {});
+  if (filter.user_id) users.equals("entity", *filter.user_id);
+  for (Conditions* where : {&calls, &users}) {
+    if (filter.key_hash) where->equals("key_hash", *filter.key_hash);
+  }
+  const Result<db::Rows> of_calls =
+      read_daily(records, "day, model, key_hash, sum(cost_nano)", calls, "GROUP BY day, model, key_hash");
+  if (!of_calls) return base::fail(of_calls.error());
+  const Result<db::Rows> of_users = read_daily(records, "day, entity, sum(cost_nano)", users, "GROUP BY day, entity");
+  if (!of_users) return base::fail(of_users.error());
+  std::map<std::int64_t, Day> days;
+  for (const db::Row& row : of_calls->rows) {
+    Day& day = days[db::as_int(row[0])];
+    day.cost_nano += db::as_int(row[3]);
+    day.models[db::as_text(row[1])] += db::as_int(row[3]);
+    day.keys[db::as_text(row[2])] += db::as_int(row[3]);
+  }
+  for (const db::Row& row : of_users->rows) {
+    Day& day = days[db::as_int(row[0])];
+    day.of_users += db::as_int(row[2]);
+    day.users[db::as_text(row[1])] += db::as_int(row[2]);
+  }
+  std::string body;
+  json::Writer writer(body);
+  writer.begin_array();
+  for (auto& [number, day] : days) {
+    if (day.cost_nano != day.of_users) day.users[""] += day.cost_nano - day.of_users;
+    writer.begin_object().key("startTime").string(day_text(number)).key("spend").raw(dollars(day.cost_nano));
+    writer.key("users").begin_object();
+    write_sums(writer, day.users);
+    writer.end_object().key("models").begin_object();
+    write_sums(writer, day.models);
+    writer.end_object();
+    write_sums(writer, day.keys);
+    writer.end_object();
+  }
+  writer.end_array();
+  return private_json_reply(std::move(body));
+}
+
 }  // namespace
 
 Task<Result<Reply>> spend_logs(const Context& context) {
@@ -81,9 +111,10 @@ Task<Result<Reply>> spend_logs(const Context& context) {
   // What has been answered is in the journal; who asks for it right away wants to see it.
   co_await context.gateway.ledger->shipped();
   if (by_day) {
-    Result<std::string> days = co_await read_spend_by_day(*context.gateway.database, std::move(*filter));
-    if (!days) co_return base::fail(std::move(days.error()));
-    co_return private_json_reply(std::move(*days));
+    std::function<Result<Reply>(account::Records&)> work = [filter = std::move(*filter)](account::Records& records) {
+      return summarize(records, filter);
+    };
+    co_return co_await answer_from_records(context, std::move(work));
   }
   const auto rows_max = static_cast<std::size_t>(filter->rows_max);
   Result<std::vector<std::string>> logs = co_await read_spend_logs(*context.gateway.database, std::move(*filter));
@@ -101,6 +132,9 @@ Task<Result<Reply>> spend_logs(const Context& context) {
 /// Key rows, the dearest first.
 Task<Result<Reply>> spend_keys(const Context& context) {
   account::KeyQuery filter;
+  const ReportScope scope = scope_of(*context.caller);
+  if (scope.of == ReportScope::Of::User) filter.user_id = scope.id;
+  if (scope.of == ReportScope::Of::Key) filter.hash = scope.id;
   filter.sort_by = "spend";
   filter.size = kKeysMax;
   Result<account::KeyPage> page = co_await context.gateway.keys->list(std::move(filter));
@@ -117,6 +151,38 @@ Task<Result<Reply>> spend_keys(const Context& context) {
   Reply reply = private_json_reply(std::move(body));
   if (page->total > kKeysMax) http::add_field(reply.fields, "x-turnpike-truncated", std::to_string(kKeysMax));
   co_return reply;
+}
+
+/// User rows, the dearest first.
+Task<Result<Reply>> spend_users(const Context& context) {
+  return answer_report(context, [&context](account::Records& records) -> Result<Reply> {
+    account::Query query;
+    query.sort_by = "spend";
+    query.ascending = false;
+    query.size = kListRowsMax;
+    std::string user_id = context.request().query_value("user_id");
+    const ReportScope scope = scope_of(*context.caller);
+    if (scope.of == ReportScope::Of::Key) return private_json_reply("[]");
+    if (scope.of == ReportScope::Of::User) {
+      if (!user_id.empty() && user_id != scope.id) {
+        return forbid_field("user_id", "A user may read his own spend only.");
+      }
+      user_id = scope.id;
+    }
+    if (!user_id.empty()) query.where.push_back({"user_id", account::Condition::Test::Equals, {user_id}});
+    const Result<account::RecordPage> page = records.list(account::kUsers, query);
+    if (!page) return base::fail(page.error());
+    std::string body;
+    json::Writer writer(body);
+    writer.begin_array();
+    for (const account::Record& row : page->rows) {
+      if (Status written = write_user(writer, context, records, row); !written) {
+        return base::fail(std::move(written.error()));
+      }
+    }
+    writer.end_array();
+    return private_json_reply(std::move(body));
+  });
 }
 
 }  // namespace turnpike::api

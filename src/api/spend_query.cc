@@ -1,7 +1,10 @@
 #include "api/spend_query.h"
 
-#include <map>
+#include <fmt/format.h>
 
+#include <algorithm>
+
+#include "api/report.h"
 #include "base/money.h"
 #include "base/text.h"
 #include "domain/call_record.h"
@@ -11,7 +14,6 @@ namespace turnpike::api {
 namespace {
 
 constexpr std::int64_t kDayMicroseconds = 86'400'000'000;
-constexpr std::int64_t kGroupsMax = 200'000;  // Of one summary: (day, user, model, key).
 
 constexpr std::string_view kColumns =
     "SELECT record_id, call_id, provider_request_id, trace_id, started_us, first_byte_us, ended_us, status, "
@@ -67,22 +69,68 @@ enum Column : std::size_t {
   kPriceVersion,
 };
 
-/// WHERE with one placeholder per filter that is there.
-std::string where(const SpendFilter& filter, std::vector<db::Value>& values) {
-  std::string sql = " WHERE kind = 0";
-  const auto next = [&](db::Value value) {
-    values.push_back(std::move(value));
-    return "$" + std::to_string(values.size());
-  };
-  if (filter.request_id) {
-    const std::string a = next(*filter.request_id), b = next(*filter.request_id), c = next(*filter.request_id);
-    sql += " AND (record_id = " + a + " OR call_id = " + b + " OR provider_request_id = " + c + ")";
+/// What a page is sorted by, and where that stands.
+struct Sorting {
+  std::string_view name, sql;
+};
+constexpr Sorting kSortings[] = {{"startTime", "started_us"},
+                                 {"endTime", "ended_us"},
+                                 {"spend", "cost_nano"},
+                                 {"total_tokens", "prompt_tokens + completion_tokens"},
+                                 {"request_duration_ms", "ended_us - started_us"},
+                                 {"model", "model"}};
+constexpr std::string_view kSortNames[] = {kSortings[0].name, kSortings[1].name, kSortings[2].name,
+                                           kSortings[3].name, kSortings[4].name, kSortings[5].name};
+static_assert(std::size(kSortNames) == std::size(kSortings));
+
+/// LIKE's pattern for what holds `text` as it is.
+std::string pattern_of(std::string_view text) {
+  std::string pattern = "%";
+  for (const char c : text) {
+    if (c == '%' || c == '_' || c == '!') pattern += '!';
+    pattern += c;
   }
-  if (filter.key_hash) sql += " AND key_hash = " + next(*filter.key_hash);
-  if (filter.user_id) sql += " AND user_id = " + next(*filter.user_id);
-  if (filter.first_day) sql += " AND day >= " + next(*filter.first_day);
-  if (filter.last_day) sql += " AND day <= " + next(*filter.last_day);
-  return sql;
+  return pattern + "%";
+}
+
+Conditions conditions_of(const SpendFilter& filter) {
+  Conditions where;
+  where.add("kind = 0");
+  if (filter.request_id) {
+    const std::string a = where.place(*filter.request_id), b = where.place(*filter.request_id),
+                      c = where.place(*filter.request_id);
+    where.add("(record_id = " + a + " OR call_id = " + b + " OR provider_request_id = " + c + ")");
+  }
+  const std::pair<std::string_view, const std::optional<std::string>*> texts[] = {
+      {"key_hash", &filter.key_hash},
+      {"user_id", &filter.user_id},
+      {"team_id", &filter.team_id},
+      {"model", &filter.model},
+      {"deployment_id", &filter.deployment_id},
+      {"key_alias", &filter.key_alias},
+      {"end_user", &filter.end_user},
+      {"trace_id", &filter.session_id}};
+  for (const auto& [column, value] : texts) {
+    if (*value) where.equals(column, **value);
+  }
+  if (filter.first_day) where.add("day >= " + where.place(*filter.first_day));
+  if (filter.last_day) where.add("day <= " + where.place(*filter.last_day));
+  if (filter.from_us) {
+    where.add("day >= " + where.place(*filter.from_us / kDayMicroseconds));
+    where.add("started_us >= " + where.place(*filter.from_us));
+  }
+  if (filter.until_us) {
+    where.add("day <= " + where.place(*filter.until_us / kDayMicroseconds));
+    where.add("started_us <= " + where.place(*filter.until_us));
+  }
+  if (filter.spend_min) where.add("cost_nano >= " + where.place(filter.spend_min->nano()));
+  if (filter.spend_max) where.add("cost_nano <= " + where.place(filter.spend_max->nano()));
+  if (filter.succeeded) where.add(*filter.succeeded ? "status = 0" : "status <> 0");
+  if (filter.http_status) where.equals("http_status", *filter.http_status);
+  if (filter.error_part) {
+    where.add("error_text LIKE " + where.place(pattern_of(*filter.error_part)) + " ESCAPE '!'");
+  }
+  return where;
 }
 
 std::string_view error_class(std::int64_t status) {
@@ -271,23 +319,17 @@ Task<Result<db::Rows>> query(db::Database& database, std::string sql, std::vecto
   co_return std::move(*found);
 }
 
-struct Day {
-  Money spend;
-  std::map<std::string, Money> users, models, keys;
-};
-
-void write_sums(json::Writer& writer, const std::map<std::string, Money>& sums) {
-  for (const auto& [name, spend] : sums) writer.key(name).raw(spend.to_string());
-}
-
 }  // namespace
 
+std::span<const std::string_view> sort_names() {
+  return kSortNames;
+}
+
 Task<Result<std::vector<std::string>>> read_spend_logs(db::Database& database, SpendFilter filter) {
-  std::vector<db::Value> values;
-  std::string sql = std::string(kColumns) + where(filter, values);
-  values.emplace_back(filter.rows_max + 1);
-  sql += " ORDER BY started_us DESC, replica_no, entry_no DESC LIMIT $" + std::to_string(values.size());
-  Result<db::Rows> rows = co_await query(database, std::move(sql), std::move(values));
+  const Conditions where = conditions_of(filter);
+  std::string sql = fmt::format("{} {} ORDER BY started_us DESC, replica_no, entry_no DESC LIMIT {}", kColumns,
+                                where.text(), filter.rows_max + 1);
+  Result<db::Rows> rows = co_await query(database, std::move(sql), where.values());
   if (!rows) co_return base::fail(std::move(rows.error()));
   std::vector<std::string> logs;
   logs.reserve(rows->rows.size());
@@ -295,39 +337,40 @@ Task<Result<std::vector<std::string>>> read_spend_logs(db::Database& database, S
   co_return logs;
 }
 
-Task<Result<std::string>> read_spend_by_day(db::Database& database, SpendFilter filter) {
-  std::vector<db::Value> values;
-  std::string sql = "SELECT day, user_id, model, key_hash, SUM(cost_nano) FROM entry" + where(filter, values);
-  values.emplace_back(kGroupsMax);
-  sql += " GROUP BY day, user_id, model, key_hash ORDER BY day LIMIT $" + std::to_string(values.size());
-  Result<db::Rows> rows = co_await query(database, std::move(sql), std::move(values));
+Task<Result<SpendRows>> read_spend_page(db::Database& database, SpendFilter filter, SpendPage page) {
+  const Conditions where = conditions_of(filter);
+  std::string count =
+      fmt::format("SELECT count(*) FROM (SELECT 1 FROM entry {} LIMIT {}) counted", where.text(), kSpendRowsCountedMax);
+  Result<db::Rows> counted = co_await query(database, std::move(count), where.values());
+  if (!counted) co_return base::fail(std::move(counted.error()));
+  const auto sorting = std::ranges::find(kSortings, page.sort_by, &Sorting::name);
+  const std::string_view by = sorting == std::end(kSortings) ? kSortings[0].sql : sorting->sql;
+  std::string sql =
+      fmt::format("{} {} ORDER BY {} {}, replica_no, entry_no DESC LIMIT {} OFFSET {}", kColumns, where.text(), by,
+                  page.ascending ? "ASC" : "DESC", page.size, (page.number - 1) * page.size);
+  Result<db::Rows> rows = co_await query(database, std::move(sql), where.values());
   if (!rows) co_return base::fail(std::move(rows.error()));
-  std::map<std::int64_t, Day> days;
-  for (const db::Row& row : rows->rows) {
-    Day& day = days[db::as_int(row[0])];
-    const Money spend = Money::from_nano(db::as_int(row[4]));
-    day.spend += spend;
-    day.users[db::as_text(row[1])] += spend;
-    day.models[db::as_text(row[2])] += spend;
-    day.keys[db::as_text(row[3])] += spend;
+  SpendRows found;
+  found.total = db::as_int(counted->rows.at(0).at(0));
+  for (const db::Row& row : rows->rows) found.logs.push_back(spend_log(row));
+  co_return found;
+}
+
+Status confine(const domain::Caller& caller, SpendFilter& filter) {
+  const ReportScope scope = scope_of(caller);
+  if (scope.of == ReportScope::Of::User) {
+    if (filter.user_id && *filter.user_id != scope.id) {
+      return forbid_field("user_id",
+                          "A user may read his own spend only; proxy admins and their viewers read everybody's.");
+    }
+    filter.user_id = scope.id;
+  } else if (scope.of == ReportScope::Of::Key) {
+    if (filter.key_hash && *filter.key_hash != scope.id) {
+      return forbid_field("api_key", "A key may read its own spend only; the master key reads every key's.");
+    }
+    filter.key_hash = scope.id;
   }
-  std::string body;
-  json::Writer writer(body);
-  writer.begin_array();
-  for (const auto& [number, day] : days) {
-    writer.begin_object();
-    writer.key("startTime").string(base::iso_time(number * kDayMicroseconds).substr(0, 10));
-    writer.key("spend").raw(day.spend.to_string());
-    writer.key("users").begin_object();
-    write_sums(writer, day.users);
-    writer.end_object().key("models").begin_object();
-    write_sums(writer, day.models);
-    writer.end_object();
-    write_sums(writer, day.keys);
-    writer.end_object();
-  }
-  writer.end_array();
-  co_return body;
+  return {};
 }
 
 }  // namespace turnpike::api
