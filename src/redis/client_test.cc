@@ -255,7 +255,8 @@ TEST(RedisClient, GreetsOnEveryNewConnectionBeforeAnythingElse) {
   gateway.redis->start();
   EXPECT_EQ(ask_on(gateway, {"GET", "greetings"}, 0)->kind, Reply::Kind::Text);
   EXPECT_TRUE(until([&] { return ask_on(gateway, {"GET", "greetings"}, 1)->text == "2"; }));
-  EXPECT_EQ(ask_on(gateway, {"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"})->integer, 1);
+  // The other connection is gone: that may be noticed, and this one dropped, before the answer is read.
+  (void)ask_on(gateway, {"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
   EXPECT_TRUE(until([&] { return gateway.redis->breaker().openings() == 1 && gateway.usable(); }));
   EXPECT_TRUE(until([&] { return ask_on(gateway, {"GET", "greetings"}, 1)->text == "4"; }));
 }
