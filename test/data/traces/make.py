@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Writes azure2023_conv_2000.csv: the first 2,000 rows of the conversation trace, sorted by time.
+"""Writes a trace in its short form, sorted by time: all of it, or its first so many rows.
 
-    make.py AzureLLMInferenceTrace_conv.csv > azure2023_conv_2000.csv
+    make.py AzureLLMInferenceTrace_conv.csv 2000 > azure2023_conv_2000.csv
+    make.py AzureLLMInferenceTrace_code.csv > azure2023_code.csv
 
 Reads the file as published (TIMESTAMP, ContextTokens, GeneratedTokens) or one already reduced to offset_ms,
 prompt_tokens, completion_tokens. Only times and token counts are kept; there is no text in either.
@@ -9,9 +10,6 @@ prompt_tokens, completion_tokens. Only times and token counts are kept; there is
 import csv
 import datetime
 import sys
-
-ROWS = 2000
-
 
 def published(row):
     stamp = row["TIMESTAMP"][:26]  # Seven digits of fraction; Python reads six.
@@ -29,9 +27,10 @@ def main():
         read = reduced if "offset_ms" in reader.fieldnames else published
         rows = sorted((read(row) for row in reader), key=lambda row: row[0])
     first = rows[0][0]
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else len(rows)
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(["offset_ms", "prompt_tokens", "completion_tokens"])
-    for at, prompt, completion in rows[:ROWS]:
+    for at, prompt, completion in rows[:count]:
         out.writerow([round(at - first), prompt, completion])
 
 
