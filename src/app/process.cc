@@ -204,6 +204,7 @@ Status Process::open_stores(const config::Settings& settings) {
   ledger_options.sync_interval = ours.journal_sync_interval;
   ledger_options.ship_interval = ours.ledger_ship_interval;
   ledger_options.keep = ours.journal_keep;
+  ledger_options.serve_when_full = ours.journal_full_policy == config::JournalFullPolicy::Serve;
   ledger_options.ship_batch_rows = static_cast<std::size_t>(ours.ship_batch_rows);
   ledger_options.durability =
       ours.ledger_durability == config::LedgerDurability::Disk ? ledger::Durability::Disk : ledger::Durability::Process;

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "db/sqlite_connection.h"
+#include "ledger/away_database.h"
 #include "ledger/ledger_test_fixture.h"
 #include "ledger/replay.h"
 #include "ledger/verify.h"
@@ -125,17 +126,26 @@ TEST_F(Crash, AnOpenHoldBecomesWhatTheJournalKnowsOfIt) {
   run_until_killed("", 1, [&] {
     const AccountRef account = make_account("key", 1'000'000);
     std::vector<Hold> holds;
-    for (int i = 0; i < 4; ++i) holds.push_back(std::move(*ledger->admit(admission({account}, 300 + i))));
-    for (std::size_t i = 1; i < 4; ++i) holds[i].attempt(1, "deployment", "prices");  // 0: admitted only, no record.
+    for (int i = 0; i < 6; ++i) holds.push_back(std::move(*ledger->admit(admission({account}, 300 + i))));
+    for (std::size_t i = 1; i < 6; ++i) holds[i].attempt(1, "deployment", "prices");  // 0: admitted only, no record.
     holds[2].answer(1, 55, Money::from_nano(20));
     holds[3].answer(1, 55);
     holds[3].progress(60, 7, Money::from_nano(90));
+    holds[4].progress(60, 7, Money::from_nano(90));  // Billed and failed; the next was sent,
+    holds[4].attempt(2, "other", "prices");
+    holds[5].progress(60, 7, Money::from_nano(90));
+    holds[5].attempt(2, "other", "prices");
+    holds[5].answer(2, 60, Money::from_nano(120));  // or had begun to answer.
     ::raise(SIGKILL);
   });
   open();
-  EXPECT_EQ(ledger->counters().interrupted_at_start.load(), 3u);
-  EXPECT_EQ(number("SELECT count(*) FROM entry WHERE status = 3 AND end_reason = 'gateway_crash'"), 3);
+  EXPECT_EQ(ledger->counters().interrupted_at_start.load(), 5u);
+  EXPECT_EQ(number("SELECT count(*) FROM entry WHERE status = 3 AND end_reason = 'gateway_crash'"), 5);
   EXPECT_EQ(number("SELECT exposure_nano FROM entry WHERE entry_no = 1"), 301);
+  EXPECT_EQ(number("SELECT cost_nano FROM entry WHERE entry_no = 4"), 90);
+  EXPECT_EQ(number("SELECT exposure_nano FROM entry WHERE entry_no = 4"), 304 - 90);
+  EXPECT_EQ(number("SELECT cost_nano FROM entry WHERE entry_no = 5"), 120);
+  EXPECT_EQ(number("SELECT sum(exposure_nano) FROM entry WHERE entry_no IN (2, 3, 5)"), 0);
   EXPECT_EQ(number("SELECT cost_nano FROM entry WHERE entry_no = 1"), 0);
   EXPECT_EQ(number("SELECT cost_nano FROM entry WHERE entry_no = 2"), 20);
   EXPECT_EQ(number("SELECT prompt_tokens FROM entry WHERE entry_no = 2"), 55);
@@ -144,7 +154,7 @@ TEST_F(Crash, AnOpenHoldBecomesWhatTheJournalKnowsOfIt) {
   expect_sums_agree();
   close();
   open();  // Closed once and for all.
-  EXPECT_EQ(number("SELECT count(*) FROM entry"), 3);
+  EXPECT_EQ(number("SELECT count(*) FROM entry"), 5);
 }
 
 // A power cut may take the journal's last moments, of which the database has some already.
@@ -205,25 +215,6 @@ TEST_F(Crash, AKillInTheMiddleOfReplayClosesNothingTwice) {
 }
 
 struct Ship : Crash {};
-
-/// A database that can be away.
-class Away : public db::Database {
- public:
-  explicit Away(db::Database& real) : real_(real) {}
-  Task<Status> transact(std::function<Status(db::Transaction&)> work) override {
-    return real_.transact(std::move(work));
-  }
-  Status transact_now(const std::function<Status(db::Transaction&)>& work) override {
-    if (away) return base::fail(ErrorKind::Unavailable, "away");
-    return real_.transact_now(work);
-  }
-  std::string description() const override { return "away"; }
-  bool reachable() const override { return !away; }
-  std::atomic<bool> away{false};
-
- private:
-  db::Database& real_;
-};
 
 TEST_F(Ship, AnOutageLosesNothingAndItsOverflowIsReadFromTheJournal) {
   open();

@@ -93,7 +93,7 @@ AccountPairs pairs_of(const std::vector<WindowRef>& windows) {
 bool LedgerImpl::attempt(Hold::State& hold, std::uint32_t number, std::string_view deployment_id,
                          std::string_view price_version) {
   hold.price_version = price_version;
-  if (!journal_) {
+  if (!journal_ || (hold.segment == nullptr && unsafe())) {
     hold.attempted = true;
     return true;
   }
@@ -107,7 +107,8 @@ bool LedgerImpl::attempt(Hold::State& hold, std::uint32_t number, std::string_vi
     hold.segment = journal_->append(records, 1);
     if (hold.segment == nullptr) {
       counters_.journal_full.fetch_add(1, std::memory_order_relaxed);
-      return false;
+      hold.attempted = options_.serve_when_full;
+      return options_.serve_when_full;
     }
   } else {
     journal_->append(records, 0);
@@ -157,13 +158,10 @@ void LedgerImpl::settle(Hold::State& hold, domain::CallRecord& record) {
   RowTexts made;
   EntryRow row = row_of(record, made);
   row.text(Text::PriceVersion) = hold.price_version;
-  bool billed = false;
-  for (const domain::Attempt& attempt : record.attempts) billed = billed || attempt.billed;
-  // The provider may still bill a call that was sent and of which nothing came back.
-  if (record.status != EntryStatus::Success && hold.attempted && !billed &&
-      record.marks & domain::kClientDisconnected) {
-    row.numbers.exposure_nano = hold.amount_nano;
-  }
+  // The provider may still bill an attempt that was sent and of which nothing came back before the caller went.
+  const bool left = record.status == EntryStatus::Aborted && hold.attempted && !record.attempts.empty() &&
+                    !record.attempts.back().billed && record.attempts.back().error == ErrorKind::CallerGone;
+  if (left) row.numbers.exposure_nano = std::max<std::int64_t>(hold.amount_nano - record.cost.nano(), 0);
   finish(hold, row);
 }
 
@@ -183,7 +181,7 @@ void LedgerImpl::settle_dropped(Hold::State& hold) {
   const std::string_view payload = std::string_view(hold.record.bytes()).substr(kRecordHeaderBytes);
   OpenHold open;
   open.facts = *read_hold(payload);
-  open.attempted = hold.attempted;
+  open.attempted = open.awaited = hold.attempted;
   open.price_version = hold.price_version;
   std::string record_id;
   EntryRow row = closing_row(open, 0, base::unix_now_us(), false, record_id);
@@ -211,7 +209,9 @@ void LedgerImpl::finish(Hold::State& hold, EntryRow& row) {
   // First the journal: from here on the call is booked whatever happens to this process.
   fault::kill_at("entry.before_journal");
   if (journal_) {
-    entry->segment = journal_->append(records, 1);
+    // What is left of a full journal is for the calls whose HOLD is in it.
+    const bool has_place = hold.segment != nullptr || !unsafe();
+    if (has_place) entry->segment = journal_->append(records, 1);
     entry->in_journal = entry->segment != nullptr;
     if (!entry->in_journal) counters_.journal_full.fetch_add(1, std::memory_order_relaxed);
     if (hold.segment != nullptr) Journal::unpin(hold.segment);

@@ -264,7 +264,10 @@ void Journal::sync_segments(std::unique_lock<std::mutex>& lock) {
     sync_failures_.store(0, std::memory_order_relaxed);
     for (const base::Completion& completion : served) completion.complete();
   } else {
-    sync_failures_.fetch_add(1, std::memory_order_relaxed);
+    const bool sick = sync_failures_.fetch_add(1, std::memory_order_relaxed) + 1 >= kSyncFailuresMax;
+    if (sick && options_.serve_when_full) {
+      for (const base::Completion& completion : std::exchange(served, {})) completion.complete();
+    }
   }
   lock.lock();
   if (all_synced) return;

@@ -43,7 +43,8 @@ struct JournalOptions {
   std::uint64_t segment_bytes = 64 * 1024 * 1024;
   std::chrono::milliseconds sync_interval{50};
   std::chrono::seconds keep{3600};
-  bool disk = false;  // ledger_durability: disk
+  bool disk = false;             // ledger_durability: disk
+  bool serve_when_full = false;  // Nobody waits for a disk that does not sync.
   std::string version;
 };
 

@@ -115,6 +115,7 @@ Status LedgerImpl::start() {
   journal_options.segment_bytes = options_.segment_bytes;
   journal_options.sync_interval = options_.sync_interval;
   journal_options.keep = options_.keep;
+  journal_options.serve_when_full = options_.serve_when_full;
   journal_options.disk = options_.durability == Durability::Disk;
   journal_options.version = options_.version;
   const std::uint64_t last_entry = std::max(replay->max_entry_no, replica->shipped_no);
@@ -161,9 +162,12 @@ Status LedgerImpl::start() {
     push(row.numbers.entry_no, std::move(payload), segment, segment != nullptr);
     fault::kill_at("replay.mid_close");
   };
-  if (replica->shipped_no > replay->max_entry_no) {
-    // A power cut took entries from the journal that the database has: their calls are not open.
-    const Status known = forget_stored(database_, *replica, replay->max_entry_no, replay->open_holds);
+  // Entries that the database has and the journal has not, because a power cut took them or a full disk had no room for
+  // them: their calls are not open.
+  const std::uint64_t journaled_no =
+      replay->first_hole_no != 0 ? replay->first_hole_no - 1 : replay->max_entry_no;
+  if (replica->shipped_no > journaled_no) {
+    const Status known = forget_stored(database_, *replica, journaled_no, replay->open_holds);
     if (!known) return known;
   }
   const std::int64_t now_us = base::unix_now_us();
@@ -234,7 +238,7 @@ Task<void> LedgerImpl::shipped() {
 }
 
 Task<void> LedgerImpl::durable() {
-  if (options_.durability != Durability::Disk || !journal_) co_return;
+  if (options_.durability != Durability::Disk || !journal_ || unsafe()) co_return;
   const base::Completion completion = journal_->synced(net::current_io_thread());
   co_await completion;
 }
@@ -244,11 +248,17 @@ const LedgerCounters& LedgerImpl::counters() const {
     counters_.journal_bytes.store(journal_->bytes_written.load(std::memory_order_relaxed), std::memory_order_relaxed);
     counters_.oldest_unsynced_us.store(journal_->oldest_unsynced_us.load(), std::memory_order_relaxed);
   }
+  counters_.unsafe.store(unsafe(), std::memory_order_relaxed);
   return counters_;
 }
 
 bool LedgerImpl::has_room() const {
-  return journal_ ? journal_->has_room() : !shipper_->overfull();
+  if (journal_ && journal_->has_room()) return true;
+  return (!journal_ || options_.serve_when_full) && !shipper_->overfull();
+}
+
+bool LedgerImpl::unsafe() const {
+  return !journal_ || (options_.serve_when_full && !journal_->has_room());
 }
 
 std::string LedgerImpl::readiness() const {

@@ -30,6 +30,7 @@ struct LedgerOptions {
   std::int64_t ship_queue_bytes_max = 64 * 1024 * 1024;  // Entries beyond it are read from the journal again.
   Durability durability = Durability::Process;
   bool strict = false;                // How holds that a crash left open are booked at the start.
+  bool serve_when_full = false;       // journal_full_policy: serve; entries wait in memory, at most ship_queue_bytes_max.
   bool database_may_be_away = false;  // At start: entries wait in the journal until it can be asked.
   std::string host;
   std::string version;
@@ -102,6 +103,7 @@ struct LedgerCounters {
       unshipped{0}, journal_full{0}, interrupted_at_start{0};
   std::atomic<std::int64_t> oldest_unsynced_us{0};  // Unix microseconds of the oldest record not yet synced; 0: none.
   std::atomic<std::int64_t> oldest_unshipped_us{0};
+  std::atomic<bool> unsafe{false};  // Entries live in memory until the database has them.
 };
 
 /// Holds, entries and what becomes of them: the journal on local disk, the shipper to the database.

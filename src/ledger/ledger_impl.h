@@ -80,6 +80,7 @@ class LedgerImpl final : public Ledger {
                                         std::uint64_t last_no = 0);
   void finish(Hold::State& hold, EntryRow& row);
   bool has_room() const;
+  bool unsafe() const;  // What is booked now lives in memory until the database has it.
   std::uint64_t next_entry_no();
   std::uint64_t last_entry_no() const;
 

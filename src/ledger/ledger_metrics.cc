@@ -68,7 +68,7 @@ void append_ledger_metrics(std::string& out, const LedgerCounters& counters, boo
   page.counter("turnpike_journal_full_total", "Calls refused and records kept in memory for want of journal.",
                counters.journal_full);
   page.gauge("turnpike_journal_bytes", "Bytes written to the journal.", counters.journal_bytes.load());
-  page.gauge("turnpike_journal_unsafe", "1 while entries live in memory only.", journal_off ? 1 : 0);
+  page.gauge("turnpike_journal_unsafe", "1 while entries live in memory only.", journal_off || counters.unsafe ? 1 : 0);
   page.gauge("turnpike_ledger_unshipped_entries", "Entries not yet in the database.", counters.unshipped.load());
   page.gauge("turnpike_journal_oldest_unsynced_seconds", "Age of the oldest record a power cut would lose.",
              age_seconds(counters.oldest_unsynced_us.load()));

@@ -23,6 +23,7 @@ class NumberSet {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> holes() {
     std::sort(runs_.begin(), runs_.end());
     std::vector<std::pair<std::uint64_t, std::uint64_t>> holes;
+    reach_ = 0;
     for (std::size_t i = 1; i < runs_.size(); ++i) {
       reach_ = std::max(reach_, runs_[i - 1].second);
       if (runs_[i].first > reach_ + 1) holes.emplace_back(reach_ + 1, runs_[i].first - 1);
@@ -60,7 +61,7 @@ class Reader {
       case RecordType::Attempt:
         if (OpenHold* open = find(payload.u64())) {
           payload.u32();
-          open->attempted = true;
+          open->attempted = open->awaited = true;
           open->deployment_id = payload.text();
           open->price_version = payload.text();
         }
@@ -69,6 +70,7 @@ class Reader {
         if (OpenHold* open = find(payload.u64())) {
           payload.u32();
           open->answered = true;
+          open->awaited = false;
           open->prompt_tokens = payload.u64();
           open->cost = Money::from_nano(payload.i64());
         }
@@ -76,6 +78,7 @@ class Reader {
       case RecordType::Progress:
         if (OpenHold* open = find(payload.u64())) {
           open->answered = true;
+          open->awaited = false;
           open->prompt_tokens = payload.u64();
           open->completion_tokens = payload.u64();
           open->cost = Money::from_nano(payload.i64());
@@ -107,6 +110,7 @@ class Reader {
     }
     std::sort(replay_.open_holds.begin(), replay_.open_holds.end(),
               [](const OpenHold& a, const OpenHold& b) { return a.facts.hold_id < b.facts.hold_id; });
+    if (const auto holes = entries_.holes(); !holes.empty()) replay_.first_hole_no = holes.front().first;
     if (!entries_.empty() || replay_.max_entry_no > 0) {
       if (replay_.shipped_no > 0) entries_.add(replay_.shipped_no);
       entries_.add(replay_.max_entry_no + 1);
@@ -248,9 +252,8 @@ EntryRow closing_row(const OpenHold& hold, std::uint64_t entry_no, std::int64_t 
     numbers.prompt_tokens = hold.prompt_tokens;
     numbers.completion_tokens = hold.completion_tokens;
     numbers.cost_nano = hold.cost.nano();
-  } else if (hold.attempted) {
-    numbers.exposure_nano = held.nano();
   }
+  if (hold.awaited) numbers.exposure_nano = std::max<std::int64_t>(held.nano() - numbers.cost_nano, 0);
   if (strict && hold.attempted) numbers.cost_nano = std::max(numbers.cost_nano, held.nano());
   row.accounts = hold.facts.accounts;
   record_id = hold.facts.record_id.to_string();

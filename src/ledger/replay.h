@@ -18,10 +18,11 @@ struct OpenHold {
   std::string hold;  // The HOLD payload.
   Money extended;
   bool attempted = false;
-  bool answered = false;  // A byte of a 2xx came.
+  bool answered = false;  // A byte of a 2xx came, to this attempt or one before.
+  bool awaited = false;   // The last attempt was sent and nothing had come.
   std::string deployment_id, price_version;
   std::uint64_t prompt_tokens = 0, completion_tokens = 0;
-  Money cost;  // As of the last PROGRESS, else of the ANSWER.
+  Money cost;  // Of all attempts, as of the last PROGRESS, else of the ANSWER.
 };
 
 struct Replay {
@@ -32,7 +33,8 @@ struct Replay {
   std::uint64_t last_epoch = 0;
   std::uint64_t max_sequence = 0;
   std::uint64_t max_entry_no = 0;
-  std::uint64_t shipped_no = 0;  // As the journal knows it; the database decides.
+  std::uint64_t shipped_no = 0;     // As the journal knows it; the database decides.
+  std::uint64_t first_hole_no = 0;  // The smallest entry number that is missing between others; 0: none is.
   std::uint64_t first_needed_segment = 0;
   std::vector<OpenHold> open_holds;
   std::vector<std::uint64_t> doubled_holds;                   // With more than one ENTRY: never by our own doing.

@@ -6,6 +6,7 @@
 #include "ledger/operation_usage.h"
 #include "pipeline/call.h"
 #include "pipeline/counting.h"
+#include "pipeline/limits.h"
 
 namespace turnpike::pipeline {
 namespace {
@@ -144,6 +145,39 @@ Task<Result<ledger::Hold>> take(Call& call, ledger::Admission& admission) {
   co_return call.gateway.ledger->admit(admission);
 }
 
+struct Taken {
+  ledger::Hold hold;
+  limit::Admission limits;
+};
+
+/// Steps 2 to 5 of spec money 4: what is taken here of limits, then the money, then the limits over all replicas; what
+/// refuses leaves nothing taken. A call that is refused both ways gets the budget's answer.
+Task<Result<Taken>> take(Call& call, ledger::Admission& admission, CallLimits& limits) {
+  Result<limit::Admission> here = take_limits(call, limits);
+  if (!here) {
+    if (std::optional<Error> spent = call.gateway.ledger->look(admission)) {
+      limits.refusal.reset();
+      co_return base::fail(std::move(*spent));
+    }
+    co_return base::fail(std::move(here.error()));
+  }
+  Result<ledger::Hold> hold = co_await take(call, admission);
+  if (!hold) {
+    undo_limits(*here);
+    co_return base::fail(std::move(hold.error()));
+  }
+  if (Status confirmed = co_await confirm_limits(call, limits, *here); !confirmed) {
+    std::move(*hold).undo();
+    co_return base::fail(std::move(confirmed.error()));
+  }
+  if (!limits.all.empty() && call.cancel->requested()) {
+    undo_limits(*here);
+    std::move(*hold).undo();
+    co_return base::fail(call.cancelled());
+  }
+  co_return Taken{std::move(*hold), std::move(*here)};
+}
+
 }  // namespace
 
 Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
@@ -183,7 +217,9 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   admission.windows = windows;
   admission.amount = dearest();
   const bool strict = call.settings().turnpike.budget_mode == config::BudgetMode::Strict;
-  if (budgeted && learned && !group.deployments.empty() && (strict || is_near_limit(windows, admission.amount))) {
+  const bool is_counted =
+      budgeted && learned && !group.deployments.empty() && (strict || is_near_limit(windows, admission.amount));
+  if (is_counted) {
     const ledger::PromptCount counted = co_await count_prompt(call, group.deployments.front()->target.model);
     expected.prompt_tokens = counted.tokens;
     expected.messages = counted.messages;
@@ -198,9 +234,39 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   admission.key_hash = call.caller->key_hash_hex;
   admission.model_group = group.name;
   admission.prompt_tokens = expected.prompt_tokens;
-  Result<ledger::Hold> hold = co_await take(call, admission);
-  if (!hold) co_return base::fail(std::move(hold.error()));
-  co_return AdmittedCall{call, std::move(*hold), expected, std::move(windows)};
+  CallLimits limits = limits_of(call);
+  if (reserve_tokens(call, expected, limits) && learned && !is_counted && !group.deployments.empty()) {
+    expected.prompt_tokens = (co_await count_prompt(call, group.deployments.front()->target.model)).tokens;
+    reserve_tokens(call, expected, limits);
+  }
+  const base::Monotonic until = base::monotonic_now() + call.settings().turnpike.limit_wait;
+  for (;;) {
+    Result<Taken> taken = co_await take(call, admission, limits);
+    if (taken) {
+      tell_limits(call, limits, &taken->limits);
+      co_return AdmittedCall{call, std::move(taken->hold), expected, std::move(windows), std::move(taken->limits)};
+    }
+    if (taken.error().kind == ErrorKind::RateLimited && co_await wait_for_room(call, limits, until)) continue;
+    if (call.cancel->requested()) co_return base::fail(call.cancelled());
+    tell_limits(call, limits, nullptr);
+    co_return base::fail(std::move(taken.error()));
+  }
+}
+
+Result<AdmittedCall> admit_replay(Call& call) {
+  Result<std::vector<ledger::WindowRef>> windows = windows_of(call);
+  if (!windows) return base::fail(std::move(windows.error()));
+  ledger::Admission admission;
+  admission.windows = *windows;
+  admission.free_model = true;
+  admission.started_us = call.record.started_us;
+  admission.record_id = call.own_id;
+  admission.call_id = call.record.call_id;
+  admission.key_hash = call.caller->key_hash_hex;
+  admission.model_group = call.record.model_group;
+  Result<ledger::Hold> hold = call.gateway.ledger->admit(admission);
+  if (!hold) return base::fail(std::move(hold.error()));
+  return AdmittedCall{call, std::move(*hold), {}, std::move(*windows)};
 }
 
 Money attempt_cost(const AdmittedCall& admitted, const router::Deployment& deployment) {
@@ -210,43 +276,43 @@ Money attempt_cost(const AdmittedCall& admitted, const router::Deployment& deplo
 bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment, Money beside) {
   // The first group has been looked at before the call was admitted; a fallback may be one without a price.
   if (!check_price(admitted.call, deployment, budget_applies(admitted.windows))) return false;
-  Money needed = attempt_cost(admitted, deployment) + beside;
-  for (const domain::Attempt& entry : admitted.call.record.attempts) {
-    if (entry.billed) needed += entry.cost;
-  }
+  const Money needed = attempt_cost(admitted, deployment) + beside + billed_cost(admitted.call.record);
   if (needed <= admitted.hold.amount()) return true;
   return admitted.hold.extend(needed - admitted.hold.amount());
 }
 
 Money prompt_cost(const AdmittedCall& admitted, const router::Deployment& deployment) {
+  const Money before = billed_cost(admitted.call.record);
   if (!learns(admitted.call.request.operation))
-    return expected_cost(admitted.call, admitted.expected, prices_of(deployment));
+    return before + expected_cost(admitted.call, admitted.expected, prices_of(deployment));
   domain::Usage prompt;
   prompt.set(domain::Unit::InputTokens, admitted.expected.prompt_tokens);
-  return ledger::bill(prices_of(deployment), prompt).cost;
+  return before + ledger::bill(prices_of(deployment), prompt).cost;
 }
 
-void follow_stream(AdmittedCall& admitted, const router::Deployment& deployment, const protocol::ReplyStream& stream,
+bool follow_stream(AdmittedCall& admitted, const router::Deployment& deployment, const protocol::ReplyStream& stream,
                    base::Monotonic& last_progress) {
   constexpr std::uint64_t kBytesPerTokenFollowed = 3;
   constexpr std::chrono::seconds kProgressInterval{5};
-  if (!learns(admitted.call.request.operation)) return;  // Held whole from the start.
+  if (!learns(admitted.call.request.operation)) return false;  // Held whole from the start.
   const std::uint64_t output_tokens = stream.raw_text_bytes() / kBytesPerTokenFollowed;
+  const bool outgrown = output_tokens > admitted.expected.output_tokens;
   while (output_tokens > admitted.expected.output_tokens) {
-    // The money is being spent: others see it gone now, not at the end. Nothing is cut.
+    // The money is being spent: others see it gone now, not at the end.
     const Money before = expected_cost(admitted.call, admitted.expected, prices_of(deployment));
     admitted.expected.output_tokens += admitted.expected.output_tokens / 4 + 16;
     const Money after = expected_cost(admitted.call, admitted.expected, prices_of(deployment));
     if (after > before) admitted.hold.enlarge(after - before);
   }
   const base::Monotonic now = base::monotonic_now();
-  if (now - last_progress < kProgressInterval) return;
+  if (now - last_progress < kProgressInterval) return outgrown;
   last_progress = now;
   domain::Usage so_far;
   so_far.set(domain::Unit::InputTokens, admitted.expected.prompt_tokens);
   so_far.set(domain::Unit::OutputTokens, output_tokens);
   admitted.hold.progress(admitted.expected.prompt_tokens, output_tokens,
-                         ledger::bill(prices_of(deployment), so_far).cost);
+                         billed_cost(admitted.call.record) + ledger::bill(prices_of(deployment), so_far).cost);
+  return outgrown;
 }
 
 void learn(AdmittedCall& admitted, const router::Deployment& deployment, const domain::Usage& usage, Money) {

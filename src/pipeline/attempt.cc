@@ -66,6 +66,8 @@ tl::unexpected<Error> failed(AdmittedCall& admitted, const Try& now, Error error
   entry.error_text = error.message.substr(0, kErrorTextMax);
   entry.ended_us = base::unix_now_us();
   admitted.call.record.upstream_us += entry.ended_us - entry.started_us;
+  if (entry.billed) journal_billed(admitted, now.at);
+  admitted.call.drain.attempt_failed(admitted.call);
   return base::fail(std::move(error));
 }
 
@@ -386,6 +388,7 @@ Task<Result<AnswerRef>> exchange_once(AdmittedCall& admitted, const router::Depl
   answer->number = static_cast<std::uint32_t>(now.at + 1);
   answer->request = std::move(*encoded);
   answer->credential = std::move(*credential);
+  call.drain.asked(call, *deployment);
   Result<std::unique_ptr<http::Incoming>> incoming =
       co_await send_request(admitted, *answer, answer->request, limits, now);
   if (!incoming) {

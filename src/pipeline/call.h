@@ -16,7 +16,9 @@
 #include "ledger/bill.h"
 #include "ledger/ledger.h"
 #include "ledger/prices.h"
+#include "pipeline/drain.h"
 #include "pipeline/gateway.h"
+#include "pipeline/idempotency.h"
 #include "protocol/call_request.h"
 #include "protocol/openai_reply.h"
 #include "protocol/reply_stream.h"
@@ -47,6 +49,7 @@ struct Call {
   protocol::CallRequest request;
   domain::CallerRef caller;
   std::vector<domain::CallerAccount> named_accounts;  // Of the end user and the tags that the call names.
+  std::vector<domain::CallerLimits> named_limits;
   base::Id128 own_id;
   base::Monotonic started;
   base::Monotonic written_at = started;  // When the caller last got something of a stream.
@@ -55,6 +58,8 @@ struct Call {
   std::chrono::milliseconds total{0};                 // What the deadline was made from.
   std::chrono::milliseconds limit{0};                 // The latest attempt's of the first group: what ran out on 408.
   std::unique_ptr<http::Cancel> cancel;               // Requested when the caller goes.
+  Drain drain;
+  std::unique_ptr<Idempotency::Turn> idempotent;  // What is answered is kept for calls with the same Idempotency-Key.
 
   const config::Settings& settings() const { return *snapshot->settings; }
   /// Sleeps, but no longer than somebody waits for the call: false when it was cancelled meanwhile.
@@ -65,6 +70,7 @@ struct Call {
   std::string shown_model;
   std::string region;                         // Of the latest attempt's deployment, as configured.
   codec::FetchedByUrl fetched;                // Files that the request names by URL, for targets that take bytes only.
+  std::string limit_fields;                   // Header lines about the limits of requests and tokens.
   std::string refusal_fields;                 // Of the first provider that refused: its headers as callers see them.
   std::shared_ptr<router::HedgeState> hedge;  // Of the group that is asked, if it is hedged.
   const OwnCall* own = nullptr;               // The gateway makes this call for itself.
@@ -84,6 +90,7 @@ struct AdmittedCall {
   ledger::Hold hold;
   Expectation expected;
   std::vector<ledger::WindowRef> windows;
+  limit::Admission limits = {};  // What it has taken of the limits of requests, tokens and parallel calls.
 };
 
 /// The whole of one call: identified, admitted, answered, recorded; whatever happens it ends with one record.
@@ -93,18 +100,32 @@ Task<void> carry_out(Call& call, std::string_view path_model);
 /// Errors: BudgetSpent, BudgetHeld, Unavailable, InvalidRequest (no price and a budget applies).
 Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan);
 
+/// For an answer that has been paid already: holds nothing, whatever the accounts have left.
+Result<AdmittedCall> admit_replay(Call& call);
+
 /// What an attempt on this deployment is expected to cost (strict: at worst).
 Money attempt_cost(const AdmittedCall& admitted, const router::Deployment& deployment);
+
+/// What the attempts so far have been billed.
+Money billed_cost(const domain::CallRecord& record);
 
 /// Makes the hold cover another attempt on `deployment`, beside attempts under way that may cost `beside`; false when
 /// the budget does not allow it.
 bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment, Money beside = {});
 
-/// Follows the usage of a stream: enlarges the hold when it is outgrown, journals progress every five seconds.
-void follow_stream(AdmittedCall& admitted, const router::Deployment& deployment, const protocol::ReplyStream& stream,
-                   base::Monotonic& last_progress);
+/// Journals what an attempt that came to nothing was billed: a crash before the end of the next one books it.
+void journal_billed(AdmittedCall& admitted, std::size_t at);
 
-/// What the expected prompt costs by itself: what a crash before the first PROGRESS leaves on the books.
+/// Follows the usage of a stream: enlarges the hold when it is outgrown, journals progress every five seconds. True
+/// when more has been written than was expected before this call.
+bool follow_stream(AdmittedCall& admitted, const router::Deployment& deployment, const protocol::ReplyStream& stream,
+                   base::Monotonic& last_progress);
+/// With `stream_over_budget: cut`: BudgetSpent when what has been written so far costs more than a strict budget has.
+Task<Status> check_stream_budget(AdmittedCall& admitted, const router::Deployment& deployment,
+                                 const protocol::ReplyStream& stream);
+
+/// What the expected prompt costs by itself, and attempts before have: what a crash before the first PROGRESS leaves on
+/// the books.
 Money prompt_cost(const AdmittedCall& admitted, const router::Deployment& deployment);
 
 const ledger::Prices& prices_of(const router::Deployment& deployment);
@@ -174,6 +195,8 @@ void keep_fields(std::string fields);
 /// The provider's own headers as callers see them: `llm_provider-*` and rate limits.
 std::string provider_fields(const http::Incoming& incoming);
 
+/// The head of a reply that is a stream. `type` empty: server-sent events.
+http::ReplyHead stream_head(std::string fields, std::string_view type);
 /// Begins the reply to a stream, unless a comment has begun it already. `type` empty: server-sent events.
 void begin_stream(Call& call, std::string_view provider_fields, std::string_view type);
 

@@ -179,7 +179,10 @@ Task<Status> add_spenders(Call& call) {
     const auto same = [&](const domain::CallerAccount& account) {
       return account.account_id == spender->account.account_id;
     };
-    if (std::ranges::none_of(call.named_accounts, same)) call.named_accounts.push_back(spender->account);
+    if (std::ranges::none_of(call.named_accounts, same)) {
+      call.named_accounts.push_back(spender->account);
+      if (spender->limits.most.any()) call.named_limits.push_back(spender->limits);
+    }
     return {};
   };
   // What other replicas have made of its limit since this one met the account.
@@ -310,9 +313,12 @@ Task<Status> tell(Call& call, std::string_view path_model) {
     if (Status added = co_await add_spenders(call); !added) co_return added;
   }
 
-  call.exchange.on_gone([&call] {
-    if (call.cancel) call.cancel->request();
-  });
+  call.exchange.on_gone([&call] { call.drain.caller_went(call); });
+  if (!call.exchange.request().find("idempotency-key").empty()) {
+    const Result<bool> replayed = co_await replay_or_begin(call, path_model);
+    if (!replayed) co_return base::fail(replayed.error());
+    if (*replayed) co_return Status{};
+  }
   Result<AdmittedCall> admitted = co_await admit(call, *plan);
   if (!admitted) co_return base::fail(std::move(admitted.error()));
 

@@ -195,6 +195,7 @@ Task<void> Race::bill_lost(Runner& loser) {
     co_await bill_attempt(admitted_, loser.now.at, *answer.deployment, answer.facts.usage, answer.facts.service_tier,
                           answer.facts.text_for_count, answer.facts.text_for_count.size());
   }
+  journal_billed(admitted_, loser.now.at);
   loser.result->value().reset();
 }
 

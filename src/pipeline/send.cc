@@ -60,8 +60,9 @@ std::string seconds_text(std::chrono::milliseconds length) {
   return text;
 }
 
-/// `type` empty: server-sent events.
-http::ReplyHead stream_head(std::string fields, std::string_view type = {}) {
+}  // namespace
+
+http::ReplyHead stream_head(std::string fields, std::string_view type) {
   http::ReplyHead head;
   head.status = 200;
   head.content_type = type.empty() ? "text/event-stream; charset=utf-8" : type;
@@ -69,8 +70,6 @@ http::ReplyHead stream_head(std::string fields, std::string_view type = {}) {
   head.fields += "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n";
   return head;
 }
-
-}  // namespace
 
 void begin_stream(Call& call, std::string_view provider_fields, std::string_view type) {
   if (call.exchange.head_sent()) return;
@@ -100,6 +99,11 @@ Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer) {
   const bool gone = call.exchange.caller_gone();
   if (gone) mark_gone(call);
   settle(admitted, gone ? EntryStatus::Aborted : EntryStatus::Success);
+  if (answer->mocked) answer->pieces = {answer->scratch};
+  if (call.idempotent) {
+    call.idempotent->keep(answer->pieces);
+    call.idempotent->finish(call, *answer);  // Also when the caller has gone: he will ask again.
+  }
   co_await ledger::Hold::durable(*call.gateway.ledger);
   if (gone) co_return;
   fault::kill_at("reply.before_last_byte");
@@ -107,12 +111,11 @@ Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer) {
   std::string fields = reply_fields(call, answer->extra_fields, true);
   http::ReplyHead head;
   if (call.request.stream && domain::writes_text(call.request.operation)) {
-    head = stream_head(std::move(fields));  // A mocked stream is sent whole.
+    head = stream_head(std::move(fields), {});  // A mocked stream is sent whole.
   } else {
     if (!answer->content_type.empty()) head.content_type = answer->content_type;
     head.fields = std::move(fields);
   }
-  if (answer->mocked) answer->pieces = {answer->scratch};
   const bool begun = std::exchange(call.only_comments, false);
   const Status sent =
       begun ? co_await call.exchange.finish(answer->pieces) : co_await call.exchange.reply(head, answer->pieces);
@@ -127,6 +130,7 @@ Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer) {
 Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
   Call& call = admitted.call;
   protocol::ReplyStream& stream = *answer->stream;
+  call.drain.asked(call, *answer->deployment);
   note_first_content(call, *answer);
   begin_stream(call, answer->extra_fields, answer->content_type);
   call.only_comments = false;
@@ -145,10 +149,12 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
     }
     if (!pieces.empty()) {
       call.record.reply_bytes += total_bytes(pieces);
-      if (Status sent = co_await call.exchange.write(pieces); !sent) {
-        caller_gone = true;
-        break;
+      if (call.idempotent) call.idempotent->keep(pieces);
+      if (!call.drain.running()) {
+        const Status sent = co_await call.exchange.write(pieces);
+        caller_gone = !sent && !call.drain.running();
       }
+      if (caller_gone) break;
       pieces.clear();
       call.written_at = base::monotonic_now();
       fault::kill_at("stream.mid");
@@ -172,7 +178,8 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
       break;
     }
     if (broken = stream.feed(*bytes, pieces); !broken) break;
-    follow_stream(admitted, *answer->deployment, stream, last_progress);
+    if (!follow_stream(admitted, *answer->deployment, stream, last_progress)) continue;
+    if (broken = co_await check_stream_budget(admitted, *answer->deployment, stream); !broken) break;
   }
 
   end_attempt(call);
@@ -183,7 +190,15 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
   answer->slot.end();
   co_await bill_attempt(admitted, answer->at, *answer->deployment, stream.usage(), stream.service_tier(),
                         stream.text_for_count(), stream.text_bytes());
-  if (broken && !caller_gone) note_answer(call, *answer);
+  if (broken && !caller_gone) {
+    note_answer(call, *answer);
+    // The caller reads the figures that are booked.
+    if (stream.owes_usage()) pieces.push_back(stream.last_events(call.record.attempts.back().usage));
+    if (call.idempotent) {
+      call.idempotent->keep(pieces);
+      call.idempotent->finish(call, *answer);  // A drained one as well.
+    }
+  }
 
   if (caller_gone || call.exchange.caller_gone()) {
     mark_gone(call);
@@ -194,14 +209,16 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
   if (!broken) {
     provider::hide_secrets(broken.error().message, answer->deployment->target, answer->credential.get());
     const Error& error = broken.error();
+    const bool cut = error.kind == ErrorKind::BudgetSpent;
     call.record.marks |= error.kind == ErrorKind::Timeout ? domain::kTimeout : domain::kTruncated;
+    if (cut) call.record.marks |= domain::kBudgetCut;
     if (call.exchange.interrupted()) call.record.marks |= domain::kShutdown;
     call.record.error = error.kind;
     call.record.error_text = error.message;
     call.record.end_reason = domain::kind_name(error.kind);
     call.record.attempts.back().error = error.kind;
     call.record.attempts.back().error_text = error.message;
-    if (!call.exchange.interrupted()) note_broken_stream(call, *answer, error);
+    if (!call.exchange.interrupted() && !cut) note_broken_stream(call, *answer, error);
     settle(admitted, EntryStatus::Failure);
     if (!answer->content_type.empty()) {
       call.exchange.cut();  // Nobody could tell an event from sound.
@@ -210,8 +227,6 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
     ending = protocol::broken_stream_events(error);
     pieces.push_back(ending);
   } else {
-    // The caller reads the figures that are booked.
-    if (stream.owes_usage()) pieces.push_back(stream.last_events(call.record.attempts.back().usage));
     settle(admitted, EntryStatus::Success);
   }
   call.record.reply_bytes += total_bytes(pieces);

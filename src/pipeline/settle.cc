@@ -4,6 +4,7 @@
 #include "ledger/bill.h"
 #include "pipeline/call.h"
 #include "pipeline/counting.h"
+#include "pipeline/limits.h"
 
 namespace turnpike::pipeline {
 namespace {
@@ -107,18 +108,59 @@ Task<void> bill_attempt(AdmittedCall& admitted, std::size_t at, const router::De
   if (whole && entry.status >= 200 && entry.status < 300) learn(admitted, deployment, entry.usage, entry.cost);
 }
 
+Money billed_cost(const domain::CallRecord& record) {
+  Money cost;
+  for (const domain::Attempt& entry : record.attempts) {
+    if (entry.billed) cost += entry.cost;
+  }
+  return cost;
+}
+
+void journal_billed(AdmittedCall& admitted, std::size_t at) {
+  const domain::CallRecord& record = admitted.call.record;
+  const domain::Usage& usage = record.attempts[at].usage;
+  admitted.hold.progress(usage.prompt_tokens(), usage.completion_tokens(), billed_cost(record));
+}
+
+Task<Status> check_stream_budget(AdmittedCall& admitted, const router::Deployment& deployment,
+                                 const protocol::ReplyStream& stream) {
+  Call& call = admitted.call;
+  const config::TurnpikeSettings& ours = call.settings().turnpike;
+  const auto is_strict = [](const ledger::WindowRef& window) { return window->account.strict.load(); };
+  const bool strict =
+      ours.budget_mode == config::BudgetMode::Strict || std::ranges::any_of(admitted.windows, is_strict);
+  if (!strict || ours.stream_over_budget != config::StreamOverBudget::Cut) co_return Status{};
+  domain::Usage so_far;
+  so_far.set(domain::Unit::InputTokens, admitted.expected.prompt_tokens);
+  so_far.set(domain::Unit::OutputTokens,
+             co_await count_output(call, deployment.target.model, stream.text_for_count(), stream.text_bytes()));
+  const Money cost = billed_cost(call.record) + ledger::bill(prices_of(deployment), so_far).cost;
+  const Money beyond = cost - admitted.hold.amount();
+  for (const ledger::WindowRef& window : admitted.windows) {
+    const bool counts = ours.budget_mode == config::BudgetMode::Strict || is_strict(window);
+    if (!counts || window->account.limit.load() < 0 || window->left_nano() >= beyond.nano()) continue;
+    Error error;
+    error.kind = ErrorKind::BudgetSpent;
+    error.type = "budget_exceeded";
+    error.code = "budget_spent";
+    error.message =
+        "Budget has been exceeded! The stream has used up what was left and was ended here "
+        "(turnpike.stream_over_budget: cut).";
+    co_return base::fail(std::move(error));
+  }
+  co_return Status{};
+}
+
 void settle(AdmittedCall& admitted, domain::EntryStatus status) {
   domain::CallRecord& record = admitted.call.record;
   record.status = status;
   record.ended_us = base::unix_now_us();
-  record.cost = Money();
-  for (const domain::Attempt& entry : record.attempts) {
-    if (entry.billed) record.cost += entry.cost;
-  }
+  record.cost = billed_cost(record);
   if (!record.attempts.empty() && (record.attempts.back().billed || (record.marks & domain::kMocked) != 0)) {
     record.usage = record.attempts.back().usage;
   }
   if (admitted.call.hedge) admitted.call.hedge->booked(record.cost);
+  settle_limits(admitted);
   std::move(admitted.hold).settle(record);
 }
 

@@ -1,9 +1,9 @@
 // Callers who hang up, at every stage of a call (AC-DISC): the provider is let go within a second, nothing is tried again,
 // the row says what was used, and the deployment is none the worse.
 import assert from 'node:assert/strict';
-import http from 'node:http';
 import { after, before, test } from 'node:test';
 import { Books, nano, priceOf } from '../harness/books.mjs';
+import { hangUp } from '../harness/hang_up.mjs';
 import { RawProvider, events, goodReply, role, usageChunk, word } from '../harness/raw_provider.mjs';
 import { Gateway, deployment, sleep, until } from '../harness/turnpike.mjs';
 
@@ -65,38 +65,10 @@ after(async () => {
   await provider?.stop();
 });
 
-/** Calls and hangs up when `seen` has come (or, without it, when `ready` says so); resolves when it has hung up. */
-async function hangUp(books, model, body, { seen, ready }) {
-  const request = http.request({
-    port: gateway.port,
-    method: 'POST',
-    path: '/v1/chat/completions',
-    agent: false,
-    headers: { authorization: `Bearer ${books.key}`, 'content-type': 'application/json', ...books.sign() },
-  });
-  request.on('error', () => {});
-  const text = new Promise((resolve) => {
-    let received = '';
-    request.on('response', (response) => {
-      response.on('error', () => {});
-      response.on('data', (data) => {
-        received += data;
-        if (seen && received.includes(seen)) resolve();
-      });
-    });
-  });
-  request.end(JSON.stringify({ model, messages: question, ...body }));
-  await ready();
-  if (seen) await text;
-  else await sleep(60); // What the provider has sent by now has been read.
-  request.destroy();
-  return Date.now();
-}
-
 for (const [name, stage] of Object.entries(stages)) {
   test(`AC-DISC-1, -2, -4: ${name}`, async () => {
     const books = await Books.open(gateway);
-    const goneAt = await hangUp(books, name, stage.plain ? {} : { stream: true }, { ...stage, ready: () => until(() => provider.calls(name).length === 1, 'the call') });
+    const goneAt = await hangUp(books, { model: name, messages: question, ...(stage.plain ? {} : { stream: true }) }, { ...stage, ready: () => until(() => provider.calls(name).length === 1, 'the call') });
     const [call] = provider.calls(name);
     await until(() => call.goneAt, 'the provider to be let go', 5000);
     assert.ok(call.goneAt - goneAt < 1000, `let go after ${call.goneAt - goneAt} ms`);
@@ -127,7 +99,7 @@ for (const [name, stage] of Object.entries(stages)) {
 
 test('AC-DISC-1: who hangs up while a retry waits ends the call at once', async () => {
   const books = await Books.open(gateway);
-  const goneAt = await hangUp(books, 'failing', {}, { ready: () => until(() => provider.calls('failing').length === 1, 'the call') });
+  const goneAt = await hangUp(books, { model: 'failing', messages: question }, { ready: () => until(() => provider.calls('failing').length === 1, 'the call') });
   const row = await books.row();
   assert.ok(Date.now() - goneAt < 2000, `the row is there after ${Date.now() - goneAt} ms`);
   assert.equal(row.turnpike.http_status, 499);
@@ -139,7 +111,7 @@ test('a hundred callers who hang up at random leave no money held', async () => 
   const books = await Books.open(gateway);
   await Promise.all(
     Array.from({ length: 100 }, async (_, i) => {
-      await hangUp(books, 'while_flowing', { stream: true }, { ready: () => sleep((i * 37) % 300) });
+      await hangUp(books, { model: 'while_flowing', messages: question, stream: true }, { ready: () => sleep((i * 37) % 300) });
     }),
   );
   await books.close();

@@ -19,10 +19,11 @@ function run(words, options = {}) {
 }
 
 export class Postgres {
-  /** `durable`: what is committed survives the server's crash. */
-  static async start({ durable = false } = {}) {
+  /** `durable`: what is committed survives the server's crash. `settings`: of the server, beside ours. */
+  static async start({ durable = false, settings = {} } = {}) {
     const server = new Postgres();
     server.durable = durable;
+    server.settings = settings;
     server.databases = 0;
     server.directory = fs.mkdtempSync(path.join(os.tmpdir(), 'turnpike-postgres-'));
     server.port = await freePort();
@@ -38,6 +39,7 @@ export class Postgres {
   async resume() {
     const settings = { listen_addresses: '127.0.0.1', port: this.port, unix_socket_directories: this.directory, max_connections: 100, shared_buffers: '32MB', logging_collector: 'off' };
     if (!this.durable) Object.assign(settings, { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' });
+    Object.assign(settings, this.settings);
     const words = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     this.child = new Child([...unprivileged(), `${bin}/postgres`, '-D', this.data, ...words], { env: { PATH: process.env.PATH }, cwd: '/' });
     await until(() => {

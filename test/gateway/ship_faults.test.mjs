@@ -1,0 +1,107 @@
+// AC-SPEND-4: what goes wrong in the middle of a flush on PostgreSQL: connections cut, errors that pass by themselves, a server that
+// has become read-only. The flush is tried again until it succeeds, and each call is booked once. (Deadlocks and a crash of
+// the server: chaos.test.mjs.)
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { Postgres } from '../harness/postgres.mjs';
+import { FakeProvider, Gateway, deployment, runBinary, scene, sleep, until } from '../harness/turnpike.mjs';
+
+let server;
+let fake;
+before(async () => {
+  [server, fake] = await Promise.all([Postgres.start(), FakeProvider.start()]);
+});
+after(async () => {
+  await server.stop();
+  await fake.stop();
+});
+
+const metric = async (gateway, name) => Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(await gateway.metrics())[1]);
+const cut = (name) => server.query('postgres', `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`);
+
+/** `replicas` gateways on a database of their own; `disturb` while calls run; then the books. */
+async function play(replicas, disturb) {
+  const name = server.fresh();
+  const config = { model_list: [deployment('m', fake.base('prompt_tokens=5,tokens=3'))], general_settings: { database_url: server.url(name), allow_requests_on_db_unavailable: true }, turnpike: { shutdown_grace: 0 } };
+  await scene(
+    async (own) => {
+      const first = own(await Gateway.start({ config }));
+      return [first, ...(await Promise.all(Array.from({ length: replicas - 1 }, async () => own(await Gateway.start({ config })))))];
+    },
+    async (gateways) => {
+      const key = await gateways[0].newKey({ max_budget: 10 });
+      const answered = [];
+      let running = true;
+      const load = gateways.flatMap((gateway) =>
+        Array.from({ length: 4 }, async () => {
+          while (running) {
+            const reply = await gateway.chat({ model: 'm' }, { key });
+            if (reply.status === 200) answered.push(reply.headers.get('x-litellm-call-id'));
+            await sleep(4);
+          }
+        }),
+      );
+      try {
+        await until(() => answered.length >= gateways.length, 'the first answers');
+        await disturb(name, gateways, answered);
+      } finally {
+        running = false;
+        await Promise.all(load);
+      }
+      assert.ok(answered.length > 50, `${answered.length} answers`);
+      for (const gateway of gateways) await until(async () => (await metric(gateway, 'turnpike_ledger_unshipped_entries')) === 0, 'everything shipped', 15_000);
+      const retries = await Promise.all(gateways.map((gateway) => metric(gateway, 'turnpike_ship_retries_total')));
+      assert.ok(retries.some((count) => count > 0), `a flush failed: ${retries}`);
+      const ids = new Map(server.query(name, 'SELECT call_id, count(*) FROM entry WHERE kind = 0 GROUP BY 1'));
+      for (const id of answered) assert.equal(ids.get(id), '1', id);
+      assert.equal(ids.size, answered.length);
+      assert.equal(Number(server.query(name, 'SELECT sum(spent_nano) FROM account_window t JOIN account a USING (account_id) WHERE a.kind = 6')[0][0]), answered.length * 11_000);
+      assert.equal(server.query(name, 'SELECT count(*) FROM entry_rejected')[0][0], '0', 'nothing was set aside');
+      for (const gateway of gateways) {
+        const verified = await runBinary(['ledger', 'verify', '--data_dir', path.join(gateway.directory, 'data'), '--database_url', server.url(name)], { ms: 60_000 });
+        assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+      }
+    },
+  );
+}
+
+test('AC-SPEND-4: connections cut in the middle of flushes', async () => {
+  await play(1, async (name) => {
+    for (let i = 0; i < 15; i += 1) {
+      cut(name);
+      await sleep(80);
+    }
+  });
+});
+
+test('AC-SPEND-4: 40001, 40P01, 55P03, 57014, 53100: what passes by itself is tried again', async () => {
+  await play(2, async (name, gateways) => {
+    const retries = async () => (await Promise.all(gateways.map((gateway) => metric(gateway, 'turnpike_ship_retries_total')))).reduce((sum, count) => sum + count, 0);
+    for (const state of ['40001', '40P01', '55P03', '57014', '53100']) {
+      server.query(
+        name,
+        `CREATE OR REPLACE FUNCTION fail_totals() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'provoked' USING ERRCODE = '${state}'; END $$;
+         CREATE OR REPLACE TRIGGER fail_totals BEFORE UPDATE ON account_window FOR EACH ROW EXECUTE FUNCTION fail_totals()`,
+      );
+      const before = await retries();
+      await until(async () => (await retries()) > before, `a flush to fail with ${state}`);
+      server.query(name, 'DROP TRIGGER fail_totals ON account_window');
+      for (const gateway of gateways) await until(async () => (await metric(gateway, 'turnpike_ledger_oldest_unshipped_seconds')) < 1, `flushes to succeed after ${state}`);
+    }
+  });
+});
+
+test('AC-SPEND-4: 25006: a server that has become a read-only standby, and one that is the primary again', async () => {
+  await play(1, async (name, [gateway], answered) => {
+    server.query('postgres', `ALTER DATABASE ${name} SET default_transaction_read_only = on`);
+    cut(name);
+    const before = await metric(gateway, 'turnpike_ship_retries_total');
+    await until(async () => (await metric(gateway, 'turnpike_ship_retries_total')) > before + 1, 'flushes to fail');
+    const served = answered.length;
+    await until(() => answered.length > served + 20, 'calls to go on');
+    await until(async () => (await metric(gateway, 'turnpike_ledger_oldest_unshipped_seconds')) > 0.3, 'the age of what is not shipped');
+    server.query('postgres', `ALTER DATABASE ${name} RESET default_transaction_read_only`);
+    cut(name);
+  });
+});
