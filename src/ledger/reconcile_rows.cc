@@ -92,26 +92,43 @@ class Reader {
   /// Calls of one attempt: the database sums them up.
   Status read_plain(std::int64_t day) {
     const auto rows = transaction_.run(
-        fmt::format("SELECT model, deployment_id, count(*), sum(prompt_tokens), sum(cache_read_tokens),"
-                    " sum(cache_write_tokens), sum(completion_tokens), sum(cost_nano), sum(exposure_nano),"
-                    " sum(CASE WHEN exposure_nano <> 0 THEN 1 ELSE 0 END),"
+        fmt::format("SELECT provider, model, deployment_id, model_group, count(*), sum(prompt_tokens),"
+                    " sum(cache_read_tokens), sum(cache_write_tokens), sum(completion_tokens), sum(cost_nano),"
+                    " sum(exposure_nano), sum(CASE WHEN exposure_nano <> 0 THEN 1 ELSE 0 END),"
                     " sum(CASE WHEN (marks & {}) <> 0 THEN 1 ELSE 0 END),"
                     " sum(CASE WHEN (marks & {}) <> 0 THEN 1 ELSE 0 END)"
                     " FROM entry WHERE day = $1 AND kind = 0 AND attempts IS NULL AND (marks & {}) = 0"
-                    " AND provider IS NOT NULL AND ($2 = '' OR provider = $2) GROUP BY model, deployment_id",
+                    " AND deployment_id IS NOT NULL GROUP BY provider, model, deployment_id, model_group",
                     std::uint64_t{domain::kEstimated}, std::uint64_t{domain::kCostUnknown}, kNotAnswered),
-        {day, provider_});
+        {day});
     if (!rows) return base::fail(rows.error());
     for (const db::Row& row : rows->rows) {
-      BookedLine& booked = line(day, as_text(row[0]), as_text(row[1]));
-      booked.figures.add({count(row[2]), count(row[3]), count(row[4]), count(row[5]), count(row[6]),
-                          Money::from_nano(as_int(row[7]))});
-      booked.exposure += Money::from_nano(as_int(row[8]));
-      booked.exposed_calls += count(row[9]);
-      booked.estimated_calls += count(row[10]);
-      booked.unpriced_calls += count(row[11]);
+      auto target = target_of(row);
+      if (!target) return base::fail(target.error());
+      const auto& [provider, model] = *target;
+      if (!provider_.empty() && provider != provider_) continue;
+      BookedLine& booked = line(day, model, as_text(row[2]));
+      booked.figures.add({count(row[4]), count(row[5]), count(row[6]), count(row[7]), count(row[8]),
+                          Money::from_nano(as_int(row[9]))});
+      booked.exposure += Money::from_nano(as_int(row[10]));
+      booked.exposed_calls += count(row[11]);
+      booked.estimated_calls += count(row[12]);
+      booked.unpriced_calls += count(row[13]);
     }
     return {};
+  }
+
+  /// Provider and model. A call that ended with its process names its deployment only: what that one serves otherwise
+  /// is where it went.
+  Result<std::pair<std::string, std::string>> target_of(const db::Row& row) {
+    if (!db::is_null(row[0])) return std::pair(as_text(row[0]), as_text(row[1]));
+    const auto known = transaction_.run(
+        "SELECT provider, model FROM deployment_day WHERE deployment_id = $1 AND model_group = $2 AND provider <> ''"
+        " ORDER BY day DESC, model LIMIT 1",
+        {as_text(row[2]), as_text(row[3])});
+    if (!known) return base::fail(known.error());
+    if (known->rows.empty()) return std::pair(provider_, as_text(row[3]));
+    return std::pair(as_text(known->rows[0][0]), as_text(known->rows[0][1]));
   }
 
   /// Calls that name their attempts, some at a time.
