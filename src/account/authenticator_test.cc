@@ -46,18 +46,11 @@ class FakeDatabase final : public db::Database {
         const db::Value list = std::string("[]"), object = std::string("{}"), none, zero = std::int64_t{0};
         const db::Value of_team = database.team.empty() ? none : db::Value(database.team);
         const db::Value kept_metadata = database.metadata;
-        rows.rows.push_back({hash,   std::string("sk-..."),
-                             none,   list,
-                             object, kept_metadata,
-                             none,   of_team,
-                             none,   none,
-                             zero,   object,
-                             list,   list,
-                             none,   none,
-                             none,   std::int64_t{7},
-                             none,   zero,
-                             zero,   object,
-                             zero});
+        const db::Value utc = std::string("UTC"), account_id = std::int64_t{7};
+        rows.rows.push_back({hash, std::string("sk-..."), none, list, object, kept_metadata, none, of_team, none, none,
+                             zero, object, list, list, none, none, none, object, zero, none, object,
+                             // The account.
+                             account_id, zero, none, none, zero, zero, zero, none, utc, zero, none, zero});
       }
       return rows;
     }

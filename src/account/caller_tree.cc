@@ -1,11 +1,15 @@
 #include "account/caller_tree.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "account/key_routing.h"
+#include "account/model_budgets.h"
 #include "account/rate_limits.h"
 #include "account/record.h"
 #include "account/tables.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "json/document.h"
@@ -19,13 +23,17 @@ using domain::ModelLevel;
 
 constexpr std::int16_t kKeyKind = 6;
 
-constexpr std::string_view kSelectKeyOfCaller =
-    "SELECT k.hash, k.key_name, k.key_alias, k.models, k.aliases, k.metadata, k.user_id, k.team_id, k.organization_id, "
-    "k.expires_us, k.blocked, k.router_settings, k.allowed_routes, k.access_group_ids, k.tpm_limit, k.rpm_limit, "
-    "k.max_parallel_requests, k.account_id, a.limit_nano, a.version, w.spent_nano, k.permissions, k.handed_over, "
-    "k.budget_id, k.model_max_budget "
-    "FROM verification_key k LEFT JOIN account a ON a.account_id = k.account_id "
-    "LEFT JOIN account_window w ON w.account_id = a.account_id AND w.window_id = a.window_id WHERE k.hash = $1";
+const std::string& select_key_of_caller() {
+  static const std::string sql = fmt::format(
+      "SELECT k.hash, k.key_name, k.key_alias, k.models, k.aliases, k.metadata, k.user_id, k.team_id, "
+      "k.organization_id, k.expires_us, k.blocked, k.router_settings, k.allowed_routes, k.access_group_ids, "
+      "k.tpm_limit, k.rpm_limit, k.max_parallel_requests, k.permissions, k.handed_over, k.budget_id, "
+      "k.model_max_budget, {} FROM verification_key k JOIN account a ON a.account_id = k.account_id{} WHERE k.hash = "
+      "$1",
+      db::kAccountColumns, db::kJoinWindow);
+  return sql;
+}
+constexpr std::size_t kFirstAccountColumn = 21;
 
 constexpr std::string_view kSelectSuccessor =
     "SELECT active_hash, revoke_at_us FROM deprecated_key WHERE hash = $1 AND revoke_at_us > $2";
@@ -133,22 +141,19 @@ Status add_level(AccessGroupRows& groups, ModelLevel::Of of, std::vector<std::st
   return {};
 }
 
-domain::CallerAccount account_of(const Record& row, std::string label) {
-  domain::CallerAccount account;
-  account.account_id = row.account_id;
-  account.kind = row.table().account_kind;
-  account.entity = row.id();
-  account.label = std::move(label);
-  account.limit = row.limit;
-  account.spent = row.spend;
-  account.version = row.account_version;
-  return account;
-}
-
 struct Tree {
   Records& records;
   AccessGroupRows& groups;
   Caller& caller;
+
+  /// The row's account, and those of its budgets per model.
+  Status add_account(const Record& row, const std::string& label) {
+    caller.accounts.push_back(facts_of(row, label));
+    const bool per_model =
+        &row.table() == &kOrganizations ? !row.is_null("budget_id") : row.text("model_max_budget") != "{}";
+    if (!per_model) return {};
+    return read_model_accounts(records, row.table().account_kind, row.id(), label, caller.model_accounts);
+  }
 
   /// The limits of a row, completed from the budget it is linked to, and those per model.
   Status add_row_limits(const Record& row, const std::string& label) {
@@ -174,7 +179,7 @@ struct Tree {
     add_aliases(team.text("model_aliases"), caller);
     add_metadata(team.text("metadata"), caller);
     add_routing(team.text("router_settings"), "team " + caller.team_id, caller);
-    caller.accounts.push_back(account_of(team, caller.team_alias));
+    if (Status added = add_account(team, caller.team_alias); !added) return added;
     if (Status limits = add_row_limits(team, caller.team_alias); !limits) return limits;
     if (Status level =
             add_level(groups, ModelLevel::Of::Team, team.list("models"), team.list("access_group_ids"), caller);
@@ -184,7 +189,7 @@ struct Tree {
     const Result<std::optional<Record>> member = records.find(kTeamMembers, caller.team_id, caller.user_id);
     if (!member) return base::fail(member.error());
     if (!*member) return {};
-    caller.accounts.push_back(account_of(**member, caller.user_id));
+    caller.accounts.push_back(facts_of(**member, caller.user_id));
     return add_row_limits(**member, caller.user_id);
   }
 
@@ -196,7 +201,7 @@ struct Tree {
     caller.is_user = true;
     caller.role = domain::parse_role(user.text("user_role")).value_or(domain::Role::InternalUser);
     caller.user_email = user.text("user_email");
-    caller.accounts.push_back(account_of(user, caller.user_email));
+    if (Status added = add_account(user, caller.user_email); !added) return added;
     if (Status limits = add_row_limits(user, caller.user_email); !limits) return limits;
     if (!caller.team_id.empty()) return {};  // His own list is for his personal keys.
     return add_level(groups, ModelLevel::Of::User, user.list("models"), {}, caller);
@@ -208,7 +213,7 @@ struct Tree {
     if (!*found) return {};
     const Record& organization = **found;
     caller.organization_alias = organization.text("organization_alias");
-    caller.accounts.push_back(account_of(organization, caller.organization_alias));
+    if (Status added = add_account(organization, caller.organization_alias); !added) return added;
     if (Status limits = add_row_limits(organization, caller.organization_alias); !limits) return limits;
     if (Status level = add_level(groups, ModelLevel::Of::Organization, organization.list("models"), {}, caller); !level)
       return level;
@@ -216,7 +221,7 @@ struct Tree {
     const Result<std::optional<Record>> member =
         records.find(kOrganizationMembers, caller.organization_id, caller.user_id);
     if (!member) return base::fail(member.error());
-    if (*member) caller.accounts.push_back(account_of(**member, caller.user_id));
+    if (*member) caller.accounts.push_back(facts_of(**member, caller.user_id));
     return {};
   }
 
@@ -231,7 +236,7 @@ struct Tree {
       if (Status added = add_organization(); !added) return added;
     }
     std::ranges::sort(caller.accounts, {}, &domain::CallerAccount::kind);
-    std::ranges::stable_sort(caller.limits, {}, &domain::CallerLimits::kind);
+    std::ranges::sort(caller.limits, {}, &domain::CallerLimits::kind);
     return {};
   }
 };
@@ -245,7 +250,7 @@ void take_users_rights(Caller& caller) {
   caller.role = is_viewer ? domain::Role::InternalUserViewer : domain::Role::InternalUser;
 }
 
-Result<domain::CallerRef> to_caller(db::Transaction& transaction, const db::Row& row) {
+Result<domain::CallerRef> to_caller(db::Transaction& transaction, const db::Row& row, std::int64_t now_us) {
   auto caller = std::make_shared<Caller>();
   caller->key_hash_hex = db::as_text(row.at(0));
   caller->key_name = db::as_text(row.at(1));
@@ -260,7 +265,7 @@ Result<domain::CallerRef> to_caller(db::Transaction& transaction, const db::Row&
     const json::Value account = document.root().find("service_account_id");
     caller->is_service_account = account && !account.is(json::Kind::Null);
   }
-  const std::string permissions = db::as_text(row.at(21));
+  const std::string permissions = db::as_text(row.at(17));
   json::Document permitted;
   if (permitted.parse(permissions))
     caller->reads_all_spend = permitted.root().find("get_spend_routes").boolean().value_or(false);
@@ -274,31 +279,34 @@ Result<domain::CallerRef> to_caller(db::Transaction& transaction, const db::Row&
   caller->tpm_limit = whole(row.at(14));
   caller->rpm_limit = whole(row.at(15));
   caller->max_parallel_requests = whole(row.at(16));
-  if (const auto limit = whole(row.at(18))) caller->max_budget = Money::from_nano(*limit);
-  domain::CallerAccount& account = caller->accounts.emplace_back();
-  account.account_id = db::as_int(row.at(17));
-  account.kind = kKeyKind;
-  account.entity = caller->key_hash_hex;
-  account.label = caller->key_alias;
-  account.limit = caller->max_budget;
-  account.spent = Money::from_nano(whole(row.at(20)).value_or(0));
-  account.version = whole(row.at(19)).value_or(0);
-  const Actor nobody;
+  const auto budget_id = db::is_null(row.at(19)) ? std::nullopt : std::optional(db::as_text(row.at(19)));
+  std::size_t at = kFirstAccountColumn;
+  const Result<db::AccountRow> account = db::read_account(transaction, row, at, now_us);
+  if (!account) return base::fail(account.error());
+  caller->max_budget = account->terms.limit_at(now_us);
+  caller->accounts.push_back(db::facts_of(*account, {kKeyKind, caller->key_hash_hex}, caller->key_alias));
+  Actor nobody;
+  nobody.now_us = now_us;
   Records records(transaction, nobody);
+  if (budget_id || db::as_text(row.at(20)) != "{}") {
+    if (Status read =
+            read_model_accounts(records, kKeyKind, caller->key_hash_hex, caller->key_alias, caller->model_accounts);
+        !read)
+      return base::fail(std::move(read.error()));
+  }
   domain::CallerLimits limits{kKeyKind, caller->key_hash_hex, caller->key_alias, {}, {}};
   if (limits.label.empty()) limits.label = caller->key_name;
   limits.most = {caller->rpm_limit, caller->tpm_limit, caller->max_parallel_requests};
-  const auto budget_id = db::is_null(row.at(23)) ? std::nullopt : std::optional(db::as_text(row.at(23)));
   if (Status done = complete_from_budget(records, budget_id, limits.most); !done) return base::fail(done.error());
   add_limits(limits, caller->limits);
-  add_model_limits(metadata, db::as_text(row.at(24)), limits, caller->limits);
+  add_model_limits(metadata, db::as_text(row.at(20)), limits, caller->limits);
   AccessGroupRows groups(records);
   if (Status level =
           add_level(groups, ModelLevel::Of::Key, caller->models, json::read_list(db::as_text(row.at(13))), *caller);
       !level)
     return base::fail(std::move(level.error()));
   if (Status added = Tree{records, groups, *caller}.add_owners(); !added) return base::fail(std::move(added.error()));
-  if (db::as_int(row.at(22)) != 0) take_users_rights(*caller);
+  if (db::as_int(row.at(18)) != 0) take_users_rights(*caller);
   return caller;
 }
 
@@ -306,39 +314,41 @@ Result<domain::CallerRef> to_caller(db::Transaction& transaction, const db::Row&
 
 Result<ReadCaller> read_caller(db::Transaction& transaction, const std::string& hash, std::int64_t now_us) {
   ReadCaller read;
-  Result<db::Rows> rows = transaction.run(kSelectKeyOfCaller, {hash});
+  Result<db::Rows> rows = transaction.run(select_key_of_caller(), {hash});
   if (!rows) return base::fail(std::move(rows.error()));
   if (rows->rows.empty()) {
     const Result<db::Rows> successor = transaction.run(kSelectSuccessor, {hash, now_us});
     if (!successor) return base::fail(successor.error());
     if (successor->rows.empty()) return read;
     read.until = db::as_int(successor->rows[0].at(1));
-    rows = transaction.run(kSelectKeyOfCaller, {db::as_text(successor->rows[0].at(0))});
+    rows = transaction.run(select_key_of_caller(), {db::as_text(successor->rows[0].at(0))});
     if (!rows) return base::fail(std::move(rows.error()));
     if (rows->rows.empty()) return ReadCaller();
   }
-  Result<domain::CallerRef> caller = to_caller(transaction, rows->rows.front());
+  Result<domain::CallerRef> caller = to_caller(transaction, rows->rows.front(), now_us);
   if (!caller) return base::fail(std::move(caller.error()));
   read.caller = std::move(*caller);
   return read;
 }
 
 Status add_owners(db::Transaction& transaction, Caller& caller) {
-  const Actor nobody;
+  Actor nobody;
+  nobody.now_us = base::unix_now_us();
   Records records(transaction, nobody);
   AccessGroupRows groups(records);
   return Tree{records, groups, caller}.add_owners();
 }
 
 Result<std::optional<Spender>> read_spender(db::Transaction& transaction, std::int16_t kind, const std::string& name) {
-  const Actor nobody;
+  Actor nobody;
+  nobody.now_us = base::unix_now_us();
   Records records(transaction, nobody);
   const bool end_user = kind == kEndUserKind;
   const Result<std::optional<Record>> row = records.find(end_user ? kEndUsers : kTags, name);
   if (!row) return base::fail(row.error());
   if (!*row) return std::optional<Spender>();
   const std::string label = end_user ? (*row)->text("alias") : std::string();
-  Spender spender{account_of(**row, label), end_user && (*row)->flag("blocked"), {kind, name, label, {}, {}}};
+  Spender spender{facts_of(**row, label), end_user && (*row)->flag("blocked"), {kind, name, label, {}, {}}};
   if (Status done = complete_from_budget(records, (*row)->maybe_text("budget_id"), spender.limits.most); !done)
     return base::fail(std::move(done.error()));
   return spender;

@@ -43,7 +43,9 @@ class CallerTreeTest : public testing::Test {
       KeyRow row;
       row.hash = hash;
       fill(row);
-      row.account_id = *db::open_account(records.transaction(), 6, hash, row.max_budget);
+      db::NewTerms terms;
+      terms.terms.limit = row.max_budget;
+      row.account_id = *db::open_account(records.transaction(), {6, hash}, terms, 1);
       const auto made = records.transaction().run(insert_key(), key_values(row));
       EXPECT_TRUE(made) << made.error().message;
     });

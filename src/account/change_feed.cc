@@ -85,7 +85,7 @@ ChangeFeed::ChangeFeed(db::Database& database, Hooks hooks)
     base::name_background_thread("changes");
     state->follow();
   });
-  state_->listening = database.listen(std::string(db::kChangeChannel), [this] { wake(); });
+  state_->listening = database.listen(std::string(db::kChangeChannel), [this](std::string_view) { wake(); });
 }
 
 ChangeFeed::~ChangeFeed() {

@@ -53,9 +53,7 @@ Result<std::vector<KeyRow>> due_keys(db::Transaction& transaction, std::string_v
       select_key() + " WHERE k." + std::string(column) + " <= $1 ORDER BY k." + std::string(column) + " LIMIT $2",
       {now_us, kAtOnce});
   if (!rows) return base::fail(rows.error());
-  std::vector<KeyRow> keys;
-  for (const db::Row& row : rows->rows) keys.push_back(read_key_row(row));
-  return keys;
+  return read_key_rows(transaction, *rows, now_us);
 }
 
 /// Metadata without what raised the budget.
@@ -142,13 +140,28 @@ struct Round {
     return ended;
   }
 
+  /// Whoever reads an account finds the window that runs; this keeps the rows from falling behind.
+  Result<std::size_t> turn_windows() {
+    const Result<bool> due_now = is_due("SELECT account_id FROM account WHERE window_ends_us <= $1 LIMIT 1");
+    if (!due_now) return base::fail(due_now.error());
+    if (!*due_now) return std::size_t{0};
+    std::int64_t turned = 0;
+    const Status done = database.transact_now([&](db::Transaction& transaction) -> Status {
+      const Result<std::int64_t> count = db::turn_windows(transaction, actor.now_us);
+      if (count) turned = *count;
+      return count ? Status() : base::fail(count.error());
+    });
+    if (!done) return base::fail(done.error());
+    return static_cast<std::size_t>(turned);
+  }
+
   Status rotate(const std::string& hash) {
     std::array<std::uint8_t, 16> random{};
     base::fill_random(random.data(), random.size());
     const std::string secret = "sk-" + base::to_base64url(random);
     std::filesystem::path fresh, place;
     const Status done = in_unit([&](Records& records) -> Status {
-      Result<std::optional<KeyRow>> row = find_key(records.transaction(), hash);
+      Result<std::optional<KeyRow>> row = find_key(records.transaction(), hash, actor.now_us);
       if (!row) return base::fail(std::move(row.error()));
       // Another replica was faster, or somebody changed it.
       if (!*row || !(*row)->key_rotation_us || *(*row)->key_rotation_us > actor.now_us) return {};
@@ -196,9 +209,9 @@ struct Round {
 }  // namespace
 
 Result<std::size_t> tend_keys(db::Database& database, const KeyLifeOptions& options, std::int64_t now_us) {
-  Round round{database, options, Actor{"turnpike", {}, {}, now_us}};
+  Round round{database, options, Actor{"turnpike", {}, {}, now_us, true, options.calendar}};
   std::size_t count = 0;
-  for (const auto& step : {&Round::end_raises, &Round::end_secrets, &Round::rotate_due}) {
+  for (const auto& step : {&Round::end_raises, &Round::end_secrets, &Round::rotate_due, &Round::turn_windows}) {
     const Result<std::size_t> done = (round.*step)();
     if (!done) return base::fail(done.error());
     count += *done;

@@ -11,13 +11,15 @@
 #include "base/result.h"
 #include "db/database.h"
 
-/// What happens to keys by the clock: they are rotated, raised budgets end, secrets that were replaced stop working.
+/// What happens by the clock: keys are rotated, raised budgets end, secrets that were replaced stop working, windows of
+/// budgets that nobody spends are turned.
 namespace turnpike::account {
 
 struct KeyLifeOptions {
   std::string rotated_keys_dir;    // Where new secrets are handed over, a file per key; empty: no key is rotated.
   std::int64_t grace_seconds = 0;  // How long the old secret of a rotated key works on.
   std::chrono::seconds interval{60};
+  std::string calendar = "UTC";  // Of new terms (domain/budget.h).
   /// A unit of work has been committed (any thread).
   std::function<void(const std::vector<Change>&, const std::vector<AccountNews>&)> done;
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "account/key_rows.h"
+#include "base/clock.h"
 
 namespace turnpike::account {
 namespace {
@@ -124,7 +125,9 @@ Result<KeyPage> list_keys(db::Transaction& transaction, const KeyQuery& query) {
                           " LIMIT " + limit + " OFFSET " + offset + ") AS page)" + ordered(query.ascending);
   const Result<db::Rows> rows = transaction.run(sql, where.values);
   if (!rows) return base::fail(rows.error());
-  for (const db::Row& row : rows->rows) page.rows.push_back(read_key_row(row));
+  Result<std::vector<KeyRow>> keys = read_key_rows(transaction, *rows, base::unix_now_us());
+  if (!keys) return base::fail(std::move(keys.error()));
+  page.rows = std::move(*keys);
   return page;
 }
 

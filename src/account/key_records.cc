@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "account/key_rows.h"
+#include "account/model_budgets.h"
 #include "account/tables.h"
 #include "base/text.h"
 #include "db/account_rows.h"
@@ -40,11 +41,13 @@ tl::unexpected<Error> taken(const Error& error, const KeyRow& row) {
 }
 
 Result<std::optional<KeyRow>> select_one(db::Transaction& transaction, std::string_view column,
-                                         const std::string& value) {
+                                         const std::string& value, std::int64_t now_us) {
   const Result<db::Rows> rows = transaction.run(select_key() + " WHERE k." + std::string(column) + " = $1", {value});
   if (!rows) return base::fail(rows.error());
   if (rows->rows.empty()) return std::optional<KeyRow>();
-  return std::optional<KeyRow>(read_key_row(rows->rows.front()));
+  Result<KeyRow> key = read_key_row(transaction, rows->rows.front(), now_us);
+  if (!key) return base::fail(std::move(key.error()));
+  return std::optional(std::move(*key));
 }
 
 /// The unique indexes decide in the end; asking first gives the better text.
@@ -66,24 +69,44 @@ Status check_hash_free(db::Transaction& transaction, const std::string& hash) {
   return {};
 }
 
-/// The hard budget in force: the row's own, else that of the budget it is linked to; raised while that is agreed.
-Result<std::optional<Money>> limit_of(Records& records, const KeyRow& row) {
-  std::optional<Money> limit = row.max_budget;
+/// What the key says itself comes before the budget it is linked to. `before`: null for a new key.
+Result<db::NewTerms> terms_of(Records& records, const KeyRow& row, const KeyRow* before) {
+  db::NewTerms wanted;
+  domain::BudgetTerms& terms = wanted.terms;
+  terms.limit = row.max_budget;
+  terms.soft = row.soft_budget;
+  terms.strict = is_strict(row.metadata_json);
+  terms.duration = row.budget_duration.value_or("");
+  if (row.budget_duration && (before == nullptr || before->budget_duration != row.budget_duration))
+    wanted.ends_us = row.budget_reset_us;
   if (row.budget_id) {
-    const Result<std::optional<Record>> budget = records.find(kBudgets, *row.budget_id);
-    if (!budget) return base::fail(budget.error());
-    if (!*budget) {
+    const Result<std::optional<Record>> found = records.find(kBudgets, *row.budget_id);
+    if (!found) return base::fail(found.error());
+    if (!*found) {
       Error error;
       error.kind = ErrorKind::NotFound;
       error.param = "budget_id";
       error.message = "Budget " + *row.budget_id + " does not exist. Make it with /budget/new, or leave budget_id out.";
       return base::fail(std::move(error));
     }
-    if (!limit) limit = (*budget)->amount("max_budget");
+    const Record& budget = **found;
+    if (!terms.limit) terms.limit = budget.amount("max_budget");
+    if (!terms.soft) terms.soft = budget.amount("soft_budget");
+    if (budget.maybe_text("budget_mode") == "strict") terms.strict = true;
+    const std::optional<std::string> duration = budget.maybe_text("budget_duration");
+    if (terms.duration.empty() && duration) {
+      terms.duration = *duration;
+      const bool linked_anew = before == nullptr || before->budget_id != row.budget_id || before->budget_duration;
+      if (linked_anew) wanted.ends_us = budget.whole("budget_reset_at");
+    }
   }
+  if (!terms.duration.empty()) terms.zone = records.actor().calendar;
   const std::optional<TempBudget> raised = temp_budget_of(row.metadata_json);
-  if (limit && raised && raised->expiry_us > records.actor().now_us) limit = *limit + raised->increase;
-  return limit;
+  if (raised && raised->expiry_us > records.actor().now_us) {
+    terms.increase = raised->increase;
+    terms.increase_until_us = raised->expiry_us;
+  }
+  return wanted;
 }
 
 /// Columns that follow from others.
@@ -96,20 +119,35 @@ void derive(KeyRow& row, std::int64_t now_us) {
       interval ? std::optional(row.last_rotation_us.value_or(row.created_us) + *interval * kSecondUs) : std::nullopt;
 }
 
-Status read_version(db::Transaction& transaction, KeyRow& row) {
-  const Result<std::int64_t> version = db::account_version(transaction, row.account_id);
-  if (!version) return base::fail(version.error());
-  row.account_version = *version;
+Status reread_account(Records& records, KeyRow& row) {
+  Result<std::optional<db::AccountRow>> account =
+      db::find_account(records.transaction(), row.account_id, records.actor().now_us);
+  if (!account) return base::fail(std::move(account.error()));
+  if (*account) take_account(row, std::move(**account));
   return {};
 }
 
-void tell_limit(Records& records, const KeyRow& row) {
-  records.tell({AccountNews::What::Limit, row.account_id, row.account_version, row.limit, {}, {}});
+void tell(Records& records, AccountNews::What what, const KeyRow& row) {
+  records.tell({what,
+                db::facts_of({row.account_id, row.account_version, row.terms, row.window, row.spend},
+                             {kKeyAccount, row.hash}, row.key_alias.value_or("")),
+                row.spend_edit});
 }
 
-void tell_spend(Records& records, const KeyRow& row) {
-  records.tell(
-      {AccountNews::What::Spend, row.account_id, row.account_version, std::nullopt, row.spend, row.spend_edit});
+/// Budgets per model: the key's own, else those of the linked budget.
+Result<std::string> model_budgets_of(Records& records, const KeyRow& row) {
+  if (row.model_max_budget_json != "{}" || !row.budget_id) return row.model_max_budget_json;
+  const Result<std::optional<Record>> budget = records.find(kBudgets, *row.budget_id);
+  if (!budget) return base::fail(budget.error());
+  return *budget ? (*budget)->text("model_max_budget") : std::string("{}");
+}
+
+Status models_follow(Records& records, const KeyRow& row, const KeyRow* before) {
+  const Result<std::string> now = model_budgets_of(records, row);
+  if (!now) return base::fail(now.error());
+  const Result<std::string> then = before == nullptr ? Result<std::string>("{}") : model_budgets_of(records, *before);
+  if (!then) return base::fail(then.error());
+  return *now == *then ? Status() : set_model_budgets(records, kKeyAccount, row.hash, *now);
 }
 
 Status count_keys(db::Transaction& transaction, std::int64_t more) {
@@ -136,15 +174,16 @@ Status audit(Records& records, std::string_view action, const std::string& hash,
                      after == nullptr ? std::string() : key_row_json(*after));
 }
 
-/// The account of a key is named after its hash, and follows it.
+/// The accounts of a key are named after its hash, and follow it.
 Status rename_account(db::Transaction& transaction, const KeyRow& before, const std::string& new_hash) {
   // An account of a deleted key that had the new secret once keeps its entries under another name.
   const auto moved_away =
-      transaction.run("UPDATE account SET entity = entity || '#' || account_id WHERE kind = $1 AND entity = $2",
-                      {std::int64_t{kKeyAccount}, new_hash});
+      transaction.run("UPDATE account SET entity = entity || '#' || account_id WHERE kind IN ($1, $2) AND entity = $3",
+                      {std::int64_t{kKeyAccount}, std::int64_t{kind_per_model(kKeyAccount)}, new_hash});
   if (!moved_away) return base::fail(moved_away.error());
-  const auto renamed = transaction.run("UPDATE account SET entity = $3 WHERE kind = $1 AND entity = $2",
-                                       {std::int64_t{kKeyAccount}, before.hash, new_hash});
+  const auto renamed =
+      transaction.run("UPDATE account SET entity = $4 WHERE kind IN ($1, $2) AND entity = $3",
+                      {std::int64_t{kKeyAccount}, std::int64_t{kind_per_model(kKeyAccount)}, before.hash, new_hash});
   if (!renamed) return base::fail(renamed.error());
   return {};
 }
@@ -160,12 +199,13 @@ constexpr std::string_view kKeepDeleted =
 
 }  // namespace
 
-Result<std::optional<KeyRow>> find_key(db::Transaction& transaction, const std::string& hash) {
-  return select_one(transaction, "hash", hash);
+Result<std::optional<KeyRow>> find_key(db::Transaction& transaction, const std::string& hash, std::int64_t now_us) {
+  return select_one(transaction, "hash", hash, now_us);
 }
 
-Result<std::optional<KeyRow>> find_key_by_alias(db::Transaction& transaction, const std::string& alias) {
-  return select_one(transaction, "key_alias", alias);
+Result<std::optional<KeyRow>> find_key_by_alias(db::Transaction& transaction, const std::string& alias,
+                                                std::int64_t now_us) {
+  return select_one(transaction, "key_alias", alias, now_us);
 }
 
 Result<KeyRow> create_key(Records& records, KeyRow row) {
@@ -176,10 +216,9 @@ Result<KeyRow> create_key(Records& records, KeyRow row) {
   row.created_by = row.updated_by = actor.name;
   row.created_us = row.updated_us = actor.now_us;
   derive(row, actor.now_us);
-  Result<std::optional<Money>> limit = limit_of(records, row);
-  if (!limit) return base::fail(std::move(limit.error()));
-  row.limit = *limit;
-  const Result<std::int64_t> account = db::open_account(transaction, kKeyAccount, row.hash, row.limit);
+  const Result<db::NewTerms> terms = terms_of(records, row, nullptr);
+  if (!terms) return base::fail(terms.error());
+  const Result<std::int64_t> account = db::open_account(transaction, {kKeyAccount, row.hash}, *terms, actor.now_us);
   if (!account) return base::fail(account.error());
   row.account_id = *account;
   if (const Result<db::Rows> inserted = transaction.run(insert_key(), key_values(row)); !inserted)
@@ -189,11 +228,12 @@ Result<KeyRow> create_key(Records& records, KeyRow row) {
       db::set_account_spend(transaction, *account, row.spend, db::EntryKind::Opening, actor.name, actor.now_us);
   if (!opened) return base::fail(opened.error());
   row.spend_edit = *opened;
-  if (Status read = read_version(transaction, row); !read) return base::fail(std::move(read.error()));
+  if (Status read = reread_account(records, row); !read) return base::fail(std::move(read.error()));
   if (row.account_version > 0) {  // This process goes on with an old account, if it knows it.
-    tell_limit(records, row);
-    tell_spend(records, row);
+    tell(records, AccountNews::What::Terms, row);
+    tell(records, AccountNews::What::Spend, row);
   }
+  if (Status followed = models_follow(records, row, nullptr); !followed) return base::fail(std::move(followed.error()));
   if (Status counted = count_keys(transaction, 1); !counted) return base::fail(std::move(counted.error()));
   if (Status noted = audit(records, "created", row.hash, nullptr, &row); !noted)
     return base::fail(std::move(noted.error()));
@@ -221,22 +261,25 @@ Result<KeyRow> update_key(Records& records, const KeyRow& before, KeyRow after, 
     error.retry_after = std::chrono::seconds(1);
     return base::fail(std::move(error));
   }
-  Result<std::optional<Money>> limit = limit_of(records, after);
-  if (!limit) return base::fail(std::move(limit.error()));
-  after.limit = *limit;
-  if (after.limit != before.limit) {
-    if (Status set = db::set_account_limit(transaction, after.account_id, after.limit); !set)
+  const Result<db::NewTerms> terms = terms_of(records, after, &before);
+  if (!terms) return base::fail(terms.error());
+  const bool other_terms = terms->terms != before.terms || terms->ends_us;
+  if (other_terms) {
+    if (Status set = db::set_account_terms(transaction, after.account_id, *terms, actor.now_us); !set)
       return base::fail(std::move(set.error()));
   }
+  const bool other_spend = after.spend != before.spend;
   if (after.spend != before.spend) {
     const Result<Money> adjusted = db::set_account_spend(transaction, after.account_id, after.spend,
                                                          db::EntryKind::Adjust, actor.name, actor.now_us);
     if (!adjusted) return base::fail(adjusted.error());
     after.spend_edit = *adjusted;
   }
-  if (Status read = read_version(transaction, after); !read) return base::fail(std::move(read.error()));
-  if (after.limit != before.limit) tell_limit(records, after);
-  if (after.spend != before.spend) tell_spend(records, after);
+  if (Status read = reread_account(records, after); !read) return base::fail(std::move(read.error()));
+  if (other_terms) tell(records, AccountNews::What::Terms, after);
+  if (other_spend) tell(records, AccountNews::What::Spend, after);
+  if (Status followed = models_follow(records, after, &before); !followed)
+    return base::fail(std::move(followed.error()));
   if (Status noted = audit(records, action, after.hash, &before, &after); !noted)
     return base::fail(std::move(noted.error()));
   if (Status noted = note_key(records, after.hash); !noted) return base::fail(std::move(noted.error()));
@@ -279,9 +322,9 @@ Status remove_key(Records& records, const KeyRow& row) {
   const auto older = transaction.run("DELETE FROM deprecated_key WHERE active_hash = $1", {row.hash});
   if (!older) return base::fail(older.error());
   if (Status closed = db::close_account(transaction, row.account_id, actor.now_us); !closed) return closed;
-  const Result<std::int64_t> version = db::account_version(transaction, row.account_id);
-  if (!version) return base::fail(version.error());
-  records.tell({AccountNews::What::Closed, row.account_id, *version, std::nullopt, {}, {}});
+  KeyRow closed = row;
+  if (Status read = reread_account(records, closed); !read) return read;
+  tell(records, AccountNews::What::Closed, closed);
   if (Status counted = count_keys(transaction, -gone->changed); !counted) return counted;
   return audit(records, "deleted", row.hash, &row, nullptr);
 }

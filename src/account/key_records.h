@@ -8,6 +8,7 @@
 
 #include "account/key_row.h"
 #include "account/record.h"
+#include "base/clock.h"
 #include "base/result.h"
 #include "db/database.h"
 
@@ -15,8 +16,11 @@
 /// that does it. After the commit `in_records` tells this replica's I/O threads and its ledger.
 namespace turnpike::account {
 
-Result<std::optional<KeyRow>> find_key(db::Transaction& transaction, const std::string& hash);
-Result<std::optional<KeyRow>> find_key_by_alias(db::Transaction& transaction, const std::string& alias);
+/// The key with its account as it is at `now_us`.
+Result<std::optional<KeyRow>> find_key(db::Transaction& transaction, const std::string& hash,
+                                       std::int64_t now_us = base::unix_now_us());
+Result<std::optional<KeyRow>> find_key_by_alias(db::Transaction& transaction, const std::string& alias,
+                                                std::int64_t now_us = base::unix_now_us());
 
 /// Makes the key `row.hash` with `row.spend` as its opening balance. Who and when are the actor's.
 /// Errors: InvalidRequest with `param` when hash or alias is taken, NotFound when the linked budget does not exist.

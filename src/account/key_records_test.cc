@@ -122,7 +122,7 @@ TEST_F(KeyRecordsTest, EveryColumnComesBack) {
   const std::optional<KeyRow> read = find(row.hash);
   ASSERT_TRUE(read);
   EXPECT_EQ(key_row_json(*read), key_row_json(*key));
-  EXPECT_EQ(read->limit, Money::from_nano(5));
+  EXPECT_EQ(read->terms.limit, Money::from_nano(5));
   EXPECT_EQ(read->created_by, "ada");
   EXPECT_EQ(text("SELECT action, changed_by, changed_by_key FROM audit"), "created ada of-ada ");
 }
@@ -150,13 +150,13 @@ TEST_F(KeyRecordsTest, ALinkedBudgetIsTheLimitOfAKeyWithoutOne) {
     const Result<Record> created = records.create(std::move(budget));
     return created ? Status() : base::fail(created.error());
   }));
-  EXPECT_EQ(made("one", [](KeyRow& row) { row.budget_id = "b"; }).limit, Money::from_nano(10));
+  EXPECT_EQ(made("one", [](KeyRow& row) { row.budget_id = "b"; }).terms.limit, Money::from_nano(10));
   EXPECT_EQ(made("two",
                  [](KeyRow& row) {
                    row.budget_id = "b";
                    row.max_budget = Money::from_nano(3);
                  })
-                .limit,
+                .terms.limit,
             Money::from_nano(3));
   KeyRow lost;
   lost.hash = base::sha256_hex("three");
@@ -312,7 +312,7 @@ TEST_F(KeyRecordsTest, WhatIsDueIsDone) {
     row.max_budget = Money::from_nano(5'000'000'000);
     row.metadata_json = R"({"a":1,"temp_budget_increase":2,"temp_budget_expiry":"2023-11-15T00:00:00Z"})";
   });
-  EXPECT_EQ(raised.limit, Money::from_nano(7'000'000'000));
+  EXPECT_EQ(raised.terms.limit_at(actor_.now_us), Money::from_nano(7'000'000'000));
   const KeyRow turning = made("turning", [](KeyRow& row) {
     row.key_alias = "app/../1";
     row.auto_rotate = true;
@@ -328,7 +328,7 @@ TEST_F(KeyRecordsTest, WhatIsDueIsDone) {
   const std::int64_t later = actor_.now_us + 2 * kDay;
   EXPECT_EQ(*tend_keys(*database_, options, later), 2u);
   EXPECT_EQ(told, 2);
-  EXPECT_EQ(find(raised.hash)->limit, Money::from_nano(5'000'000'000));
+  EXPECT_EQ(find(raised.hash)->terms.limit, Money::from_nano(5'000'000'000));
   EXPECT_EQ(find(raised.hash)->metadata_json, R"({"a":1})");
 
   std::ifstream file(folder_ / "app____1");

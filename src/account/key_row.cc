@@ -66,6 +66,15 @@ std::optional<TempBudget> temp_budget_of(const std::string& metadata_json) {
   return TempBudget{*amount, *expiry_us};
 }
 
+void take_account(KeyRow& row, db::AccountRow account) {
+  row.account_id = account.account_id;
+  row.account_version = account.version;
+  row.terms = std::move(account.terms);
+  row.window = account.window;
+  row.spend = account.spent;
+  row.budget_reset_us = row.window.ends_us == domain::kNeverUs ? std::nullopt : std::optional(row.window.ends_us);
+}
+
 void write_key_row(json::Writer& writer, const KeyRow& row, Money spend, bool with_token) {
   Members members(writer);
   if (with_token) writer.key("token").string(row.hash);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/money.h"
+#include "db/account_rows.h"
 #include "json/write.h"
 
 namespace turnpike::account {
@@ -45,8 +46,9 @@ struct KeyRow {
 
   std::int64_t account_id = 0;       // Its ledger account,
   std::int64_t account_version = 0;  // how often that has been edited,
-  std::optional<Money> limit;        // its hard budget: max_budget, else that of the linked budget, raised for a time;
-  Money spend;                       // what is booked there,
+  domain::BudgetTerms terms;         // its terms: the key's own, else those of the linked budget;
+  domain::BudgetWindow window;       // which window runs there,
+  Money spend;                       // what is booked in it,
   Money spend_edit;                  // and by how much the change that returned this row changed that.
 };
 
@@ -56,6 +58,9 @@ struct TempBudget {
   std::int64_t expiry_us = 0;
 };
 std::optional<TempBudget> temp_budget_of(const std::string& metadata_json);
+
+/// Everything of the account's into the row; `budget_reset_us` is when its window ends.
+void take_account(KeyRow& row, db::AccountRow account);
 
 /// Writes the members of LiteLLM's key row into an open object (spec management-api 20). `with_token`: the hash too.
 void write_key_row(json::Writer& writer, const KeyRow& row, Money spend, bool with_token);

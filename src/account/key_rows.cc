@@ -122,10 +122,9 @@ std::string joined(Write write) {
 
 const std::string& select_key() {
   static const std::string sql =
-      "SELECT " + joined([](const std::string& name, const std::string&) { return "k." + name; }) +
-      ", a.version, a.limit_nano, coalesce(w.spent_nano, 0) AS spend FROM verification_key k JOIN account a ON "
-      "a.account_id = k.account_id LEFT JOIN account_window w ON w.account_id = a.account_id AND w.window_id = "
-      "a.window_id";
+      "SELECT " + joined([](const std::string& name, const std::string&) { return "k." + name; }) + ", " +
+      std::string(db::kAccountColumns) + " FROM verification_key k JOIN account a ON a.account_id = k.account_id" +
+      std::string(db::kJoinWindow);
   return sql;
 }
 
@@ -145,14 +144,24 @@ const std::string& update_key_sql() {
   return sql;
 }
 
-KeyRow read_key_row(const db::Row& row) {
+Result<KeyRow> read_key_row(db::Transaction& transaction, const db::Row& row, std::int64_t now_us) {
   KeyRow key;
   std::size_t at = 0;
   for (const KeyColumn& column : kColumns) column.set(key, row.at(at++));
-  key.account_version = db::as_int(row.at(at++));
-  from_value(row.at(at++), key.limit);
-  key.spend = Money::from_nano(db::as_int(row.at(at)));
+  Result<db::AccountRow> account = db::read_account(transaction, row, at, now_us);
+  if (!account) return base::fail(std::move(account.error()));
+  take_account(key, std::move(*account));
   return key;
+}
+
+Result<std::vector<KeyRow>> read_key_rows(db::Transaction& transaction, const db::Rows& rows, std::int64_t now_us) {
+  std::vector<KeyRow> keys;
+  for (const db::Row& row : rows.rows) {
+    Result<KeyRow> key = read_key_row(transaction, row, now_us);
+    if (!key) return base::fail(std::move(key.error()));
+    keys.push_back(std::move(*key));
+  }
+  return keys;
 }
 
 std::vector<db::Value> key_values(const KeyRow& row) {

@@ -15,9 +15,7 @@ Result<std::vector<KeyRow>> keys_of(Records& records, std::initializer_list<KeyO
   }
   const auto rows = records.transaction().run(sql + " ORDER BY k.created_us, k.hash", values);
   if (!rows) return base::fail(rows.error());
-  std::vector<KeyRow> keys;
-  for (const db::Row& row : rows->rows) keys.push_back(read_key_row(row));
-  return keys;
+  return read_key_rows(records.transaction(), *rows, records.actor().now_us);
 }
 
 Status remove_keys(Records& records, const std::vector<KeyRow>& keys) {

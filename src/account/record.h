@@ -10,6 +10,7 @@
 #include "account/change_feed.h"
 #include "base/money.h"
 #include "base/result.h"
+#include "db/account_rows.h"
 #include "db/database.h"
 #include "json/write.h"
 
@@ -64,9 +65,12 @@ class Record {
   std::string created_by, updated_by;
   std::int64_t account_id = 0;       // 0 where the table has no accounts.
   std::int64_t account_version = 0;  // How often that account has been edited.
-  Money spend;                       // Booked.
+  Money spend;                       // Booked in the running window.
   Money spend_edit;                  // By how much the change that returned this row changed what is booked.
-  std::optional<Money> limit;        // The account's hard budget: the row's own, else of the budget it is linked to.
+  domain::BudgetTerms terms;         // The account's: the row's own, else those of the budget it is linked to;
+  domain::BudgetWindow window;       // and which window runs there.
+
+  void take(db::AccountRow account);  // Everything of the account's into the members above.
 
  private:
   friend class Records;
@@ -82,6 +86,7 @@ struct Actor {
   std::string request_id;
   std::int64_t now_us = 0;
   bool audited = true;              // False: nothing goes into the audit log (litellm_settings.store_audit_logs).
+  std::string calendar = "UTC";     // By which budgets begin anew (domain/budget.h).
   mutable std::uint64_t lines = 0;  // Written into the audit log so far: what orders them.
 };
 
@@ -106,13 +111,12 @@ struct RecordPage {
   std::uint64_t total = 0;
 };
 
-/// What the ledger of this process is told once the unit of work is committed (ledger.h: limit_changed, spend_changed,
+/// What the ledger of this process is told once the unit of work is committed (ledger.h: terms_changed, spend_changed,
 /// account_closed); other replicas read it with their callers.
 struct AccountNews {
-  enum class What : std::uint8_t { Limit, Spend, Closed } what = What::Limit;
-  std::int64_t account_id = 0, version = 0;
-  std::optional<Money> limit;
-  Money spent, edit;
+  enum class What : std::uint8_t { Terms, Spend, Closed } what = What::Terms;
+  domain::CallerAccount account;  // As it stands now.
+  Money edit;                     // Spend: by how much what is booked has changed.
 };
 
 /// Rows inside one transaction on behalf of one actor.
@@ -141,6 +145,9 @@ class Records {
   const std::vector<Change>& changes() const { return changes_; }
   const std::vector<AccountNews>& account_news() const { return account_news_; }
   void tell(AccountNews news) { account_news_.push_back(std::move(news)); }
+  /// The account of an entity, or of its calls to one model, with these terms; made where there is none. What has
+  /// changed is told.
+  Status set_account(const db::AccountName& name, const db::NewTerms& terms);
   /// Notes a change of something that is no record (a key).
   Status note(std::string_view kind, std::string_view entity);
 
@@ -149,16 +156,23 @@ class Records {
 
  private:
   Result<Record> read_back(const Table& table, const db::Row& row);
-  Result<std::optional<Money>> limit_of(const Record& row);
-  Status limits_follow(const Record& budget);
-  void tell_limit(const Record& row);
-  void tell_spend(const Record& row);
+  Result<db::NewTerms> terms_of(const Record& row, const Record* before);
+  Status read_terms(Record& row);
+  void show_reset(Record& row) const;
+  Status terms_follow(const Record& before, const Record& budget);
+  Status models_follow(const Record& budget);
+  Status tell_linked(const Record& budget);
 
   db::Transaction& transaction_;
   const Actor& actor_;
   std::vector<Change> changes_;
   std::vector<AccountNews> account_news_;
 };
+
+/// Whether metadata says `budget_mode: strict`: more than the configuration asks for.
+bool is_strict(std::string_view metadata_json);
+/// What the ledger is told of a row's account.
+domain::CallerAccount facts_of(const Record& row, std::string label = {});
 
 /// Writes the members of the row into an open object: its columns by their kind, then created_*, updated_*. Columns of
 /// `hidden` (passwords) stay out.

@@ -1,4 +1,5 @@
 #include "account/record.h"
+#include "account/model_budgets.h"
 
 #include <gtest/gtest.h>
 
@@ -87,6 +88,8 @@ TEST_F(RecordTest, EveryTableTakesARowAndGivesItBack) {
         default:
           row.set(column.name, db::Value(std::int64_t{1}));
       }
+      if (column.name == "budget_duration") row.set(column.name, db::Value(std::string("1d")));
+      if (column.name == "budget_reset_at") row.set(column.name, db::Value(std::int64_t{1'700'000'100'000'000}));
     }
     const Record there = made(row);
     ASSERT_TRUE(with([&](Records& records) -> Status {
@@ -103,9 +106,9 @@ TEST_F(RecordTest, AnAccountFollowsTheLimitOfTheRowAndOfItsBudget) {
   const Record organization = made(Record(kOrganizations)
                                        .set("organization_id", db::Value(std::string("o")))
                                        .set("budget_id", db::Value(std::string("b"))));
-  EXPECT_EQ(organization.limit, dollars(5));
+  EXPECT_EQ(organization.terms.limit, dollars(5));
   const Record team = made(Record(kTeams).set("team_id", db::Value(std::string("t"))).set("max_budget", dollars(3)));
-  EXPECT_EQ(team.limit, dollars(3));
+  EXPECT_EQ(team.terms.limit, dollars(3));
 
   ASSERT_TRUE(with([&](Records& records) -> Status {
     const Result<Record> budget = records.get(kBudgets, "b");
@@ -120,10 +123,109 @@ TEST_F(RecordTest, AnAccountFollowsTheLimitOfTheRowAndOfItsBudget) {
     EXPECT_EQ(edited->spend_edit, dollars(1));
     EXPECT_GT(edited->account_version, team.account_version);
     const Result<Record> followed = records.get(kOrganizations, "o");
-    EXPECT_EQ(followed->limit, dollars(9));
+    EXPECT_EQ(followed->terms.limit, dollars(9));
     EXPECT_GT(followed->account_version, organization.account_version);
     return {};
   }));
+}
+
+constexpr std::int64_t kDayUs = 86'400'000'000;
+
+TEST_F(RecordTest, WindowsFollowTheDurationOfTheRowAndOfItsBudget) {
+  const std::int64_t midnight_us = (actor_.now_us / kDayUs + 1) * kDayUs;
+  actor_.calendar = "Asia/Kolkata";  // Midnight is 18:30 UTC.
+  const std::int64_t there_us = midnight_us - 5 * kDayUs / 24 - kDayUs / 48;
+  Record budget(kBudgets);
+  budget.set("budget_id", db::Value(std::string("b"))).set("budget_duration", db::Value(std::string("1d")));
+  budget.set("budget_reset_at", db::Value(midnight_us)).set("max_budget", dollars(5)).set("soft_budget", dollars(2));
+  budget.set("budget_mode", db::Value(std::string("strict")));
+  made(std::move(budget));
+  const Record tag =
+      made(Record(kTags).set("tag_name", db::Value(std::string("g"))).set("budget_id", db::Value(std::string("b"))));
+  EXPECT_EQ(tag.window, (domain::BudgetWindow{0, midnight_us})) << "the budget's own";
+  EXPECT_EQ(tag.terms.soft, dollars(2));
+  EXPECT_TRUE(tag.terms.strict);
+  const Record team = made(
+      Record(kTeams).set("team_id", db::Value(std::string("t"))).set("budget_duration", db::Value(std::string("1d"))));
+  EXPECT_EQ(team.window, (domain::BudgetWindow{0, there_us + (there_us <= actor_.now_us ? kDayUs : 0)}));
+  EXPECT_EQ(team.whole("budget_reset_at"), team.window.ends_us);
+
+  // What is spent belongs to the window; the next one begins with nothing, whoever has turned it.
+  ASSERT_TRUE(with([&](Records& records) -> Status {
+    Record spent = team;
+    spent.spend = dollars(1);
+    EXPECT_EQ(records.update(team, spent)->spend, dollars(1));
+    return {};
+  }));
+  const std::int64_t begin_us = team.window.ends_us + 2 * kDayUs;
+  actor_.now_us = begin_us;
+  ASSERT_TRUE(with([&](Records& records) -> Status {
+    for (const bool turned : {false, true}) {
+      if (turned) EXPECT_EQ(db::turn_windows(records.transaction(), actor_.now_us).value(), 2);
+      const Record now = *records.get(kTeams, "t");
+      EXPECT_EQ(now.spend, Money());
+      EXPECT_EQ(now.window.id, begin_us / 1'000'000);
+      EXPECT_EQ(now.whole("budget_reset_at"), begin_us + kDayUs) << "always ahead";
+    }
+    EXPECT_EQ(db::turn_windows(records.transaction(), actor_.now_us).value(), 0);
+    return {};
+  }));
+
+  // Another duration moves the end of the running window and keeps what is spent in it.
+  ASSERT_TRUE(with([&](Records& records) -> Status {
+    const Record before = *records.get(kBudgets, "b");
+    Record after = before;
+    after.set("budget_duration", db::Value(std::string("2d"))).set("budget_reset_at", db::Value(actor_.now_us + 7));
+    EXPECT_TRUE(records.update(before, after));
+    const Record moved = *records.get(kTags, "g");
+    EXPECT_EQ(moved.window.ends_us, actor_.now_us + 7);
+    EXPECT_EQ(moved.terms.duration, "2d");
+    EXPECT_GT(moved.window.id, 0);
+    after = *records.get(kBudgets, "b");
+    Record endless = after;
+    endless.set("budget_duration", db::Value());
+    EXPECT_TRUE(records.update(after, endless));
+    EXPECT_EQ(records.get(kTags, "g")->window, (domain::BudgetWindow{moved.window.id, domain::kNeverUs}));
+    return {};
+  }));
+}
+
+TEST_F(RecordTest, BudgetsPerModelAreAccountsOfTheirOwn) {
+  const auto budgets = [](const char* json) { return db::Value(std::string(json)); };
+  made(Record(kTeams)
+           .set("team_id", db::Value(std::string("t")))
+           .set("model_max_budget",
+                budgets(R"({"a":{"budget_limit":0.5,"time_period":"1d"},"b":2,"c":{"rpm_limit":1}})")));
+  made(Record(kBudgets).set("budget_id", db::Value(std::string("b"))).set("model_max_budget", budgets(R"({"a":1})")));
+  made(Record(kOrganizations)
+           .set("organization_id", db::Value(std::string("o")))
+           .set("budget_id", db::Value(std::string("b"))));
+  const auto told = [](Records& records, std::int16_t kind, const std::string& entity) {
+    std::vector<domain::CallerAccount> accounts;
+    EXPECT_TRUE(read_model_accounts(records, kind, entity, "", accounts));
+    std::string text;
+    for (const domain::CallerAccount& one : accounts)
+      text += one.model + " " + one.limit->to_string() + (one.duration ? " by windows, " : ", ");
+    return text;
+  };
+  ASSERT_TRUE(with([&](Records& records) -> Status {
+    EXPECT_EQ(told(records, 3, "t"), "a 0.5 by windows, b 2, ");
+    EXPECT_EQ(told(records, 2, "o"), "a 1, ");
+    const Record before = *records.get(kTeams, "t");
+    Record after = before;
+    after.set("model_max_budget", budgets(R"({"b":3})"));
+    EXPECT_TRUE(records.update(before, after));
+    EXPECT_EQ(told(records, 3, "t"), "b 3, ");
+    const Record budget = *records.get(kBudgets, "b");
+    Record more = budget;
+    more.set("model_max_budget", budgets(R"({"z":4})"));
+    EXPECT_TRUE(records.update(budget, more));
+    EXPECT_EQ(told(records, 2, "o"), "z 4, ");
+    return {};
+  }));
+  for (const char* wrong :
+       {R"({"a":"1"})", R"({"a":-1})", R"({"a":{"budget_limit":1,"time_period":"soon"}})", R"({"a":[]})"})
+    EXPECT_FALSE(read_model_budgets(wrong)) << wrong;
 }
 
 TEST_F(RecordTest, ARowThatIsMadeAgainBeginsWithNothingSpent) {

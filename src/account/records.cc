@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "account/model_budgets.h"
 #include "account/record.h"
 #include "account/tables.h"
 #include "base/id.h"
-#include "db/account_rows.h"
 
 namespace turnpike::account {
 namespace {
@@ -23,19 +23,14 @@ const Column* column_of(const Table& table, std::string_view name) {
   return found == table.columns.end() ? nullptr : &*found;
 }
 
-bool has_budget(const Table& table) {
-  return column_of(table, "budget_id") != nullptr && table.account_kind != 0;
-}
-
 /// Selects `t.*` in the order `Records::read_back` expects.
 std::string select(const Table& table) {
   std::string sql = "SELECT ";
   for (const Column& column : table.columns) sql += "t." + sql_name(column) + ", ";
   sql += "t.created_at_us, t.created_by, t.updated_at_us, t.updated_by";
   if (table.account_kind == 0) return sql + " FROM " + std::string(table.sql) + " t";
-  return sql + ", t.account_id, a.version, a.limit_nano, w.spent_nano AS spend FROM " + std::string(table.sql) +
-         " t JOIN account a ON a.account_id = t.account_id LEFT JOIN account_window w ON w.account_id = a.account_id "
-         "AND w.window_id = a.window_id";
+  return fmt::format("{}, {} FROM {} t JOIN account a ON a.account_id = t.account_id{}", sql, db::kAccountColumns,
+                     table.sql, db::kJoinWindow);
 }
 
 std::string key_condition(const Table& table, std::size_t first_parameter) {
@@ -157,12 +152,12 @@ Result<Record> Records::read_back(const Table& table, const db::Row& row) {
   record.created_by = db::as_text(row.at(at++));
   record.updated_us = db::as_int(row.at(at++));
   record.updated_by = db::as_text(row.at(at++));
-  if (table.account_kind == 0) return record;
-  record.account_id = db::as_int(row.at(at++));
-  record.account_version = db::as_int(row.at(at++));
-  const db::Value& limit = row.at(at++);
-  if (!db::is_null(limit)) record.limit = Money::from_nano(db::as_int(limit));
-  record.spend = Money::from_nano(db::as_int(row.at(at)));
+  if (table.account_kind != 0) {
+    Result<db::AccountRow> account = db::read_account(transaction_, row, at, actor_.now_us);
+    if (!account) return base::fail(std::move(account.error()));
+    record.take(std::move(*account));
+  }
+  show_reset(record);
   return record;
 }
 
@@ -227,18 +222,6 @@ Result<std::vector<Record>> Records::all(const Table& table, std::string_view co
   return std::move(page->rows);
 }
 
-Result<std::optional<Money>> Records::limit_of(const Record& row) {
-  if (column_of(row.table(), "max_budget") != nullptr) {
-    if (const std::optional<Money> own = row.amount("max_budget")) return own;
-  }
-  if (!has_budget(row.table())) return std::optional<Money>();
-  const std::optional<std::string> budget_id = row.maybe_text("budget_id");
-  if (!budget_id) return std::optional<Money>();
-  Result<std::optional<Record>> budget = find(kBudgets, *budget_id);
-  if (!budget) return base::fail(std::move(budget.error()));
-  return *budget ? (*budget)->amount("max_budget") : std::optional<Money>();
-}
-
 Result<Record> Records::create(Record row) {
   const Table& table = row.table();
   Result<std::optional<Record>> there = find(table, row.key(0), table.keys > 1 ? row.key(1) : std::string());
@@ -252,10 +235,10 @@ Result<Record> Records::create(Record row) {
   row.created_us = row.updated_us = actor_.now_us;
   row.created_by = row.updated_by = actor_.name;
   if (table.account_kind != 0) {
-    const Result<std::optional<Money>> limit = limit_of(row);
-    if (!limit) return base::fail(limit.error());
-    row.limit = *limit;
-    const Result<std::int64_t> account = db::open_account(transaction_, table.account_kind, row.id(), row.limit);
+    const Result<db::NewTerms> terms = terms_of(row, nullptr);
+    if (!terms) return base::fail(terms.error());
+    const Result<std::int64_t> account =
+        db::open_account(transaction_, {table.account_kind, row.id()}, *terms, actor_.now_us);
     if (!account) return base::fail(account.error());
     row.account_id = *account;
   }
@@ -282,13 +265,13 @@ Result<Record> Records::create(Record row) {
                                                        actor_.name, actor_.now_us);
     if (!opened) return base::fail(opened.error());
     row.spend_edit = *opened;
-    const Result<std::int64_t> version = db::account_version(transaction_, row.account_id);
-    if (!version) return base::fail(version.error());
-    row.account_version = *version;
+    if (Status read = read_terms(row); !read) return base::fail(std::move(read.error()));
     if (row.account_version > 0) {  // One that was deleted before may be known to the ledger, and goes on there.
-      tell_limit(row);
-      tell_spend(row);
+      tell({AccountNews::What::Terms, facts_of(row), {}});
+      tell({AccountNews::What::Spend, facts_of(row), row.spend_edit});
     }
+    if (Status followed = model_budgets_follow(*this, row, nullptr); !followed)
+      return base::fail(std::move(followed.error()));
   }
   if (Status noted = write_audit(transaction_, actor_, "created", table.audit_name, row.id(), {}, record_json(row));
       !noted) {
@@ -321,28 +304,28 @@ Result<Record> Records::update(const Record& before, Record after, std::string_v
   if (!updated) return taken(updated.error(), after);
 
   if (table.account_kind != 0) {
-    const Result<std::optional<Money>> limit = limit_of(after);
-    if (!limit) return base::fail(limit.error());
-    if (*limit != before.limit) {
-      if (Status done = db::set_account_limit(transaction_, after.account_id, *limit); !done) {
+    const Result<db::NewTerms> terms = terms_of(after, &before);
+    if (!terms) return base::fail(terms.error());
+    const bool other_terms = terms->terms != before.terms || terms->ends_us;
+    if (other_terms) {
+      if (Status done = db::set_account_terms(transaction_, after.account_id, *terms, actor_.now_us); !done) {
         return base::fail(std::move(done.error()));
       }
     }
-    after.limit = *limit;
     if (after.spend != before.spend) {
       const Result<Money> adjusted = db::set_account_spend(transaction_, after.account_id, after.spend,
                                                            db::EntryKind::Adjust, actor_.name, actor_.now_us);
       if (!adjusted) return base::fail(adjusted.error());
       after.spend_edit = *adjusted;
     }
-    const Result<std::int64_t> version = db::account_version(transaction_, after.account_id);
-    if (!version) return base::fail(version.error());
-    after.account_version = *version;
-    if (after.limit != before.limit) tell_limit(after);
-    if (after.spend != before.spend) tell_spend(after);
+    if (Status read = read_terms(after); !read) return base::fail(std::move(read.error()));
+    if (other_terms) tell({AccountNews::What::Terms, facts_of(after), {}});
+    if (after.spend != before.spend) tell({AccountNews::What::Spend, facts_of(after), after.spend_edit});
+    if (Status followed = model_budgets_follow(*this, after, &before); !followed)
+      return base::fail(std::move(followed.error()));
   }
-  if (&table == &kBudgets && after.amount("max_budget") != before.amount("max_budget")) {
-    if (Status followed = limits_follow(after); !followed) return base::fail(std::move(followed.error()));
+  if (&table == &kBudgets) {
+    if (Status followed = terms_follow(before, after); !followed) return base::fail(std::move(followed.error()));
   }
   if (Status noted = write_audit(transaction_, actor_, action, table.audit_name, after.id(), record_json(before),
                                  record_json(after));
@@ -355,39 +338,6 @@ Result<Record> Records::update(const Record& before, Record after, std::string_v
     }
   }
   return after;
-}
-
-void Records::tell_limit(const Record& row) {
-  tell({AccountNews::What::Limit, row.account_id, row.account_version, row.limit, {}, {}});
-}
-
-void Records::tell_spend(const Record& row) {
-  tell({AccountNews::What::Spend, row.account_id, row.account_version, std::nullopt, row.spend, row.spend_edit});
-}
-
-/// Accounts whose limit is this budget's: of rows linked to it that have no limit of their own.
-Status Records::limits_follow(const Record& budget) {
-  const std::optional<Money> limit = budget.amount("max_budget");
-  const db::Value value = limit ? db::Value(limit->nano()) : db::Value();
-  constexpr std::string_view kLinked[] = {
-      "SELECT account_id FROM organization WHERE budget_id = $1",
-      "SELECT account_id FROM organization_member WHERE budget_id = $1",
-      "SELECT account_id FROM team_member WHERE budget_id = $1",
-      "SELECT account_id FROM end_user WHERE budget_id = $1",
-      "SELECT account_id FROM tag WHERE budget_id = $1",
-      "SELECT account_id FROM verification_key WHERE budget_id = $1 AND max_budget_nano IS NULL",
-  };
-  for (const std::string_view linked : kLinked) {
-    const auto moved =
-        transaction_.run("UPDATE account SET limit_nano = $2, version = version + 1 WHERE account_id IN (" +
-                             std::string(linked) + ") RETURNING account_id, version",
-                         {budget.key(), value});
-    if (!moved) return base::fail(moved.error());
-    for (const db::Row& row : moved->rows) {
-      tell({AccountNews::What::Limit, db::as_int(row.at(0)), db::as_int(row.at(1)), limit, {}, {}});
-    }
-  }
-  return {};
 }
 
 Status Records::remove(const Record& row) {
@@ -404,9 +354,9 @@ Status Records::remove(const Record& row) {
   if (!gone) return base::fail(gone.error());
   if (table.account_kind != 0) {
     if (Status closed = db::close_account(transaction_, row.account_id, actor_.now_us); !closed) return closed;
-    const Result<std::int64_t> version = db::account_version(transaction_, row.account_id);
-    if (!version) return base::fail(version.error());
-    tell({AccountNews::What::Closed, row.account_id, *version, std::nullopt, {}, {}});
+    Record closed = row;
+    if (Status read = read_terms(closed); !read) return read;
+    tell({AccountNews::What::Closed, facts_of(closed), {}});
   }
   if (Status noted = write_audit(transaction_, actor_, "deleted", table.audit_name, row.id(), body, {}); !noted) {
     return noted;

@@ -11,8 +11,8 @@ constexpr Column kMaxBudget{"max_budget", Amount}, kSoftBudget{"soft_budget", Am
     kDuration{"budget_duration", Text}, kResetAt{"budget_reset_at", Time}, kModelBudget{"model_max_budget", Object};
 
 constexpr Column kBudgetColumns[] = {
-    {"budget_id", Text, false}, kMaxBudget, kSoftBudget, kParallel, kTpm, kRpm, kDuration, kResetAt, kModelBudget,
-    {"allowed_models", List}};
+    {"budget_id", Text, false}, kMaxBudget,     kSoftBudget, kParallel, kTpm, kRpm, kDuration, kResetAt, kModelBudget,
+    {"allowed_models", List},   {"budget_mode"}};
 constexpr Column kOrganizationColumns[] = {
     {"organization_id", Text, false}, {"organization_alias"}, {"budget_id"}, {"models", List}, {"metadata", Object},
     {"object_permission", Object}};

@@ -124,7 +124,8 @@ Status hold_to_team_life(account::Records& records, const domain::Caller& caller
 Grant whole_grant(const KeyRow& row) {
   Grant grant;
   grant.models = row.models;
-  grant.max_budget = row.limit;
+  grant.max_budget = row.terms.limit;
+  if (row.terms.limit) grant.max_budget = *row.terms.limit + row.terms.increase;
   grant.rpm_limit = row.rpm_limit;
   grant.tpm_limit = row.tpm_limit;
   grant.max_parallel_requests = row.max_parallel_requests;

@@ -30,17 +30,17 @@ void tell_ledger(ledger::Ledger& ledger, const std::vector<account::AccountNews>
   for (const account::AccountNews& one : news) {
     // An account this process has not met yet is read whole with its caller.
     if (one.what == What::Closed) {
-      ledger.account_closed(one.account_id, one.version);
-    } else if (one.what == What::Limit) {
-      ledger::AccountFacts facts;
-      facts.account_id = one.account_id;
-      facts.limit = one.limit;
-      facts.version = one.version;
-      ledger.terms_changed(facts);
+      ledger.account_closed(one.account.account_id, one.account.version);
+    } else if (one.what == What::Terms) {
+      ledger.terms_changed(one.account);
     } else {
-      ledger.spend_changed(one.account_id, one.spent, one.edit, one.version);
+      ledger.spend_changed(one.account.account_id, one.account.spent, one.edit, one.account.version);
     }
   }
+}
+
+std::string budget_calendar(const config::Settings& settings) {
+  return domain::calendar_text(settings.litellm.timezone, settings.turnpike.budget_week_start);
 }
 
 account::Actor actor_of(const Context& context) {
@@ -50,6 +50,7 @@ account::Actor actor_of(const Context& context) {
   actor.request_id = context.request_id;
   actor.now_us = context.now_us;
   actor.audited = context.settings().litellm.store_audit_logs;
+  actor.calendar = budget_calendar(context.settings());
   return actor;
 }
 

@@ -12,6 +12,8 @@ namespace turnpike::api {
 /// Tells the ledger of this process what a committed unit of work did to accounts.
 void tell_ledger(ledger::Ledger& ledger, const std::vector<account::AccountNews>& news);
 
+/// By which budgets begin anew (domain/budget.h).
+std::string budget_calendar(const config::Settings& settings);
 /// Whom the audit log names for this request.
 account::Actor actor_of(const Context& context);
 

@@ -36,9 +36,11 @@ Result<std::int64_t> reset_some(Records& records, std::int64_t behind) {
     const Result<Money> edit = db::set_account_spend(transaction, last, Money(), db::EntryKind::Adjust,
                                                      records.actor().name, records.actor().now_us);
     if (!edit) return base::fail(edit.error());
-    const Result<std::int64_t> version = db::account_version(transaction, last);
-    if (!version) return base::fail(version.error());
-    records.tell({account::AccountNews::What::Spend, last, *version, std::nullopt, Money(), *edit});
+    const Result<std::optional<db::AccountRow>> reset = db::find_account(transaction, last, records.actor().now_us);
+    if (!reset) return base::fail(reset.error());
+    if (!*reset) continue;
+    const db::AccountName name{static_cast<std::int16_t>(db::as_int(row[1])), db::as_text(row[2])};
+    records.tell({account::AccountNews::What::Spend, db::facts_of(**reset, name, name.entity), *edit});
     const std::string_view kind = db::as_int(row[1]) == kTeam ? "team" : "key";
     if (Status noted = records.note(kind, db::as_text(row[2])); !noted) return base::fail(std::move(noted.error()));
   }

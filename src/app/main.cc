@@ -6,6 +6,7 @@
 #include "app/init_config.h"
 #include "app/options.h"
 #include "app/print_effective.h"
+#include "app/reconcile_ledger.h"
 #include "app/rotate_salt_key.h"
 #include "app/serve.h"
 #include "app/verify_ledger.h"
@@ -32,6 +33,8 @@ int main(int argc, char** argv) {
       return app::drill_config(options);
     case app::Command::LedgerVerify:
       return app::verify_ledger(options);
+    case app::Command::LedgerReconcile:
+      return app::reconcile_ledger(options);
     case app::Command::ImportLiteLlm:
       return app::import_litellm(options);
     case app::Command::RotateSaltKey:

@@ -117,6 +117,42 @@ void add_refused_flags(CLI::App& cli) {
   }
 }
 
+struct LedgerCommands {
+  CLI::App* verify;
+  CLI::App* reconcile;
+};
+
+LedgerCommands add_ledger_commands(CLI::App& cli, Options& options) {
+  CLI::App* ledger = cli.add_subcommand("ledger", "Prove the ledger: verify, reconcile");
+  ledger->require_subcommand(1);
+  CLI::App* verify = ledger->add_subcommand(
+      "verify",
+      "Journal, rows and totals agree, or what does not: each equation with both sides; exit 1 when one fails");
+  CLI::App* reconcile = ledger->add_subcommand(
+      "reconcile", "A provider's usage and cost export beside the ledger; exit 1 when a model differs");
+  reconcile->add_option("--provider", options.reconcile.provider, "Whose export: openai, anthropic, csv (any other)")
+      ->check(CLI::IsMember({"openai", "anthropic", "csv"}))
+      ->required();
+  reconcile->add_option("--file", options.reconcile.files, "The export, JSON or CSV; several times: usage and costs")
+      ->required()
+      ->allow_extra_args(false);
+  reconcile->add_option("--from", options.reconcile.from, "First UTC day: 2026-11-01")->required();
+  reconcile->add_option("--to", options.reconcile.to, "Last UTC day, included")->required();
+  reconcile->add_option("--booked_as", options.reconcile.booked_as, "The provider's name in the ledger, if another");
+  reconcile->add_option("--tolerance", options.reconcile.tolerance_percent, "Per cent by which both may differ")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  for (CLI::App* command : {ledger, verify, reconcile}) {
+    command->add_option("--data_dir", options.data_dir, "The data directory of the gateway")
+        ->envname("TURNPIKE_DATA_DIR");
+    command->add_option("--database_url", options.database_url, "The gateway's PostgreSQL; without it its SQLite")
+        ->envname("DATABASE_URL");
+    command->add_option("-c,--config", options.config, "The gateway's config.yaml: says where both are")
+        ->envname("CONFIG_FILE_PATH");
+  }
+  return {verify, reconcile};
+}
+
 /// What CLI11 knows as "arguments were not expected", with the flag that was probably meant.
 std::string unexpected_text(const CLI::App& cli, const std::vector<std::string>& arguments) {
   const auto flag = std::ranges::find_if(arguments, [](const std::string& text) { return text.starts_with('-'); });
@@ -216,14 +252,7 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   drill->add_option("--concurrency", options.drill.at_a_time, "Faults played at a time")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
-  CLI::App* ledger = cli.add_subcommand("ledger", "ledger verify: journal, rows and totals agree, or what does not");
-  CLI::App* verify = ledger->add_subcommand("verify", "Print each equation with both sides; exit 1 when one fails");
-  for (CLI::App* command : {ledger, verify}) {
-    command->add_option("--data_dir", options.data_dir, "The data directory of the gateway")
-        ->envname("TURNPIKE_DATA_DIR");
-    command->add_option("--database_url", options.database_url, "The gateway's PostgreSQL; without it its SQLite")
-        ->envname("DATABASE_URL");
-  }
+  const LedgerCommands ledger = add_ledger_commands(cli, options);
   CLI::App* import = cli.add_subcommand("import-litellm", "Copy a LiteLLM database into the one of the configuration");
   import->add_option("--from", options.import_from, "postgres://user:password@host/database of LiteLLM")
       ->envname("LITELLM_DATABASE_URL")
@@ -275,12 +304,8 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   if (init->parsed()) options.command = Command::Init;
   if (drill->parsed()) options.command = Command::Drill;
   options.drill.json = drill_format == "json";
-  if (ledger->parsed() && !verify->parsed()) {
-    std::fprintf(stderr, "error: say what to do with the ledger: turnpike ledger verify\n");
-    exit_code = 2;
-    return false;
-  }
-  if (verify->parsed()) options.command = Command::LedgerVerify;
+  if (ledger.verify->parsed()) options.command = Command::LedgerVerify;
+  if (ledger.reconcile->parsed()) options.command = Command::LedgerReconcile;
   if (import->parsed()) options.command = Command::ImportLiteLlm;
   if (rotate->parsed()) options.command = Command::RotateSaltKey;
   if (providers->parsed()) options.command = Command::Providers;

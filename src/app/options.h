@@ -19,6 +19,7 @@ enum class Command : std::uint8_t {
   FakeProvider,
   Drill,
   LedgerVerify,
+  LedgerReconcile,
   ImportLiteLlm,
   RotateSaltKey,
   Providers,
@@ -36,6 +37,15 @@ struct SingleModel {
 /// The config file that says the same.
 std::string config_text(const SingleModel& single);
 
+/// What `ledger reconcile` is asked.
+struct ReconcileOptions {
+  std::string provider;            // openai, anthropic, csv
+  std::vector<std::string> files;  // "-": standard input.
+  std::string from, to;            // Days, both included.
+  std::string booked_as;           // The provider's name in the ledger; empty: what `provider` says.
+  double tolerance_percent = 0.5;
+};
+
 /// The command line: LiteLLM's flags and our own (spec config 11). Flags of LiteLLM that mean nothing here are taken
 /// and named in `ignored`; those that promise what is not served yet are refused with the way round.
 struct Options {
@@ -45,7 +55,8 @@ struct Options {
   std::uint16_t port = 4000;
   std::size_t io_threads = 0;  // 0: by the CPU quota.
   std::string data_dir;
-  std::string database_url;  // Of ledger verify.
+  std::string database_url;  // Of the commands about the ledger.
+  ReconcileOptions reconcile;
   std::vector<std::string> allow_unenforced;
   bool allow_no_auth = false;
   bool no_journal = false;

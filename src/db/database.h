@@ -49,14 +49,16 @@ class Transaction {
   virtual bool prefers_many() const { return false; }
   /// Which of the rows were inserted. Errors: those of `run`, for all rows together.
   virtual Result<std::vector<bool>> insert_new(const NewRows& rows);
-  /// Wakes those who listen to `channel` (a plain word) when the unit is committed, where the database can.
-  virtual Status notify(std::string_view channel);
+  /// Tells those who listen to `channel` (a plain word) when the unit is committed, where the database can.
+  virtual Status notify(std::string_view channel, std::string_view text = {});
 };
 
-/// A wake-up channel; ends with this object.
+/// An open channel; ends with this object.
 class Listening {
  public:
   virtual ~Listening() = default;
+  /// What is told now is heard. False: the connection is lost for the moment, or for good behind a pooler.
+  virtual bool hears() const = 0;
 };
 
 /// A database behind one asynchronous interface: the embedded SQLite, or PostgreSQL.
@@ -80,8 +82,13 @@ class Database {
   /// Work whose statements are safe beside every other unit: none of them rests on what another has read.
   virtual Status append_now(const std::function<Status(Transaction&)>& work) { return transact_now(work); }
 
-  /// Calls `woken` on a thread of its own when somebody notifies `channel`, or may have. Null: ask now and then.
-  virtual std::unique_ptr<Listening> listen(std::string channel, std::function<void()> woken);
+  /// Calls `heard` on a thread of its own with what somebody tells on `channel`, and with an empty text when something
+  /// may have been missed. Null: ask now and then.
+  virtual std::unique_ptr<Listening> listen(std::string channel, std::function<void(std::string_view)> heard);
+
+  /// `count` further connections to the same database, whose units do not stand behind those of this one; a statement
+  /// of theirs takes `statement_timeout` at most. Null: there are none (SQLite).
+  virtual std::unique_ptr<Database> beside(std::size_t count, std::chrono::milliseconds statement_timeout);
 
   /// Waits until it is known whether the database answers. Errors: what waiting will not mend (a migration failed);
   /// a server that is away is no error, it is tried again and again.

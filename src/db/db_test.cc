@@ -228,15 +228,18 @@ TEST_P(Db, AnEditedSpendIsAnEntryOfItsOwn) {
   ASSERT_TRUE(database.has_value());
   const std::int64_t now_us = base::unix_now_us();
   const Status status = (*database)->transact_now([now_us](Transaction& t) -> Status {
-    const auto id = open_account(t, 6, "hash", Money::from_nano(100));
+    NewTerms less, more;
+    less.terms.limit = Money::from_nano(100);
+    more.terms.limit = Money::from_nano(200);
+    const auto id = open_account(t, {6, "hash"}, less, now_us);
     EXPECT_TRUE(id.has_value());
-    EXPECT_EQ(open_account(t, 6, "hash", Money::from_nano(200)).value(), *id);
+    EXPECT_EQ(open_account(t, {6, "hash"}, more, now_us).value(), *id);
     EXPECT_EQ(set_account_spend(t, *id, Money::from_nano(70), EntryKind::Opening, "admin", now_us)->nano(), 70);
     EXPECT_EQ(set_account_spend(t, *id, Money::from_nano(50), EntryKind::Adjust, "admin", now_us + 1)->nano(), -20);
     EXPECT_EQ(set_account_spend(t, *id, Money::from_nano(50), EntryKind::Adjust, "admin", now_us + 1)->nano(), 0);
-    EXPECT_EQ(account_spend(t, *id)->nano(), 50);
+    EXPECT_EQ((*find_account(t, *id, now_us))->spent.nano(), 50);
     EXPECT_EQ(account_version(t, *id).value(), 3) << "opened again, two edits";
-    EXPECT_TRUE(set_account_limit(t, *id, std::nullopt).has_value());
+    EXPECT_TRUE(set_account_terms(t, *id, {}, now_us).has_value());
     EXPECT_EQ(account_version(t, *id).value(), 4);
     const Rows rows = must_run(t, "SELECT entry_no, kind, cost_nano FROM entry WHERE replica_no = 0 ORDER BY entry_no");
     EXPECT_EQ(rows.rows.size(), 2u);

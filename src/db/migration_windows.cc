@@ -16,6 +16,7 @@ ALTER TABLE account ADD COLUMN zone TEXT NOT NULL DEFAULT 'UTC';
 ALTER TABLE account ADD COLUMN window_ends_us BIGINT;
 CREATE INDEX account_window_end ON account (window_ends_us) WHERE window_ends_us IS NOT NULL;
 ALTER TABLE account_window ADD COLUMN alerts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE budget ADD COLUMN budget_mode TEXT;
 
 CREATE TABLE stored_terms AS
   SELECT account_id, soft_budget_nano AS soft_nano, budget_duration AS duration, budget_reset_at_us AS ends_us FROM team

@@ -21,7 +21,6 @@ using std::chrono::milliseconds;
 constexpr Oid kBool = 16, kInt8 = 20, kInt2 = 21, kInt4 = 23, kOid = 26, kFloat4 = 700, kFloat8 = 701, kNumeric = 1700;
 constexpr Oid kAsNeeded = 0;  // The server finds the type where the value goes.
 
-constexpr std::int64_t kChangeLock = 0x7475726e70696b65;  // "turnpike"
 constexpr int kTriesMax = 8;
 constexpr milliseconds kStopLook{200};
 constexpr std::size_t kParametersMax = 16'000;  // Of 65,535: beyond, one statement only gets longer.
@@ -31,7 +30,7 @@ std::string begin_text(Unit unit, milliseconds statement_limit) {
   if (unit == Unit::Read) return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + limit;
   // Not the server's default, which may ask for more than the statements are written for.
   std::string text = "BEGIN ISOLATION LEVEL READ COMMITTED; " + limit;
-  if (unit == Unit::Change) text += fmt::format("; SELECT pg_advisory_xact_lock({})", kChangeLock);
+  if (unit == Unit::Change) text += fmt::format("; SELECT pg_advisory_xact_lock({})", kPostgresChangeLock);
   return text;
 }
 
@@ -340,8 +339,8 @@ Result<std::vector<bool>> PostgresConnection::insert_new(const NewRows& rows) {
   return inserted;
 }
 
-Status PostgresConnection::notify(std::string_view channel) {
-  const Result<Rows> told = run("SELECT pg_notify($1, '')", {std::string(channel)});
+Status PostgresConnection::notify(std::string_view channel, std::string_view text) {
+  const Result<Rows> told = run("SELECT pg_notify($1, $2)", {std::string(channel), std::string(text)});
   return told ? Status() : base::fail(told.error());
 }
 
@@ -399,19 +398,19 @@ Status PostgresConnection::listen(std::string_view channel) {
   return done ? Status() : base::fail(done.error());
 }
 
-Result<bool> PostgresConnection::await_notice(milliseconds patience) {
-  const auto noticed = [this] {
-    bool any = false;
+Result<std::vector<std::string>> PostgresConnection::await_notices(milliseconds patience) {
+  const auto take = [this] {
+    std::vector<std::string> texts;
     while (PGnotify* const notice = PQnotifies(handle_.get())) {
-      any = true;
+      texts.emplace_back(notice->extra);
       PQfreemem(notice);
     }
-    return any;
+    return texts;
   };
-  if (noticed()) return true;
-  if (!wait_for_server(POLLIN, base::monotonic_now() + patience)) return false;
+  if (std::vector<std::string> texts = take(); !texts.empty()) return texts;
+  if (!wait_for_server(POLLIN, base::monotonic_now() + patience)) return std::vector<std::string>();
   if (PQconsumeInput(handle_.get()) == 0 || broken()) return lost(first_line(PQerrorMessage(handle_.get())));
-  return noticed();
+  return take();
 }
 
 }  // namespace turnpike::db

@@ -35,7 +35,7 @@ class PostgresConnection final : public Transaction {
   Result<Rows> run(std::string_view sql, const std::vector<Value>& values) override;
   bool prefers_many() const override { return true; }
   Result<std::vector<bool>> insert_new(const NewRows& rows) override;
-  Status notify(std::string_view channel) override;
+  Status notify(std::string_view channel, std::string_view text) override;
 
   /// Begins, runs `work` and commits. Runs it again when the database asks for that (deadlock, serialization) and when
   /// a day's part of `entry` was missing, which it makes.
@@ -48,8 +48,8 @@ class PostgresConnection final : public Transaction {
   /// Something stands between that gives each transaction a connection of its own.
   Result<bool> behind_pooler();
   Status listen(std::string_view channel);
-  /// Whether somebody notified within `patience`. Errors: Unavailable: the connection is broken.
-  Result<bool> await_notice(std::chrono::milliseconds patience);
+  /// What is told within `patience`: returns with the first. Errors: Unavailable: the connection is broken.
+  Result<std::vector<std::string>> await_notices(std::chrono::milliseconds patience);
 
  private:
   struct CloseConnection {

@@ -61,9 +61,18 @@ class PostgresDatabase final : public Database {
   Status read_now(const std::function<Status(Transaction&)>& work) override { return run_now(work, Unit::Read); }
   Status append_now(const std::function<Status(Transaction&)>& work) override { return run_now(work, Unit::Append); }
 
-  std::unique_ptr<Listening> listen(std::string channel, std::function<void()> woken) override {
+  std::unique_ptr<Listening> listen(std::string channel, std::function<void(std::string_view)> heard) override {
     if (!listens_) return nullptr;
-    return std::make_unique<PostgresListener>(url_, std::move(channel), std::move(woken));
+    const std::lock_guard guard(mutex_);
+    if (listeners_++ > 0 && workers_max_ > 1) --workers_max_;  // For the first there is one already.
+    return std::make_unique<PostgresListener>(url_, std::move(channel), std::move(heard));
+  }
+  std::unique_ptr<Database> beside(std::size_t count, milliseconds statement_timeout) override {
+    PostgresOptions options = options_;
+    options.connections_max = count;
+    options.statement_timeout = statement_timeout;
+    options.listen = false;
+    return std::make_unique<PostgresDatabase>(url_, options);
   }
 
   std::string description() const override { return "postgresql"; }
@@ -283,7 +292,7 @@ class PostgresDatabase final : public Database {
   const PostgresOptions options_;
   PostgresConnection::Limits limits_;
   bool listens_ = false;
-  std::size_t workers_max_ = 1;
+  std::size_t workers_max_ = 1, listeners_ = 0;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

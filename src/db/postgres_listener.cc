@@ -13,8 +13,8 @@ constexpr milliseconds kLook{60'000};  // Cut short when the listener ends.
 
 }  // namespace
 
-PostgresListener::PostgresListener(PostgresUrl url, std::string channel, std::function<void()> woken)
-    : url_(std::move(url)), channel_(std::move(channel)), woken_(std::move(woken)), thread_([this] {
+PostgresListener::PostgresListener(PostgresUrl url, std::string channel, std::function<void(std::string_view)> heard)
+    : url_(std::move(url)), channel_(std::move(channel)), heard_(std::move(heard)), thread_([this] {
         base::name_background_thread("listener");
         follow();
       }) {}
@@ -43,13 +43,15 @@ bool PostgresListener::follow_once() {
     return false;
   }
   if (!(*connection)->listen(channel_)) return true;
-  for (bool news = true; !stop_;) {
-    if (news) woken_();
-    const Result<bool> noticed = (*connection)->await_notice(kLook);
-    if (!noticed) return true;
-    news = *noticed;
+  hears_ = true;
+  heard_({});
+  while (!stop_) {
+    const Result<std::vector<std::string>> told = (*connection)->await_notices(kLook);
+    if (!told) break;
+    for (const std::string& text : *told) heard_(text);
   }
-  return false;
+  hears_ = false;
+  return !stop_;
 }
 
 }  // namespace turnpike::db

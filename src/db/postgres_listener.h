@@ -10,11 +10,13 @@
 namespace turnpike::db {
 
 /// A connection and a thread of its own that wait for notifications on one channel. Lost connections are made again,
-/// and `woken` is called then, since news may have been missed. Ends by itself behind a pooler, which hands none on.
+/// and an empty text is heard then, since news may have been missed. Ends by itself behind a pooler, which hands none
+/// on.
 class PostgresListener final : public Listening {
  public:
-  PostgresListener(PostgresUrl url, std::string channel, std::function<void()> woken);
+  PostgresListener(PostgresUrl url, std::string channel, std::function<void(std::string_view)> heard);
   ~PostgresListener() override;
+  bool hears() const override { return hears_.load(std::memory_order_relaxed); }
 
  private:
   void follow();
@@ -23,8 +25,8 @@ class PostgresListener final : public Listening {
 
   const PostgresUrl url_;
   const std::string channel_;
-  const std::function<void()> woken_;
-  std::atomic<bool> stop_{false};
+  const std::function<void(std::string_view)> heard_;
+  std::atomic<bool> stop_{false}, hears_{false};
   std::thread thread_;
 };
 

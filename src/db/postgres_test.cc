@@ -155,7 +155,7 @@ TEST(Postgres, ChangesOfSeveralProcessesGoOneAfterTheOther) {
     threads.emplace_back([&, i] {
       for (int k = 0; k < 25; ++k) {
         const Status status = (i % 2 == 0 ? first : second)->transact_now([&](Transaction& t) -> Status {
-          const auto id = open_account(t, 6, std::to_string(100 * i + k), std::nullopt);
+          const auto id = open_account(t, {6, std::to_string(100 * i + k)}, {}, 1);
           return id ? Status() : base::fail(id.error());
         });
         if (status) ++good;
@@ -260,7 +260,7 @@ TEST(Postgres, UsesNoMoreConnectionsThanItMay) {
   options.connections_max = 3;
   const auto database = must_open(url, options);
   std::atomic<int> woken{0};
-  const auto listening = database->listen("x", [&] { ++woken; });
+  const auto listening = database->listen("x", [&](std::string_view) { ++woken; });
   ASSERT_TRUE(soon([&] { return woken == 1; }));
   std::vector<std::thread> threads;
   std::atomic<std::int64_t> most{0};
@@ -288,11 +288,40 @@ TEST(Postgres, NewsWakesWhoListens) {
   const std::string url = TestPostgres::get().fresh();
   const auto speaker = must_open(url), listener = must_open(url);
   std::atomic<int> woken{0};
-  const auto listening = listener->listen(std::string(kChangeChannel), [&] { ++woken; });
+  std::string text;
+  const auto listening = listener->listen(std::string(kChangeChannel), [&](std::string_view told) {
+    text = told;
+    ++woken;
+  });
   ASSERT_NE(listening, nullptr);
   ASSERT_TRUE(soon([&] { return woken == 1; })) << "once when it begins";
+  EXPECT_TRUE(soon([&] { return listening->hears(); }));
   ASSERT_TRUE(speaker->transact_now([](Transaction& t) { return note_change(t, "team", "a", 1); }));
-  EXPECT_TRUE(soon([&] { return woken == 2; }));
+  ASSERT_TRUE(soon([&] { return woken == 2; }));
+  EXPECT_EQ(text, "");
+  ASSERT_TRUE(speaker->transact_now([](Transaction& t) { return t.notify(kChangeChannel, "c 4 0 7"); }));
+  ASSERT_TRUE(soon([&] { return woken == 3; }));
+  EXPECT_EQ(text, "c 4 0 7");
+}
+
+TEST(Postgres, ConnectionsBesideDoNotStandInTheQueue) {
+  const std::string url = TestPostgres::get().fresh();
+  PostgresOptions options;
+  options.connections_max = 1;
+  const auto database = must_open(url, options);
+  const auto beside = database->beside(1, milliseconds(2000));
+  ASSERT_NE(beside, nullptr);
+  std::atomic<bool> release{false};
+  std::thread holder([&] {
+    EXPECT_TRUE(database->append_now([&](Transaction& t) {
+      const Status done = one(t);
+      soon([&] { return release.load(); });
+      return done;
+    }));
+  });
+  EXPECT_TRUE(beside->append_now(one));
+  release = true;
+  holder.join();
 }
 
 TEST(Postgres, AServerThatIsAwayIsRefusedAtOnceAndFoundAgain) {

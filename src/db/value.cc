@@ -46,11 +46,15 @@ Result<std::vector<bool>> Transaction::insert_new(const NewRows& rows) {
   return inserted;
 }
 
-Status Transaction::notify(std::string_view) {
+Status Transaction::notify(std::string_view, std::string_view) {
   return {};
 }
 
-std::unique_ptr<Listening> Database::listen(std::string, std::function<void()>) {
+std::unique_ptr<Listening> Database::listen(std::string, std::function<void(std::string_view)>) {
+  return nullptr;
+}
+
+std::unique_ptr<Database> Database::beside(std::size_t, std::chrono::milliseconds) {
   return nullptr;
 }
 

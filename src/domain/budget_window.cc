@@ -70,13 +70,46 @@ std::int64_t next_local(BudgetDuration duration, std::int64_t local_s, int week_
   return midnight + duration.count * kDay;
 }
 
-/// Where counting may begin that leads to the same boundaries. Nothing for lengths that go beyond the minute, hour or
-/// day they are parts of: each of their boundaries rests on the one before.
-std::optional<std::int64_t> shortly_before(BudgetDuration duration, std::int64_t at_us) {
-  if (duration.unit == Unit::Second && duration.count <= 60) return at_us - 2 * kMinute * kSecond;
-  if (duration.unit == Unit::Minute && duration.count <= 60) return at_us - 2 * kHour * kSecond;
-  if (duration.unit == Unit::Hour && duration.count <= 24) return at_us - 2 * kDay * kSecond;
-  return std::nullopt;
+/// The span in which multiples of such a duration are counted; 0: there is none.
+std::int64_t whole_s(Unit unit) {
+  switch (unit) {
+    case Unit::Second:
+      return kMinute;
+    case Unit::Minute:
+      return kHour;
+    case Unit::Hour:
+      return kDay;
+    default:
+      return 0;
+  }
+}
+
+std::int64_t length_s(BudgetDuration duration) {
+  return duration.count * seconds_of(duration.unit);
+}
+
+/// As long as the span its multiples are counted in: each window is as long as the one before.
+bool runs_on(BudgetDuration duration) {
+  return whole_s(duration.unit) != 0 && length_s(duration) >= whole_s(duration.unit);
+}
+
+/// The end of the window that begins at `begin_us`, which is a boundary itself.
+std::int64_t following_us(BudgetDuration duration, std::int64_t begin_us, const base::TimeZone& zone, int week_start) {
+  if (!runs_on(duration)) return next_reset_us(duration, begin_us, zone, week_start);
+  if (duration.unit != Unit::Hour) return begin_us + length_s(duration) * kSecond;
+  const std::int64_t begin_s = floor_to(begin_us, kSecond) / kSecond;
+  return zone.to_utc_s(begin_s + zone.offset_s(begin_s) + length_s(duration)) * kSecond;
+}
+
+/// A boundary at or behind `ends_us` and before `at_us` from which the same ones follow: for windows that are long
+/// past. Of days and longer each rests on the one before.
+std::int64_t nearer_boundary(BudgetDuration duration, std::int64_t ends_us, std::int64_t at_us,
+                             const base::TimeZone& zone, int week_start) {
+  const std::int64_t whole_us = whole_s(duration.unit) * kSecond;
+  if (whole_us == 0) return ends_us;
+  if (!runs_on(duration)) return std::max(ends_us, next_reset_us(duration, at_us - 2 * whole_us, zone, week_start));
+  const std::int64_t length_us = length_s(duration) * kSecond;
+  return duration.unit == Unit::Hour ? ends_us : ends_us + (at_us - ends_us) / length_us * length_us;
 }
 
 }  // namespace
@@ -115,21 +148,21 @@ std::int64_t next_reset_us(BudgetDuration duration, std::int64_t now_us, const b
 }
 
 std::int64_t duration_later_us(BudgetDuration duration, std::int64_t now_us) {
-  return now_us + duration.count * seconds_of(duration.unit) * kSecond;
+  return floor_to(now_us + kSecond - 1, kSecond) + length_s(duration) * kSecond;
 }
 
 BudgetWindow window_at(BudgetWindow known, const std::optional<BudgetDuration>& duration,
                        const BudgetCalendar& calendar, std::int64_t at_us) {
   static const base::TimeZone utc;
-  if (!duration) return known;
+  if (!duration || at_us < known.ends_us) return known;
   const base::TimeZone& zone = calendar.zone ? *calendar.zone : utc;
-  const auto next_us = [&](std::int64_t from_us) {
-    return next_reset_us(*duration, from_us, zone, calendar.week_start);
-  };
-  const std::optional<std::int64_t> nearer_us = shortly_before(*duration, at_us);
-  if (nearer_us && *nearer_us > known.ends_us) known.ends_us = next_us(*nearer_us);
-  while (known.ends_us <= at_us) known = {known.ends_us / kSecond, next_us(known.ends_us)};
-  return known;
+  std::int64_t begin_us = nearer_boundary(*duration, known.ends_us, at_us, zone, calendar.week_start);
+  std::int64_t end_us = following_us(*duration, begin_us, zone, calendar.week_start);
+  while (end_us <= at_us) {
+    begin_us = end_us;
+    end_us = following_us(*duration, begin_us, zone, calendar.week_start);
+  }
+  return {begin_us / kSecond, end_us};
 }
 
 }  // namespace turnpike::domain

@@ -27,8 +27,8 @@ Result<BudgetDuration> parse_budget_duration(std::string_view text);
 std::int64_t next_reset_us(BudgetDuration duration, std::int64_t now_us, const base::TimeZone& zone,
                            int week_start = 1);
 
-/// The moment one duration later, whatever the clocks show; a month is 30 days. The first window of a budget object
-/// (spec management-api 6).
+/// The first whole second one duration later, whatever the clocks show; a month is 30 days. The end of the first window
+/// of a budget object (spec management-api 6).
 std::int64_t duration_later_us(BudgetDuration duration, std::int64_t now_us);
 
 /// Whose clocks show when budgets begin anew.
@@ -47,8 +47,8 @@ struct BudgetWindow {
 };
 
 /// The window of `at_us`, counted on from `known`, which stays where it has not ended by then. Windows follow each
-/// other without gap; where `known` is long past, the calendar's hours, minutes and seconds are counted from a boundary
-/// shortly before `at_us`, which is the same.
+/// other without gap: a begin is the boundary before, and the end the next one; those of 24 hours, 60 minutes or 60
+/// seconds and longer are all as long as that.
 BudgetWindow window_at(BudgetWindow known, const std::optional<BudgetDuration>& duration,
                        const BudgetCalendar& calendar, std::int64_t at_us);
 

@@ -120,6 +120,39 @@ TEST(BudgetWindow, FollowsTheWindowBefore) {
   EXPECT_EQ(window_at(whole, std::nullopt, calendar, begin_us), whole);
 }
 
+struct LengthCase {
+  const char* duration;
+  const char* begin;  // A boundary.
+  const char* ends[3];
+};
+constexpr LengthCase kLengths[] = {
+    {"36h",
+     "2026-02-16T12:00:00Z",
+     {"2026-02-18T00:00:00.000000Z", "2026-02-19T12:00:00.000000Z", "2026-02-21T00:00:00.000000Z"}},
+    {"90m",
+     "2026-02-16T12:00:00Z",
+     {"2026-02-16T13:30:00.000000Z", "2026-02-16T15:00:00.000000Z", "2026-02-16T16:30:00.000000Z"}},
+    {"90s",
+     "2026-02-16T12:00:00Z",
+     {"2026-02-16T12:01:30.000000Z", "2026-02-16T12:03:00.000000Z", "2026-02-16T12:04:30.000000Z"}},
+    {"10d",
+     "2026-02-16T00:00:00Z",
+     {"2026-02-26T00:00:00.000000Z", "2026-03-08T00:00:00.000000Z", "2026-03-18T00:00:00.000000Z"}},
+    {"25m",
+     "2026-02-16T12:00:00Z",
+     {"2026-02-16T12:25:00.000000Z", "2026-02-16T12:50:00.000000Z", "2026-02-16T13:00:00.000000Z"}},
+};
+
+TEST(BudgetWindow, LongOnesAreAllAsLong) {
+  for (const LengthCase& c : kLengths) {
+    BudgetWindow window{0, *base::parse_iso_time(c.begin)};
+    for (const char* end : c.ends) {
+      window = window_at(window, *parse_budget_duration(c.duration), {}, window.ends_us);
+      EXPECT_EQ(base::iso_time(window.ends_us), end) << c.duration;
+    }
+  }
+}
+
 TEST(BudgetWindow, RefusesOtherDurations) {
   for (const char* text : {"", "d", "1", "0d", "-1d", "1.5d", "1 d", "1D", "1y", "1month", "d1", "101000000000s",
                            "99999999999999999999d", "1300mo"}) {
@@ -131,8 +164,8 @@ TEST(BudgetWindow, RefusesOtherDurations) {
 
 TEST(BudgetWindow, FirstWindowOfABudgetIsItsLength) {
   const std::int64_t now_us = *base::parse_iso_time("2026-02-16T10:00:00.25Z");
-  EXPECT_EQ(base::iso_time(duration_later_us(*parse_budget_duration("1mo"), now_us)), "2026-03-18T10:00:00.250000Z");
-  EXPECT_EQ(base::iso_time(duration_later_us(*parse_budget_duration("2h"), now_us)), "2026-02-16T12:00:00.250000Z");
+  EXPECT_EQ(base::iso_time(duration_later_us(*parse_budget_duration("1mo"), now_us)), "2026-03-18T10:00:01.000000Z");
+  EXPECT_EQ(base::iso_time(duration_later_us(*parse_budget_duration("2h"), now_us)), "2026-02-16T12:00:01.000000Z");
 }
 
 }  // namespace

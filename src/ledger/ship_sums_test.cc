@@ -7,19 +7,7 @@
 namespace turnpike::ledger {
 namespace {
 
-struct Sums : LedgerFixture {
-  std::int64_t number(const char* sql) {
-    std::int64_t found = -1;
-    const Status read = database->read_now([&](db::Transaction& t) -> Status {
-      const auto rows = t.run(sql, {});
-      if (!rows) return base::fail(rows.error());
-      found = db::as_int(rows->rows.at(0).at(0));
-      return {};
-    });
-    EXPECT_TRUE(read.has_value()) << sql << (read ? "" : read.error().message + read.error().detail);
-    return found;
-  }
-};
+using Sums = LedgerFixture;
 
 TEST_F(Sums, AcSpend3EveryCombinationOfOneFlushIsInTheAggregates) {
   constexpr std::uint64_t kCombinations = 5'000;

@@ -64,7 +64,7 @@ TEST_F(Verify, AgreesBesideALiveLedgerAndNamesWhatWasTouched) {
       {"UPDATE account_window SET calls = calls + 1 WHERE account_id = 1",
        "UPDATE account_window SET calls = calls - 1 WHERE account_id = 1", "V4 "},
       {"UPDATE account_window SET window_id = 5 WHERE account_id = 2",
-       "UPDATE account_window SET window_id = 0 WHERE account_id = 2", "V4 V4 "},
+       "UPDATE account_window SET window_id = 0 WHERE account_id = 2", "V4 V4 V11 "},
       {"UPDATE daily SET cost_nano = cost_nano + 1 WHERE entity_kind = 6",
        "UPDATE daily SET cost_nano = cost_nano - 1 WHERE entity_kind = 6", "V5 V5 "},
       {"UPDATE daily SET cost_nano = cost_nano + 1 WHERE entity = 'b'",

@@ -120,6 +120,10 @@ test('AC-SEC-1: query values are data', async () => {
   const junk = [`'; DROP TABLE x; --`, `" OR 1=1`, '%', '\u0000', '../../etc/passwd', 'x'.repeat(20_000), '\ud83d\ude80', '-1', '1e999', 'NaN', 'true', '[]', '{}'];
   const parameters = {
     '/spend/logs': ['request_id', 'api_key', 'user_id', 'start_date', 'end_date', 'limit', 'summarize'],
+    '/spend/logs/v2': ['start_date', 'end_date', 'user_id', 'api_key', 'min_spend', 'error_code', 'error_message', 'sort_by', 'page', 'page_size'],
+    '/user/daily/activity': ['start_date', 'end_date', 'user_id', 'api_key', 'model', 'timezone', 'page'],
+    '/global/spend/report': ['start_date', 'end_date', 'group_by', 'api_key', 'team_id'],
+    '/spend/tags': ['tags', 'start_date'],
     '/key/list': ['page', 'size', 'user_id', 'team_id', 'organization_id', 'key_hash', 'key_alias', 'sort_by', 'sort_order', 'return_full_object'],
     '/key/info': ['key'],
     '/model/info': ['litellm_model_id'],

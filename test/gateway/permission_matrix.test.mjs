@@ -115,6 +115,28 @@ const rules = {
   'DELETE /organization/member_delete': { own: organization, foreign: admins, ask: onOrganization({ user_id: 'nobody' }) },
 };
 
+const spendDays = 'start_date=2026-01-01&end_date=2026-01-02';
+const foreignOf = { user: 'user_id=stranger', team: 'team_ids=blue', organization: 'organization_ids=theirs' };
+const ownOf = { user: (role) => `user_id=${userOf[role] ?? ''}`, team: () => 'team_ids=red', organization: () => 'organization_ids=ours' };
+const activity = (kind) => (own, role) => ({ path: `/${kind}/daily/activity?${spendDays}&${own ? ownOf[kind](role) : foreignOf[kind]}` });
+Object.assign(rules, {
+  'GET /spend/keys': { list: everybody },
+  'GET /spend/users': { list: everybody },
+  'GET /spend/tags': { list: everybody },
+  'GET /global/spend/keys': { list: everybody },
+  'GET /global/spend/models': { list: everybody },
+  'GET /global/spend/provider': { list: everybody },
+  'GET /global/spend/tags': { list: everybody },
+  'POST /global/spend/end_users': { list: everybody },
+  'GET /global/activity': { list: everybody },
+  'GET /global/activity/model': { list: everybody },
+  'GET /global/activity/cache_hits': { list: everybody },
+  'GET /user/daily/activity': { own: everybody, foreign: readers, ask: activity('user') },
+  'GET /user/daily/activity/aggregated': { list: everybody },
+  'GET /team/daily/activity': { own: members, foreign: readers, ask: activity('team') },
+  'GET /organization/daily/activity': { own: [...readers, 'org_admin'], foreign: readers, ask: activity('organization') },
+});
+
 before(async () => {
   fake = await FakeProvider.start();
   keyServer = await KeyServer.start();
