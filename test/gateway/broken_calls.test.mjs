@@ -14,6 +14,7 @@ import { Gateway, deployment, runBinary, temporaryDirectory, until } from '../ha
 const question = [{ role: 'user', content: 'Which sentence has all the letters?' }];
 const sentence = 'The quick brown fox jumps over the lazy dog.'; // 10 tokens.
 const good = priceOf(11, 7); // Of goodReply and goodStream.
+const quick = { shutdown_grace: 0, termination_grace: 2 }; // A stop takes no time.
 const silent = (turn) => turn.gone();
 const reply = (turn) => turn.json(200, goodReply);
 const stream = (turn) => turn.sse(goodStream);
@@ -119,7 +120,7 @@ before(async () => {
   provider = await RawProvider.start();
   const full = deployment('full', provider.on('full', silent), { params: { max_parallel_requests: 1 } });
   gateway = await Gateway.start({
-    config: { model_list: [...listOf(rows), full], router_settings: { num_retries: 0, fallbacks: fallbacksOf(rows), disable_cooldowns: true } },
+    config: { model_list: [...listOf(rows), full], router_settings: { num_retries: 0, fallbacks: fallbacksOf(rows), disable_cooldowns: true }, turnpike: quick },
   });
   books = await Books.open(gateway);
 });
@@ -219,7 +220,7 @@ const killed = {
 
 test(Object.keys(killed).join('; '), async () => {
   const directory = temporaryDirectory();
-  const config = { model_list: listOf(killed), router_settings: { num_retries: 0, fallbacks: fallbacksOf(killed) } };
+  const config = { model_list: listOf(killed), router_settings: { num_retries: 0, fallbacks: fallbacksOf(killed) }, turnpike: quick };
   const first = await Gateway.start({ config, directory });
   let second;
   try {
@@ -265,7 +266,7 @@ test(Object.keys(killed).join('; '), async () => {
 
 test('a retry that the budget does not cover is not made: the error stays that of the provider', async () => {
   const table = { broke: { script: partOf(role, word('')), fallback: stream } };
-  const config = { model_list: listOf(table), router_settings: { num_retries: 0, fallbacks: fallbacksOf(table) }, turnpike: { budget_mode: 'strict' } };
+  const config = { model_list: listOf(table), router_settings: { num_retries: 0, fallbacks: fallbacksOf(table) }, turnpike: { ...quick, budget_mode: 'strict' } };
   const strict = await Gateway.start({ config });
   try {
     // Strict: 287,000 nanodollars are held for 100 tokens of output and a prompt with its margin; what the first attempt was
@@ -289,13 +290,16 @@ test('stream_over_budget: cut ends a stream that outgrows a strict budget, finis
   const flood = async (turn) => {
     await turn.sseHead();
     await turn.chunk(events(role));
-    for (let i = 0; i < 40 && turn.open; i += 1) await turn.chunk(events(word(`${sentence} `)));
+    for (let i = 0; i < 40 && turn.open; i += 1) {
+      await turn.chunk(events(word(`${sentence} `)));
+      await turn.sleep(10);
+    }
     if (!turn.open) return;
     await turn.chunk(events(stop, '[DONE]'));
     await turn.last();
   };
   for (const policy of ['cut', 'finish']) {
-    const config = { model_list: listOf({ [policy]: { script: flood } }), turnpike: { budget_mode: 'strict', stream_over_budget: policy } };
+    const config = { model_list: listOf({ [policy]: { script: flood } }), turnpike: { ...quick, budget_mode: 'strict', stream_over_budget: policy } };
     const strict = await Gateway.start({ config });
     try {
       const own = await Books.open(strict, { max_budget: priceOf(100, 60) / 1e9 });

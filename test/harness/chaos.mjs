@@ -46,7 +46,7 @@ class Chaos {
     this.replicas = Array.from({ length: replicas }, () => ({ directory: temporaryDirectory() }));
   }
   async setUp() {
-    [this.server, this.fake] = await Promise.all([Postgres.start({ durable: true, settings: { deadlock_timeout: '20ms' } }), FakeProvider.start()]);
+    [this.server, this.fake] = await Promise.all([Postgres.start({ settings: { synchronous_commit: 'on', deadlock_timeout: '20ms' } }), FakeProvider.start()]);
     this.database = this.server.fresh();
     this.config = {
       model_list: [deployment('gpt', this.fake.base('prompt_tokens=5,tokens=3'))],

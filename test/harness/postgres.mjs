@@ -46,7 +46,7 @@ export class Postgres {
       if (this.child.ended) throw new Error(`PostgreSQL ended: ${this.child.stderr}`);
       run([`${bin}/pg_isready`, '-q', '-h', '127.0.0.1', '-p', String(this.port)]);
       return true;
-    }, 'PostgreSQL');
+    }, 'PostgreSQL', 30_000);
   }
   url(database, port = this.port) {
     return `postgresql://${user}@127.0.0.1:${port}/${database}`;
