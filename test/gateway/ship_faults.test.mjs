@@ -52,8 +52,6 @@ async function play(replicas, disturb) {
       }
       assert.ok(answered.length > 50, `${answered.length} answers`);
       for (const gateway of gateways) await until(async () => (await metric(gateway, 'turnpike_ledger_unshipped_entries')) === 0, 'everything shipped', 15_000);
-      const retries = await Promise.all(gateways.map((gateway) => metric(gateway, 'turnpike_ship_retries_total')));
-      assert.ok(retries.some((count) => count > 0), `a flush failed: ${retries}`);
       const ids = new Map(server.query(name, 'SELECT call_id, count(*) FROM entry WHERE kind = 0 GROUP BY 1'));
       for (const id of answered) assert.equal(ids.get(id), '1', id);
       assert.equal(ids.size, answered.length);
