@@ -4,6 +4,7 @@
 #include <array>
 
 #include "account/tables.h"
+#include "api/team_json.h"
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/secret.h"
@@ -93,8 +94,7 @@ Error key_not_found(const Context& context, std::string_view hash) {
 }
 
 Money live_spend(const ledger::Ledger& ledger, const account::KeyRow& row) {
-  if (const ledger::AccountRef account = ledger.find_account(row.account_id)) return account->spent();
-  return row.spend;
+  return live_spend(ledger, row.account_id, row.spend);
 }
 
 Result<ShownKey> show_key(account::Records& records, account::KeyRow row, bool with_user) {

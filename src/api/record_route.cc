@@ -4,6 +4,7 @@
 
 #include "account/tables.h"
 #include "api/reply.h"
+#include "api/team_json.h"
 #include "base/id.h"
 #include "json/write.h"
 
@@ -174,8 +175,7 @@ Status write_budget_member(json::Writer& writer, Records& records, const std::op
 }
 
 Money live_spend(const Context& context, const Record& row) {
-  if (const ledger::AccountRef account = context.gateway.ledger->find_account(row.account_id)) return account->spent();
-  return row.spend;
+  return live_spend(*context.gateway.ledger, row.account_id, row.spend);
 }
 
 void write_live(json::Writer& writer, const Context& context, const Record& row,

@@ -62,8 +62,10 @@ struct LedgerFixture : testing::Test {
     std::int64_t spent = 0;
     std::int64_t version = 0;
     EXPECT_TRUE(database->transact_now([&](db::Transaction& t) -> Status {
-      id = db::open_account(t, 6, entity, limit).value();
-      spent = db::account_spend(t, id)->nano();
+      db::NewTerms terms;
+      terms.terms.limit = limit;
+      id = db::open_account(t, {6, entity}, terms, 1).value();
+      spent = (*db::find_account(t, id, 1))->spent.nano();
       version = db::account_version(t, id).value();
       return {};
     }));
