@@ -39,6 +39,16 @@ void Process::look_after_keys() {
   key_life_ = std::make_unique<account::KeyLife>(*database_, std::move(options));
 }
 
+void Process::look_after_entries() {
+  const config::GeneralSettings& general = snapshot_->settings->general;
+  const std::int64_t days = snapshot_->settings->turnpike.ledger_retention_days;
+  if (days == 0 && !general.spend_logs_retention) return;
+  ledger::Retention::Options options;
+  options.keep = days > 0 ? std::chrono::seconds(std::chrono::hours(24 * days)) : *general.spend_logs_retention;
+  options.interval = general.spend_logs_retention_interval;
+  retention_ = std::make_unique<ledger::Retention>(*database_, options);
+}
+
 void Process::take_changes(const std::vector<account::Change>& changes) {
   threads_->publish(
       [this, changes](net::IoThread& thread) { gateway_.worker_of(thread).authenticator->forget(changes); });

@@ -317,6 +317,7 @@ Status Process::start() {
   hang_watch_ = std::make_unique<pipeline::HangWatch>(gateway_);
   follow_changes();
   look_after_keys();
+  look_after_entries();
   register_metrics();
   know_models();
 
@@ -461,6 +462,7 @@ void Process::finish() {
   server.reset();
   if (limits_) limits_->stop();
   key_life_.reset();
+  retention_.reset();
   feed_.reset();  // Calls ask how old its news is.
   if (ledger_) ledger_->close(kShipPatience);
   access_log_.reset();

@@ -16,6 +16,7 @@
 #include "db/database.h"
 #include "http/server.h"
 #include "ledger/ledger.h"
+#include "ledger/retention.h"
 #include "pipeline/gateway.h"
 #include "pipeline/hang_watch.h"
 #include "pipeline/probes.h"
@@ -88,6 +89,7 @@ class Process {
                                                      std::function<void(const domain::Caller&)> on_read);
   void follow_changes();
   void look_after_keys();
+  void look_after_entries();
   /// Of this replica, as soon as they are committed, and of the others, as the feed tells them.
   void take_changes(const std::vector<account::Change>& changes);
   std::string files_stamp(const config::Settings& settings) const;
@@ -121,6 +123,7 @@ class Process {
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<account::ChangeFeed> feed_;
   std::unique_ptr<account::KeyLife> key_life_;
+  std::unique_ptr<ledger::Retention> retention_;  // Null: entries are kept for ever.
 };
 
 }  // namespace turnpike::app

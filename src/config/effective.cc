@@ -378,6 +378,10 @@ EffectiveValues effective(const GeneralSettings& settings) {
   out.flag("reject_clientside_metadata_tags", settings.reject_clientside_metadata_tags);
   out.flag("disable_spend_logs", settings.disable_spend_logs);
   out.flag("store_prompts_in_spend_logs", settings.store_prompts_in_spend_logs);
+  if (settings.spend_logs_retention) {
+    out.number("maximum_spend_logs_retention_period", settings.spend_logs_retention->count());
+    out.number("maximum_spend_logs_retention_interval", settings.spend_logs_retention_interval.count());
+  }
   out.time("user_api_key_cache_ttl", settings.user_api_key_cache_ttl);
   out.flag("background_health_checks", settings.background_health_checks);
   out.time("health_check_interval", settings.health_check_interval);
@@ -465,6 +469,7 @@ EffectiveValues effective(const TurnpikeSettings& settings) {
   out.number("journal_segment_bytes", settings.journal_segment_bytes);
   out.time("journal_sync_interval", settings.journal_sync_interval);
   out.number("journal_keep", settings.journal_keep.count());
+  if (settings.ledger_retention_days > 0) out.number("ledger_retention_days", settings.ledger_retention_days);
   out.word("journal_full_policy", settings.journal_full_policy, {"refuse", "serve"});
   out.time("ledger_ship_interval", settings.ledger_ship_interval);
   out.number("ship_batch_rows", settings.ship_batch_rows);

@@ -28,6 +28,22 @@ std::optional<T> take_variable(Reading& reading, const char* name, Read<T> (Node
   return std::nullopt;
 }
 
+/// How long something is kept, as LiteLLM writes durations ("7d", "2w", "1mo"), or a number of seconds.
+std::optional<std::chrono::seconds> take_duration(Reading& reading, const Node& section, std::string_view key,
+                                                  std::chrono::seconds least) {
+  const Node* const node = section.find(key);
+  if (node == nullptr) return std::nullopt;
+  const std::string text = node->as_text().value_or("");
+  std::optional<std::int64_t> seconds = base::parse_duration_seconds(text);
+  if (!seconds) {
+    if (const auto plain = base::parse_unsigned(text)) seconds = static_cast<std::int64_t>(*plain);
+  }
+  if (seconds && *seconds >= least.count()) return std::chrono::seconds(*seconds);
+  reading.diagnostics.push_back(
+      node->error(fmt::format("write a duration of {} seconds or more, such as 7d, 2w or 1mo", least.count())));
+  return std::nullopt;
+}
+
 /// `name`, or `{model: name, temperature: 0}`: with parameters that replace the request's.
 std::optional<FallbackTarget> read_target(Reading& reading, const Node& node) {
   constexpr std::array<std::string_view, 3> kOfDeployments = {"api_base", "base_url", "api_key"};
@@ -348,6 +364,14 @@ GeneralSettings read_general(Reading& reading) {
   take_into(settings.moderation_model, section, "moderation_model", &Node::as_text);
   take_into(settings.disable_spend_logs, section, "disable_spend_logs", &Node::as_bool);
   take_into(settings.store_prompts_in_spend_logs, section, "store_prompts_in_spend_logs", &Node::as_bool);
+  constexpr std::chrono::seconds kDay{86'400};
+  if (const auto period = take_duration(reading, section, "maximum_spend_logs_retention_period", kDay)) {
+    settings.spend_logs_retention = *period;
+  }
+  if (const auto interval =
+          take_duration(reading, section, "maximum_spend_logs_retention_interval", std::chrono::seconds(1))) {
+    settings.spend_logs_retention_interval = *interval;
+  }
   take_into(settings.user_api_key_cache_ttl, section, "user_api_key_cache_ttl", &Node::as_time);
   if (const auto on = variable(reading, "STORE_MODEL_IN_DB"))
     settings.store_model_in_db = base::equals_ignoring_case(*on, "true") || *on == "1";

@@ -269,6 +269,8 @@ struct GeneralSettings {
   bool reject_clientside_metadata_tags = false;
   bool disable_spend_logs = false;
   bool store_prompts_in_spend_logs = false;
+  std::optional<std::chrono::seconds> spend_logs_retention;  // maximum_spend_logs_retention_period
+  std::chrono::seconds spend_logs_retention_interval{86'400};
   Milliseconds user_api_key_cache_ttl{60'000};
   bool background_health_checks = false;
   Milliseconds health_check_interval{300'000};
@@ -348,6 +350,7 @@ struct TurnpikeSettings {
   std::uint64_t journal_segment_bytes = 64ull << 20;
   Milliseconds journal_sync_interval{50};
   std::chrono::seconds journal_keep{3600};
+  std::int64_t ledger_retention_days = 0;  // 0: as maximum_spend_logs_retention_period says, else for ever.
   JournalFullPolicy journal_full_policy = JournalFullPolicy::Refuse;
   Milliseconds ledger_ship_interval{100};
   std::int64_t ship_batch_rows = 1000;
