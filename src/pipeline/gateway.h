@@ -55,7 +55,7 @@ struct Worker {
   std::unique_ptr<limit::NearMeters> meters;
   std::unique_ptr<limit::RedisCount> shared_count;  // Null: there is no Redis.
   std::unique_ptr<limit::Limiter> limiter;          // Null: nothing is limited.
-  std::vector<SilentExchange*> own_calls;  // Under way on this thread; see own_call.h.
+  std::vector<SilentExchange*> own_calls;           // Under way on this thread; see own_call.h.
 };
 
 /// Files that callers named by URL.

@@ -408,7 +408,8 @@ TEST_F(Race, IsNotRunOnABudgetThatCoversOneAttemptOnly) {
   call(request("known"));  // From now on the key's account is known.
   std::int64_t held = 0;
   const ledger::AccountRef account = pipeline->account();
-  left(body, false, [&](const FakeExchange&) { return (held = account->running()->words->held) > 0 && provider.asked == 2; });
+  left(body, false,
+       [&](const FakeExchange&) { return (held = account->running()->words->held) > 0 && provider.asked == 2; });
   pipeline.reset();
 
   provider.asked = 0;
