@@ -107,6 +107,26 @@ test('AC-SPEND-4: 25006: a server that has become a read-only standby, and one t
   });
 });
 
+test('AC-SPEND-2: with a healthy database the oldest entry that is not shipped is young, and the metrics say how old', async () => {
+  const name = server.fresh();
+  const config = { model_list: [deployment('m', fake.base('prompt_tokens=5,tokens=3'))], general_settings: { database_url: server.url(name) }, turnpike: { shutdown_grace: 0 } };
+  await scene(
+    async (own) => own(await Gateway.start({ config })),
+    async (gateway) => {
+      const key = await gateway.newKey({ max_budget: 10 });
+      const ages = [];
+      for (let i = 0; i < 100; i += 1) {
+        assert.equal((await gateway.chat({ model: 'm' }, { key })).status, 200);
+        if (i % 4 === 0) ages.push([await metric(gateway, 'turnpike_ledger_oldest_unshipped_seconds'), await metric(gateway, 'turnpike_journal_oldest_unsynced_seconds')]);
+      }
+      const median = (at) => ages.map((pair) => pair[at]).sort((a, b) => a - b)[ages.length >> 1];
+      assert.ok(median(0) < 0.25, `unshipped for ${median(0)} s`);
+      assert.ok(median(1) < 0.25, `unsynced for ${median(1)} s`);
+      assert.ok(ages.some(([unshipped]) => unshipped > 0), 'it is measured');
+    },
+  );
+});
+
 test('a lost disk: the process begins a new journal, what was shipped stays booked once', async () => {
   const name = server.fresh();
   const config = { model_list: [deployment('m', fake.base('prompt_tokens=5,tokens=3'))], general_settings: { database_url: server.url(name) }, turnpike: { shutdown_grace: 0 } };
