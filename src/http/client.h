@@ -92,6 +92,8 @@ class Incoming {
   /// The rest of the body, padded by kBodyPadding readable bytes; the view lives as long as this object.
   /// Errors: as read; UpstreamMalformed above `bytes_max`.
   virtual Task<Result<std::string_view>> read_all(std::size_t bytes_max) = 0;
+  /// `action` runs once, when a `read_all` that has a part of the body waits for more.
+  virtual void on_partial(std::function<void()> action) = 0;
   /// What a `read_all` that failed had received of the body.
   virtual std::string_view received() const = 0;
   /// Moves the end of the attempt's time.

@@ -223,6 +223,11 @@ Task<Result<std::string_view>> IncomingReply::read() {
   }
 }
 
+void IncomingReply::tell_partial() {
+  const bool must_wait = connection_ && !connection_->has_pending() && !connection_->socket.readable();
+  if (partial_ && must_wait) std::exchange(partial_, nullptr)();
+}
+
 Task<Result<std::string_view>> IncomingReply::read_all(std::size_t bytes_max) {
   const auto too_large = [this] {
     pool_->counters.limit_body.fetch_add(1, std::memory_order_relaxed);
@@ -250,6 +255,7 @@ Task<Result<std::string_view>> IncomingReply::read_all(std::size_t bytes_max) {
     std::memcpy(whole_.get() + size, slice->data(), slice->size());
     size += slice->size();
     received_ = {whole_.get(), size};
+    tell_partial();
     slice = co_await read();
     if (!slice) co_return slice;
   }
@@ -275,6 +281,7 @@ Task<Result<std::string_view>> IncomingReply::read_sized() {
   held_ = held_end_ = 0;
   while (filled < length) {
     received_ = {to, filled};
+    if (filled > 0) tell_partial();
     Result<std::size_t> got = co_await receive(to + filled, length - filled, limit_now());
     if (!got) co_return base::fail(std::move(got.error()));
     if (*got == 0) {

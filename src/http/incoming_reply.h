@@ -30,6 +30,7 @@ class IncomingReply final : public Incoming, public base::PooledObject {
   std::optional<std::uint64_t> length() const override { return framing_.length; }
   Task<Result<std::string_view>> read() override;
   Task<Result<std::string_view>> read_all(std::size_t bytes_max) override;
+  void on_partial(std::function<void()> action) override { partial_ = std::move(action); }
   std::string_view received() const override { return received_; }
   void set_deadline(base::Monotonic deadline) override { clock_.set_deadline(deadline); }
   bool ended() const override { return ended_; }
@@ -41,6 +42,7 @@ class IncomingReply final : public Incoming, public base::PooledObject {
   ExchangeClock::Limit limit_now() const;
   /// What of `size` new bytes at `data` belongs to the body.
   Result<std::string_view> take(char* data, std::size_t size);
+  void tell_partial();
   Status keep_head(const char* data, std::size_t head_bytes, std::size_t received);
   Task<Result<std::string_view>> read_sized();
   void end_body();
@@ -56,6 +58,7 @@ class IncomingReply final : public Incoming, public base::PooledObject {
   Fields fields_;
   std::unique_ptr<char[]> whole_;  // read_all's, when it does not fit the block.
   std::string_view received_;
+  std::function<void()> partial_;
   Framing framing_;
   ChunkDecoder chunks_;
   int status_ = 0;

@@ -254,6 +254,10 @@ Task<Result<std::unique_ptr<http::Incoming>>> send_request(AdmittedCall& admitte
 Task<Status> read_bodies(AdmittedCall& admitted, Answer& answer, const AttemptLimits& limits, Try& now,
                          std::vector<std::string_view>& bodies) {
   const codec::Codec& codec = codec_for(admitted.call, *answer.deployment);
+  // ANSWER is journaled only when the end is not in the same turn.
+  answer.incoming->on_partial([&admitted, &answer] {
+    admitted.hold.answer(answer.number, admitted.expected.prompt_tokens, prompt_cost(admitted, *answer.deployment));
+  });
   Result<std::string_view> body = co_await answer.incoming->read_all(kReplyBytesMax);
   if (!body) entry_of(admitted, now).billed = !answer.incoming->received().empty();
   if (body) entry_of(admitted, now).billed = !body->empty();

@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { Books, nano, priceOf, rowsOnDisk } from '../harness/books.mjs';
 import { hangUp } from '../harness/hang_up.mjs';
 import { RawProvider, events, goodReply, goodStream, role, stop, usage, usageChunk, word } from '../harness/raw_provider.mjs';
-import { Gateway, deployment, runBinary, temporaryDirectory, until } from '../harness/turnpike.mjs';
+import { Gateway, deployment, runBinary, sleep, temporaryDirectory, until } from '../harness/turnpike.mjs';
 
 const question = [{ role: 'user', content: 'Which sentence has all the letters?' }];
 const sentence = 'The quick brown fox jumps over the lazy dog.'; // 10 tokens.
@@ -198,6 +198,11 @@ test('what a provider may still bill is in the row as exposure; the sums agree',
 /** Calls under way when the process is killed; what a restart books of them. */
 const killed = {
   'row 24: an attempt was sent, nothing had come': { script: silent, cost: 0, marks: 'interrupted', exposed: true },
+  'row 25: a plain answer had begun': {
+    script: async (turn) => (await turn.head(200, { 'content-type': 'application/json', 'content-length': goodReply.length }), await turn.write(goodReply.slice(0, 60)), await turn.gone()),
+    prompt: true,
+    marks: 'estimated,interrupted',
+  },
   'row 25: an answer had begun': { script: partAndSilence(role, word(sentence)), body: { stream: true }, seen: 'lazy dog', prompt: true, marks: 'estimated,interrupted' },
   'row 25: an attempt was billed and failed, the next was sent': {
     script: partOf(role, usageChunk),
@@ -242,6 +247,7 @@ test(Object.keys(killed).join('; '), async () => {
       assert.ok(seen);
       ids[name] = own.lastId;
     }
+    await sleep(60); // What the provider has sent by now has been read.
     await first.kill();
     await Promise.all(open);
     second = await Gateway.start({ config, directory });
