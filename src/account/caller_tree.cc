@@ -339,19 +339,4 @@ Status add_owners(db::Transaction& transaction, Caller& caller) {
   return Tree{records, groups, caller}.add_owners();
 }
 
-Result<std::optional<Spender>> read_spender(db::Transaction& transaction, std::int16_t kind, const std::string& name) {
-  Actor nobody;
-  nobody.now_us = base::unix_now_us();
-  Records records(transaction, nobody);
-  const bool end_user = kind == kEndUserKind;
-  const Result<std::optional<Record>> row = records.find(end_user ? kEndUsers : kTags, name);
-  if (!row) return base::fail(row.error());
-  if (!*row) return std::optional<Spender>();
-  const std::string label = end_user ? (*row)->text("alias") : std::string();
-  Spender spender{facts_of(**row, label), end_user && (*row)->flag("blocked"), {kind, name, label, {}, {}}};
-  if (Status done = complete_from_budget(records, (*row)->maybe_text("budget_id"), spender.limits.most); !done)
-    return base::fail(std::move(done.error()));
-  return spender;
-}
-
 }  // namespace turnpike::account

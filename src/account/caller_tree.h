@@ -34,6 +34,5 @@ struct Spender {
 };
 constexpr std::int16_t kEndUserKind = 7;  // Spec money 4.
 constexpr std::int16_t kTagKind = 8;
-Result<std::optional<Spender>> read_spender(db::Transaction& transaction, std::int16_t kind, const std::string& name);
 
 }  // namespace turnpike::account

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "account/key_rows.h"
+#include "account/spenders.h"
 #include "account/tables.h"
 #include "db/account_rows.h"
 #include "db/test_postgres.h"

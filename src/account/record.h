@@ -148,6 +148,8 @@ class Records {
   /// The account of an entity, or of its calls to one model, with these terms; made where there is none. What has
   /// changed is told.
   Status set_account(const db::AccountName& name, const db::NewTerms& terms);
+  /// What a budget object says for an account that is linked to it now.
+  db::NewTerms terms_of_budget(const Record& budget) const;
   /// Notes a change of something that is no record (a key).
   Status note(std::string_view kind, std::string_view entity);
 

@@ -91,9 +91,13 @@ Result<db::NewTerms> Records::terms_of(const Record& row, const Record* before) 
   const Result<std::optional<Record>> budget = find(kBudgets, *budget_id);
   if (!budget) return base::fail(budget.error());
   if (!*budget) return terms;
-  terms.terms = written_terms(**budget, actor_.calendar);
-  if (is_new("budget_id")) terms.ends_us = (*budget)->whole("budget_reset_at");
+  terms = terms_of_budget(**budget);
+  if (!is_new("budget_id")) terms.ends_us.reset();
   return terms;
+}
+
+db::NewTerms Records::terms_of_budget(const Record& budget) const {
+  return {written_terms(budget, actor_.calendar), budget.whole("budget_reset_at")};
 }
 
 Status Records::read_terms(Record& row) {
@@ -115,7 +119,8 @@ Status Records::set_account(const db::AccountName& name, const db::NewTerms& ter
     const auto before = db::read_account(transaction_, known->rows[0], at, actor_.now_us);
     if (!before) return base::fail(before.error());
     const bool closed = !db::is_null(known->rows[0].at(at));
-    if (!closed && before->terms == terms.terms && !terms.ends_us) return {};
+    const bool same_end = !terms.ends_us || *terms.ends_us == before->window.ends_us;
+    if (!closed && before->terms == terms.terms && same_end) return {};
   }
   const Result<std::int64_t> account_id = db::open_account(transaction_, name, terms, actor_.now_us);
   if (!account_id) return base::fail(account_id.error());

@@ -2,6 +2,11 @@
 
 #include <array>
 
+#include "account/config_accounts.h"
+#include "account/rate_limits.h"
+#include "account/tables.h"
+#include "base/clock.h"
+
 namespace turnpike::account {
 namespace {
 
@@ -28,6 +33,14 @@ struct Spenders::State {
   // Whether the table of the kind has rows; nothing: not asked since it changed.
   std::array<std::optional<bool>, 2> has_rows;
   std::uint64_t changes = 0;
+  config::BudgetSettings defaults;
+  std::string calendar = "UTC";
+
+  bool may_have_default(std::int16_t kind, std::string_view name) const {
+    if (kind == kTagKind) return defaults.tags.contains(std::string(name));
+    return defaults.end_user_budget || !defaults.end_user_budget_id.empty();
+  }
+  Actor actor() const { return {"config", {}, {}, base::unix_now_us(), true, calendar}; }
 
   std::optional<bool>& rows_of(std::int16_t kind) { return has_rows[kind == kEndUserKind ? 0 : 1]; }
 
@@ -46,44 +59,128 @@ struct Spenders::State {
 };
 
 Spenders::Spenders(db::Database& database, std::size_t names_max)
-    : state_(std::make_shared<State>(State{database, names_max, {}, {}, {}, 0})) {}
+    : state_(std::make_shared<State>(State{database, names_max, {}, {}, {}, 0, {}, "UTC"})) {}
 
 std::optional<Spenders::SpenderRef> Spenders::find_known(std::int16_t kind, std::string_view name) {
   State& state = *state_;
-  if (name.size() > kNameBytesMax || state.rows_of(kind) == false) return SpenderRef();
+  if (name.size() > kNameBytesMax) return SpenderRef();
+  if (state.rows_of(kind) == false && !state.may_have_default(kind, name)) return SpenderRef();
   const auto found = state.known.find(key_of(kind, name));
   if (found == state.known.end()) return std::nullopt;
   state.order.splice(state.order.begin(), state.order, found->second.place);
   return found->second.spender;
 }
 
+namespace {
+
+/// What a look for a spender has found.
+struct Found {
+  bool has_rows = false;  // The table of its kind has any.
+  bool is_open = true;    // Its account is as it has to be; else it is to be opened first.
+  std::optional<Spender> spender;
+};
+
+Result<bool> has_rows(Records& records, std::int16_t kind) {
+  const auto any = records.transaction().run(
+      kind == kEndUserKind ? "SELECT 1 FROM end_user LIMIT 1" : "SELECT 1 FROM tag LIMIT 1", {});
+  if (!any) return base::fail(any.error());
+  return !any->rows.empty();
+}
+
+Result<std::optional<db::AccountRow>> account_of(Records& records, std::int16_t kind, const std::string& name) {
+  const auto rows = records.transaction().run(
+      "SELECT account_id FROM account WHERE kind = $1 AND entity = $2 AND model = ''", {std::int64_t{kind}, name});
+  if (!rows) return base::fail(rows.error());
+  if (rows->rows.empty()) return std::optional<db::AccountRow>();
+  return db::find_account(records.transaction(), db::as_int(rows->rows[0][0]), records.actor().now_us);
+}
+
+/// `defaults`: null where the configuration gives nobody of this kind a budget.
+Result<Found> look(Records& records, std::int16_t kind, const std::string& name,
+                   const config::BudgetSettings* defaults) {
+  Found found;
+  const Result<bool> rows = has_rows(records, kind);
+  if (!rows) return base::fail(rows.error());
+  found.has_rows = *rows;
+  if (!*rows && defaults == nullptr) return found;
+  const auto row = records.find(kind == kEndUserKind ? kEndUsers : kTags, name);
+  if (!row) return base::fail(row.error());
+  std::optional<std::string> budget_id = *row ? (*row)->maybe_text("budget_id") : std::nullopt;
+  if (!*row && defaults == nullptr) return found;
+  const std::string label = *row && kind == kEndUserKind ? (*row)->text("alias") : std::string();
+  Spender spender{{}, *row && kind == kEndUserKind && (*row)->flag("blocked"), {kind, name, label, {}, {}}};
+  if (*row) spender.account = facts_of(**row, label);
+  if (!budget_id && defaults != nullptr) {
+    const Result<db::NewTerms> wanted = default_terms(records, *defaults, kind, name);
+    if (!wanted) return base::fail(wanted.error());
+    const auto account = account_of(records, kind, name);
+    if (!account) return base::fail(account.error());
+    found.is_open = *account ? (*account)->terms == wanted->terms : !wanted->terms.limit;
+    if (!*account) return found;
+    spender.account = db::facts_of(**account, {kind, name}, label);
+    if (kind == kEndUserKind && !defaults->end_user_budget_id.empty()) budget_id = defaults->end_user_budget_id;
+  }
+  if (Status done = complete_from_budget(records, budget_id, spender.limits.most); !done)
+    return base::fail(std::move(done.error()));
+  found.spender = std::move(spender);
+  return found;
+}
+
+/// Opens the account by what the configuration says and looks again.
+Result<Found> open_and_look(Records& records, std::int16_t kind, const std::string& name,
+                            const config::BudgetSettings& defaults) {
+  const Result<db::NewTerms> wanted = default_terms(records, defaults, kind, name);
+  if (!wanted) return base::fail(wanted.error());
+  if (Status set = records.set_account({kind, name}, *wanted); !set) return base::fail(std::move(set.error()));
+  return look(records, kind, name, &defaults);
+}
+
+}  // namespace
+
+Result<std::optional<Spender>> read_spender(db::Transaction& transaction, std::int16_t kind, const std::string& name) {
+  Actor nobody;
+  nobody.now_us = base::unix_now_us();
+  Records records(transaction, nobody);
+  Result<Found> found = look(records, kind, name, nullptr);
+  if (!found) return base::fail(std::move(found.error()));
+  return std::move(found->spender);
+}
+
 Task<Spenders::SpenderRef> Spenders::find(std::int16_t kind, std::string name) {
   const std::shared_ptr<State> state = state_;
   const std::uint64_t changes = state->changes;
-  struct Answer {
-    bool rows = false;
-    std::optional<Spender> spender;
+  const auto found = std::make_shared<Found>();
+  const auto defaults = std::make_shared<const config::BudgetSettings>(state->defaults);
+  const bool has_default = state->may_have_default(kind, name);
+  const auto unit = [kind, name, found, defaults, actor = state->actor()](bool has_default_in, bool opens) {
+    return [=](db::Transaction& transaction) -> Status {
+      Records records(transaction, actor);
+      Result<Found> one = opens ? open_and_look(records, kind, name, *defaults)
+                                : look(records, kind, name, has_default_in ? defaults.get() : nullptr);
+      if (!one) return base::fail(std::move(one.error()));
+      *found = std::move(*one);
+      return {};
+    };
   };
-  const auto answer = std::make_shared<Answer>();
-  std::function<Status(db::Transaction&)> work = [kind, name, answer](db::Transaction& transaction) -> Status {
-    const auto any =
-        transaction.run(kind == kEndUserKind ? "SELECT 1 FROM end_user LIMIT 1" : "SELECT 1 FROM tag LIMIT 1", {});
-    if (!any) return base::fail(any.error());
-    answer->rows = !any->rows.empty();
-    if (!answer->rows) return {};
-    Result<std::optional<Spender>> spender = read_spender(transaction, kind, name);
-    if (!spender) return base::fail(std::move(spender.error()));
-    answer->spender = std::move(*spender);
-    return {};
-  };
-  const Status done = co_await state->database.read(std::move(work));
+  std::function<Status(db::Transaction&)> work = unit(has_default, false);
+  Status done = co_await state->database.read(std::move(work));
+  if (done && !found->is_open) {
+    work = unit(has_default, true);
+    done = co_await state->database.transact(std::move(work));
+  }
   if (!done) co_return nullptr;
-  SpenderRef spender = answer->spender ? std::make_shared<const Spender>(std::move(*answer->spender)) : nullptr;
+  SpenderRef spender = found->spender ? std::make_shared<const Spender>(std::move(*found->spender)) : nullptr;
   if (state->changes == changes) {
-    state->rows_of(kind) = answer->rows;
-    if (answer->rows) state->keep(key_of(kind, name), spender);
+    state->rows_of(kind) = found->has_rows;
+    if (found->has_rows || has_default) state->keep(key_of(kind, name), spender);
   }
   co_return spender;
+}
+
+void Spenders::take_defaults(config::BudgetSettings defaults, std::string calendar) {
+  state_->defaults = std::move(defaults);
+  state_->calendar = std::move(calendar);
+  forget_all();
 }
 
 void Spenders::forget(std::int16_t kind, std::string_view name) {

@@ -41,6 +41,7 @@ Result<Reply> make_budget(const Context& context, Records& records, const json::
   row.set("budget_id", db::Value(budget_id));
   Result<Applied> applied = apply_fields(body, fields_with_id(), row);
   if (!applied) return base::fail(std::move(applied.error()));
+  if (Status good = check_budget_mode(row); !good) return base::fail(std::move(good.error()));
   if (const std::optional<std::string> duration = row.maybe_text("budget_duration");
       duration && row.is_null("budget_reset_at")) {
     const Result<domain::BudgetDuration> length = domain::parse_budget_duration(*duration);
@@ -65,6 +66,7 @@ Result<Reply> change_budget(const Context& context, Records& records, const json
   Record after = *before;
   Result<Applied> applied = apply_fields(body, fields_with_id(), after);
   if (!applied) return base::fail(std::move(applied.error()));
+  if (Status good = check_budget_mode(after); !good) return base::fail(std::move(good.error()));
   if (Status followed = follow_duration(context, body, after); !followed)
     return base::fail(std::move(followed.error()));
   const Result<Record> changed = records.update(*before, std::move(after));
@@ -122,6 +124,7 @@ constexpr Setting kSettings[] = {
     {"tpm_limit", "Integer", "tokens per minute"},
     {"rpm_limit", "Integer", "calls per minute"},
     {"model_max_budget", "Object", "a budget for each model"},
+    {"budget_mode", "String", "strict: no call may take more than is left, whatever it costs"},
 };
 
 }  // namespace

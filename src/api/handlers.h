@@ -130,6 +130,7 @@ Task<Result<Reply>> delete_budget(const Context& context);
 Task<Result<Reply>> budget_info(const Context& context);
 Task<Result<Reply>> list_budgets(const Context& context);
 Task<Result<Reply>> budget_settings(const Context& context);
+Task<Result<Reply>> provider_budgets(const Context& context);
 
 // customers.cc
 Task<Result<Reply>> new_customer(const Context& context);

@@ -4,10 +4,12 @@
 #include <utility>
 
 #include "account/key_routing.h"
+#include "account/model_budgets.h"
 #include "api/reply.h"
 #include "base/text.h"
 #include "domain/ip_range.h"
 #include "json/document.h"
+#include "json/lists.h"
 #include "json/write.h"
 #include "protocol/field_readers.h"
 
@@ -301,6 +303,25 @@ Status read_interval(const Field& field, Patch<std::string>& out) {
   return {};
 }
 
+Status read_budget_duration(const Field& field, KeyRoute route, Patch<std::string>& out) {
+  const bool empty = field.value.is(json::Kind::String) && field.value.text() == "";
+  if (empty && route == KeyRoute::Generate) return {};
+  out.present = true;
+  if (empty || field.is_null()) return {};
+  const std::optional<std::string> text = field.value.is(json::Kind::String) ? field.value.text() : std::nullopt;
+  if (!text || !domain::parse_budget_duration(*text))
+    return field.refuse("is not a duration. Write a number and a unit: \"30d\" (s, m, h, d, w, mo).");
+  out.value = *text;
+  return {};
+}
+
+Status read_model_budgets(const Field& field, std::optional<std::string>& out) {
+  if (Status status = read_object(field, out); !status || field.is_null()) return status;
+  if (const auto budgets = account::read_model_budgets(*out); !budgets) return base::fail(budgets.error());
+  out = json::compact(*out);
+  return {};
+}
+
 Status read_grace(const Field& field, std::optional<std::int64_t>& out) {
   if (field.is_null()) return {};
   const std::optional<std::string> text = field.value.is(json::Kind::String) ? field.value.text() : std::nullopt;
@@ -350,6 +371,10 @@ constexpr StoredField kReaders[] = {
     {"model_tpm_limit",
      [](const Field& f, KeyRoute route, KeyChange& c) { return read_model_limits(f, route, c.model_tpm_limit_json); }},
     {"spend", [](const Field& f, KeyRoute, KeyChange& c) { return read_amount(f, c.spend); }},
+    {"budget_duration",
+     [](const Field& f, KeyRoute route, KeyChange& c) { return read_budget_duration(f, route, c.budget_duration); }},
+    {"model_max_budget",
+     [](const Field& f, KeyRoute, KeyChange& c) { return read_model_budgets(f, c.model_max_budget_json); }},
     {"temp_budget_increase",
      [](const Field& f, KeyRoute, KeyChange& c) { return read_amount(f, c.temp_budget_increase); }},
     {"temp_budget_expiry", [](const Field& f, KeyRoute, KeyChange& c) { return read_expiry(f, c.temp_budget_expiry); }},

@@ -28,11 +28,11 @@ struct KeyChange {
     std::string text;
   };
   std::string key;  // generate: the custom secret; else secret or hash. Empty: not given.
-  Patch<std::string> key_alias, user_id, team_id, organization_id, budget_id, rotation_interval;
+  Patch<std::string> key_alias, user_id, team_id, organization_id, budget_id, rotation_interval, budget_duration;
   std::optional<std::vector<std::string>> models, tags;
   std::optional<std::vector<std::string>> allowed_routes, allowed_ips, enforced_params, access_group_ids;
   std::optional<std::string> aliases_json, config_json, metadata_json, router_settings_json;
-  std::optional<std::string> permissions_json, object_permission_json;
+  std::optional<std::string> permissions_json, object_permission_json, model_max_budget_json;
   std::optional<std::string> key_type;
   Patch<Money> max_budget, soft_budget;
   Patch<std::int64_t> rpm_limit, tpm_limit, max_parallel_requests;

@@ -9,7 +9,7 @@ constexpr std::string_view kRoutes = "There are no such routes in this version: 
 constexpr std::string_view kPolicies =
     "Policies and guardrails of keys are not enforced by this version: leave the field out.";
 constexpr std::string_view kReset =
-    "Budgets of keys do not reset in this version: leave the field out, max_budget holds for the life of the key.";
+    "It follows from budget_duration: leave the field out. POST /key/{key}/reset_spend begins a budget anew.";
 
 constexpr KeyField kFields[] = {
     {"key", FieldRule::Stored, ""},
@@ -43,14 +43,13 @@ constexpr KeyField kFields[] = {
     {"temp_budget_expiry", FieldRule::Stored, ""},
     {"auto_rotate", FieldRule::Stored, ""},
     {"rotation_interval", FieldRule::Stored, ""},
-    {"soft_budget", FieldRule::Unenforced, "It raises no alert yet."},
+    {"soft_budget", FieldRule::Stored, ""},
+    {"budget_duration", FieldRule::Stored, ""},
+    {"model_max_budget", FieldRule::Stored, ""},
     {"object_permission", FieldRule::Unenforced, "There is nothing yet that it speaks of."},
 
     {"expires", FieldRule::Refused, "Say how long the key lives with duration (\"30d\")."},
-    {"budget_duration", FieldRule::Refused, kReset},
     {"budget_reset_at", FieldRule::Refused, kReset},
-    {"model_max_budget", FieldRule::Refused,
-     "Budgets per model are not enforced by this version: use one key per model with max_budget."},
     {"rpm_limit_type", FieldRule::Refused, kLimits},
     {"tpm_limit_type", FieldRule::Refused, kLimits},
     {"guardrails", FieldRule::Refused, kPolicies},

@@ -51,8 +51,13 @@ const RefusedCase kRefused[] = {
     // The escaped spelling is the same field.
     {R"({"max\u005fbudget": 1, "max_budget": 2})", "max_budget", "twice"},
     // Fields that protect and are not enforced: never stored and forgotten.
-    {R"({"budget_duration": "30d"})", "budget_duration", "not enforced"},
-    {R"({"model_max_budget": {"gpt": {"budget_limit": 1}}})", "model_max_budget", "not enforced"},
+    {R"({"budget_duration": "soon"})", "budget_duration", "is not a duration"},
+    {R"({"budget_duration": 30})", "budget_duration", "is not a duration"},
+    {R"({"budget_reset_at": "2030-01-01T00:00:00Z"})", "budget_reset_at", "follows from budget_duration"},
+    {R"({"model_max_budget": {"gpt": {"budget_limit": "1"}}})", "model_max_budget", "is no budget"},
+    {R"({"model_max_budget": {"gpt": {"budget_limit": 1, "time_period": "often"}}})", "model_max_budget",
+     "is no budget"},
+    {R"({"model_max_budget": 5})", "model_max_budget", "an object"},
     {R"({"tpm_limit": "5"})", "tpm_limit", "whole number"},
     {R"({"rpm_limit": -1})", "rpm_limit", "whole number"},
     {R"({"max_parallel_requests": 1.5})", "max_parallel_requests", "whole number"},
@@ -150,7 +155,7 @@ TEST(ReadKeyChange, ReadsWhatConfinesAndRotates) {
   EXPECT_EQ(change->rotation_interval.value, "30d");
   EXPECT_EQ(change->new_key, "sk-x");
   EXPECT_EQ(change->grace_seconds, 86400);
-  EXPECT_EQ(change->unenforced, (std::vector<std::string>{"permissions.p", "object_permission", "soft_budget"}));
+  EXPECT_EQ(change->unenforced, (std::vector<std::string>{"permissions.p", "object_permission"}));
   EXPECT_TRUE(change->ignored.empty());
   const Result<KeyChange> elsewhere = read_key_change(R"({"grace_period":"24h"})", KeyRoute::Update);
   ASSERT_TRUE(elsewhere);

@@ -79,6 +79,19 @@ Status hold_to_ceiling(std::string_view name, Patch<std::int64_t>& limit, std::o
   return {};
 }
 
+std::int64_t length_us(const std::string& duration) {
+  const Result<domain::BudgetDuration> length = domain::parse_budget_duration(duration);
+  return length ? domain::duration_later_us(*length, 0) : 0;
+}
+
+Status hold_to_budget_duration(KeyChange& change, bool is_new, const std::string& most) {
+  if (most.empty()) return {};
+  if (change.budget_duration.value && length_us(*change.budget_duration.value) > length_us(most))
+    return over_ceiling("budget_duration", *change.budget_duration.value, most);
+  if (is_new && !change.budget_duration.value) change.budget_duration = {true, most};
+  return {};
+}
+
 bool moves(const KeyRow& before, const KeyRow& after) {
   return after.user_id != before.user_id || after.team_id != before.team_id ||
          after.organization_id != before.organization_id;
@@ -165,6 +178,7 @@ Status hold_to_ceilings(KeyChange& change, KeyRoute route, const config::KeySett
         std::tuple("max_parallel_requests", &change.max_parallel_requests, limits.max_parallel_requests)}) {
     if (Status held = hold_to_ceiling(name, *limit, most, is_new); !held) return held;
   }
+  if (Status held = hold_to_budget_duration(change, is_new, settings.budget_duration_ceiling); !held) return held;
   if (settings.duration_ceiling.empty()) return {};
   const std::int64_t most = base::parse_duration_seconds(settings.duration_ceiling).value_or(0);
   if (change.life && (change.life->never || change.life->seconds > most))
@@ -208,6 +222,11 @@ void apply_key_change(const KeyChange& change, std::int64_t now_us, KeyRow& row)
   patch(change.rotation_interval, row.rotation_interval);
   patch(change.max_budget, row.max_budget);
   patch(change.soft_budget, row.soft_budget);
+  if (change.budget_duration.present && change.budget_duration.value != row.budget_duration) {
+    row.budget_duration = change.budget_duration.value;
+    row.budget_reset_us.reset();
+  }
+  put(change.model_max_budget_json, row.model_max_budget_json);
   patch(change.rpm_limit, row.rpm_limit);
   patch(change.tpm_limit, row.tpm_limit);
   patch(change.max_parallel_requests, row.max_parallel_requests);
@@ -333,10 +352,13 @@ Status may_change_protection(account::Records& records, const domain::Caller& ca
   if (after.blocked != before.blocked) field = "blocked";
   if (after.access_group_ids != before.access_group_ids) field = "access_group_ids";
   if (after.budget_id != before.budget_id) field = "budget_id";
+  if (after.budget_duration != before.budget_duration) field = "budget_duration";
+  if (after.model_max_budget_json != before.model_max_budget_json) field = "model_max_budget";
   if (after.object_permission_json != before.object_permission_json) field = "object_permission";
   if (loses_tags(before, after)) field = "tags";
-  for (const std::string_view name : {"enforced_params", "allowed_ips", "temp_budget_increase", "temp_budget_expiry",
-                                      "service_account_id", "model_rpm_limit", "model_tpm_limit"}) {
+  for (const std::string_view name :
+       {"enforced_params", "allowed_ips", "budget_mode", "temp_budget_increase", "temp_budget_expiry",
+        "service_account_id", "model_rpm_limit", "model_tpm_limit"}) {
     if (metadata_member(before.metadata_json, name) != metadata_member(after.metadata_json, name)) field = name;
   }
   if (field.empty()) return {};

@@ -328,7 +328,7 @@ TEST(KeyGenerate, MakesServiceAccountsAndLinkedBudgets) {
   ASSERT_EQ(soft.status, 200) << soft.body;
   EXPECT_TRUE(soft.holds(R"("litellm_budget_table":{"budget_id":")")) << soft.body;
   EXPECT_TRUE(soft.holds(R"("allowed_routes":["llm_api_routes"])"));
-  EXPECT_NE(soft.fields.find("x-turnpike-unenforced-fields: soft_budget"), std::string::npos) << soft.fields;
+  EXPECT_EQ(soft.fields.find("unenforced"), std::string::npos) << soft.fields;
   EXPECT_EQ(gateway.post("/key/generate", R"({"budget_id":"none"})").status, 404);
 }
 

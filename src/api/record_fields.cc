@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "account/model_budgets.h"
 #include "api/key_fields.h"
 #include "api/reply.h"
 #include "base/text.h"
@@ -65,7 +66,7 @@ Result<db::Value> read_column(const account::Column& column, const json::Value& 
     case ColumnKind::Text: {
       Result<std::string> text = read_text(name, value);
       if (!text) return base::fail(std::move(text.error()));
-      if (name == "budget_duration" && base::parse_duration_seconds(*text).value_or(0) <= 0) {
+      if (name == "budget_duration" && !domain::parse_budget_duration(*text)) {
         return wrong(name, "a number and a unit: \"30d\" (s, m, h, d, w, mo)");
       }
       return db::Value(std::move(*text));
@@ -94,6 +95,9 @@ Result<db::Value> read_column(const account::Column& column, const json::Value& 
     case ColumnKind::Object:
       if (!value.is(json::Kind::Object)) return wrong(name, "an object");
       if (value.raw().size() > kObjectBytesMax) return wrong(name, "an object of at most 256 KB");
+      if (name == "model_max_budget") {
+        if (const auto budgets = account::read_model_budgets(value.raw()); !budgets) return base::fail(budgets.error());
+      }
       return db::Value(json::compact(value.raw()));
     case ColumnKind::List: {
       const Result<std::vector<std::string>> texts = read_texts(name, value);
@@ -183,6 +187,7 @@ std::string merged_metadata(std::string_view old_json, std::string_view sent_jso
                                           "tpm_limit_type",
                                           "enforced_params",
                                           "allowed_ips",
+                                          "budget_mode",
                                           "temp_budget_increase",
                                           "temp_budget_expiry",
                                           "guardrails",

@@ -17,13 +17,14 @@ using Rule = BodyField::Rule;
 
 constexpr BodyField kBudgetFields[] = {
     {"max_budget"},
-    {"soft_budget", Rule::Unenforced},
+    {"soft_budget"},
     {"max_parallel_requests"},
     {"tpm_limit"},
     {"rpm_limit"},
-    {"model_max_budget", Rule::Unenforced},
-    {"budget_duration", Rule::Unenforced},
-    {"budget_reset_at", Rule::Unenforced},
+    {"model_max_budget"},
+    {"budget_duration"},
+    {"budget_reset_at"},
+    {"budget_mode"},
     {"allowed_models", Rule::Unenforced},
 };
 
@@ -41,7 +42,15 @@ Status apply_budget(const Context& context, const json::Value& body, Record& bud
   Result<Applied> done = apply_fields(body, kBudgetFields, budget);
   if (!done) return base::fail(std::move(done.error()));
   applied.unenforced.insert(applied.unenforced.end(), done->unenforced.begin(), done->unenforced.end());
+  if (Status good = check_budget_mode(budget); !good) return good;
   return follow_duration(context, body, budget);
+}
+
+/// Budgets per model are of keys, teams, users and organisations.
+void tell_models(const json::Value& body, const Record& row, Applied& applied) {
+  if (&row.table() != &account::kOrganizations && sends(body, "model_max_budget") &&
+      body.find("model_max_budget").raw() != "{}")
+    applied.unenforced.emplace_back("model_max_budget");
 }
 
 template <class T>
@@ -134,12 +143,17 @@ Result<Grant> read_grant(const json::Value& body, Grant::To to, bool is_new) {
   return grant;
 }
 
-Result<std::int64_t> next_reset(const Context& context, const std::string& duration) {
-  const Result<domain::BudgetDuration> length = domain::parse_budget_duration(duration);
-  if (!length) return base::fail(length.error());
-  const auto zone = base::TimeZone::find(context.settings().litellm.timezone);
-  if (!zone) return base::fail(zone.error());
-  return domain::next_reset_us(*length, context.now_us, **zone);
+std::int64_t next_reset(const Context& context, const std::string& duration) {
+  domain::BudgetTerms terms;
+  terms.duration = duration;
+  terms.zone = budget_calendar(context.settings());
+  return domain::first_end_us(terms, context.now_us);
+}
+
+Status check_budget_mode(const Record& budget) {
+  const std::optional<std::string> mode = budget.maybe_text("budget_mode");
+  if (!mode || *mode == "strict" || *mode == "default") return {};
+  return refuse_field("budget_mode", "budget_mode must be \"strict\" or \"default\".");
 }
 
 Status follow_duration(const Context& context, const json::Value& body, Record& row) {
@@ -149,9 +163,7 @@ Status follow_duration(const Context& context, const json::Value& body, Record& 
     row.set("budget_reset_at", db::Value());
     return {};
   }
-  const Result<std::int64_t> reset_us = next_reset(context, *duration);
-  if (!reset_us) return base::fail(reset_us.error());
-  row.set("budget_reset_at", db::Value(*reset_us));
+  row.set("budget_reset_at", db::Value(next_reset(context, *duration)));
   return {};
 }
 
@@ -205,6 +217,7 @@ Status link_budget(const Context& context, Records& records, const json::Value& 
   if (body.find("budget_id")) row.set("budget_id", db::Value());  // Null: no limits any more.
   if (!always && !sends_budget(body)) return {};
 
+  tell_models(body, row, applied);
   const std::optional<std::string> linked = row.maybe_text("budget_id");
   Result<std::optional<Record>> before = std::optional<Record>();
   if (linked) before = records.find(account::kBudgets, *linked);

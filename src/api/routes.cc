@@ -204,6 +204,7 @@ constexpr Route kRoutes[] = {
     {Method::Get, "/global/spend/keys", Who::ManagementRead, global_spend_keys},
     {Method::Get, "/global/spend/models", Who::ManagementRead, global_spend_models},
     {Method::Get, "/global/spend/provider", Who::ManagementRead, global_spend_providers},
+    {Method::Get, "/provider/budgets", Who::AdminOrViewer, provider_budgets},
     {Method::Get, "/global/spend/tags", Who::ManagementRead, global_spend_tags},
     {Method::Post, "/global/spend/end_users", Who::ManagementRead, global_spend_end_users},
     {Method::Get, "/global/spend/teams", Who::AdminOrViewer, global_spend_teams},

@@ -26,7 +26,7 @@ constexpr BodyField kFields[] = {
     {"models"},
     {"metadata"},
     {"max_budget"},
-    {"soft_budget", Rule::Unenforced},  // Warns; nobody is warned yet.
+    {"soft_budget"},
     {"blocked"},
     {"model_aliases"},
     {"team_member_permissions"},
@@ -48,8 +48,8 @@ constexpr BodyField kFields[] = {
     {"max_parallel_requests"},
     {"tpm_limit"},
     {"rpm_limit"},
-    {"budget_duration", Rule::Unenforced},
-    {"model_max_budget", Rule::Unenforced},
+    {"budget_duration"},
+    {"model_max_budget"},
     {"model_rpm_limit", Rule::Metadata},
     {"model_tpm_limit", Rule::Metadata},
     {"rpm_limit_type", Rule::Unenforced},
@@ -136,7 +136,8 @@ Status metadata_binds_still(const Record& before, const Record& after) {
   for (const std::string_view name :
        {"enforced_params", "model_rpm_limit", "model_tpm_limit", "rpm_limit_type", "tpm_limit_type", "guardrails",
         "policies", "disable_global_guardrails", "allowed_passthrough_routes", "allowed_vector_store_indexes",
-        "secret_manager_settings", "temp_budget_increase", "temp_budget_expiry", "logging", "callback_settings"}) {
+        "secret_manager_settings", "budget_mode", "temp_budget_increase", "temp_budget_expiry", "logging",
+        "callback_settings"}) {
     if (metadata_member(old_text, name) != metadata_member(new_text, name))
       return raises(name, "is not theirs to change");
   }
@@ -169,7 +170,7 @@ std::string new_budget_id(const Record& team) {
 }
 
 /// The companions of team_member_budget, laid over the budget.
-Status apply_member_limits(const json::Value& body, Record& budget) {
+Status apply_member_limits(const account::Actor& actor, const json::Value& body, Record& budget) {
   if (body.find("team_member_budget")) {
     const Result<std::optional<Money>> amount = amount_member(body, "team_member_budget");
     if (!amount) return base::fail(amount.error());
@@ -178,11 +179,15 @@ Status apply_member_limits(const json::Value& body, Record& budget) {
   if (body.find("team_member_budget_duration")) {
     const Result<std::optional<std::string>> duration = text_member(body, "team_member_budget_duration");
     if (!duration) return base::fail(duration.error());
-    if (*duration && base::parse_duration_seconds(**duration).value_or(0) <= 0) {
+    if (*duration && !domain::parse_budget_duration(**duration)) {
       return refuse_field("team_member_budget_duration",
                           "team_member_budget_duration must be a number and a unit: \"30d\" (s, m, h, d, w, mo).");
     }
+    domain::BudgetTerms terms;
+    terms.duration = duration->value_or("");
+    terms.zone = actor.calendar;
     budget.set("budget_duration", *duration ? db::Value(**duration) : db::Value());
+    budget.set("budget_reset_at", *duration ? db::Value(domain::first_end_us(terms, actor.now_us)) : db::Value());
   }
   for (const std::string_view column : {"rpm_limit", "tpm_limit"}) {
     const std::string name = "team_member_" + std::string(column);
@@ -233,9 +238,6 @@ Result<Applied> apply_team_body(const json::Value& body, Record& team) {
   const std::string member_budget = member_budget_of(team);
   Result<Applied> applied = apply_fields(body, kFields, team);
   if (!applied) return applied;
-  for (const std::string_view name : kMemberLimits) {
-    if (name != "team_member_budget" && given(body.find(name))) applied->unenforced.emplace_back(name);
-  }
   if (member_budget_of(team) != member_budget) {
     return refuse_field("metadata", "metadata.team_member_budget_id is ours to set: send team_member_budget.");
   }
@@ -304,8 +306,8 @@ Status only_less(const Record& before, const Record& after) {
     return raises("models", "are " + fmt::format("{}", fmt::join(models, ", ")));
   }
   // What says where the team belongs, what it may reach and whether it may call at all is not its own to say.
-  for (const std::string_view name :
-       {"organization_id", "blocked", "access_group_ids", "budget_duration", "model_max_budget", "object_permission"}) {
+  for (const std::string_view name : {"organization_id", "blocked", "access_group_ids", "budget_duration",
+                                      "budget_reset_at", "model_max_budget", "object_permission"}) {
     if (before[name] != after[name]) return raises(name, "is not theirs to change");
   }
   if (Status bound = metadata_binds_still(before, after); !bound) return bound;
@@ -327,14 +329,14 @@ Status apply_member_budget(account::Records& records, const json::Value& body, R
   if (!found) return base::fail(std::move(found.error()));
   if (*found) {
     Record changed = **found;
-    if (Status status = apply_member_limits(body, changed); !status) return status;
+    if (Status status = apply_member_limits(records.actor(), body, changed); !status) return status;
     if (auto written = records.update(**found, std::move(changed)); !written)
       return base::fail(std::move(written.error()));
     return link_members(records, team, known);
   }
   if (std::ranges::none_of(kMemberLimits, [&body](std::string_view name) { return given(body.find(name)); })) return {};
   Record budget(account::kBudgets);
-  if (Status status = apply_member_limits(body, budget); !status) return status;
+  if (Status status = apply_member_limits(records.actor(), body, budget); !status) return status;
   const std::string budget_id = new_budget_id(team);
   budget.set("budget_id", db::Value(budget_id));
   if (auto made = records.create(std::move(budget)); !made) return base::fail(std::move(made.error()));

@@ -35,13 +35,13 @@ constexpr BodyField kFields[] = {{"user_id", Rule::Own},
                                  {"models"},
                                  {"metadata"},
                                  {"max_budget"},
-                                 {"soft_budget", Rule::Unenforced},
-                                 {"budget_duration", Rule::Unenforced},
-                                 {"budget_reset_at", Rule::Unenforced},
+                                 {"soft_budget"},
+                                 {"budget_duration"},
+                                 {"budget_reset_at"},
                                  {"max_parallel_requests"},
                                  {"tpm_limit"},
                                  {"rpm_limit"},
-                                 {"model_max_budget", Rule::Unenforced},
+                                 {"model_max_budget"},
                                  {"model_rpm_limit", Rule::Metadata},
                                  {"model_tpm_limit", Rule::Metadata},
                                  {"allowed_cache_controls", Rule::Unenforced},
@@ -236,9 +236,7 @@ Status give_defaults(const Context& context, const json::Value& body, Record& ro
     if (!settings.budget_duration.empty()) row.set("budget_duration", db::Value(settings.budget_duration));
   }
   if (const std::optional<std::string> duration = row.maybe_text("budget_duration")) {
-    const Result<std::int64_t> reset_us = next_reset(context, *duration);
-    if (!reset_us) return base::fail(reset_us.error());
-    row.set("budget_reset_at", db::Value(*reset_us));
+    row.set("budget_reset_at", db::Value(next_reset(context, *duration)));
   }
   return {};
 }

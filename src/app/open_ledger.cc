@@ -47,7 +47,8 @@ Result<std::unique_ptr<db::Database>> open_postgres(const std::string& url) {
   return database;
 }
 
-Result<std::unique_ptr<db::Database>> open_to_read(const std::string& url, const std::string& directory) {
+Result<std::unique_ptr<db::Database>> open_database_at(const std::string& url, const std::string& directory,
+                                                       LedgerAccess access) {
   if (!url.empty()) return open_postgres(url);
   const std::string path = directory + "/turnpike.db";
   if (!std::filesystem::exists(path)) {
@@ -56,7 +57,7 @@ Result<std::unique_ptr<db::Database>> open_to_read(const std::string& url, const
                                   "its PostgreSQL: --database_url URL, or the gateway's --config",
                                   path));
   }
-  return db::open_sqlite_to_read(path);
+  return access == LedgerAccess::Read ? db::open_sqlite_to_read(path) : db::open_sqlite(path);
 }
 
 /// The same settings with the models that stand in the database.
@@ -71,7 +72,7 @@ Result<config::SettingsRef> with_stored(const config::Loaded& loaded, const Opti
 
 }  // namespace
 
-Result<OpenLedger> open_ledger(const Options& options) {
+Result<OpenLedger> open_ledger(const Options& options, LedgerAccess access) {
   OpenLedger ledger;
   std::string url = options.database_url;
   std::string wanted = options.data_dir;
@@ -86,8 +87,9 @@ Result<OpenLedger> open_ledger(const Options& options) {
   }
   Result<std::string> directory = DataDir::find(wanted);
   if (!directory) return base::fail(directory.error());
-  ledger.directory = std::move(*directory);
-  Result<std::unique_ptr<db::Database>> database = open_to_read(url, ledger.directory);
+  if (ledger.settings) ledger.journal = ledger.settings->turnpike.journal_dir;
+  if (ledger.journal.empty()) ledger.journal = *directory + "/journal";
+  Result<std::unique_ptr<db::Database>> database = open_database_at(url, *directory, access);
   if (!database) return base::fail(database.error());
   ledger.database = std::move(*database);
   if (ledger.settings && ledger.settings->general.store_model_in_db && loaded.document) {

@@ -128,6 +128,12 @@ LedgerCommands add_ledger_commands(CLI::App& cli, Options& options) {
   CLI::App* verify = ledger->add_subcommand(
       "verify",
       "Journal, rows and totals agree, or what does not: each equation with both sides; exit 1 when one fails");
+  verify->add_option("--since", options.verify.since, "Only days from this one on: 2026-11-01");
+  verify->add_option("--journal", options.verify.journal, "The journal's directory, if not in the data directory");
+  verify->add_option("--metrics_url", options.verify.metrics_url,
+                     "The running gateway's metrics as well: http://127.0.0.1:4000/metrics");
+  verify->add_flag("--repair-aggregates", options.verify.repair,
+                   "First make sums anew from the entries; with SQLite the gateway must not run");
   CLI::App* reconcile = ledger->add_subcommand(
       "reconcile", "A provider's usage and cost export beside the ledger; exit 1 when a model differs");
   reconcile->add_option("--provider", options.reconcile.provider, "Whose export: openai, anthropic, csv (any other)")

@@ -46,6 +46,14 @@ struct ReconcileOptions {
   double tolerance_percent = 0.5;
 };
 
+/// What `ledger verify` is asked.
+struct VerifyOptions {
+  std::string since;        // A day; empty: all of them.
+  std::string journal;      // Its directory; empty: that of the gateway.
+  std::string metrics_url;  // Of the running gateway; empty: it is not asked.
+  bool repair = false;      // --repair-aggregates
+};
+
 /// The command line: LiteLLM's flags and our own (spec config 11). Flags of LiteLLM that mean nothing here are taken
 /// and named in `ignored`; those that promise what is not served yet are refused with the way round.
 struct Options {
@@ -56,6 +64,7 @@ struct Options {
   std::size_t io_threads = 0;  // 0: by the CPU quota.
   std::string data_dir;
   std::string database_url;  // Of the commands about the ledger.
+  VerifyOptions verify;
   ReconcileOptions reconcile;
   std::vector<std::string> allow_unenforced;
   bool allow_no_auth = false;

@@ -3,20 +3,16 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
-#include <future>
 #include <limits>
 #include <sstream>
 
+#include "app/fetch.h"
 #include "base/text.h"
-#include "http/client.h"
 #include "provider/aim.h"
 #include "provider/provider.h"
 
 namespace turnpike::app {
 namespace {
-
-constexpr std::size_t kCatalogueBytesMax = 64 * 1024 * 1024;
-constexpr std::chrono::seconds kFetchTimeout{10};
 
 /// In 1e-15 $: fine enough to tell models apart, and no bill is made of it.
 std::int64_t femto(ledger::Grains grains) {
@@ -31,48 +27,8 @@ provider::Listing find_listing(std::string_view name) {
   return {prices->provider, prices->traits.has(domain::Trait::GlobalOnly)};
 }
 
-Task<void> fetch(net::IoThread& thread, std::string url, std::promise<Result<std::string>>& done) {
-  const Result<http::BaseUrl> base = http::parse_base_url(url);
-  if (!base) {
-    done.set_value(base::fail(base.error()));
-    co_return;
-  }
-  const std::unique_ptr<http::Client> client = http::Client::make(thread, {});
-  http::Cancel cancel;
-  http::Outgoing outgoing;
-  outgoing.origin = &base->origin;
-  outgoing.method = "GET";
-  const std::string path = base->path.empty() ? "/" : base->path;
-  outgoing.path = path;
-  outgoing.fields = "Accept: application/json\r\nUser-Agent: turnpike/" TURNPIKE_VERSION "\r\n";
-  outgoing.timeouts.total = kFetchTimeout;
-  outgoing.timeouts.deadline = base::monotonic_now() + kFetchTimeout;
-  Result<std::unique_ptr<http::Incoming>> incoming = co_await client->send(outgoing, cancel);
-  if (!incoming) {
-    done.set_value(base::fail(std::move(incoming.error())));
-    co_return;
-  }
-  if ((*incoming)->status() != 200) {
-    done.set_value(base::fail(ErrorKind::Unavailable, "it answered " + std::to_string((*incoming)->status())));
-    co_return;
-  }
-  Result<std::string_view> body = co_await (*incoming)->read_all(kCatalogueBytesMax);
-  if (!body) {
-    done.set_value(base::fail(std::move(body.error())));
-    co_return;
-  }
-  std::string text(*body);
-  incoming->reset();
-  done.set_value(std::move(text));
-}
-
 Result<std::string> read_url(net::IoThread& thread, const std::string& url) {
-  if (url.starts_with("http://") || url.starts_with("https://")) {
-    std::promise<Result<std::string>> done;
-    std::future<Result<std::string>> text = done.get_future();
-    thread.post([&] { base::spawn(fetch(thread, url, done)); });
-    return text.get();
-  }
+  if (url.starts_with("http://") || url.starts_with("https://")) return fetch_text(thread, url);
   const std::string path = url.starts_with("file://") ? url.substr(7) : url;
   std::ifstream file(path);
   if (!file) return base::fail(ErrorKind::Unavailable, "the file cannot be read");

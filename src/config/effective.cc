@@ -126,19 +126,42 @@ void append_rule(Writer& out, const char* name, std::string_view roles, const Ke
                              rule.roles ? json_list(*rule.roles) : "null", json_list(rule.required_params)));
 }
 
+std::string json_budget(const BudgetEntry& budget) {
+  return fmt::format("{{\"max_budget\": {}, \"budget_duration\": {}}}", budget.limit.to_string(),
+                     budget.duration.empty() ? "null" : json_text(budget.duration));
+}
+
+void append_budgets(Writer& out, const BudgetSettings& budgets) {
+  if (budgets.proxy) out.json("max_budget", json_budget(*budgets.proxy));
+  for (const auto& [name, map] :
+       {std::pair("tag_budget_config", &budgets.tags), std::pair("provider_budget_config", &budgets.providers)}) {
+    std::string text;
+    for (const auto& [whose, budget] : *map)
+      text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", json_text(whose), json_budget(budget));
+    if (!text.empty()) out.json(name, "{" + text + "}");
+  }
+  if (!budgets.end_user_budget_id.empty()) out.text("max_end_user_budget_id", budgets.end_user_budget_id);
+  if (budgets.end_user_budget) out.json("max_end_user_budget", budgets.end_user_budget->to_string());
+}
+
 void append_keys(Writer& out, const KeySettings& keys) {
   if (keys.defaults_json != "{}") out.json("default_key_generate_params", keys.defaults_json);
   const LimitCeilings& limits = keys.limit_ceilings;
-  if (keys.max_budget_ceiling || !keys.duration_ceiling.empty() || limits != LimitCeilings()) {
+  const bool has_ceiling = keys.max_budget_ceiling || !keys.duration_ceiling.empty() ||
+                           !keys.budget_duration_ceiling.empty() || limits != LimitCeilings();
+  if (has_ceiling) {
     const auto number = [](const std::optional<std::int64_t>& most) {
       return most ? std::to_string(*most) : std::string("null");
     };
-    out.json("upperbound_key_generate_params",
-             fmt::format("{{\"max_budget\": {}, \"duration\": {}, \"rpm_limit\": {}, \"tpm_limit\": {}, "
-                         "\"max_parallel_requests\": {}}}",
-                         keys.max_budget_ceiling ? keys.max_budget_ceiling->to_string() : "null",
-                         keys.duration_ceiling.empty() ? "null" : json_text(keys.duration_ceiling),
-                         number(limits.rpm_limit), number(limits.tpm_limit), number(limits.max_parallel_requests)));
+    out.json(
+        "upperbound_key_generate_params",
+        fmt::format(
+            "{{\"max_budget\": {}, \"duration\": {}, \"budget_duration\": {}, \"rpm_limit\": {}, \"tpm_limit\": {}, "
+            "\"max_parallel_requests\": {}}}",
+            keys.max_budget_ceiling ? keys.max_budget_ceiling->to_string() : "null",
+            keys.duration_ceiling.empty() ? "null" : json_text(keys.duration_ceiling),
+            keys.budget_duration_ceiling.empty() ? "null" : json_text(keys.budget_duration_ceiling),
+            number(limits.rpm_limit), number(limits.tpm_limit), number(limits.max_parallel_requests)));
   }
   append_rule(out, "team_key_generation", "allowed_team_member_roles", keys.team);
   append_rule(out, "personal_key_generation", "allowed_user_roles", keys.personal);
@@ -223,6 +246,7 @@ EffectiveValues effective(const ModelEntry& entry) {
     }
   }
   out.number("rpm", entry.rpm);
+  if (entry.budget) out.json("budget", json_budget(*entry.budget));
   out.number("tpm", entry.tpm);
   out.number("weight", entry.weight);
   out.number("order", entry.order);
@@ -340,6 +364,7 @@ EffectiveValues effective(const LitellmSettings& settings) {
   out.texts("available_teams", settings.available_teams);
   append_keys(out, settings.keys);
   const UserSettings& users = settings.users;
+  append_budgets(out, settings.budgets);
   if (users.max_budget) out.json("max_internal_user_budget", users.max_budget->to_string());
   if (!users.budget_duration.empty()) out.text("internal_user_budget_duration", users.budget_duration);
   if (users.defaults_json != "{}") out.json("default_internal_user_params", users.defaults_json);
@@ -480,6 +505,10 @@ EffectiveValues effective(const TurnpikeSettings& settings) {
   out.number("hold_output_prior", settings.hold_output_prior);
   out.word("stream_over_budget", settings.stream_over_budget, {"finish", "cut"});
   out.flag("strict_insert_max_tokens", settings.strict_insert_max_tokens);
+  out.time("lease_seconds", settings.lease_seconds);
+  out.time("lease_idle", settings.lease_idle);
+  out.time("lease_dead_after", settings.lease_dead_after);
+  out.word("budget_database_down", settings.budget_database_down, {"lease", "allow", "refuse"});
   out.time("budget_wait", settings.budget_wait);
   out.time("budget_held_wait", settings.budget_held_wait);
   out.word("tpm_reserve", settings.tpm_reserve, {"prompt", "prompt_and_output"});

@@ -28,6 +28,7 @@ struct KeySettings {
   std::string defaults_json = "{}";         // Fields for bodies that do not have them.
   std::optional<Money> max_budget_ceiling;  // No key has more; one that does not say has this.
   std::string duration_ceiling;             // Empty: none.
+  std::string budget_duration_ceiling;      // Likewise.
   LimitCeilings limit_ceilings;
   KeyRule team, personal;  // By allowed_team_member_roles, allowed_user_roles.
   bool operator==(const KeySettings&) const = default;

@@ -48,6 +48,12 @@ KeySettings read_key_settings(Reading& reading) {
     settings.limit_ceilings = {take_count(reading, *ceilings, "rpm_limit"), take_count(reading, *ceilings, "tpm_limit"),
                                take_count(reading, *ceilings, "max_parallel_requests")};
     take_into(settings.duration_ceiling, *ceilings, "duration", &Node::as_text);
+    take_into(settings.budget_duration_ceiling, *ceilings, "budget_duration", &Node::as_text);
+    if (!settings.budget_duration_ceiling.empty() &&
+        base::parse_duration_seconds(settings.budget_duration_ceiling).value_or(0) <= 0) {
+      reading.diagnostics.push_back(
+          ceilings->find("budget_duration")->error("write a number and a unit: \"30d\" (s, m, h, d, w, mo)"));
+    }
     if (!settings.duration_ceiling.empty() &&
         base::parse_duration_seconds(settings.duration_ceiling).value_or(0) <= 0) {
       reading.diagnostics.push_back(

@@ -241,6 +241,7 @@ void read_choosing(Reading& reading, const Node& element, const Node& params, co
   for (const Node* map : {info, &params, &element}) {  // The last one that says something wins.
     if (map == nullptr) continue;
     if (const auto rpm = take_count(reading, *map, "rpm")) entry.rpm = rpm;
+    if (auto budget = read_budget(reading, *map)) entry.budget = std::move(budget);
     if (const auto tpm = take_count(reading, *map, "tpm")) entry.tpm = tpm;
   }
   entry.weight = take(params, "weight", &Node::as_double);

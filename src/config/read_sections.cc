@@ -303,6 +303,7 @@ LitellmSettings read_litellm(Reading& reading) {
   take_into(settings.timezone, section, "timezone", &Node::as_text);
   settings.keys = read_key_settings(reading);
   settings.users = read_user_settings(reading);
+  settings.budgets = read_budgets(reading);
   take_into(settings.store_audit_logs, section, "store_audit_logs", &Node::as_bool);
   if (const Node* users = section.find("default_internal_user_params")) {
     take_into(settings.available_teams, *users, "available_teams", &Node::as_text_list);

@@ -103,6 +103,10 @@ TurnpikeSettings read_turnpike(Reading& reading) {
   take_whole(reading, section, "hold_output_tokens_max", settings.hold_output_tokens_max, 1, 100'000'000);
   take_whole(reading, section, "hold_output_prior", settings.hold_output_prior, 1, 100'000'000);
   take_into(settings.strict_insert_max_tokens, section, "strict_insert_max_tokens", &Node::as_bool);
+  take_into(settings.lease_seconds, section, "lease_seconds", &Node::as_time);
+  take_into(settings.lease_idle, section, "lease_idle", &Node::as_time);
+  take_into(settings.lease_dead_after, section, "lease_dead_after", &Node::as_time);
+  take_word(reading, section, "budget_database_down", settings.budget_database_down, {"lease", "allow", "refuse"});
   take_into(settings.budget_wait, section, "budget_wait", &Node::as_time);
   take_into(settings.budget_held_wait, section, "budget_held_wait", &Node::as_time);
 

@@ -89,6 +89,10 @@ JwtSettings read_jwt(Reading& reading);
 KeySettings read_key_settings(Reading& reading);
 /// What users get that are made without saying it (read_users.cc).
 UserSettings read_user_settings(Reading& reading);
+/// Budgets of the configuration itself (read_budgets.cc): all of them, and one of `max_budget` and `budget_duration`.
+BudgetSettings read_budgets(Reading& reading);
+std::optional<BudgetEntry> read_budget(Reading& reading, const Node& map);
+std::string read_budget_duration(Reading& reading, const Node& node);
 void read_key_issuance(Reading& reading, TurnpikeSettings& settings);
 TurnpikeSettings read_turnpike(Reading& reading);
 std::vector<ProviderRow> read_providers(Reading& reading);

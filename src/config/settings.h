@@ -15,6 +15,7 @@
 #include "base/money.h"
 #include "base/result.h"
 #include "base/secret.h"
+#include "config/budget_settings.h"
 #include "config/diagnostic.h"
 #include "config/jwt_settings.h"
 #include "config/key_settings.h"
@@ -69,6 +70,7 @@ struct ModelEntry {
   std::vector<std::string> tag_regex;  // Of "User-Agent: <what the caller says>".
   std::string region_name;
   std::optional<std::int64_t> max_parallel_requests;
+  std::optional<BudgetEntry> budget;        // max_budget, budget_duration.
   std::optional<bool> drain_on_disconnect;  // Unset: turnpike.drain_on_disconnect.
   std::vector<std::string> silent_models;   // Groups that get every call of this deployment as well.
 
@@ -223,6 +225,7 @@ struct LitellmSettings {
   std::string timezone = "UTC";
   KeySettings keys;  // What holds for keys that are made.
   UserSettings users;
+  BudgetSettings budgets;
   bool store_audit_logs = true;              // Every change of what administrators keep, from what to what.
   std::vector<std::string> available_teams;  // default_internal_user_params.available_teams: any user may join them.
 
@@ -284,6 +287,7 @@ struct GeneralSettings {
 };
 
 enum class LedgerDurability : std::uint8_t { Process, Disk };
+enum class BudgetAway : std::uint8_t { Lease, Allow, Refuse };
 enum class JournalFullPolicy : std::uint8_t { Refuse, Serve };
 enum class BudgetMode : std::uint8_t { Default, Strict };
 enum class BudgetCrossing : std::uint8_t { Allow, Refuse };
@@ -361,8 +365,13 @@ struct TurnpikeSettings {
   std::int64_t hold_output_prior = 1024;
   StreamOverBudget stream_over_budget = StreamOverBudget::Finish;
   bool strict_insert_max_tokens = false;
-  Milliseconds budget_wait{1500};
-  Milliseconds budget_held_wait{50};
+  // Money leased to this replica (PostgreSQL).
+  Milliseconds lease_seconds{60'000};      // So long does what is leased last at the pace of late,
+  Milliseconds lease_idle{10'000};         // and so long it is kept unused.
+  Milliseconds lease_dead_after{600'000};  // What a replica held that is silent for so long is taken back.
+  Milliseconds budget_wait{1500};          // At most, for money that is not here.
+  Milliseconds budget_held_wait{50};       // At least, before a call is refused whose money others hold.
+  BudgetAway budget_database_down = BudgetAway::Lease;
   UnknownPrice unknown_price = UnknownPrice::Refuse;
   bool unknown_price_written = false;  // Then it decides for self-hosted deployments too, which else cost 0.
   FreeModelsOverBudget free_models_over_budget = FreeModelsOverBudget::Allow;

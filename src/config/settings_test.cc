@@ -133,7 +133,8 @@ TEST(Settings, SaysWhatIsWrongWithPlaceAndRemedy) {
       {"unknown credential",
        "model_list:\n  - model_name: a\n    litellm_params: {model: openai/a, litellm_credential_name: x}\n",
        Severity::Error, "no credential_list entry is named"},
-      {"protecting", one + "litellm_settings: {max_budget: 5}\n", Severity::Error, "litellm_settings.max_budget"},
+      {"protecting", one + "litellm_settings: {default_team_params: {a: 1}}\n", Severity::Error,
+       "litellm_settings.default_team_params"},
       {"clean", one, Severity::Notice, ""},
   };
   for (const Case& test : cases) {

@@ -125,9 +125,17 @@ TEST_F(Retained, AggregatesAreMadeAnewFromTheEntries) {
   ASSERT_TRUE(repaired.has_value()) << repaired.error().message << repaired.error().detail;
   EXPECT_EQ(repaired->days, 2);
   EXPECT_EQ(repaired->windows, 2);
-  EXPECT_EQ(number("SELECT count(*) FROM entry"), 20);
+  EXPECT_EQ(number("SELECT count(*) FROM entry WHERE kind = 0"), 20);
+  EXPECT_EQ(number("SELECT count(*) FROM entry WHERE kind = 1 AND cost_nano = 0 AND end_reason = 'made_anew' AND "
+                   "accounts = '[1,0]' AND error_text = 'spent was 0.000000215, is 0.00000021'"),
+            1);
   expect_agrees();
   EXPECT_EQ(repair_aggregates(*database).value().windows, 0);
+  EXPECT_EQ(number("SELECT count(*) FROM entry WHERE kind = 1"), 2) << "nothing was wrong any more";
+  // A total that is gone altogether.
+  change("DELETE FROM account_window WHERE account_id = 2");
+  EXPECT_EQ(repair_aggregates(*database).value().windows, 1);
+  expect_agrees();
   change(
       "INSERT INTO entry_rejected (replica_no, entry_no, cost_nano, accounts, body, reason, rejected_us) VALUES (9, "
       "1, 0, '[]', '', '', 0)");

@@ -114,6 +114,25 @@ void add_of_all_time(const Dialect& dialect, std::vector<Equation>& out) {
                  " SELECT account_id, window_id, 0, granted_nano FROM lease)"
                  " SELECT 'account ' || account_id || ' window ' || window_id, sum(total), sum(summed) FROM sides"
                  " GROUP BY account_id, window_id HAVING sum(total) <> sum(summed)"});
+  out.push_back(
+      {"V7", "what an account has spent = its escrow's base and what its leases have used",
+       "SELECT count(*) FROM escrow",
+       "SELECT 'account ' || t.account_id || ' window ' || t.window_id, t.spent_nano, e.base_nano + l.used FROM"
+       " escrow e JOIN account_window t ON t.account_id = e.account_id AND t.window_id = e.window_id"
+       " JOIN (SELECT account_id, window_id, sum(used_nano) AS used FROM lease GROUP BY account_id, window_id)"
+       " l ON l.account_id = e.account_id AND l.window_id = e.window_id"
+       " WHERE t.spent_nano <> e.base_nano + l.used"});
+  // A debt is granted with the replica's next operation, and a limit may have been lowered: neither is a fault.
+  out.push_back(
+      {"V7", "each lease was granted what it has used", "SELECT count(*) FROM lease",
+       "SELECT 'account ' || account_id || ' window ' || window_id || ' replica ' || replica_no, granted_nano,"
+       " used_nano FROM lease WHERE used_nano > granted_nano",
+       true});
+  out.push_back({"V7", "escrows of strict accounts have not granted more than the limit", "SELECT count(*) FROM escrow",
+                 "SELECT 'account ' || e.account_id || ' window ' || e.window_id, e.limit_nano, e.base_nano + "
+                 "e.granted_nano FROM escrow e JOIN account a ON a.account_id = e.account_id WHERE a.strict = 1 AND"
+                 " e.granted_nano > 0 AND e.base_nano + e.granted_nano > e.limit_nano",
+                 true});
 }
 
 Equation silent_leases(std::int64_t now_us) {

@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <vector>
+
+#include "base/clock.h"
+#include "base/money.h"
+#include "db/account_rows.h"
 #include "ledger/verify_equations.h"
 
 namespace turnpike::ledger {
@@ -59,21 +64,74 @@ Status remake_day(db::Transaction& transaction, const Dialect& dialect, std::int
                    of_day)});
 }
 
+/// A total that is another than what its entries add up to, those that were dropped included.
+struct WrongWindow {
+  std::int64_t account_id = 0, window_id = 0;
+  std::int64_t spent_nano = 0, right_nano = 0;
+  std::int64_t right_calls = 0;
+};
+
+Result<std::vector<WrongWindow>> find_wrong_windows(db::Transaction& transaction, const Dialect& dialect) {
+  const auto rows = run(
+      transaction,
+      fmt::format("WITH {}, sides AS (SELECT account, win, 0 AS spent, cost_nano AS nano, 0 AS had, CASE WHEN kind = 0"
+                  " THEN 1 ELSE 0 END AS calls FROM pairs UNION ALL SELECT account_id, window_id, spent_nano, "
+                  "dropped_nano, calls, dropped_calls FROM account_window)"
+                  " SELECT account, win, sum(spent), sum(nano), sum(calls) FROM sides GROUP BY account, win"
+                  " HAVING sum(spent) <> sum(nano) OR sum(had) <> sum(calls) ORDER BY account, win",
+                  entry_pairs(dialect, "1 = 1")));
+  if (!rows) return base::fail(rows.error());
+  std::vector<WrongWindow> wrong;
+  for (const db::Row& row : rows->rows) {
+    wrong.push_back({as_int(row[0]), as_int(row[1]), as_int(row[2]), as_int(row[3]), as_int(row[4])});
+  }
+  return wrong;
+}
+
+/// No total changes without an entry: this one costs nothing, since the others say already what is right, and tells
+/// what stood there before.
+Status note_adjustment(db::Transaction& transaction, const WrongWindow& wrong, std::int64_t now_us) {
+  constexpr std::int64_t kMicrosecondsPerDay = 86'400'000'000;
+  const auto number =
+      run(transaction, "UPDATE replica SET shipped_no = shipped_no + 1 WHERE replica_no = 0 RETURNING shipped_no");
+  if (!number) return base::fail(number.error());
+  const auto noted = transaction.run(
+      "INSERT INTO entry (day, replica_no, entry_no, kind, started_us, ended_us, status, cost_nano, accounts, "
+      "error_text, end_reason) VALUES ($1, 0, $2, $3, $4, $4, 0, 0, $5, $6, 'made_anew')",
+      {now_us / kMicrosecondsPerDay, as_int(number->rows.at(0).at(0)),
+       std::int64_t{static_cast<std::int16_t>(db::EntryKind::Adjust)}, now_us,
+       fmt::format("[{},{}]", wrong.account_id, wrong.window_id),
+       fmt::format("spent was {}, is {}", Money::from_nano(wrong.spent_nano).to_string(),
+                   Money::from_nano(wrong.right_nano).to_string())});
+  return noted ? Status() : base::fail(noted.error());
+}
+
+Status correct(db::Transaction& transaction, const WrongWindow& wrong, std::int64_t now_us) {
+  if (Status noted = note_adjustment(transaction, wrong, now_us); !noted) return noted;
+  // Whoever knows the old total learns of it.
+  const auto told =
+      transaction.run("UPDATE account SET version = version + 1 WHERE account_id = $1", {wrong.account_id});
+  if (!told) return base::fail(told.error());
+  const auto set = transaction.run(
+      "INSERT INTO account_window (account_id, window_id, spent_nano, calls) VALUES ($1, $2, $3, $4) ON CONFLICT "
+      "(account_id, window_id) DO UPDATE SET spent_nano = excluded.spent_nano, calls = excluded.calls",
+      {wrong.account_id, wrong.window_id, wrong.right_nano, wrong.right_calls});
+  if (!set) return base::fail(set.error());
+  const auto based =
+      transaction.run("UPDATE escrow SET base_nano = base_nano + $3 WHERE account_id = $1 AND window_id = $2",
+                      {wrong.account_id, wrong.window_id, wrong.right_nano - wrong.spent_nano});
+  return based ? Status() : base::fail(based.error());
+}
+
 /// Sums of what is kept and of what was dropped.
 Result<std::int64_t> remake_windows(db::Transaction& transaction, const Dialect& dialect) {
-  const auto changed =
-      run(transaction,
-          fmt::format(
-              "WITH {}, sums AS (SELECT account, win, sum(cost_nano) AS nano, sum(CASE WHEN kind = 0 THEN 1 ELSE 0 "
-              "END) AS calls FROM pairs GROUP BY account, win), booked AS (SELECT t.account_id AS account, "
-              "t.window_id AS win, coalesce(s.nano, 0) AS nano, coalesce(s.calls, 0) AS calls FROM account_window t"
-              " LEFT JOIN sums s ON s.account = t.account_id AND s.win = t.window_id)"
-              " UPDATE account_window SET spent_nano = dropped_nano + booked.nano, calls = dropped_calls + "
-              "booked.calls FROM booked WHERE account_id = booked.account AND window_id = booked.win AND (spent_nano"
-              " <> dropped_nano + booked.nano OR account_window.calls <> dropped_calls + booked.calls)",
-              entry_pairs(dialect, "1 = 1")));
-  if (!changed) return base::fail(changed.error());
-  return changed->changed;
+  const Result<std::vector<WrongWindow>> all = find_wrong_windows(transaction, dialect);
+  if (!all) return base::fail(all.error());
+  const std::int64_t now_us = base::unix_now_us();
+  for (const WrongWindow& wrong : *all) {
+    if (Status corrected = correct(transaction, wrong, now_us); !corrected) return base::fail(corrected.error());
+  }
+  return static_cast<std::int64_t>(all->size());
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ struct Verify : LedgerFixture {
     std::string names;
     if (checks) {
       for (const Check& check : *checks) {
-        if (!check.agrees) names += check.name + " ";
+        if (!check.agrees) names += check.name + (check.warns ? "(warns) " : " ");
       }
     }
     return names;
@@ -93,9 +93,22 @@ TEST_F(Verify, AgreesBesideALiveLedgerAndNamesWhatWasTouched) {
        "UPDATE entry SET cost_nano = cost_nano - 1 WHERE entry_no = 3 AND replica_no = 1", "V4 V5 V5 V6 V8 V2 "},
       {"UPDATE entry SET accounts = '[1,0]' WHERE entry_no = 3 AND replica_no = 1",
        "UPDATE entry SET accounts = '[1,0,2,0]' WHERE entry_no = 3 AND replica_no = 1", "V4 V4 V2 "},
+      {"UPDATE escrow SET granted_nano = granted_nano + 1", "UPDATE escrow SET granted_nano = granted_nano - 1", "V7 "},
+      {"UPDATE escrow SET base_nano = base_nano + 1", "UPDATE escrow SET base_nano = base_nano - 1", "V7 "},
+      {"UPDATE lease SET used_nano = used_nano + 11, granted_nano = granted_nano + 1",
+       "UPDATE lease SET used_nano = used_nano - 11, granted_nano = granted_nano - 1", "V7 V7 V7(warns) "},
+      {"UPDATE account SET strict = 1", "UPDATE account SET strict = 0", "V7(warns) "},
       {"UPDATE entry SET marks = 2, attempts = NULL WHERE entry_no = 3 AND replica_no = 1", nullptr, "V8 V2 "},
   };
   fill();
+  // Account 1 as replicas would share it: its 5 nanodollars spent through one lease of 10, under a limit lowered to 4.
+  break_it(
+      "INSERT INTO escrow (account_id, window_id, limit_nano, base_nano, granted_nano) SELECT account_id, window_id, 4,"
+      " spent_nano - 5, 10 FROM account_window WHERE account_id = 1");
+  break_it(
+      "INSERT INTO lease (account_id, window_id, replica_no, granted_nano, used_nano) SELECT account_id, window_id, 1,"
+      " 10, 5 FROM account_window WHERE account_id = 1");
+  break_it("UPDATE replica SET alive_us = 9000000000000000 WHERE replica_no = 1");
   EXPECT_EQ(failing(), "");
   for (const Case& c : kCases) {
     SCOPED_TRACE(c.breaking);

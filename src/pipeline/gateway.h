@@ -9,6 +9,7 @@
 
 #include "account/authenticator.h"
 #include "account/change_feed.h"
+#include "account/config_accounts.h"
 #include "account/key_store.h"
 #include "config/settings.h"
 #include "db/database.h"
@@ -34,6 +35,7 @@ struct Snapshot {
   std::shared_ptr<const router::RoutingTable> routing;
   std::shared_ptr<const ledger::Catalogue> prices;
   account::AccessGroups access_groups;
+  account::ConfigAccountsRef accounts;  // Of the budgets in `settings`; null: not opened yet, the database is away.
   protocol::Compat compat = protocol::Compat::Later;
   std::uint64_t generation = 0;
   std::vector<std::string> problems;  // Deployments left out, keys not enforced: readiness repeats them.
@@ -64,6 +66,7 @@ struct MediaCounters {
 };
 
 class Probes;
+class SharedRests;
 class Idempotency;
 
 /// Calls repeated for comparison.
@@ -83,6 +86,7 @@ struct Gateway {
   telemetry::Metrics* metrics = nullptr;
   telemetry::AccessLog* access_log = nullptr;
   telemetry::Events* events = nullptr;           // Null: nobody is told.
+  SharedRests* rests = nullptr;                  // Null: no other replica hears of rests.
   Probes* probes = nullptr;                      // Null: there are none.
   std::shared_ptr<Idempotency> idempotency;      // Null: the header Idempotency-Key means nothing.
   std::vector<std::unique_ptr<Worker>> workers;  // By thread index.

@@ -256,5 +256,17 @@ TEST(NoteFailure, TheCallersMistakesTouchNobody) {
   EXPECT_EQ(deployment.health->cooling_until_us, 0);
 }
 
+TEST(Pick, WhoHasNoMoneyLeftIsPassedOver) {
+  const ModelGroup group = group_of({{"a", {}, {}}, {"b", {}, {}, kSecond}});
+  const std::vector<std::string> one = {"a"};
+  const Result<Pick> resting = pick(group, {.spent = one, .now_us = kNow});
+  ASSERT_TRUE(resting && resting->deployment);
+  EXPECT_EQ(resting->deployment->id, "b") << "better a probe of one that rests";
+  const std::vector<std::string> all = {"a", "b"};
+  const Result<Pick> nobody = pick(group, {.spent = all, .now_us = kNow});
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().kind, ErrorKind::NoDeployment);
+}
+
 }  // namespace
 }  // namespace turnpike::router

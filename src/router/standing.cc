@@ -106,6 +106,7 @@ Standing standing_of(const Deployment& member, const TagFilter& tags, const Rout
   if (routing.context && is_unable(member, input)) return Standing::Unable;
   if (routing.context && member.input_tokens_max != 0 && input.prompt_tokens > member.input_tokens_max)
     return Standing::TooLong;
+  if (is_in(input.spent, member.id)) return Standing::Spent;
   if (routing.limits && is_spent(member, routing, input)) return Standing::Spent;
   if (cooling_until(member) > input.now_us) return Standing::Cooling;
   if (member.parallel_max && member.health->load.in_flight.load(std::memory_order_relaxed) >= *member.parallel_max)
@@ -118,6 +119,7 @@ Standing standing_of(const Deployment& member, const TagFilter& tags, const Rout
 Standing standing_of_named(const Deployment& member, const PickInput& input) {
   if (is_another_teams(member, input)) return Standing::Hidden;
   if (is_elsewhere(member, input)) return Standing::Elsewhere;
+  if (is_in(input.spent, member.id)) return Standing::Spent;
   if (cooling_until(member) > input.now_us) return Standing::Cooling;
   return is_in(input.tried, member.id) ? Standing::Tried : Standing::Fresh;
 }

@@ -69,6 +69,7 @@ inline constexpr std::array<Need, 5> kNeeds = {{
 /// What the choice looks at beside the group.
 struct PickInput {
   std::span<const std::string> tried = {};  // Ids of deployments.
+  std::span<const std::string> spent = {};  // Of those that no money is left for.
   std::int64_t now_us = 0;
   std::uint64_t random = 0;
   std::uint64_t prompt_tokens = 0;

@@ -19,8 +19,9 @@ enum class EventKind : std::uint8_t {
   Hanging,              // A call has had no answer for that long.
   Exceptions,           // A provider failed a call.
   DeploymentRecovered,  // A deployment that rested has answered again.
+  Budget,               // What somebody has spent has passed a threshold of his budget.
 };
-inline constexpr std::size_t kEventKinds = 7;
+inline constexpr std::size_t kEventKinds = 8;
 std::string_view event_kind_name(EventKind kind);  // "cooldown_deployment", ...
 
 enum class EventLevel : std::uint8_t { Low, Medium, High };

@@ -66,6 +66,10 @@ class Board final : public Events {
     if (!rings_[std::min(thread, rings_.size() - 1)]->put(std::move(sighting)))
       dropped_.fetch_add(1, std::memory_order_relaxed);
   }
+  void raise(Event event) override {
+    const std::lock_guard lock(mutex_);
+    decided_.push_back(std::move(event));
+  }
   void set_alerts(const config::AlertSettings& alerts) override {
     const std::lock_guard lock(mutex_);
     rules_.set(alerts);
@@ -94,6 +98,7 @@ class Board final : public Events {
 
   std::mutex mutex_;  // Of what follows. Never taken on the path of a call.
   EventRules rules_;
+  std::vector<Event> decided_;
   std::deque<Event> kept_;
   std::deque<Event> untold_;  // By the sinks.
   std::uint64_t last_number_ = 0;
@@ -106,7 +111,7 @@ class Board final : public Events {
 };
 
 void Board::collect() {
-  std::vector<Event> fresh;
+  std::vector<Event> fresh = std::exchange(decided_, {});
   for (const std::unique_ptr<SightingRing>& ring : rings_) {
     while (const std::optional<Sighting> sighting = ring->take()) rules_.take(*sighting, fresh);
   }

@@ -38,6 +38,9 @@ class Events {
   virtual ~Events() = default;  // Collects what is left.
 
   virtual void see(std::size_t thread, Sighting sighting) = 0;
+  /// An event that needs no rule: whoever raises it knows that it is worth telling, and once. From any thread; takes a
+  /// lock.
+  virtual void raise(Event event) = 0;
   virtual void set_alerts(const config::AlertSettings& alerts) = 0;
   virtual void add_sink(std::shared_ptr<EventSink> sink) = 0;
   /// The newest that fit the query, oldest first; collects what is waiting before.

@@ -1,0 +1,128 @@
+#include "account/config_accounts.h"
+
+#include <fmt/format.h>
+
+#include "account/caller_tree.h"
+#include "account/tables.h"
+
+namespace turnpike::account {
+namespace {
+
+constexpr std::string_view kProxyEntity = "litellm-proxy-budget";
+
+db::NewTerms terms_of(const config::BudgetEntry& entry, const std::string& calendar) {
+  db::NewTerms terms;
+  terms.terms.limit = entry.limit;
+  terms.terms.duration = entry.duration;
+  if (!entry.duration.empty()) terms.terms.zone = calendar;
+  return terms;
+}
+
+Result<domain::CallerAccount> open_one(Records& records, const db::AccountName& name,
+                                       const config::BudgetEntry& entry) {
+  if (Status set = records.set_account(name, terms_of(entry, records.actor().calendar)); !set)
+    return base::fail(std::move(set.error()));
+  const auto rows = records.transaction().run(
+      fmt::format("SELECT {} FROM account a{} WHERE a.kind = $1 AND a.entity = $2 AND a.model = ''",
+                  db::kAccountColumns, db::kJoinWindow),
+      {std::int64_t{name.kind}, name.entity});
+  if (!rows) return base::fail(rows.error());
+  std::size_t at = 0;
+  const auto account = db::read_account(records.transaction(), rows->rows.at(0), at, records.actor().now_us);
+  if (!account) return base::fail(account.error());
+  return db::facts_of(*account, name, {});
+}
+
+using Entries = std::map<std::string, config::BudgetEntry>;
+using Accounts = std::map<std::string, domain::CallerAccount, std::less<>>;
+
+Status open_all(Records& records, std::int16_t kind, const Entries& entries, Accounts& into) {
+  for (const auto& [entity, entry] : entries) {
+    Result<domain::CallerAccount> account = open_one(records, {kind, entity}, entry);
+    if (!account) return base::fail(std::move(account.error()));
+    into.emplace(entity, std::move(*account));
+  }
+  return {};
+}
+
+/// Accounts of a kind that the configuration made once and names no more.
+Status free_others(Records& records, std::int16_t kind, const Entries& named) {
+  const auto rows = records.transaction().run(
+      kind == kTagKind
+          ? "SELECT entity FROM account WHERE kind = $1 AND limit_nano IS NOT NULL AND NOT EXISTS (SELECT 1 "
+            "FROM tag t WHERE t.account_id = account.account_id)"
+          : "SELECT entity FROM account WHERE kind = $1 AND limit_nano IS NOT NULL",
+      {std::int64_t{kind}});
+  if (!rows) return base::fail(rows.error());
+  for (const db::Row& row : rows->rows) {
+    const std::string entity = db::as_text(row.at(0));
+    if (named.contains(entity)) continue;
+    if (Status freed = records.set_account({kind, entity}, {}); !freed) return freed;
+  }
+  return {};
+}
+
+Status open_accounts(Records& records, const ConfigBudgets& budgets, ConfigAccounts& accounts) {
+  const auto moved = records.transaction().run(
+      "UPDATE account SET zone = $1, version = version + 1 WHERE duration IS NOT NULL AND "
+      "zone <> $1",
+      {budgets.calendar});
+  if (!moved) return base::fail(moved.error());
+  Accounts proxy;
+  Entries whole;
+  if (budgets.settings.proxy) whole.emplace(kProxyEntity, *budgets.settings.proxy);
+  struct Kind {
+    std::int16_t kind;
+    const Entries& entries;
+    Accounts& into;
+  };
+  for (const Kind& one :
+       {Kind{kProxyKind, whole, proxy}, Kind{kProviderKind, budgets.settings.providers, accounts.providers},
+        Kind{kDeploymentKind, budgets.deployments, accounts.deployments}}) {
+    if (Status opened = open_all(records, one.kind, one.entries, one.into); !opened) return opened;
+    if (Status freed = free_others(records, one.kind, one.entries); !freed) return freed;
+  }
+  if (Status freed = free_others(records, kTagKind, budgets.settings.tags); !freed) return freed;
+  if (!proxy.empty()) accounts.proxy = proxy.begin()->second;
+  return {};
+}
+
+}  // namespace
+
+bool ConfigBudgets::any() const {
+  return settings != config::BudgetSettings() || !deployments.empty();
+}
+
+Result<ConfigAccountsRef> open_config_accounts(db::Database& database, const ConfigBudgets& budgets,
+                                               std::int64_t now_us, std::vector<AccountNews>& news) {
+  Actor actor;
+  actor.name = "config";
+  actor.now_us = now_us;
+  actor.calendar = budgets.calendar;
+  std::shared_ptr<ConfigAccounts> accounts;
+  const Status done = database.transact_now([&](db::Transaction& transaction) -> Status {
+    Records records(transaction, actor);
+    accounts = std::make_shared<ConfigAccounts>();
+    Status opened = open_accounts(records, budgets, *accounts);
+    news = records.account_news();
+    return opened;
+  });
+  if (!done) return base::fail(done.error());
+  return ConfigAccountsRef(std::move(accounts));
+}
+
+Result<db::NewTerms> default_terms(Records& records, const config::BudgetSettings& settings, std::int16_t kind,
+                                   const std::string& name) {
+  if (kind == kTagKind) {
+    const auto entry = settings.tags.find(name);
+    return entry == settings.tags.end() ? db::NewTerms() : terms_of(entry->second, records.actor().calendar);
+  }
+  db::NewTerms terms;
+  terms.terms.limit = settings.end_user_budget;
+  if (settings.end_user_budget_id.empty()) return terms;
+  const auto budget = records.find(kBudgets, settings.end_user_budget_id);
+  if (!budget) return base::fail(budget.error());
+  return *budget ? records.terms_of_budget(**budget) : terms;
+}
+
+}  // namespace turnpike::account
