@@ -49,10 +49,10 @@ Status open_all(Records& records, std::int16_t kind, const Entries& entries, Acc
 /// Accounts of a kind that the configuration made once and names no more.
 Status free_others(Records& records, std::int16_t kind, const Entries& named) {
   const auto rows = records.transaction().run(
-      kind == kTagKind
-          ? "SELECT entity FROM account WHERE kind = $1 AND limit_nano IS NOT NULL AND NOT EXISTS (SELECT 1 "
-            "FROM tag t WHERE t.account_id = account.account_id)"
-          : "SELECT entity FROM account WHERE kind = $1 AND limit_nano IS NOT NULL",
+      kind == kTagKind ? "SELECT entity FROM account WHERE kind = $1 AND limit_nano IS NOT NULL AND closed_us IS NULL "
+                         "AND NOT EXISTS (SELECT 1 "
+                         "FROM tag t WHERE t.account_id = account.account_id)"
+                       : "SELECT entity FROM account WHERE kind = $1 AND limit_nano IS NOT NULL",
       {std::int64_t{kind}});
   if (!rows) return base::fail(rows.error());
   for (const db::Row& row : rows->rows) {
