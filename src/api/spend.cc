@@ -173,9 +173,11 @@ Task<Result<Reply>> spend_users(const Context& context) {
     json::Writer writer(body);
     writer.begin_array();
     for (const account::Record& row : page->rows) {
+      writer.begin_object();
       if (Status written = write_user(writer, context, records, row); !written) {
         return base::fail(std::move(written.error()));
       }
+      writer.end_object();
     }
     writer.end_array();
     return private_json_reply(std::move(body));
