@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "account/caller_tree.h"
+#include "account/model_budgets.h"
 #include "account/tables.h"
 
 namespace turnpike::account {
@@ -48,16 +49,41 @@ Status open_all(Records& records, std::int16_t kind, const Entries& entries, Acc
 /// Accounts of a kind that the configuration made once and names no more.
 Status free_others(Records& records, std::int16_t kind, const Entries& named) {
   const auto rows = records.transaction().run(
-      kind == kTagKind
-          ? "SELECT entity FROM account WHERE kind = $1 AND limit_nano IS NOT NULL AND NOT EXISTS (SELECT 1 "
-            "FROM tag t WHERE t.account_id = account.account_id)"
-          : "SELECT entity FROM account WHERE kind = $1 AND limit_nano IS NOT NULL",
+      kind == kTagKind ? "SELECT entity FROM account WHERE kind = $1 AND limit_nano IS NOT NULL AND closed_us IS NULL "
+                         "AND NOT EXISTS (SELECT 1 "
+                         "FROM tag t WHERE t.account_id = account.account_id)"
+                       : "SELECT entity FROM account WHERE kind = $1 AND limit_nano IS NOT NULL",
       {std::int64_t{kind}});
   if (!rows) return base::fail(rows.error());
   for (const db::Row& row : rows->rows) {
     const std::string entity = db::as_text(row.at(0));
     if (named.contains(entity)) continue;
     if (Status freed = records.set_account({kind, entity}, {}); !freed) return freed;
+  }
+  return {};
+}
+
+/// Rows that were there before budgets per model had accounts.
+Status open_stored_models(Records& records) {
+  struct Owners {
+    std::int16_t kind;
+    std::string_view sql;
+  };
+  constexpr Owners kOwners[] = {
+      {3,
+       "SELECT team_id, model_max_budget FROM team WHERE model_max_budget <> '{}' AND NOT EXISTS (SELECT 1 FROM "
+       "account a WHERE a.kind = 10 AND a.entity = team.team_id)"},
+      {5,
+       "SELECT user_id, model_max_budget FROM internal_user WHERE model_max_budget <> '{}' AND NOT EXISTS (SELECT 1 "
+       "FROM account a WHERE a.kind = 11 AND a.entity = internal_user.user_id)"},
+  };
+  for (const Owners& owners : kOwners) {
+    const auto rows = records.transaction().run(owners.sql, {});
+    if (!rows) return base::fail(rows.error());
+    for (const db::Row& row : rows->rows) {
+      const std::string entity = db::as_text(row.at(0));
+      if (Status set = set_model_budgets(records, owners.kind, entity, db::as_text(row.at(1))); !set) return set;
+    }
   }
   return {};
 }
@@ -83,6 +109,7 @@ Status open_accounts(Records& records, const ConfigBudgets& budgets, ConfigAccou
     if (Status freed = free_others(records, one.kind, one.entries); !freed) return freed;
   }
   if (Status freed = free_others(records, kTagKind, budgets.settings.tags); !freed) return freed;
+  if (Status opened = open_stored_models(records); !opened) return opened;
   if (!proxy.empty()) accounts.proxy = proxy.begin()->second;
   return {};
 }

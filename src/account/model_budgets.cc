@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "account/tables.h"
+#include "base/log.h"
 #include "json/document.h"
 
 namespace turnpike::account {
@@ -82,8 +83,12 @@ std::int16_t kind_per_model(std::int16_t kind) {
 
 Status set_model_budgets(Records& records, std::int16_t owner_kind, const std::string& entity,
                          std::string_view json_text) {
-  const Result<std::vector<ModelBudget>> budgets = read_model_budgets(json_text);
-  if (!budgets) return base::fail(budgets.error());
+  Result<std::vector<ModelBudget>> budgets = read_model_budgets(json_text);
+  if (!budgets) {  // Of a row that was imported, or is older than these budgets: routes take none such.
+    base::log(base::LogLevel::Warning, "{} has budgets per model that have no effect: {}", entity,
+              budgets.error().message);
+    budgets = std::vector<ModelBudget>();
+  }
   const std::int16_t kind = kind_per_model(owner_kind);
   const auto known =
       records.transaction().run("SELECT model FROM account WHERE kind = $1 AND entity = $2 AND limit_nano IS NOT NULL",

@@ -323,7 +323,19 @@ void book(db::Database& database, int number, const std::string& hash, std::int6
         {started_us / 86'400'000'000, std::int64_t{number}, "rec-" + std::to_string(number),
          "call-" + std::to_string(number), "prov-" + std::to_string(number), started_us, started_us + 1'500'000,
          std::int64_t{status}, std::int64_t{status == 0 ? 200 : 400}, cost, hash});
-    return done ? Status() : base::fail(done.error());
+    if (!done) return base::fail(done.error());
+    // What shipping adds to the aggregates with it.
+    for (const auto& [kind, entity] : {std::pair{std::int64_t{6}, hash}, {std::int64_t{5}, std::string("u1")}}) {
+      const Result<db::Rows> added = transaction.run(
+          "INSERT INTO daily (day, entity_kind, entity, key_hash, model_group, model, provider, route, cost_nano, "
+          "calls,"
+          " failed, cached, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens) VALUES ($1, $2, "
+          "$3,"
+          " $4, 'fast', 'gpt-4o', '', '', $5, 1, $6, 0, 10, 20, 0, 0)",
+          {started_us / 86'400'000'000, kind, entity, hash, cost, std::int64_t{status}});
+      if (!added) return base::fail(added.error());
+    }
+    return {};
   }));
 }
 

@@ -194,7 +194,7 @@ constexpr Route kRoutes[] = {
     {Method::Get, "/spend/logs/ui", Who::AnyKey, spend_logs_page},
     {Method::Get, "/spend/logs/session/ui", Who::AnyKey, spend_session_page},
     {Method::Get, "/spend/logs/ui/{request_id}", Who::AnyKey, spend_log_texts},
-    {Method::Get, "/spend/keys", Who::ManagementRead, spend_keys},
+    {Method::Get, "/spend/keys", Who::AdminOrViewer, spend_keys},
     {Method::Get, "/spend/users", Who::ManagementRead, spend_users},
     {Method::Get, "/spend/tags", Who::ManagementRead, spend_tags},
     {Method::Post, "/spend/calculate", Who::AnyKey, spend_calculate},

@@ -132,9 +132,6 @@ Task<Result<Reply>> spend_logs(const Context& context) {
 /// Key rows, the dearest first.
 Task<Result<Reply>> spend_keys(const Context& context) {
   account::KeyQuery filter;
-  const ReportScope scope = scope_of(*context.caller);
-  if (scope.of == ReportScope::Of::User) filter.user_id = scope.id;
-  if (scope.of == ReportScope::Of::Key) filter.hash = scope.id;
   filter.sort_by = "spend";
   filter.size = kKeysMax;
   Result<account::KeyPage> page = co_await context.gateway.keys->list(std::move(filter));
@@ -176,9 +173,11 @@ Task<Result<Reply>> spend_users(const Context& context) {
     json::Writer writer(body);
     writer.begin_array();
     for (const account::Record& row : page->rows) {
+      writer.begin_object();
       if (Status written = write_user(writer, context, records, row); !written) {
         return base::fail(std::move(written.error()));
       }
+      writer.end_object();
     }
     writer.end_array();
     return private_json_reply(std::move(body));

@@ -66,7 +66,14 @@ Limits::Limits(pipeline::Gateway& gateway, const config::Settings& settings)
     redis_->start();
     on_every_thread(gateway, [](pipeline::Worker& worker) { worker.shared_count->start(); });
   }
-  gateway.workers.front()->thread->post([this] { watch_replicas(); });
+  if (redis_) {
+    rests_ = std::make_unique<pipeline::SharedRests>(*redis_, gateway, installation_.name, installation_.replica);
+    gateway.rests = rests_.get();
+  }
+  gateway.workers.front()->thread->post([this] {
+    if (rests_) rests_->start();
+    watch_replicas();
+  });
   base::log(base::LogLevel::Info, "{}", basis());
 }
 
@@ -74,7 +81,9 @@ void Limits::stop() {
   if (std::exchange(stopped_, true)) return;
   on_every_thread(gateway_, [this](pipeline::Worker& worker) {
     if (worker.shared_count) worker.shared_count->stop();
-    if (worker.index == 0) watch_timer_.reset();
+    if (worker.index != 0) return;
+    watch_timer_.reset();
+    if (rests_) rests_->stop();
   });
   if (redis_) redis_->stop();
 }

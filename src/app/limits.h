@@ -6,6 +6,7 @@
 #include "config/settings.h"
 #include "limit/redis_count.h"
 #include "pipeline/gateway.h"
+#include "pipeline/shared_rests.h"
 #include "redis/client.h"
 
 namespace turnpike::app {
@@ -33,7 +34,8 @@ class Limits {
   bool stopped_ = false;
   const bool alone_;  // Nobody else uses this database.
   limit::Installation installation_;
-  std::shared_ptr<redis::Redis> redis_;                // Null: there is none.
+  std::shared_ptr<redis::Redis> redis_;  // Null: there is none.
+  std::unique_ptr<pipeline::SharedRests> rests_;
   std::unique_ptr<net::IoThread::Timer> watch_timer_;  // Of the first thread.
 };
 

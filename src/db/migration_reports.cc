@@ -37,9 +37,8 @@ CREATE TABLE dropped_day (
   PRIMARY KEY (day, replica_no)
 );
 
-CREATE INDEX daily_kind ON daily (entity_kind, day);
 CREATE INDEX daily_entity ON daily (entity_kind, entity, day);
-
+/*postgres: CREATE INDEX daily_kind ON daily (entity_kind, day) */;
 /*postgres: CREATE INDEX entry_started ON entry (started_us) */;
 /*postgres: CREATE INDEX entry_trace ON entry (trace_id) WHERE trace_id IS NOT NULL */
 )sql";

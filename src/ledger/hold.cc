@@ -217,6 +217,7 @@ void LedgerImpl::finish(Hold::State& hold, EntryRow& row) {
     if (hold.segment != nullptr) Journal::unpin(hold.segment);
     journal_->open_holds.fetch_sub(1, std::memory_order_relaxed);
   }
+  if (!entry->in_journal) counters_.in_memory.fetch_add(1, std::memory_order_relaxed);
   fault::kill_at("entry.after_journal");
 
   for (const WindowRef& window : hold.windows) {

@@ -248,7 +248,7 @@ const LedgerCounters& LedgerImpl::counters() const {
     counters_.journal_bytes.store(journal_->bytes_written.load(std::memory_order_relaxed), std::memory_order_relaxed);
     counters_.oldest_unsynced_us.store(journal_->oldest_unsynced_us.load(), std::memory_order_relaxed);
   }
-  counters_.unsafe.store(unsafe(), std::memory_order_relaxed);
+  counters_.unsafe.store(unsafe() || counters_.in_memory.load() > 0, std::memory_order_relaxed);
   return counters_;
 }
 

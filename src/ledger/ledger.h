@@ -103,6 +103,7 @@ struct LedgerCounters {
       unshipped{0}, journal_full{0}, interrupted_at_start{0};
   std::atomic<std::int64_t> oldest_unsynced_us{0};  // Unix microseconds of the oldest record not yet synced; 0: none.
   std::atomic<std::int64_t> oldest_unshipped_us{0};
+  std::atomic<std::int64_t> in_memory{0};  // Entries that neither journal nor database has.
   std::atomic<bool> unsafe{false};  // Entries live in memory until the database has them.
 };
 

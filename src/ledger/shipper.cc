@@ -156,6 +156,7 @@ void Shipper::finish_batch(std::size_t rows, const ShipOutcome& outcome) {
     shipped_no_.store(entry->entry_no, std::memory_order_release);
     queued_bytes_.fetch_sub(static_cast<std::int64_t>(entry->payload.size()), std::memory_order_relaxed);
     if (entry->segment != nullptr) Journal::unpin(entry->segment);
+    if (!entry->in_journal) counters_.in_memory.fetch_sub(1, std::memory_order_relaxed);
     pool_.give(std::move(entry));
   }
   counters_.unshipped.fetch_sub(rows, std::memory_order_relaxed);
@@ -196,7 +197,9 @@ Status Shipper::number_anew() {
     Segment* const segment = journal_->append(record, 1);
     if (entry.segment != nullptr) Journal::unpin(entry.segment);
     entry.segment = segment;
-    entry.in_journal = segment != nullptr;
+    const bool in_journal = segment != nullptr;
+    counters_.in_memory.fetch_add(static_cast<int>(entry.in_journal) - static_cast<int>(in_journal));
+    entry.in_journal = in_journal;
   }
   std::ranges::sort(collected_, {}, [](const auto& entry) { return entry->entry_no; });
   return {};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pipeline/own_call.h"
+#include "pipeline/shared_rests.h"
 #include "pipeline/sightings.h"
 
 namespace turnpike::pipeline {
@@ -37,6 +38,7 @@ void note_outcome(const Call& call, const router::Pick& pick, const router::Mode
   const bool rests =
       router::note_failure(deployment, *error, group.deployments.size(),
                            router::cooldown_policy(call.settings().router, deployment), now_us, pick.probe);
+  if (rests && call.gateway.rests != nullptr) call.gateway.rests->tell(*call.worker.thread, deployment, now_us);
   tell_failed(call.worker, call.gateway, deployment, *error, rests);
   if (rests) tell_if_all_rest(call.worker, call.gateway, group);
 }
@@ -46,6 +48,8 @@ void note_broken_stream(const Call& call, const Answer& answer, const Error& err
   const bool rests =
       router::note_broken(deployment, error, answer.group_size,
                           router::cooldown_policy(call.settings().router, deployment), base::unix_now_us());
+  if (rests && call.gateway.rests != nullptr)
+    call.gateway.rests->tell(*call.worker.thread, deployment, base::unix_now_us());
   tell_failed(call.worker, call.gateway, deployment, error, rests);
 }
 

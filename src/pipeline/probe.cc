@@ -9,6 +9,7 @@
 #include "ledger/bill.h"
 #include "pipeline/attempt.h"
 #include "pipeline/own_call.h"
+#include "pipeline/shared_rests.h"
 #include "pipeline/sightings.h"
 #include "protocol/call_request.h"
 #include "provider/target.h"
@@ -186,6 +187,7 @@ struct Probing {
       rests = router::note_failure(deployment, *error, group ? group->deployments.size() : 1,
                                    router::cooldown_policy(settings.router, deployment), now_us, false);
     }
+    if (rests && gateway.rests != nullptr) gateway.rests->tell(*worker.thread, deployment, now_us);
     tell_failed(worker, gateway, deployment, *error, rests);
   }
 };

@@ -30,7 +30,7 @@ int status_of(const Error& error) {
 }
 
 /// Rests for `time`, or longer if it does already.
-void cool(Health& health, std::chrono::milliseconds time, const Error& error, std::int64_t now_us) {
+void rest(Health& health, std::chrono::milliseconds time, const Error& error, std::int64_t now_us) {
   const std::int64_t until = now_us + std::chrono::duration_cast<std::chrono::microseconds>(time).count();
   std::int64_t seen = health.cooling_until_us.load(std::memory_order_relaxed);
   if (seen <= now_us) health.cooling_since_us.store(now_us, std::memory_order_relaxed);
@@ -38,6 +38,10 @@ void cool(Health& health, std::chrono::milliseconds time, const Error& error, st
   }
   health.cooling_status.store(status_of(error), std::memory_order_relaxed);
   health.cooling_kind.store(error.kind, std::memory_order_relaxed);
+}
+
+void cool(Health& health, std::chrono::milliseconds time, const Error& error, std::int64_t now_us) {
+  rest(health, time, error, now_us);
   health.troubled.store(true, std::memory_order_relaxed);
   health.cooldowns.fetch_add(1, std::memory_order_relaxed);
 }
@@ -92,6 +96,14 @@ void note_success(const Deployment& deployment, std::int64_t now_us, bool probe)
   if (!probe) return;  // Only a probe says that the provider is back: others may have been under way for long.
   health.cooling_until_us.store(0, std::memory_order_relaxed);
   health.probing.store(false);
+}
+
+void rest_as_told(const Deployment& deployment, std::chrono::milliseconds time, ErrorKind kind, int status,
+                  std::int64_t now_us) {
+  Error error;
+  error.kind = kind;
+  error.status = status;
+  rest(*deployment.health, time, error, now_us);
 }
 
 bool note_failure(const Deployment& deployment, const Error& error, std::size_t group_size,

@@ -218,6 +218,9 @@ bool note_failure(const Deployment& deployment, const Error& error, std::size_t 
 /// A stream that had begun well (`note_success`) has broken: a failure of the same call. True when it cooled.
 bool note_broken(const Deployment& deployment, const Error& error, std::size_t group_size, const CooldownPolicy& policy,
                  std::int64_t now_us);
+/// Another replica has put it to rest, for so long from now on.
+void rest_as_told(const Deployment& deployment, std::chrono::milliseconds time, ErrorKind kind, int status,
+                  std::int64_t now_us);
 /// What the strategies learn from an answer, when its usage is known; `window` and `ttl_us`: see Recent.
 struct AnswerFigures {
   std::int64_t duration_us = 0;

@@ -120,7 +120,6 @@ const foreignOf = { user: 'user_id=stranger', team: 'team_ids=blue', organizatio
 const ownOf = { user: (role) => `user_id=${userOf[role] ?? ''}`, team: () => 'team_ids=red', organization: () => 'organization_ids=ours' };
 const activity = (kind) => (own, role) => ({ path: `/${kind}/daily/activity?${spendDays}&${own ? ownOf[kind](role) : foreignOf[kind]}` });
 Object.assign(rules, {
-  'GET /spend/keys': { list: everybody },
   'GET /spend/users': { list: everybody },
   'GET /spend/tags': { list: everybody },
   'GET /global/spend/keys': { list: everybody },
@@ -134,6 +133,7 @@ Object.assign(rules, {
   'GET /user/daily/activity': { own: everybody, foreign: readers, ask: activity('user') },
   'GET /user/daily/activity/aggregated': { list: everybody },
   'GET /team/daily/activity': { own: members, foreign: readers, ask: activity('team') },
+  'POST /global/spend/reset': { list: [] }, // The master key itself, which is no user's.
   'GET /organization/daily/activity': { own: [...readers, 'org_admin'], foreign: readers, ask: activity('organization') },
 });
 
