@@ -152,11 +152,11 @@ std::uint64_t Journal::first_needed_segment() const {
   return UINT64_MAX;
 }
 
-bool Journal::has_room() const {
+bool Journal::has_room(std::int64_t more) const {
   if (sync_failures_.load(std::memory_order_relaxed) >= kSyncFailuresMax) return false;
   if (spare_ready_.load(std::memory_order_relaxed)) return true;
   const Segment& segment = *current_.load(std::memory_order_acquire);
-  const auto calls = static_cast<std::uint64_t>(open_holds.load(std::memory_order_relaxed) + 1);
+  const auto calls = static_cast<std::uint64_t>(open_holds.load(std::memory_order_relaxed) + more);
   return !full_.load(std::memory_order_relaxed) &&
          segment.reserved.load(std::memory_order_relaxed) + calls * kReservePerHoldBytes <= segment.size;
 }

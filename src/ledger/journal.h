@@ -68,8 +68,9 @@ class Journal {
 
   /// Writes the records; null when the journal cannot take them. `keep_pins` pins stay on the returned segment.
   Segment* append(RecordBatch& records, int keep_pins);
-  /// Whether a new call may begin: what is open always keeps the room it needs to end.
-  bool has_room() const;
+  /// Whether a new call may begin: what is open always keeps the room it needs to end. `more` 0: whether one that is
+  /// counted as open already may be written.
+  bool has_room(std::int64_t more = 1) const;
   static void unpin(Segment* segment, int pins = 1) { segment->pins.fetch_sub(pins, std::memory_order_acq_rel); }
 
   std::uint64_t next_entry_no() { return entry_no_.fetch_add(1, std::memory_order_relaxed) + 1; }

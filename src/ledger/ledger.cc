@@ -248,17 +248,19 @@ const LedgerCounters& LedgerImpl::counters() const {
     counters_.journal_bytes.store(journal_->bytes_written.load(std::memory_order_relaxed), std::memory_order_relaxed);
     counters_.oldest_unsynced_us.store(journal_->oldest_unsynced_us.load(), std::memory_order_relaxed);
   }
-  counters_.unsafe.store(unsafe() || counters_.in_memory.load() > 0, std::memory_order_relaxed);
+  const bool full = journal_ && options_.serve_when_full && !journal_->has_room();
+  counters_.unsafe.store(full || unsafe() || counters_.in_memory.load() > 0, std::memory_order_relaxed);
   return counters_;
 }
 
 bool LedgerImpl::has_room() const {
-  if (journal_ && journal_->has_room()) return true;
+  const bool in_memory = counters_.in_memory.load(std::memory_order_relaxed) > 0;
+  if (journal_ && journal_->has_room() && !(in_memory && shipper_->overfull())) return true;
   return (!journal_ || options_.serve_when_full) && !shipper_->overfull();
 }
 
 bool LedgerImpl::unsafe() const {
-  return !journal_ || (options_.serve_when_full && !journal_->has_room());
+  return !journal_ || (options_.serve_when_full && !journal_->has_room(0));
 }
 
 std::string LedgerImpl::readiness() const {
