@@ -119,8 +119,8 @@ void Limits::append_metrics(std::string& page) const {
       gateway_.meters->forgotten());
   if (!redis_) return;
   const redis::Counters& counters = redis_->counters();
-  one("turnpike_redis_breaker_state", "gauge", "1: Redis does not answer and is left alone; 0: it is asked.",
-      redis_->breaker().open() ? 1 : 0);
+  one("turnpike_redis_breaker_state", "gauge",
+      "Whether Redis is left alone because it does not answer (1) or asked (0).", redis_->breaker().open() ? 1 : 0);
   one("turnpike_redis_breaker_openings_total", "counter", "How often Redis was left alone.",
       redis_->breaker().openings());
   one("turnpike_redis_connects_total", "counter", "Connections made to Redis.", counters.connects.load());
