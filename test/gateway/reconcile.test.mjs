@@ -7,7 +7,8 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
-import { Gateway, deployment, runBinary, scene, until } from '../harness/turnpike.mjs';
+import { DatabaseSync } from 'node:sqlite';
+import { Gateway, deployment, masterKey, runBinary, scene, until } from '../harness/turnpike.mjs';
 
 const projects = { 'sk-of-project-a-0123456789': 'proj_a', 'sk-of-project-b-0123456789': 'proj_b' };
 const day = () => new Date().toISOString().slice(0, 10);
@@ -92,8 +93,8 @@ class Provider {
   csvExport(models) {
     const rows = [...this.lines.values()].filter((line) => models.includes(line.model));
     const cost = (line) => this.costs(line).reduce((sum, [, nano]) => sum + nano, 0);
-    return ['Day;Model;Project;Requests;Input tokens;Cache read tokens;Output tokens;Cost']
-      .concat(rows.map((line) => [line.day, `"${line.model}"`, line.project, line.requests, line.input, line.cached, line.output, `${cost(line)}e-9`].join(';')))
+    return ['Day;Model;Project;Batch;Requests;Input tokens;Cache read tokens;Output tokens;Cost']
+      .concat(rows.map((line) => [line.day, `"${line.model}"`, line.project, line.batch, line.requests, line.input, line.cached, line.output, `${cost(line)}e-9`].join(';')))
       .join('\r\n');
   }
   async kill() {
@@ -186,7 +187,7 @@ test("a provider's own account beside the ledger", async () => {
       assert.match(text, /^3 of 6 models differ\.$/m);
 
       // Without the mapping all projects are one; a file of any origin; only what agrees.
-      const csv = file('own.csv', provider.csvExport(['plain', 'cached']).replace(/.*7000.*\r\n/, ''));
+      const csv = file('own.csv', provider.csvExport(['plain', 'cached']));
       assert.match(await reconcile(['--provider', 'csv', '--file', csv, '--booked_as', 'openai'], 1), /^dearer: the ledger has more$/m);
       const agreed = await reconcile(['--provider', 'csv', '--file', csv], 0);
       assert.deepEqual(verdicts(agreed), { plain: 'agrees', cached: 'agrees' });
@@ -196,6 +197,52 @@ test("a provider's own account beside the ledger", async () => {
       const damaged = file('damaged.csv', 'day,model,cost\n2026-11-27,m,one dollar\n');
       assert.match(await reconcile(['--provider', 'csv', '--file', damaged], 2), /damaged\.csv: line 2: not an amount of money: one dollar/);
       assert.match(await reconcile(['--provider', 'csv', '--file', path.join(gateway.directory, 'none')], 2), /none: the file cannot be opened/);
+    },
+  );
+});
+
+test('`ledger verify` asks the running gateway, starts at a day, and makes sums anew when it is told to', async () => {
+  await scene(
+    async (own) => {
+      const provider = own(await Provider.start({}));
+      const [key] = Object.keys(projects);
+      const config = { model_list: [deployment('gpt', provider.base, { params: { api_key: key } })], litellm_settings: { require_auth_for_metrics_endpoint: true } };
+      return own(await Gateway.start({ config }));
+    },
+    async (gateway) => {
+      const verify = async (flags, code) => {
+        const at = ['--data_dir', path.join(gateway.directory, 'data')];
+        const ended = await runBinary(['ledger', 'verify', ...at, ...flags], { env: { HOME: gateway.directory, LITELLM_MASTER_KEY: masterKey } });
+        assert.equal(ended.code, code, ended.stdout + ended.stderr);
+        return ended.stdout + ended.stderr;
+      };
+      const asks = ['--metrics_url', `${gateway.url}/metrics`];
+      const key = await gateway.newKey();
+      assert.match(await verify(asks, 0), /^ok {3}V9 .*\(0 counted, 0 booked\)$/m);
+      // Beside calls that go on; those that are not shipped yet are found in the journal.
+      let running = true;
+      const calls = (async () => {
+        for (let i = 0; i < 10 || running; i += 1) assert.equal((await gateway.chat({ model: 'gpt' }, { key })).status, 200);
+      })();
+      await verify(asks, 0);
+      running = false;
+      await calls;
+      await until(async () => /^turnpike_ledger_unshipped_entries 0$/m.test((await gateway.call('GET', '/metrics')).text), 'all to be shipped');
+      assert.match(await verify([...asks, '--since', day()], 0), /^ok {3}V9 /m);
+      assert.doesNotMatch(await verify(['--since', day()], 0), /V4/);
+
+      const database = new DatabaseSync(path.join(gateway.directory, 'data/turnpike.db'));
+      database.exec('UPDATE entry SET cost_nano = cost_nano + 1 WHERE entry_no = 2');
+      assert.match(await verify(asks, 1), /^FAIL V9 /m);
+      database.exec('UPDATE entry SET cost_nano = cost_nano - 1 WHERE entry_no = 2');
+      database.exec('UPDATE account_window SET spent_nano = spent_nano + 1');
+      database.close();
+      assert.match(await verify(['--repair-aggregates'], 2), /another process|locked|in use/i);
+      assert.match(await verify([], 1), /^FAIL V4 /m);
+      gateway.signal('SIGTERM');
+      await gateway.wait();
+      assert.match(await verify(['--repair-aggregates'], 0), /Made anew: the sums of 1 days, 1 totals .*The ledger agrees with itself/s);
+      assert.match(await verify([], 0), /agrees with itself/);
     },
   );
 });
