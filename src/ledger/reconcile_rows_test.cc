@@ -49,6 +49,12 @@ struct ReconcileRows : LedgerFixture {
       text += fmt::format("summed {}\n", day);
     return text;
   }
+  void change(const char* sql, const std::vector<db::Value>& values) {
+    ASSERT_TRUE(database->transact_now([&](db::Transaction& t) -> Status {
+      const auto done = t.run(sql, values);
+      return done ? Status() : base::fail(done.error());
+    })) << sql;
+  }
   AccountRef account;
 };
 
@@ -71,11 +77,13 @@ TEST_F(ReconcileRows, EachAttemptCountsWhereItWent) {
             "20370 m d1: 3 calls 1050/350 in 21 out 34 nano, 1 estimated, 1 unpriced\n"
             "20370 m d2: 1 calls 450/150 in 7 out 12 nano, 0 estimated, 0 unpriced\n");
   EXPECT_EQ(read("openai", day + 1, day + 3), "");
-  ASSERT_TRUE(database->transact_now([&](db::Transaction& t) -> Status {
-    const auto done =
-        t.run("INSERT INTO dropped_day (day, replica_no, entries, cost_nano) VALUES ($1, 1, 0, 0)", {day});
-    return done ? Status() : base::fail(done.error());
-  }));
+  // A call that ended with its process names its deployment only.
+  change("UPDATE entry SET provider = NULL, model = NULL WHERE entry_no = 1 AND replica_no = 1", {});
+  EXPECT_EQ(read("anthropic", day, day), "20370 c d3: 1 calls 750/250 in 7 out 14 nano, 0 estimated, 0 unpriced\n");
+  EXPECT_EQ(read("openai", day, day),
+            "20370 m d1: 3 calls 1050/350 in 21 out 34 nano, 1 estimated, 1 unpriced\n"
+            "20370 m d2: 1 calls 450/150 in 7 out 12 nano, 0 estimated, 0 unpriced\n");
+  change("INSERT INTO dropped_day (day, replica_no, entries, cost_nano) VALUES ($1, 1, 0, 0)", {day});
   EXPECT_EQ(read("anthropic", day, day),
             "20370 c d3: 1 calls 750/0 in 7 out 27 nano, 0 estimated, 0 unpriced\nsummed 20370\n");
 }
