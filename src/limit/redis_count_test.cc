@@ -205,6 +205,22 @@ TEST(RedisCount, ARefusalConsumesNothingHereOrThere) {
   for (Admission& admission : held) one.drop(std::move(admission));
 }
 
+TEST(RedisCount, WhatIsLeftOverAllReplicasComesWithTheAdmission) {
+  TestRedis server;
+  Replica one(server, "one"), two(server, "two");
+  const auto limits = [](Replica& replica) {
+    return std::vector<Limit>{replica.limit(Unit::Requests, 10), replica.limit(Unit::Tokens, 100),
+                              replica.limit(Unit::Calls, 5)};
+  };
+  auto first = one.admit(limits(one), 30);
+  auto second = two.admit(limits(two), 30);
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->shared.left, (std::vector<std::int64_t>{9, 70, 4}));
+  EXPECT_EQ(second->shared.left, (std::vector<std::int64_t>{8, 40, 3}));
+  one.drop(std::move(*first));
+  two.drop(std::move(*second));
+}
+
 TEST(RedisCount, TheLongestWaitIsToldAndACallThatNeverPasses) {
   TestRedis server;
   Replica one(server, "one"), two(server, "two");

@@ -74,6 +74,26 @@ TEST(Refusal, WithoutTheStoreItIsNoFaultOfTheCaller) {
   EXPECT_EQ(refusal_error(away, "", kUnixUs).kind, ErrorKind::Unavailable);
 }
 
+TEST(Refusal, IsCountedByWhoseAndOfWhat) {
+  RefusalCounts counts;
+  counts.add(refusal(Kind::Key, Unit::Tokens, 100, 100, 1));
+  counts.add(refusal(Kind::Key, Unit::Tokens, 100, 100, 1));
+  counts.add(refusal(Kind::TeamModel, Unit::Calls, 1, 1, 1));
+  counts.add(refusal(Kind::Deployment, Unit::Requests, 1, 1, 1));
+  Refusal away;
+  away.why = Refusal::Why::StoreAway;
+  counts.add(away);
+  std::string page;
+  counts.append(page);
+  for (const char* const line :
+       {"# TYPE turnpike_limit_refusals_total counter\n", "{kind=\"api_key\",limit=\"tokens\"} 2\n",
+        "{kind=\"model_per_team\",limit=\"max_parallel_requests\"} 1\n", "{kind=\"deployment\",limit=\"requests\"} 1\n",
+        "{kind=\"any\",limit=\"store_away\"} 1\n"}) {
+    EXPECT_NE(page.find(line), std::string::npos) << line << page;
+  }
+  EXPECT_EQ(page.find("\"user\""), std::string::npos) << page;
+}
+
 TEST(Refusal, HasTheHeadersOfTheLimitThatRefused) {
   Rates rates;
   rates.requests = Rate{100, 40, 12};
