@@ -38,6 +38,8 @@ CREATE TABLE dropped_day (
 );
 
 CREATE INDEX daily_entity ON daily (entity_kind, entity, day);
+/*postgres: ALTER TABLE daily SET (fillfactor = 70) */;
+/*postgres: ALTER TABLE account_window SET (fillfactor = 70) */;
 /*postgres: CREATE INDEX daily_kind ON daily (entity_kind, day) */;
 /*postgres: CREATE INDEX entry_started ON entry (started_us) */;
 /*postgres: CREATE INDEX entry_trace ON entry (trace_id) WHERE trace_id IS NOT NULL */

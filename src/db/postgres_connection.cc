@@ -10,6 +10,7 @@
 
 #include "base/id.h"
 #include "base/text.h"
+#include "db/arrays.h"
 #include "db/postgres_days.h"
 
 namespace turnpike::db {
@@ -23,7 +24,7 @@ constexpr Oid kAsNeeded = 0;  // The server finds the type where the value goes.
 
 constexpr int kTriesMax = 8;
 constexpr milliseconds kStopLook{200};
-constexpr std::size_t kParametersMax = 16'000;  // Of 65,535: beyond, one statement only gets longer.
+constexpr std::size_t kRowsMax = 2'000;  // Of one statement.
 
 std::string begin_text(Unit unit, milliseconds statement_limit) {
   const std::string limit = fmt::format("SET LOCAL statement_timeout = {}", statement_limit.count());
@@ -305,34 +306,32 @@ Result<Rows> PostgresConnection::run(std::string_view sql, const std::vector<Val
 /// Many rows a statement: one round trip, parsed once.
 Result<std::vector<bool>> PostgresConnection::insert_new(const NewRows& rows) {
   std::vector<bool> inserted(rows.rows.size());
-  const std::size_t width = rows.columns.size();
-  const std::size_t most = std::max<std::size_t>(1, kParametersMax / width);
-  std::string names, keys;
-  for (std::size_t i = 0; i < width; ++i) {
-    names += fmt::format("{}{}", i == 0 ? "" : ", ", rows.columns[i]);
-    if (i < rows.keys) keys += fmt::format("{}{}", i == 0 ? "" : ", ", rows.columns[i]);
-  }
-  for (std::size_t first = 0; first < rows.rows.size(); first += most) {
-    const std::size_t count = std::min(most, rows.rows.size() - first);
-    std::string sql = fmt::format("INSERT INTO {} ({}) VALUES ", rows.table, names);
-    std::vector<Value> values;
-    values.reserve(count * width);
-    for (std::size_t at = first; at < first + count; ++at) {
-      sql += at == first ? "(" : ", (";
-      for (const Value& value : rows.rows[at]) {
-        values.push_back(value);
-        fmt::format_to(std::back_inserter(sql), "{}${}", &value == rows.rows[at].data() ? "" : ", ", values.size());
-      }
-      sql += ')';
+  const std::string keys = fmt::format("{}", fmt::join(rows.columns.begin(), rows.columns.begin() + rows.keys, ", "));
+  for (std::size_t first = 0; first < rows.rows.size(); first += kRowsMax) {
+    const std::size_t end = std::min(first + kRowsMax, rows.rows.size());
+    // What is null in all of them is left out: nothing would say of which type it is.
+    std::vector<std::size_t> columns;
+    for (std::size_t column = 0; column < rows.columns.size(); ++column) {
+      const auto has = [column](const Row& row) { return !is_null(row[column]); };
+      if (std::any_of(rows.rows.begin() + first, rows.rows.begin() + end, has)) columns.push_back(column);
     }
-    sql += fmt::format(" ON CONFLICT ({0}) DO NOTHING RETURNING {0}", keys);
-    const Result<Rows> stored = run(sql, values);
+    std::vector<std::string_view> names;
+    for (const std::size_t column : columns) names.push_back(rows.columns[column]);
+    std::vector<Value> values;
+    values.reserve((end - first) * columns.size());
+    for (std::size_t at = first; at < end; ++at) {
+      for (const std::size_t column : columns) values.push_back(rows.rows[at][column]);
+    }
+    const Result<Rows> stored =
+        run(fmt::format("INSERT INTO {} ({}) SELECT * FROM {} ON CONFLICT ({}) DO NOTHING RETURNING {}", rows.table,
+                        fmt::join(names, ", "), unnest_text(values, columns.size()), keys, keys),
+            array_values(values, columns.size()));
     if (!stored) return base::fail(stored.error());
     // They come back in the order they were given.
     std::size_t at = first;
     for (const Row& key : stored->rows) {
-      while (at < first + count && !std::equal(key.begin(), key.end(), rows.rows[at].begin())) ++at;
-      if (at == first + count) return base::fail(ErrorKind::Internal, "the database inserted what nobody gave it");
+      while (at < end && !std::equal(key.begin(), key.end(), rows.rows[at].begin())) ++at;
+      if (at == end) return base::fail(ErrorKind::Internal, "the database inserted what nobody gave it");
       inserted[at++] = true;
     }
   }

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <optional>
 #include <span>
 
+#include "db/arrays.h"
 #include "json/document.h"
 
 namespace turnpike::ledger {
@@ -37,16 +37,9 @@ constexpr SumTable kDaily{"daily", kDailyKeys, kDailySums};
 constexpr SumTable kDeployments{"deployment_day", kDeploymentKeys, kDeploymentSums};
 constexpr SumTable kReplicaDays{"replica_day", kReplicaKeys, kReplicaSums};
 
-std::string upsert_text(const SumTable& table, std::size_t rows) {
-  const std::size_t width = table.keys.size() + table.sums.size();
-  std::string sql = fmt::format("INSERT INTO {} ({}, {}) VALUES ", table.name, fmt::join(table.keys, ", "),
-                                fmt::join(table.sums, ", "));
-  for (std::size_t i = 0; i < rows * width; ++i) {
-    const bool first = i % width == 0;
-    fmt::format_to(std::back_inserter(sql), "{}${}{}", first ? (i == 0 ? "(" : ", (") : ", ", i + 1,
-                   i % width == width - 1 ? ")" : "");
-  }
-  sql += fmt::format(" ON CONFLICT ({}) DO UPDATE SET ", fmt::join(table.keys, ", "));
+/// What happens to a row that is there already.
+std::string adding_text(const SumTable& table) {
+  std::string sql = fmt::format(" ON CONFLICT ({}) DO UPDATE SET ", fmt::join(table.keys, ", "));
   for (const std::string_view& sum : table.sums) {
     sql += fmt::format("{0}{1} = {2}.{1} + excluded.{1}", &sum == table.sums.data() ? "" : ", ", sum, table.name);
   }
@@ -56,26 +49,31 @@ std::string upsert_text(const SumTable& table, std::size_t rows) {
 /// Collects rows and adds them to their table, many with each statement where the database prefers that.
 class Adding {
  public:
-  Adding(db::Transaction& transaction, const SumTable& table) : transaction_(transaction), table_(table) {
-    constexpr std::size_t kValuesMax = 8'000;
-    if (transaction.prefers_many()) rows_max_ = kValuesMax / (table.keys.size() + table.sums.size());
+  Adding(db::Transaction& transaction, const SumTable& table)
+      : transaction_(transaction), table_(table), width_(table.keys.size() + table.sums.size()) {
+    constexpr std::size_t kRowsMax = 2'000;
+    if (transaction.prefers_many()) rows_max_ = kRowsMax;
   }
   std::vector<Value>& values() { return values_; }
-  Status row_done() { return ++rows_ == rows_max_ ? flush() : Status(); }
+  Status row_done() { return values_.size() >= rows_max_ * width_ ? flush() : Status(); }
   Status flush() {
-    if (rows_ == 0) return {};
-    if (rows_ != text_rows_) text_ = upsert_text(table_, text_rows_ = rows_);
-    const auto done = transaction_.run(text_, values_);
+    if (values_.empty()) return {};
+    const std::string into = fmt::format("INSERT INTO {} ({}, {}) ", table_.name, fmt::join(table_.keys, ", "),
+                                         fmt::join(table_.sums, ", "));
+    const auto done =
+        rows_max_ == 1
+            ? transaction_.run(into + "VALUES (" + db::places(width_) + ")" + adding_text(table_), values_)
+            : transaction_.run(into + "SELECT * FROM " + db::unnest_text(values_, width_) + adding_text(table_),
+                               db::array_values(values_, width_));
     values_.clear();
-    rows_ = 0;
     return done ? Status() : base::fail(done.error());
   }
 
  private:
   db::Transaction& transaction_;
   const SumTable& table_;
-  std::size_t rows_max_ = 1, rows_ = 0, text_rows_ = 0;
-  std::string text_;
+  const std::size_t width_;
+  std::size_t rows_max_ = 1;
   std::vector<Value> values_;
 };
 
