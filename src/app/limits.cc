@@ -42,16 +42,15 @@ void on_every_thread(pipeline::Gateway& gateway, const std::function<void(pipeli
 
 }  // namespace
 
-Limits::Limits(pipeline::Gateway& gateway, const config::Settings& settings)
+Limits::Limits(pipeline::Gateway& gateway, const config::Settings& settings, const config::RedisSettings& redis)
     : gateway_(gateway), alone_(gateway.database->description() == "sqlite") {
   installation_.window = window_length();
   std::uint8_t random[16];
   base::fill_random(random, sizeof random);
   installation_.replica = base::to_hex(std::span(random));
   gateway.meters = std::make_unique<limit::Meters>(installation_.window);
-  if (settings.redis.used()) {
-    redis_ =
-        std::make_shared<redis::Redis>(settings.redis, gateway.threads->all(), limit::RedisCount::probe(installation_));
+  if (redis.used()) {
+    redis_ = std::make_shared<redis::Redis>(redis, gateway.threads->all(), limit::RedisCount::probe(installation_));
     gateway.redis = redis_.get();
   }
   for (const auto& worker : gateway.workers) {

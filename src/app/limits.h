@@ -16,7 +16,8 @@ namespace turnpike::app {
 class Limits {
  public:
   /// Gives every worker its limiter; with Redis waits until each thread has tried to connect. Before calls are served.
-  Limits(pipeline::Gateway& gateway, const config::Settings& settings);
+  /// `redis` may be unused though the settings name one: a gateway on trial counts for itself.
+  Limits(pipeline::Gateway& gateway, const config::Settings& settings, const config::RedisSettings& redis);
   ~Limits() { stop(); }
   /// After the last call has ended, before the threads do.
   void stop();
