@@ -27,6 +27,9 @@ class TestLedger : public ledger::Ledger {
   Result<ledger::Hold> admit(const ledger::Admission&) override {
     return base::fail(ErrorKind::Unavailable, "no calls in this test");
   }
+  Task<Result<ledger::Hold>> admit_or_wait(ledger::Admission admission, http::Cancel&) override {
+    co_return admit(admission);
+  }
   std::optional<Error> look(const ledger::Admission&) override { return std::nullopt; }
   ledger::AccountRef account(const ledger::AccountFacts&) override { return nullptr; }
   ledger::AccountRef find_account(std::int64_t id) const override {

@@ -69,6 +69,29 @@ account::AuthSettings auth_settings(const config::Settings& settings,
   return auth;
 }
 
+ledger::LeaseTerms lease_terms(const config::TurnpikeSettings& ours) {
+  const auto microseconds = [](config::Milliseconds length) { return std::chrono::microseconds(length).count(); };
+  ledger::LeaseTerms terms;
+  terms.lease_us = microseconds(ours.lease_seconds);
+  terms.idle_us = microseconds(ours.lease_idle);
+  terms.wait_us = microseconds(ours.budget_wait);
+  terms.held_wait_us = microseconds(ours.budget_held_wait);
+  terms.may_cross = ours.budget_crossing == config::BudgetCrossing::Allow;
+  return terms;
+}
+
+ledger::BudgetAway budget_away(config::BudgetAway away) {
+  switch (away) {
+    case config::BudgetAway::Allow:
+      return ledger::BudgetAway::Allow;
+    case config::BudgetAway::Refuse:
+      return ledger::BudgetAway::Refuse;
+    case config::BudgetAway::Lease:
+      break;
+  }
+  return ledger::BudgetAway::Lease;
+}
+
 constexpr std::size_t kKnownKeysBytesMax = std::size_t{256} * 1024 * 1024;  // Of all threads together.
 
 /// What other replicas have made of the terms of accounts that this one knows.
@@ -209,7 +232,10 @@ Status Process::open_stores(const config::Settings& settings) {
   ledger_options.durability =
       ours.ledger_durability == config::LedgerDurability::Disk ? ledger::Durability::Disk : ledger::Durability::Process;
   ledger_options.strict = ours.budget_mode == config::BudgetMode::Strict;
-  ledger_options.database_may_be_away = database_->description() != "sqlite";
+  ledger_options.database_may_be_away = ledger_options.is_shared = database_->description() != "sqlite";
+  ledger_options.lease = lease_terms(ours);
+  ledger_options.lease_dead_after = ours.lease_dead_after;
+  ledger_options.budget_away = budget_away(ours.budget_database_down);
   ledger_options.host = host_name();
   ledger_options.version = TURNPIKE_VERSION;
   Result<std::unique_ptr<ledger::Ledger>> ledger = ledger::Ledger::open(std::move(ledger_options), *database_);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "db/escrow_rows.h"
+
 namespace turnpike::db {
 namespace {
 
@@ -138,7 +140,9 @@ Status set_account_terms(Transaction& transaction, std::int64_t account_id, cons
        given.increase.nano(), given.increase_until_us, given.duration.empty() ? Value() : Value(given.duration),
        given.zone, (*before)->window.id, end_value(ends_us)});
   if (!changed) return base::fail(changed.error());
-  return {};
+  const std::optional<Money> limit = given.limit_at(now_us);
+  return set_escrow_limit(transaction, account_id, limit ? std::optional(limit->nano()) : std::nullopt,
+                          (*before)->window.id);
 }
 
 Result<std::int64_t> account_version(Transaction& transaction, std::int64_t account_id) {
@@ -180,6 +184,8 @@ Result<Money> set_account_spend(Transaction& transaction, std::int64_t account_i
        std::int64_t{static_cast<std::int16_t>(kind)}, now_us, difference.nano(), by,
        fmt::format("[{},{}]", account_id, window.id)});
   if (!noted) return base::fail(noted.error());
+  if (Status based = add_escrow_base(transaction, account_id, window.id, difference.nano()); !based)
+    return base::fail(std::move(based.error()));
   return difference;
 }
 

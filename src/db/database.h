@@ -45,6 +45,8 @@ class Transaction {
   /// After an error the unit should end with it: PostgreSQL takes no further statement of the transaction.
   virtual Result<Rows> run(std::string_view sql, const std::vector<Value>& values) = 0;
 
+  /// Other processes work on the same database: PostgreSQL's own SQL may be used where it is.
+  virtual bool is_shared() const { return false; }
   /// Many rows go faster in one statement than in one each.
   virtual bool prefers_many() const { return false; }
   /// Which of the rows were inserted. Errors: those of `run`, for all rows together.

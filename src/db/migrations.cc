@@ -244,6 +244,7 @@ const Migration kMigrations[] = {
     {6, "leases of money", kEscrow},
     {7, "windows and terms of budgets", kWindows},
     {8, "reports, days that were dropped", kReports},
+    {11, "lease operations apart from shipping", kReplicaLease},
 };
 
 std::string for_engine(std::string_view sql, bool sqlite) {

@@ -33,6 +33,7 @@ class PostgresConnection final : public Transaction {
                                                           const std::atomic<bool>& stop);
 
   Result<Rows> run(std::string_view sql, const std::vector<Value>& values) override;
+  bool is_shared() const override { return true; }
   bool prefers_many() const override { return true; }
   Result<std::vector<bool>> insert_new(const NewRows& rows) override;
   Status notify(std::string_view channel, std::string_view text) override;

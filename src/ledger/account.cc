@@ -13,6 +13,10 @@ AccountWindow::AccountWindow(Account& account_in, domain::BudgetWindow window, s
       ends_us(window.ends_us),
       valid_until_us(window.ends_us) {}
 
+LeaseKey AccountWindow::key() const {
+  return {account.account_id, window_id};
+}
+
 std::int64_t AccountWindow::left_nano() const {
   return account.limit.load() - spent().nano() - words->held.load();
 }

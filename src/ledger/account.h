@@ -10,6 +10,7 @@
 #include "base/money.h"
 #include "domain/caller_account.h"
 #include "ledger/account_words.h"
+#include "ledger/lease.h"
 
 namespace turnpike::ledger {
 
@@ -29,13 +30,16 @@ struct AccountWindow {
   const bool leased;  // `words->free` is what the database has granted to this process; else the whole of the limit.
   std::atomic<std::int64_t> ends_us;
   std::atomic<std::int64_t> valid_until_us;   // Of what stands here and in the account's limit.
-  std::atomic<std::int64_t> spent_before{0};  // Booked beside what `words` have settled, as last read; and edits since.
+  std::atomic<std::int64_t> spent_before{0};  // Booked beside what `words` know of, as last read; and edits since.
   std::atomic<std::uint64_t> crossing{0};     // The one hold that may take more than is left (spec money 7.6); 0: none.
 
   bool holds(std::int64_t at_us) const {
     return at_us >= window_id * 1'000'000 && at_us < valid_until_us.load(std::memory_order_relaxed);
   }
-  Money spent() const { return Money::from_nano(spent_before.load() + words->settled.load()); }
+  Money spent() const {
+    return Money::from_nano(spent_before.load() + words->elsewhere.load() + words->settled.load());
+  }
+  LeaseKey key() const;
   /// What the limit leaves: below what may be taken here where other processes hold some of it.
   std::int64_t left_nano() const;
 };
@@ -63,6 +67,9 @@ class Account {
   AccountFacts terms;             // As last heard.
   std::deque<WindowRef> windows;  // The running one last; before it those that calls may still be looking for.
   std::int64_t spend_version = 0;
+  std::int64_t followed_us = 0;
+  LeaseKey leased_key;  // The last window that was leased, and its words: a budget may be taken away and given again.
+  std::shared_ptr<AccountWords> leased_words;
   bool closed = false;  // Whose it was has been deleted; calls that are under way still end on it.
 };
 using AccountRef = std::shared_ptr<Account>;

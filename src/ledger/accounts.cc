@@ -81,6 +81,7 @@ AccountRef LedgerImpl::account(const AccountFacts& facts) {
   account->spend_version = spend_version;
   const std::int64_t now_us = base::unix_now_us();
   account->limit = limit_at(account->terms, now_us);
+  account->strict = account->terms.strict;
   begin_window(*account, account->terms.window, spent);
   follow_time(*account, now_us);
   return account;
@@ -102,15 +103,42 @@ WindowRef LedgerImpl::window(const AccountFacts& facts, std::int64_t at_us) {
 }
 
 void LedgerImpl::begin_window(Account& account, domain::BudgetWindow window, Money spent) {
-  auto begun = std::make_shared<AccountWindow>(account, window, std::make_shared<AccountWords>(), false);
-  begun->spent_before = spent.nano();
-  begun->words->free = (Money::from_nano(counted_limit(account.limit.load())) - spent).nano();
-  account.windows.push_back(std::move(begun));
+  const WindowRef before = account.windows.empty() ? nullptr : account.windows.back();
+  account.windows.push_back(make_window(account, window, spent));
   if (account.windows.size() > kWindowsKept) account.windows.pop_front();
+  if (before && before->leased) leases_->let_go(before->key());
+}
+
+WindowRef LedgerImpl::make_window(Account& account, domain::BudgetWindow window, Money spent) {
+  if (!leases_ || account.limit.load() < 0) {
+    auto made = std::make_shared<AccountWindow>(account, window, std::make_shared<AccountWords>(), false);
+    made->spent_before = spent.nano();
+    made->words->free = (Money::from_nano(counted_limit(account.limit.load())) - spent).nano();
+    return made;
+  }
+  const LeaseKey key{account.account_id, window.id};
+  const std::optional<LeaseKey> before = account.leased_words ? std::optional(account.leased_key) : std::nullopt;
+  if (!account.leased_words || account.leased_key != key) {
+    account.leased_words = std::make_shared<AccountWords>();
+    account.leased_words->elsewhere = spent.nano();  // Until the database says it with the first money.
+    account.leased_key = key;
+  }
+  open_lease(account, before);
+  return std::make_shared<AccountWindow>(account, window, account.leased_words, true);
+}
+
+void LedgerImpl::open_lease(const Account& account, std::optional<LeaseKey> before) {
+  LeaseAccount lease;
+  lease.key = account.leased_key;
+  lease.strict = options_.strict || account.terms.strict;
+  lease.limit_nano = account.limit.load();
+  if (before != lease.key) lease.after = before;
+  leases_->open(lease, account.leased_words);
 }
 
 /// What changes by itself: windows end and the next begin, increases end. Under the account's lock.
 void LedgerImpl::follow_time(Account& account, std::int64_t at_us) {
+  account.followed_us = at_us = std::max(at_us, account.followed_us);  // Who comes late does not turn the time back.
   const AccountWindow& last = *account.windows.back();
   const domain::BudgetWindow known{last.window_id, last.ends_us.load()};
   if (const domain::BudgetWindow now = window_at(known, account.terms, at_us); now != known)
@@ -123,11 +151,28 @@ void LedgerImpl::follow_time(Account& account, std::int64_t at_us) {
 }
 
 void LedgerImpl::put_limit(Account& account, std::int64_t limit_nano) {
-  // More room comes before the new limit, less after it: a call in between sees too little, never too much.
   const std::int64_t before = account.limit.load();
-  if (before == limit_nano) return;
+  const bool was_strict = account.strict.exchange(account.terms.strict);
+  if (before == limit_nano && was_strict == account.terms.strict) return;
+  if (leases_) return put_leased_limit(account, limit_nano);
+  // More room comes before the new limit, less after it: a call in between sees too little, never too much.
   account.windows.back()->words->free.fetch_add(counted_limit(limit_nano) - counted_limit(before));
   account.limit.store(limit_nano);
+}
+
+/// What may be spent is the database's to say. Calls that were admitted while there was no budget are booked beside all
+/// leases: they keep the window they have, and others get one that is leased.
+void LedgerImpl::put_leased_limit(Account& account, std::int64_t limit_nano) {
+  account.limit.store(limit_nano);
+  WindowRef& running = account.windows.back();
+  if (running->leased == (limit_nano >= 0)) {
+    if (!running->leased) return;
+    running->words->forget_refusal();
+    return open_lease(account, std::nullopt);
+  }
+  const WindowRef before = running;
+  running = make_window(account, {before->window_id, before->ends_us.load()}, before->spent());
+  before->valid_until_us.store(INT64_MIN);
 }
 
 std::vector<AccountRef> LedgerImpl::budgeted_accounts(std::int16_t kind, std::size_t count_max) const {
@@ -197,6 +242,11 @@ void LedgerImpl::spend_changed(std::int64_t account_id, Money spent, Money diffe
   const std::lock_guard account_lock(account->mutex);
   if (version <= account->spend_version) return;
   AccountWindow& running = *account->windows.back();
+  if (running.leased) {  // What it means for others' money, the database knows.
+    running.words->elsewhere.fetch_add(difference.nano());
+    running.words->forget_refusal();
+    return;
+  }
   running.spent_before.fetch_add(difference.nano());
   running.words->free.fetch_sub(difference.nano());
 }

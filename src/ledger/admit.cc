@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/fault.h"
 #include "ledger/ledger_impl.h"
 #include "ledger/refusal.h"
@@ -8,9 +10,17 @@ namespace turnpike::ledger {
 
 bool LedgerImpl::take_one(AccountWindow& window, std::int64_t nano, std::uint64_t crossing_id) {
   std::atomic<std::int64_t>& free_word = window.words->free;
-  if (window.account.limit.load(std::memory_order_relaxed) < 0) {
+  const std::int64_t limit = window.account.limit.load(std::memory_order_relaxed);
+  if (limit < 0) {
     free_word.fetch_sub(nano);
     return true;
+  }
+  if (window.leased) {  // Who may cross is decided by the database.
+    if (limit == 0 || (options_.budget_away == BudgetAway::Refuse && leases_->away())) return false;
+    for (std::int64_t free = free_word.load(); free >= nano;) {
+      if (free_word.compare_exchange_weak(free, free - nano)) return true;
+    }
+    return false;
   }
   std::int64_t free = free_word.load();
   while (free > 0 && free >= nano) {
@@ -37,12 +47,13 @@ AccountWindow* LedgerImpl::take_all(const std::vector<WindowRef>& windows, std::
                                     std::uint64_t crossing_id) {
   for (std::size_t i = 0; i < windows.size(); ++i) {
     if (take_one(*windows[i], nano, crossing_id)) {
-      windows[i]->words->held.fetch_add(nano);
+      windows[i]->words->held.fetch_add(nano, std::memory_order_relaxed);
+      windows[i]->words->taken.fetch_add(nano, std::memory_order_relaxed);
       continue;
     }
     for (std::size_t k = 0; k < i; ++k) {
-      windows[k]->words->free.fetch_add(nano);
-      windows[k]->words->held.fetch_sub(nano);
+      windows[k]->words->taken.fetch_sub(nano, std::memory_order_relaxed);
+      give(*windows[k], nano, 0);
       std::uint64_t mine = crossing_id;
       if (crossing_id != 0) windows[k]->crossing.compare_exchange_strong(mine, 0);
     }
@@ -51,13 +62,15 @@ AccountWindow* LedgerImpl::take_all(const std::vector<WindowRef>& windows, std::
   return nullptr;
 }
 
-Error LedgerImpl::refusal(const AccountWindow& window, std::int64_t needed_nano, bool last_try) {
+void LedgerImpl::give(AccountWindow& window, std::int64_t held_nano, std::int64_t cost_nano) {
+  if (ledger::settle(*window.words, held_nano, cost_nano) && window.leased) leases_->touched(window.key());
+}
+
+Error LedgerImpl::refusal(const AccountWindow& window, std::int64_t needed_nano) {
   Error error = budget_refusal(window, Money::from_nano(needed_nano));
-  if (error.kind == ErrorKind::BudgetSpent) {
-    counters_.refused_spent.fetch_add(1, std::memory_order_relaxed);
-  } else if (last_try) {
-    counters_.refused_held.fetch_add(1, std::memory_order_relaxed);
-  }
+  std::atomic<std::uint64_t>& count =
+      error.kind == ErrorKind::BudgetSpent ? counters_.refused_spent : counters_.refused_held;
+  count.fetch_add(1, std::memory_order_relaxed);
   return error;
 }
 
@@ -65,14 +78,18 @@ std::optional<Error> LedgerImpl::look(const Admission& admission) {
   if (admission.free_model) return std::nullopt;
   for (const WindowRef& window : admission.windows) {
     const std::int64_t limit = window->account.limit.load();
-    if (limit >= 0 && window->spent().nano() >= limit) return refusal(*window, admission.amount.nano(), true);
+    const bool is_spent = window->leased ? window->words->refuses(admission.amount.nano(), steady_now_us())
+                                         : window->spent().nano() >= limit;
+    if (limit >= 0 && is_spent) return refusal(*window, admission.amount.nano());
   }
   return std::nullopt;
 }
 
-Result<Hold> LedgerImpl::admit(const Admission& admission) {
+/// Whether anything may be admitted at all.
+Status LedgerImpl::may_admit() {
   const bool no_room = !has_room();
-  if (no_room || closing_.load(std::memory_order_relaxed) || shipper_->superseded()) {
+  if (no_room || closing_.load(std::memory_order_relaxed) || shipper_->superseded() ||
+      (leases_ && leases_->superseded())) {
     if (no_room) counters_.journal_full.fetch_add(1, std::memory_order_relaxed);
     Error error = journal_full();
     if (no_room && !journal_) {
@@ -83,21 +100,42 @@ Result<Hold> LedgerImpl::admit(const Admission& admission) {
     }
     return base::fail(std::move(error));
   }
-  const std::uint64_t id = journal_ ? journal_->next_hold_id() : hold_id_.fetch_add(1, std::memory_order_relaxed) + 1;
-  const std::int64_t nano = admission.free_model ? 0 : std::max<std::int64_t>(admission.amount.nano(), 0);
-  if (!admission.free_model) {
-    if (AccountWindow* const refused = take_all(admission.windows, nano, admission.may_cross ? id : 0)) {
-      return base::fail(refusal(*refused, nano, admission.last_try));
-    }
-  }
-  fault::kill_at("hold.after_accounts");
+  return {};
+}
 
+std::uint64_t LedgerImpl::next_hold_id() {
+  return journal_ ? journal_->next_hold_id() : hold_id_.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+namespace {
+
+std::int64_t amount_of(const Admission& admission) {
+  return admission.free_model ? 0 : std::max<std::int64_t>(admission.amount.nano(), 0);
+}
+
+}  // namespace
+
+Result<Hold> LedgerImpl::admit(const Admission& admission) {
+  if (Status may = may_admit(); !may) return base::fail(std::move(may.error()));
+  const std::uint64_t id = next_hold_id();
+  const std::int64_t nano = amount_of(admission);
+  if (!admission.free_model) {
+    if (AccountWindow* const refused = take_all(admission.windows, nano, admission.may_cross ? id : 0))
+      return base::fail(refusal(*refused, nano));
+  }
+  return make_hold(admission, id, nano);
+}
+
+Hold LedgerImpl::make_hold(const Admission& admission, std::uint64_t id, std::int64_t nano) {
+  fault::kill_at("hold.after_accounts");
   auto state = std::make_unique<Hold::State>();
   state->ledger = this;
   state->id = id;
   state->amount_nano = nano;
   state->free_model = admission.free_model;
+  state->may_cross = admission.may_cross;
   state->windows = admission.windows;
+  state->own_windows = admission.windows.size();
   HoldFacts facts;
   facts.hold_id = id;
   facts.started_us = admission.started_us;

@@ -75,10 +75,13 @@ struct EntryNumbers {  // Written as it lies in memory: 8-byte fields first, no 
 static_assert(sizeof(EntryNumbers) == 19 * 8 + 16);
 
 /// Flat list: account, window, account, window, ...
-constexpr std::size_t kAccountsMax = 16;
+constexpr std::size_t kAccountsMax = 24;
 struct AccountPairs {
   std::array<std::int64_t, 2 * kAccountsMax> values{};
   std::size_t count = 0;  // Pairs.
+  std::uint32_t covered = 0;  // Bit i: pair i is paid from this replica's lease; else it counts beside all leases.
+
+  bool is_covered(std::size_t i) const { return (covered >> i & 1) != 0; }
 };
 
 struct EntryRow {

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <span>
+
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -59,6 +62,22 @@ bool Hold::extend(Money more) {
   return state_->ledger->take(*state_, more.nano());
 }
 
+Task<Status> Hold::aim(std::vector<WindowRef> targets, http::Cancel& cancel) {
+  const std::span<const WindowRef> known(state_->windows.begin() + static_cast<std::ptrdiff_t>(state_->own_windows),
+                                         state_->windows.end());
+  if (std::ranges::equal(known, targets)) co_return Status();
+  Admission admission;
+  admission.windows = std::move(targets);
+  admission.amount = amount();
+  admission.free_model = state_->free_model;
+  admission.may_cross = state_->may_cross;
+  Result<Hold> taken = co_await state_->ledger->admit_or_wait(std::move(admission), cancel);
+  if (!taken) co_return base::fail(std::move(taken.error()));
+  const std::unique_ptr<State> other = std::move(taken->state_);
+  state_->ledger->take_over(*state_, *other);
+  co_return Status();
+}
+
 void Hold::enlarge(Money more) {
   state_->ledger->take_anyway(*state_, more.nano());
 }
@@ -84,6 +103,7 @@ AccountPairs pairs_of(const std::vector<WindowRef>& windows) {
   for (std::size_t i = 0; i < pairs.count; ++i) {
     pairs.values[2 * i] = windows[i]->account.account_id;
     pairs.values[2 * i + 1] = windows[i]->window_id;
+    if (windows[i]->leased) pairs.covered |= std::uint32_t{1} << i;
   }
   return pairs;
 }
@@ -125,7 +145,10 @@ void LedgerImpl::write(Hold::State& hold, RecordBatch& records) {
 
 void LedgerImpl::take_anyway(Hold::State& hold, std::int64_t nano) {
   if (nano <= 0) return;
-  for (const WindowRef& window : hold.windows) ledger::take_anyway(*window->words, nano);
+  for (const WindowRef& window : hold.windows) {
+    ledger::take_anyway(*window->words, nano);
+    if (window->leased && window->words->free.load() < 0) leases_->touched(window->key());
+  }
   hold.amount_nano += nano;
   RecordBatch& records = scratch();
   records.begin(RecordType::Extend);
@@ -167,12 +190,32 @@ void LedgerImpl::settle(Hold::State& hold, domain::CallRecord& record) {
 
 void LedgerImpl::undo(Hold::State& hold) {
   for (const WindowRef& window : hold.windows) {
-    window->words->free.fetch_add(hold.amount_nano);
-    window->words->held.fetch_sub(hold.amount_nano);
+    give(*window, hold.amount_nano, 0);
     std::uint64_t mine = hold.id;
     window->crossing.compare_exchange_strong(mine, 0);
   }
   if (journal_) journal_->open_holds.fetch_sub(1, std::memory_order_relaxed);
+}
+
+/// What `other` has taken belongs to `hold`, in the place of the targets it had.
+void LedgerImpl::take_over(Hold::State& hold, Hold::State& other) {
+  const auto targets = hold.windows.begin() + static_cast<std::ptrdiff_t>(hold.own_windows);
+  for (auto window = targets; window != hold.windows.end(); ++window) give(**window, hold.amount_nano, 0);
+  hold.windows.erase(targets, hold.windows.end());
+  for (WindowRef& window : other.windows) {
+    std::uint64_t theirs = other.id;
+    window->crossing.compare_exchange_strong(theirs, hold.id);
+    hold.windows.push_back(std::move(window));
+  }
+  if (journal_) journal_->open_holds.fetch_sub(1, std::memory_order_relaxed);
+  if (hold.segment != nullptr) return;  // HOLD is written: the entry says what a crash would not.
+  HoldFacts facts = *read_hold(std::string_view(hold.record.bytes()).substr(kRecordHeaderBytes));
+  facts.accounts = pairs_of(hold.windows);
+  RecordBatch record;
+  record.begin(RecordType::Hold);
+  put_hold(record.payload(), facts);
+  record.end();
+  hold.record = std::move(record);
 }
 
 void LedgerImpl::settle_dropped(Hold::State& hold) {
@@ -221,7 +264,7 @@ void LedgerImpl::finish(Hold::State& hold, EntryRow& row) {
   fault::kill_at("entry.after_journal");
 
   for (const WindowRef& window : hold.windows) {
-    ledger::settle(*window->words, hold.amount_nano, cost_nano);
+    give(*window, hold.amount_nano, cost_nano);
     std::uint64_t mine = hold.id;
     window->crossing.compare_exchange_strong(mine, 0);
     fault::kill_at("settle.after_first_account");

@@ -15,6 +15,7 @@ void put_hold(std::string& out, const HoldFacts& facts) {
   put_text(out, facts.call_id);
   put_text(out, facts.key_hash);
   put_text(out, facts.model_group);
+  put_u32(out, facts.accounts.covered);
 }
 
 std::optional<HoldFacts> read_hold(std::string_view payload) {
@@ -34,6 +35,7 @@ std::optional<HoldFacts> read_hold(std::string_view payload) {
   facts.call_id = reader.text();
   facts.key_hash = reader.text();
   facts.model_group = reader.text();
+  if (!reader.done()) facts.accounts.covered = reader.u32();  // Journals of before end here.
   if (reader.broken()) return std::nullopt;
   return facts;
 }

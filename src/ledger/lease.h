@@ -68,7 +68,8 @@ struct LeaseGrant {
   bool short_of = false;          // A need did not fit,
   bool last_word = false;         // and nobody else can return anything.
   std::int64_t recall_no = 0;
-  std::int64_t tight_us = 0;  // How long the account is still tight; 0: it is not.
+  std::int64_t tight_us = 0;       // How long the account is still tight; 0: it is not.
+  std::int64_t elsewhere_nano = 0;  // What is booked but was not covered by this replica's lease.
 };
 
 struct LeaseRecall {
@@ -88,6 +89,7 @@ struct LeaseAnswer {
   std::int64_t op_no = 0;       // Of the operation it answers.
   std::int64_t shipped_no = 0;  // The replica's last stored entry, of the same moment as `own`.
   std::int64_t live_replicas = 1;
+  std::int64_t rank = 0;  // This one's place among them, from 0.
   std::vector<LeaseGrant> grants;  // One per line, in their order.
   std::vector<std::size_t> granted_groups;
   std::vector<LeaseRecall> recalls;  // Of this replica's leases, not answered yet.

@@ -51,6 +51,8 @@ LeaseAnswer LeaseBook::apply(std::int64_t replica_no, const LeaseOperation& oper
   if (!is_live(replica, now_us)) replica.steady_since_us = now_us;
   replica.alive_us = now_us;
   answer.live_replicas = live_replicas(now_us);
+  answer.rank = std::count_if(replicas.begin(), replicas.find(replica_no),
+                              [&](const auto& one) { return is_live(one.second, now_us); });
   answer.shipped_no = replica.shipped_no;
   if (operation.verb == LeaseVerb::Restore) restore(replica_no, operation);
   if (operation.verb == LeaseVerb::Ask) {
@@ -162,6 +164,8 @@ LeaseGrant LeaseBook::decide(const Line& line, std::int64_t live, std::int64_t n
   grant.last_word = line.last_word;
   grant.recall_no = escrow.recall_no;
   grant.tight_us = std::max<std::int64_t>(0, escrow.tight_until_us - now_us);
+  const auto spent = spent_nano.find(said.key);
+  grant.elsewhere_nano = (spent == spent_nano.end() ? 0 : spent->second) - line.lease->used_nano;
   return grant;
 }
 
@@ -208,6 +212,7 @@ void LeaseBook::reclaim(std::int64_t by_replica, std::int64_t dead_after_us, std
   if (replicas[by_replica].steady_since_us > now_us - dead_after_us) return;
   for (auto& [id, lease] : leases) {
     if (replicas.at(id.second).alive_us > now_us - dead_after_us) continue;
+    if (accounts[id.first.account_id].strict) continue;
     const std::int64_t unused_nano = lease.granted_nano - std::max(lease.used_nano, lease.committed_nano);
     if (unused_nano <= 0) continue;
     lease.granted_nano -= unused_nano;

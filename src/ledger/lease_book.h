@@ -18,6 +18,7 @@ class LeaseBook {
  public:
   struct Account {
     std::optional<std::int64_t> limit_nano;
+    bool strict = false;
   };
   struct Escrow {
     std::optional<std::int64_t> limit_nano;
@@ -50,7 +51,8 @@ class LeaseBook {
                  std::int64_t now_us);
   /// The other half of an edit of what is spent, or of an uncovered call that is booked.
   void add_base(LeaseKey key, std::int64_t more_nano, std::int64_t now_us);
-  /// Takes back what replicas held that have been silent for so long; `by_replica` must not have been silent itself.
+  /// Takes back what replicas held that have been silent for so long, but for strict accounts; `by_replica` must not
+  /// have been silent itself.
   void reclaim(std::int64_t by_replica, std::int64_t dead_after_us, std::int64_t now_us);
 
   std::vector<LeaseNotice> take_notices() { return std::exchange(notices_, {}); }

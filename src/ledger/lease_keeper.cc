@@ -20,9 +20,16 @@ LeaseKeeper::Lease& LeaseKeeper::find_or_make(LeaseKey key, std::int64_t now_us,
   return at->second;
 }
 
-std::shared_ptr<AccountWords> LeaseKeeper::open(const LeaseAccount& account, std::int64_t now_us) {
+std::shared_ptr<AccountWords> LeaseKeeper::open(const LeaseAccount& account, std::int64_t now_us,
+                                                std::shared_ptr<AccountWords> words) {
   bool is_new = false;
   Lease& lease = find_or_make(account.key, now_us, is_new);
+  if (words && words != lease.words) {  // Nobody else has seen those.
+    words->free.fetch_add(lease.words->free.load());
+    words->settled.fetch_add(lease.words->settled.load());
+    words->elsewhere.fetch_sub(lease.words->settled.load());
+    lease.words = std::move(words);
+  }
   lease.strict = account.strict;
   lease.limit_nano = account.limit_nano;
   if (const Lease* const before = account.after ? find(*account.after) : nullptr; is_new && before != nullptr) {
@@ -42,9 +49,19 @@ void LeaseKeeper::retire(LeaseKey key, std::int64_t now_us) {
 
 void LeaseKeeper::retire_all(std::int64_t now_us) {
   for (auto& [key, lease] : leases_) {
-    lease.retired = true;
-    hurry(lease, now_us);
+    if (!std::exchange(lease.retired, true)) hurry(lease, now_us);
   }
+}
+
+std::int64_t LeaseKeeper::free_nano() const {
+  std::int64_t sum_nano = 0;
+  for (const auto& [key, lease] : leases_) sum_nano += lease.words->free.load();
+  return sum_nano;
+}
+
+bool LeaseKeeper::gave_all_back() const {
+  const auto is_empty = [](const auto& one) { return one.second.words->free.load() <= 0; };
+  return started_ && !flight_ && std::ranges::all_of(leases_, is_empty);
 }
 
 void LeaseKeeper::touched(LeaseKey key, std::int64_t now_us) {
@@ -73,7 +90,7 @@ void LeaseKeeper::watch(Lease& lease, std::int64_t now_us) const {
 }
 
 std::optional<LeaseOperation> LeaseKeeper::next(std::int64_t now_us) {
-  if (flight_ && now_us >= flight_->sent_us + terms_.answer_us) lost(now_us);
+  if (flight_ && now_us >= flight_->sent_us + terms_.answer_us) give_up(now_us);
   serve(now_us);
   if (flight_ || superseded_) return std::nullopt;
   if (standing_ != Standing::Sure) {
@@ -93,7 +110,7 @@ bool LeaseKeeper::ask_due(std::int64_t now_us) const {
 std::int64_t LeaseKeeper::wake_at_us() const {
   if (superseded_) return INT64_MAX;
   std::int64_t at_us = INT64_MAX;
-  for (const Waiting& waiting : waiting_) at_us = std::min(at_us, waiting.since_us + terms_.wait_us);
+  for (const Waiting& waiting : waiting_) at_us = std::min(at_us, waiting.until_us);
   if (flight_) return std::min(at_us, flight_->sent_us + terms_.answer_us);
   if (standing_ != Standing::Sure) return std::min(at_us, retry_at_us_);
   for (const Waiting& waiting : waiting_) at_us = std::min(at_us, waiting.ask_at_us);
@@ -151,8 +168,11 @@ LeaseOperation LeaseKeeper::restore(std::int64_t now_us) {
   return operation;
 }
 
-void LeaseKeeper::lost(std::int64_t now_us) {
-  if (!flight_) return;
+void LeaseKeeper::lost(std::int64_t op_no, std::int64_t now_us) {
+  if (flight_ && flight_->op_no == op_no) give_up(now_us);
+}
+
+void LeaseKeeper::give_up(std::int64_t now_us) {
   flight_.reset();
   if (standing_ == Standing::Sure) standing_ = Standing::Unsure;
   for (Waiting& waiting : waiting_) {
@@ -163,7 +183,7 @@ void LeaseKeeper::lost(std::int64_t now_us) {
 
 void LeaseKeeper::answered(const LeaseAnswer& answer, std::int64_t now_us) {
   if (!flight_ || answer.op_no != flight_->op_no) return;  // Of an operation that was given up.
-  if (answer.result == LeaseResult::Stale) return lost(now_us);
+  if (answer.result == LeaseResult::Stale) return give_up(now_us);
   const Flight flight = std::move(*flight_);
   flight_.reset();
   failures_ = 0;
@@ -179,6 +199,7 @@ void LeaseKeeper::answered(const LeaseAnswer& answer, std::int64_t now_us) {
   }
   acked_no_ = answer.op_no;
   live_replicas_ = std::max<std::int64_t>(1, answer.live_replicas);
+  rank_ = answer.rank;
   if (flight.verb == LeaseVerb::Ask) {
     read_grants(flight, answer, now_us);
   } else {
@@ -192,7 +213,7 @@ void LeaseKeeper::answered(const LeaseAnswer& answer, std::int64_t now_us) {
     hear_recall(*lease, recall.recall_no, recall.tight_us, now_us);
   }
   serve(now_us);
-  forget_retired();
+  forget_retired(now_us);
 }
 
 void LeaseKeeper::read_grants(const Flight& flight, const LeaseAnswer& answer, std::int64_t now_us) {
@@ -210,16 +231,26 @@ void LeaseKeeper::read_grants(const Flight& flight, const LeaseAnswer& answer, s
     lease.recall_seen = std::max(lease.recall_seen, flight.lines[i].recall_seen);
     lease.recall_no = std::max(lease.recall_no, grant.recall_no);
     lease.tight_until_us = grant.tight_us > 0 ? now_us + grant.tight_us : kNever;
+    lease.words->elsewhere.store(grant.elsewhere_nano);
     if (grant.room_nano > 0) lease.words->forget_refusal();
     if (lease.words->free.load() < 0) hurry(lease, now_us);
     watch(lease, now_us);
   }
   std::set<std::uint64_t> granted;
-  for (const std::size_t group : answer.granted_groups) granted.insert(flight.tickets[group]);
+  std::map<std::size_t, std::uint64_t> crossing;  // By line: the last one granted there, if nothing is left then.
+  for (const std::size_t group : answer.granted_groups) {
+    granted.insert(flight.tickets[group]);
+    for (const LeaseNeed& need : flight.groups[group]) {
+      if (need.may_cross && answer.grants[need.line].room_nano < 0) crossing[need.line] = flight.tickets[group];
+    }
+  }
   for (Waiting& waiting : waiting_) {
     if (!std::exchange(waiting.asked, false)) continue;
     waiting.heard = true;
     waiting.ask_at_us = now_us;
+    for (const auto& [line, ticket] : crossing) {
+      if (ticket == waiting.call.ticket) waiting.crosses = flight.leases[line]->key;
+    }
     if (granted.contains(waiting.call.ticket)) continue;
     const auto ticket = std::ranges::find(flight.tickets, waiting.call.ticket);
     judge(waiting, flight.groups[static_cast<std::size_t>(ticket - flight.tickets.begin())], flight, answer, now_us);
@@ -237,11 +268,12 @@ void LeaseKeeper::adopt(const std::vector<OwnLease>& own, std::int64_t now_us) {
     AccountWords& words = *find_or_make(one.key, now_us, is_new).words;
     words.settled.fetch_add(one.used_nano);
     words.free.fetch_sub(one.used_nano);
+    words.elsewhere.fetch_sub(one.used_nano);
   }
   for (auto& [key, lease] : leases_) {
     const auto found = by_key.find(key);
-    lease.known = found != by_key.end();
-    const std::int64_t granted_nano = lease.known ? found->second->granted_nano : 0;
+    const std::int64_t granted_nano = found != by_key.end() ? found->second->granted_nano : 0;
+    lease.known = granted_nano > 0;  // Else it may be a row that shipping made, of an account without an escrow.
     // What was opened without the database is a debt from now on, as far as it is used.
     lease.words->free.fetch_add(granted_nano - lease.granted_nano - std::exchange(lease.provisional_nano, 0));
     lease.granted_nano = granted_nano;
@@ -271,11 +303,15 @@ void LeaseKeeper::noticed(const LeaseNotice& notice, std::int64_t now_us) {
   ask_soon(notice.key, now_us);
 }
 
-void LeaseKeeper::forget_retired() {
-  std::erase_if(leases_, [](const auto& one) {
+/// Not before its last return is safe: a standby that takes over may not know of it, and only who remembers what was
+/// spent can return the rest again.
+void LeaseKeeper::forget_retired(std::int64_t now_us) {
+  std::erase_if(leases_, [&](const auto& one) {
     const Lease& lease = one.second;
-    return lease.retired && lease.known && lease.waiting == 0 && lease.words.use_count() == 1 &&
-           lease.words->free.load() == 0 && lease.words->held.load() == 0;
+    const std::int64_t said_us = std::max(lease.reported_at_us, lease.used_at_us);
+    const bool is_known = lease.known || lease.granted_nano + lease.provisional_nano == 0;
+    return lease.retired && now_us - said_us >= terms_.remember_us && is_known && lease.waiting == 0 &&
+           lease.words.use_count() == 1 && lease.words->free.load() == 0 && lease.words->held.load() == 0;
   });
 }
 

@@ -29,9 +29,10 @@ struct LeaseTerms {
   std::int64_t ask_again_us = 100 * kMillisecondUs;  // While others are asked to return.
   std::int64_t verdict_us = 500 * kMillisecondUs;
   std::int64_t tight_us = 5 * kSecondUs;
-  std::int64_t report_us = 2 * kSecondUs;  // How old the report of what is committed may be.
-  bool may_cross = true;                   // budget_crossing: allow
-  bool notices = true;                     // They can be received.
+  std::int64_t report_us = 2 * kSecondUs;     // How old the report of what is committed may be.
+  std::int64_t remember_us = 60 * kSecondUs;  // A fail-over of the database may bring back a lease that was given up.
+  bool may_cross = true;                      // budget_crossing: allow
+  bool notices = true;                        // They can be received.
   std::size_t groups_max = 8;
   std::size_t lines_max = 1'000;
 };
@@ -49,6 +50,7 @@ struct WaitingCall {
   std::uint64_t ticket = 0;
   std::vector<LeaseKey> accounts;  // All of the call's, opened before.
   std::int64_t amount_nano = 0;
+  std::optional<std::int64_t> wait_us;  // Instead of LeaseTerms::wait_us.
 };
 
 /// What a waiting call was waiting for.
@@ -61,6 +63,7 @@ struct LeaseOutcome {
   std::uint64_t ticket = 0;
   Kind kind = Kind::Taken;
   LeaseKey key;
+  bool crossed = false;  // More was taken of `key` than was left.
 };
 
 /// granted + provisional = free + held + settled.
@@ -83,8 +86,10 @@ class LeaseKeeper {
  public:
   LeaseKeeper(LeaseTerms terms, std::int64_t epoch) : terms_(terms), epoch_(epoch) {}
 
-  /// The words of an account; made on first use. A window that was retired must not be opened again.
-  std::shared_ptr<AccountWords> open(const LeaseAccount& account, std::int64_t now_us);
+  /// The words of an account; made on first use, or `words`, which then begins from nothing. A window that was retired
+  /// must not be opened again.
+  std::shared_ptr<AccountWords> open(const LeaseAccount& account, std::int64_t now_us,
+                                     std::shared_ptr<AccountWords> words = nullptr);
   /// No further call will take from it: what is free goes back, and when nothing is left it is forgotten.
   void retire(LeaseKey key, std::int64_t now_us);
   /// The process ends: everything goes back.
@@ -100,10 +105,11 @@ class LeaseKeeper {
   /// The next operation to send, or none now; ask again at `wake_at_us`, after any input, and after an answer.
   std::optional<LeaseOperation> next(std::int64_t now_us);
   std::int64_t wake_at_us() const;
-  /// In the first answer of an epoch `own[].used_nano` must have this replica's unshipped entries in it.
+  /// In the first answer of an epoch `own` must tell of this replica's unshipped entries too: in `used_nano`, and in
+  /// lines of their own for windows of which the database has no lease.
   void answered(const LeaseAnswer& answer, std::int64_t now_us);
-  /// No answer will come: the connection broke. (`next` sees time-outs itself.)
-  void lost(std::int64_t now_us);
+  /// No answer will come to this operation: the connection broke. (`next` sees time-outs itself.)
+  void lost(std::int64_t op_no, std::int64_t now_us);
   void noticed(const LeaseNotice& notice, std::int64_t now_us);
 
   std::vector<LeaseOutcome> take_outcomes();
@@ -112,9 +118,15 @@ class LeaseKeeper {
   bool started() const { return started_; }
   /// Another process owns the journal: nothing may be admitted any more.
   bool superseded() const { return superseded_; }
+  std::int64_t free_nano() const;
+  /// Nothing is free, and nothing that was is on its way back.
+  bool gave_all_back() const;
   /// The database has not answered for some time.
   bool away() const { return failures_ >= kFailuresOfAway; }
   std::int64_t live_replicas() const { return live_replicas_; }
+  std::int64_t rank() const { return rank_; }
+  /// Whether notices are heard from now on.
+  void hear_notices(bool heard) { terms_.notices = heard; }
   /// What this replica believes of its leases, for reports and tests.
   std::vector<LeaseBelief> beliefs() const;
 
@@ -144,9 +156,10 @@ class LeaseKeeper {
     WaitingCall call;
     std::vector<Lease*> leases;
     std::vector<AccountWords*> words;
-    std::int64_t since_us = 0, ask_at_us = 0;
+    std::int64_t since_us = 0, ask_at_us = 0, until_us = 0;
     bool asked = false;  // In the operation under way.
     bool heard = false;  // The database has answered it at least once.
+    std::optional<LeaseKey> crosses;
   };
   using Queue = std::list<Waiting>;
   struct Flight {
@@ -163,6 +176,7 @@ class LeaseKeeper {
   enum class Standing : std::uint8_t { Unsure, Sure, Bereft };
 
   // lease_keeper.cc: operations and answers.
+  void give_up(std::int64_t now_us);
   bool ask_due(std::int64_t now_us) const;
   LeaseOperation begin(LeaseVerb verb, std::int64_t now_us);
   LeaseOperation ask(std::int64_t now_us);
@@ -172,7 +186,7 @@ class LeaseKeeper {
   void judge(Waiting& waiting, const LeaseGroup& group, const Flight& flight, const LeaseAnswer& answer,
              std::int64_t now_us);
   void hear_recall(Lease& lease, std::int64_t recall_no, std::int64_t tight_us, std::int64_t now_us);
-  void forget_retired();
+  void forget_retired(std::int64_t now_us);
 
   // lease_lines.cc: how much, when.
   std::vector<Queue::iterator> choose_calls(std::int64_t now_us);
@@ -197,14 +211,14 @@ class LeaseKeeper {
   void hurry(Lease& lease, std::int64_t at_us);
   void watch(Lease& lease, std::int64_t now_us) const;
 
-  const LeaseTerms terms_;
+  LeaseTerms terms_;
   const std::int64_t epoch_;
   Standing standing_ = Standing::Unsure;
   bool started_ = false;
   bool superseded_ = false;
   int failures_ = 0;  // Without an answer, in a row.
   std::int64_t op_no_ = 0, acked_no_ = 0;
-  std::int64_t live_replicas_ = 1;
+  std::int64_t live_replicas_ = 1, rank_ = 0;
   std::int64_t sent_at_us_ = kNever, swept_at_us_ = kNever, retry_at_us_ = kNever;
   std::optional<Flight> flight_;
 

@@ -52,7 +52,7 @@ struct Leases : testing::Test {
     }
   }
   void wait(Replica& replica, std::int64_t amount_nano) {
-    replica.keeper.wait({.ticket = ++tickets, .accounts = {kKey}, .amount_nano = amount_nano}, now_us);
+    replica.keeper.wait({.ticket = ++tickets, .accounts = {kKey}, .amount_nano = amount_nano, .wait_us = {}}, now_us);
   }
   std::vector<Kind> outcomes(Replica& replica) {
     std::vector<Kind> kinds;
@@ -177,7 +177,7 @@ TEST_F(Leases, AWindowThatBeginsInAnOutageIsOpenedInPartAndOwed) {
   book.accounts[1].limit_nano = 1'000;
   Replica& replica = add_replica(false);
   const auto words = replica.keeper.open({.key = kNext, .strict = false, .limit_nano = 1'000, .after = kKey}, now_us);
-  replica.keeper.wait({.ticket = 9, .accounts = {kNext}, .amount_nano = 100}, now_us);
+  replica.keeper.wait({.ticket = 9, .accounts = {kNext}, .amount_nano = 100, .wait_us = {}}, now_us);
   for (int i = 0; i < 12; ++i) {
     (void)replica.keeper.next(now_us);
     now_us += 100 * kMillisecondUs;
@@ -200,6 +200,26 @@ TEST_F(Leases, ADatabaseThatLostCommitsIsTold) {
   pass(1 * kSecondUs);
   EXPECT_EQ(granted(replica), known);
   EXPECT_EQ(book.escrows.at(kKey).granted_nano, known);
+}
+
+TEST_F(Leases, WhatAWindowThatIsOverGaveBackIsGivenBackAgainWhenAFailOverForgotIt) {
+  book.accounts[1].limit_nano = 1'000;
+  Replica& replica = add_replica(true);
+  wait(replica, 100);
+  pass(1 * kSecondUs);
+  settle(*replica.words, 100, 40);
+  replica.words.reset();
+  const LeaseBook before = book;
+  replica.keeper.retire(kKey, now_us);
+  pass(1 * kSecondUs);
+  EXPECT_EQ(granted(replica), 40);
+  book = before;
+  EXPECT_EQ(granted(replica), 400);
+  pass(1 * kSecondUs);
+  EXPECT_EQ(granted(replica), 40);
+  EXPECT_EQ(book.escrows.at(kKey).granted_nano, 40);
+  pass(61 * kSecondUs, 500 * kMillisecondUs);
+  EXPECT_TRUE(replica.keeper.beliefs().empty());
 }
 
 TEST_F(Leases, AStartThatIsToldTwiceChangesNothing) {

@@ -55,7 +55,7 @@ SELECT 1 FROM account_window t JOIN unnest($1::bigint[], $2::bigint[]) q(a, w) O
 ORDER BY t.account_id, t.window_id FOR UPDATE OF t)sql";
 constexpr std::string_view kMakeEscrows = R"sql(
 INSERT INTO escrow (account_id, window_id, limit_nano, base_nano)
-SELECT q.a, q.w, c.limit_nano, t.spent_nano
+SELECT q.a, q.w, c.limit_nano + CASE WHEN c.increase_until_us > $3 THEN c.increase_nano ELSE 0 END, t.spent_nano
        - (SELECT coalesce(sum(l.used_nano), 0) FROM lease l WHERE l.account_id = q.a AND l.window_id = q.w)
   FROM unnest($1::bigint[], $2::bigint[]) q(a, w)
   JOIN account_window t ON t.account_id = q.a AND t.window_id = q.w
@@ -73,16 +73,17 @@ ORDER BY e.account_id, e.window_id FOR UPDATE OF e)sql";
 constexpr std::string_view kDecide = R"sql(
 WITH line AS (
   SELECT q.*, e.recall_no, e.tight_until_us > $14 AS tight, e.wanted_until_us > $14 AS wanted,
-         q.seen > l.recall_seen AS sees,
+         q.seen > l.recall_seen AS sees, coalesce(t.spent_nano, 0) - l.used_nano AS elsewhere,
          coalesce(e.limit_nano - e.base_nano - e.granted_nano, 4611686018427387904) + q.back - q.debt AS room
     FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
          AS q(a, w, back, debt, want, committed, seen)
     JOIN escrow e ON e.account_id = q.a AND e.window_id = q.w
     JOIN lease l ON l.account_id = q.a AND l.window_id = q.w AND l.replica_no = $1
+    LEFT JOIN account_window t ON t.account_id = q.a AND t.window_id = q.w
 ), others AS (
   SELECT li.a, li.w, bool_and(l.recall_seen >= li.recall_no) AS answered
     FROM line li JOIN lease l ON l.account_id = li.a AND l.window_id = li.w
-    JOIN replica r ON r.replica_no = l.replica_no
+    JOIN replica_lease r ON r.replica_no = l.replica_no
    WHERE l.replica_no <> $1 AND l.granted_nano > 0 AND r.alive_us > $14 - 3000000
    GROUP BY li.a, li.w
 ), said AS (
@@ -123,7 +124,7 @@ WITH line AS (
   SELECT d.a, d.w, d.give, m.granted_nano, d.room - d.give AS room, d.short_of, d.last_word, u.recall_no, u.tight_us,
          (SELECT string_agg(grp::text, ' ' ORDER BY grp) FROM granted) AS granted_groups,
          CASE WHEN d.recalls THEN 'c ' || d.a || ' ' || d.w || ' ' || u.recall_no
-              WHEN d.wanted AND (d.back > 0 OR d.sees) THEN 'r ' || d.a || ' ' || d.w END AS told
+              WHEN d.wanted AND (d.back > 0 OR d.sees) THEN 'r ' || d.a || ' ' || d.w END AS told, d.elsewhere
     FROM decided d JOIN upd u ON u.a = d.a AND u.w = d.w JOIN mine m ON m.a = d.a AND m.w = d.w
 )
 SELECT answer.*, CASE WHEN told IS NOT NULL THEN pg_notify('turnpike_money', told) END FROM answer ORDER BY a, w)sql";
@@ -170,35 +171,58 @@ class Applying {
   }
 
   Status pass_fence(std::optional<std::int64_t> now_us) {
-    const auto known = run_sql(
-        "SELECT epoch, op_epoch, op_no, shipped_no, coalesce($2::bigint, (extract(epoch FROM now()) * 1000000)::bigint)"
-        " FROM replica WHERE replica_no = $1 FOR UPDATE",
-        {replica_no_, moment(now_us)});
+    const auto last = lock_operations(now_us);
+    if (!last) return base::fail(last.error());
+    const db::Row& row = last->rows.front();
+    now_us_ = as_int(row[2]);
+    // Seen behind the lock: a process that has registered since finds this operation done, or it is void.
+    const auto known = run_sql("SELECT epoch FROM replica WHERE replica_no = $1", {replica_no_});
     if (!known) return base::fail(known.error());
     if (known->rows.empty()) return base::fail(ErrorKind::InvalidRequest, "this replica is not known");
-    const db::Row& row = known->rows.front();
-    answer_.result = fence({as_int(row[0]), as_int(row[1]), as_int(row[2])}, operation_);
-    answer_.shipped_no = as_int(row[3]);
-    now_us_ = as_int(row[4]);
+    const std::int64_t epoch = as_int(known->rows.front().front());
+    answer_.result = fence({epoch, as_int(row[0]), as_int(row[1])}, operation_);
     if (answer_.result != LeaseResult::Applied) return {};
+    if (epoch < operation_.epoch) {  // The commit of its start is lost.
+      const Status registered = run_only("UPDATE replica SET epoch = $2 WHERE replica_no = $1 AND epoch < $2",
+                                         {replica_no_, operation_.epoch});
+      if (!registered) return registered;
+    }
     const auto moved = run_sql(
-        "UPDATE replica SET epoch = $2, op_epoch = $2, op_no = $3, alive_us = $4,"
+        "UPDATE replica_lease SET op_epoch = $2, op_no = $3, alive_us = $4,"
         " steady_since_us = CASE WHEN alive_us <= $4 - 3000000 THEN $4 ELSE steady_since_us END WHERE replica_no = $1"
-        " RETURNING 1 + (SELECT count(*) FROM replica WHERE replica_no <> $1 AND alive_us > $4 - 3000000)",
+        " RETURNING 1 + (SELECT count(*) FROM replica_lease WHERE replica_no <> $1 AND alive_us > $4 - 3000000),"
+        " (SELECT count(*) FROM replica_lease WHERE replica_no < $1 AND alive_us > $4 - 3000000)",
         {replica_no_, operation_.epoch, operation_.op_no, now_us_});
     if (!moved) return base::fail(moved.error());
-    answer_.live_replicas = as_int(moved->rows.front().front());
+    answer_.live_replicas = as_int(moved->rows.front().at(0));
+    answer_.rank = as_int(moved->rows.front().at(1));
     return {};
+  }
+
+  /// Epoch and number of the last operation, and what time it is.
+  Result<db::Rows> lock_operations(std::optional<std::int64_t> now_us) {
+    constexpr std::string_view kLock =
+        "SELECT op_epoch, op_no, coalesce($2::bigint, (extract(epoch FROM now()) * 1000000)::bigint) FROM replica_lease"
+        " WHERE replica_no = $1 FOR UPDATE";
+    Result<db::Rows> last = run_sql(kLock, {replica_no_, moment(now_us)});
+    if (!last || !last->rows.empty()) return last;
+    const Status made =
+        run_only("INSERT INTO replica_lease (replica_no) VALUES ($1) ON CONFLICT DO NOTHING", {replica_no_});
+    return made ? run_sql(kLock, {replica_no_, moment(now_us)}) : base::fail(made.error());
   }
 
   Status make_rows() {
     if (const Keys fresh(operation_.lines, true); fresh.any) {
-      for (const std::string_view sql : {kMakeWindows, kLockWindows, kMakeEscrows}) {
+      for (const std::string_view sql : {kMakeWindows, kLockWindows}) {
         if (Status done = run_only(sql, fresh.values()); !done) return done;
       }
-      std::vector<Value> values = fresh.values();
-      values.emplace_back(replica_no_);
-      if (Status done = run_only(kMakeLeases, values); !done) return done;
+      const auto with = [&](std::int64_t number) {
+        std::vector<Value> values = fresh.values();
+        values.emplace_back(number);
+        return values;
+      };
+      if (Status done = run_only(kMakeEscrows, with(now_us_)); !done) return done;
+      if (Status done = run_only(kMakeLeases, with(replica_no_)); !done) return done;
     }
     const Keys all(operation_.lines, false);
     return all.any ? run_only(kLockEscrows, all.values()) : Status();
@@ -227,6 +251,9 @@ class Applying {
     values.emplace_back(answer_.live_replicas);
     const auto rows = run_sql(kDecide, values);
     if (!rows) return base::fail(rows.error());
+    // Rows of windows long past are deleted: the replica finds out what there is, and they are made again.
+    if (rows->rows.size() != operation_.lines.size())
+      return base::fail(ErrorKind::Unavailable, "leases that were known are gone");
     for (const db::Row& row : rows->rows) read_grant(row);
     if (rows->rows.empty()) return {};
     const std::string granted = as_text(rows->rows.front()[9]);
@@ -248,6 +275,7 @@ class Applying {
     grant.last_word = as_int(row[6]) != 0;
     grant.recall_no = as_int(row[7]);
     grant.tight_us = as_int(row[8]);
+    grant.elsewhere_nano = as_int(row[11]);
     answer_.grants.push_back(grant);
     if (told_ == nullptr || db::is_null(row[10])) return;
     const bool recalled = as_text(row[10]).starts_with('c');
@@ -275,11 +303,17 @@ class Applying {
     if (!recalls) return base::fail(recalls.error());
     for (const db::Row& row : recalls->rows) answer_.recalls.push_back({key_of(row), as_int(row[2]), as_int(row[3])});
     if (operation_.verb == LeaseVerb::Ask) return {};
-    const auto own =
-        run_sql("SELECT account_id, window_id, granted_nano, used_nano FROM lease WHERE replica_no = $1 ORDER BY 1, 2",
-                {replica_no_});
+    // In one statement: what is used and what is stored are of the same moment.
+    const auto own = run_sql(
+        "SELECT l.account_id, l.window_id, l.granted_nano, l.used_nano, r.shipped_no FROM replica r LEFT JOIN lease l "
+        "ON"
+        " l.replica_no = r.replica_no WHERE r.replica_no = $1 ORDER BY 1, 2",
+        {replica_no_});
     if (!own) return base::fail(own.error());
-    for (const db::Row& row : own->rows) answer_.own.push_back({key_of(row), as_int(row[2]), as_int(row[3])});
+    for (const db::Row& row : own->rows) {
+      answer_.shipped_no = as_int(row[4]);
+      if (!db::is_null(row[0])) answer_.own.push_back({key_of(row), as_int(row[2]), as_int(row[3])});
+    }
     return {};
   }
 
@@ -299,38 +333,11 @@ Result<LeaseAnswer> apply_operation(db::Transaction& transaction, std::int64_t r
   return Applying(transaction, replica_no, operation, told).run(now_us);
 }
 
-Status set_escrow_limit(db::Transaction& transaction, std::int64_t account_id, std::optional<std::int64_t> limit_nano,
-                        std::int64_t from_window, std::optional<std::int64_t> now_us) {
-  const auto done = transaction.run(
-      "WITH lowered AS (SELECT account_id, window_id, $2::bigint IS NOT NULL AND (limit_nano IS NULL OR limit_nano >"
-      " $2::bigint) AS is_lower FROM escrow WHERE account_id = $1 AND window_id >= $3 ORDER BY 1, 2 FOR UPDATE),"
-      " upd AS (UPDATE escrow e SET limit_nano = $2::bigint, recall_no = e.recall_no + l.is_lower::int,"
-      " tight_until_us = CASE WHEN l.is_lower THEN coalesce($4::bigint, (extract(epoch FROM now()) * 1000000)::bigint)"
-      " + 5000000 ELSE e.tight_until_us END FROM lowered l WHERE e.account_id = l.account_id AND e.window_id ="
-      " l.window_id RETURNING e.window_id, e.recall_no, l.is_lower)"
-      " SELECT pg_notify('turnpike_money', 'c ' || $1::bigint || ' ' || window_id || ' ' || recall_no) FROM upd WHERE"
-      " is_lower UNION ALL SELECT pg_notify('turnpike_money', 'v ' || $1::bigint || ' ' || $3::bigint)",
-      {account_id, limit_nano ? Value(*limit_nano) : Value(), from_window, moment(now_us)});
-  return done ? Status() : base::fail(done.error());
-}
-
-Status add_escrow_base(db::Transaction& transaction, LeaseKey key, std::int64_t more_nano,
-                       std::optional<std::int64_t> now_us) {
-  if (more_nano == 0) return {};
-  const auto done = transaction.run(
-      "WITH upd AS (UPDATE escrow SET base_nano = base_nano + $3, recall_no = recall_no + ($3 > 0)::int,"
-      " tight_until_us = CASE WHEN $3 > 0 THEN coalesce($4::bigint, (extract(epoch FROM now()) * 1000000)::bigint) +"
-      " 5000000 ELSE tight_until_us END WHERE account_id = $1 AND window_id = $2 RETURNING recall_no)"
-      " SELECT pg_notify('turnpike_money', 'c ' || $1::bigint || ' ' || $2::bigint || ' ' || recall_no) FROM upd WHERE"
-      " $3 > 0 UNION ALL SELECT pg_notify('turnpike_money', 'v ' || $1::bigint || ' ' || $2::bigint) FROM upd",
-      {key.account_id, key.window_id, more_nano, moment(now_us)});
-  return done ? Status() : base::fail(done.error());
-}
-
 Status reclaim_leases(db::Transaction& transaction, std::int64_t by_replica, std::int64_t dead_after_us,
                       std::optional<std::int64_t> now_us) {
   const auto since = transaction.run(
-      "SELECT coalesce($3::bigint, (extract(epoch FROM now()) * 1000000)::bigint) - $2, steady_since_us FROM replica"
+      "SELECT coalesce($3::bigint, (extract(epoch FROM now()) * 1000000)::bigint) - $2, steady_since_us FROM "
+      "replica_lease"
       " WHERE replica_no = $1",
       {by_replica, dead_after_us, moment(now_us)});
   if (!since) return base::fail(since.error());
@@ -338,20 +345,51 @@ Status reclaim_leases(db::Transaction& transaction, std::int64_t by_replica, std
   const Value silent_since = since->rows[0][0];
   // A lease changes under its escrow's lock only: what the second statement sees stays so.
   const auto locked = transaction.run(
-      "SELECT 1 FROM escrow e WHERE EXISTS (SELECT 1 FROM lease l JOIN replica r ON r.replica_no = l.replica_no WHERE"
+      "SELECT 1 FROM escrow e WHERE EXISTS (SELECT 1 FROM lease l JOIN replica_lease r ON r.replica_no = l.replica_no "
+      "WHERE"
       " l.account_id = e.account_id AND l.window_id = e.window_id AND r.alive_us <= $1 AND l.granted_nano >"
-      " greatest(l.used_nano, l.committed_nano)) ORDER BY e.account_id, e.window_id FOR UPDATE OF e",
+      " greatest(l.used_nano, l.committed_nano)) AND NOT EXISTS (SELECT 1 FROM account a WHERE a.account_id ="
+      " e.account_id AND a.strict <> 0) ORDER BY e.account_id, e.window_id FOR UPDATE OF e",
       {silent_since});
   if (!locked) return base::fail(locked.error());
   const auto done = transaction.run(
-      "WITH taken AS (UPDATE lease l SET granted_nano = greatest(l.used_nano, l.committed_nano) FROM replica r, lease"
+      "WITH taken AS (UPDATE lease l SET granted_nano = greatest(l.used_nano, l.committed_nano) FROM replica_lease r, "
+      "lease"
       " old WHERE r.replica_no = l.replica_no AND r.alive_us <= $1 AND l.granted_nano > greatest(l.used_nano,"
-      " l.committed_nano) AND old.account_id = l.account_id AND old.window_id = l.window_id AND old.replica_no ="
+      " l.committed_nano) AND NOT EXISTS (SELECT 1 FROM account a WHERE a.account_id = l.account_id AND a.strict <> 0)"
+      " AND old.account_id = l.account_id AND old.window_id = l.window_id AND old.replica_no ="
       " l.replica_no RETURNING l.account_id, l.window_id, old.granted_nano - l.granted_nano AS nano)"
       " UPDATE escrow e SET granted_nano = e.granted_nano - t.nano FROM (SELECT account_id, window_id, sum(nano) AS"
       " nano FROM taken GROUP BY 1, 2) t WHERE e.account_id = t.account_id AND e.window_id = t.window_id",
       {silent_since});
   return done ? Status() : base::fail(done.error());
+}
+
+Result<std::int64_t> stuck_nano(db::Transaction& transaction, std::int64_t dead_after_us) {
+  const auto sum = transaction.run(
+      "SELECT coalesce(sum(l.granted_nano - greatest(l.used_nano, l.committed_nano)), 0)::bigint FROM lease l JOIN"
+      " replica_lease r ON r.replica_no = l.replica_no JOIN account a ON a.account_id = l.account_id WHERE r.alive_us "
+      "<="
+      " (extract(epoch FROM now()) * 1000000)::bigint - $1 AND l.window_id >= a.window_id AND l.granted_nano >"
+      " greatest(l.used_nano, l.committed_nano)",
+      {dead_after_us});
+  if (!sum) return base::fail(sum.error());
+  return as_int(sum->rows.at(0).at(0));
+}
+
+Status delete_old_leases(db::Transaction& transaction) {
+  // Everybody else locks the escrow first.
+  const auto escrows = transaction.run(
+      "DELETE FROM escrow e USING account a WHERE a.account_id = e.account_id AND e.window_id < a.window_id AND 3 <="
+      " (SELECT count(*) FROM account_window w WHERE w.account_id = e.account_id AND w.window_id > e.window_id)",
+      {});
+  if (!escrows) return base::fail(escrows.error());
+  const auto leases = transaction.run(
+      "DELETE FROM lease l USING account a WHERE a.account_id = l.account_id AND l.window_id < a.window_id AND NOT"
+      " EXISTS (SELECT 1 FROM escrow e WHERE e.account_id = l.account_id AND e.window_id = l.window_id) AND 3 <="
+      " (SELECT count(*) FROM account_window w WHERE w.account_id = l.account_id AND w.window_id > l.window_id)",
+      {});
+  return leases ? Status() : base::fail(leases.error());
 }
 
 }  // namespace turnpike::ledger

@@ -17,12 +17,12 @@ constexpr std::int64_t kSecondUs = 1'000'000;
 constexpr std::int64_t kReplicas = 3, kAccounts = 3;
 
 std::string show(const LeaseAnswer& answer) {
-  std::string text = fmt::format("result {} op {} shipped {} live {}", static_cast<int>(answer.result), answer.op_no,
-                                 answer.shipped_no, answer.live_replicas);
+  std::string text = fmt::format("result {} op {} shipped {} live {} rank {}", static_cast<int>(answer.result),
+                                 answer.op_no, answer.shipped_no, answer.live_replicas, answer.rank);
   for (const LeaseGrant& g : answer.grants) {
-    text += fmt::format("\n  grant {}/{}: give {} granted {} room {} short {} last {} recall {} tight {}",
+    text += fmt::format("\n  grant {}/{}: give {} granted {} room {} short {} last {} recall {} tight {} elsewhere {}",
                         g.key.account_id, g.key.window_id, g.give_nano, g.granted_nano, g.room_nano, g.short_of,
-                        g.last_word, g.recall_no, g.tight_us);
+                        g.last_word, g.recall_no, g.tight_us, g.elsewhere_nano);
   }
   text += "\n  groups";
   for (const std::size_t group : answer.granted_groups) text += fmt::format(" {}", group);
@@ -42,7 +42,7 @@ std::string show(const std::vector<LeaseNotice>& notices) {
 
 /// How often each thing has come about: a test in which nothing is ever refused would prove little.
 struct Seen {
-  int granted = 0, refused = 0, recalled = 0, returned = 0, crossed = 0, stale = 0, lost = 0;
+  int granted = 0, refused = 0, recalled = 0, returned = 0, crossed = 0, stale = 0, lost = 0, reclaimed = 0;
 
   void add(const Seen& other) {
     granted += other.granted;
@@ -52,6 +52,7 @@ struct Seen {
     crossed += other.crossed;
     stale += other.stale;
     lost += other.lost;
+    reclaimed += other.reclaimed;
   }
 };
 
@@ -65,8 +66,10 @@ class TwoBooks {
     for (std::int64_t account = 1; account <= kAccounts; ++account) {
       const std::int64_t limit_nano = account == kAccounts ? -1 : between(50, 400);
       if (limit_nano >= 0) book_.accounts[account].limit_nano = limit_nano;
-      sql(fmt::format("INSERT INTO account (account_id, kind, entity, limit_nano) VALUES ({}, 6, 'k{}', {})", account,
-                      account, limit_nano < 0 ? "NULL" : std::to_string(limit_nano)));
+      book_.accounts[account].strict = account == 1;
+      sql(fmt::format(
+          "INSERT INTO account (account_id, kind, entity, limit_nano, strict) VALUES ({}, 6, 'k{}', {}, {})", account,
+          account, limit_nano < 0 ? "NULL" : std::to_string(limit_nano), account == 1 ? 1 : 0));
     }
     for (std::int64_t replica = 1; replica <= kReplicas; ++replica) {
       EXPECT_TRUE(book_.register_epoch(replica, 1, 1));
@@ -220,7 +223,7 @@ class TwoBooks {
     const db::Value value = limit_nano ? db::Value(*limit_nano) : db::Value();
     unit([&](db::Transaction& t) -> Status {
       const auto moved = t.run("UPDATE account SET limit_nano = $2::bigint WHERE account_id = $1", {account, value});
-      return moved ? set_escrow_limit(t, account, limit_nano, from_window, now_us_) : base::fail(moved.error());
+      return moved ? db::set_escrow_limit(t, account, limit_nano, from_window, now_us_) : base::fail(moved.error());
     });
   }
 
@@ -229,7 +232,7 @@ class TwoBooks {
     const std::int64_t more_nano = between(-40, 40);
     book_.add_base(key, more_nano, now_us_);
     book_.take_notices();
-    unit([&](db::Transaction& t) { return add_escrow_base(t, key, more_nano, now_us_); });
+    unit([&](db::Transaction& t) { return db::add_escrow_base(t, key.account_id, key.window_id, more_nano, now_us_); });
   }
 
   /// A covered entry is shipped: before the account has an escrow too, where its window was opened without us.
@@ -251,7 +254,9 @@ class TwoBooks {
 
   void reclaim() {
     const std::int64_t by_replica = between(1, kReplicas);
+    const std::map<LeaseBook::LeaseId, LeaseBook::Lease> before = book_.leases;
     book_.reclaim(by_replica, 6 * kSecondUs, now_us_);
+    for (const auto& [id, lease] : before) seen.reclaimed += book_.leases.at(id).granted_nano < lease.granted_nano;
     unit([&](db::Transaction& t) { return reclaim_leases(t, by_replica, 6 * kSecondUs, now_us_); });
   }
 
@@ -284,6 +289,7 @@ TEST(LeaseRows, PostgresDecidesAsTheBookInMemory) {
   EXPECT_GT(seen.crossed, 3);
   EXPECT_GT(seen.stale, 20);
   EXPECT_GT(seen.lost, 5);
+  EXPECT_GT(seen.reclaimed, 5);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@ namespace turnpike::ledger {
 void LeaseKeeper::wait(WaitingCall call, std::int64_t now_us) {
   Waiting waiting;
   waiting.since_us = waiting.ask_at_us = now_us;
+  waiting.until_us = now_us + call.wait_us.value_or(terms_.wait_us);
   for (const LeaseKey& key : call.accounts) {
     Lease* const lease = find(key);
     if (lease == nullptr) continue;
@@ -33,7 +34,8 @@ std::vector<LeaseOutcome> LeaseKeeper::take_outcomes() {
 
 LeaseKeeper::Queue::iterator LeaseKeeper::end_wait(Queue::iterator at, LeaseOutcome::Kind kind, LeaseKey key) {
   for (Lease* const lease : at->leases) --lease->waiting;
-  outcomes_.push_back({at->call.ticket, kind, key});
+  const bool crossed = kind == LeaseOutcome::Kind::Taken && at->crosses;
+  outcomes_.push_back({at->call.ticket, kind, crossed ? *at->crosses : key, crossed});
   return waiting_.erase(at);
 }
 
@@ -56,7 +58,7 @@ void LeaseKeeper::serve(std::int64_t now_us) {
     };
     const auto refused = at->asked ? at->words.end() : std::ranges::find_if(at->words, is_refused);
     const bool is_final = refused != at->words.end();
-    if (is_final || now_us >= at->since_us + terms_.wait_us) {
+    if (is_final || now_us >= at->until_us) {
       const auto lacking = is_final ? refused : std::ranges::find(at->words, short_of);
       const LeaseKey key = at->leases[static_cast<std::size_t>(lacking - at->words.begin())]->key;
       const bool database_says_so = is_final || (at->heard && failures_ == 0);

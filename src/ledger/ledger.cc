@@ -14,6 +14,7 @@ namespace turnpike::ledger {
 namespace {
 
 constexpr std::chrono::seconds kJournalFullRetry{5};
+constexpr std::chrono::seconds kGiveBackMax{2};
 
 std::uint64_t new_id_bits() {
   std::uint64_t bits = 0;
@@ -30,6 +31,11 @@ Error journal_full() {
   error.message = "The gateway cannot write its journal (disk full?) and admits no new calls.";
   error.retry_after = kJournalFullRetry;
   return error;
+}
+
+std::string LedgerImpl::new_instance_text() {
+  return base::make_id(static_cast<std::uint64_t>(base::unix_now_us() / 1000), new_id_bits(), new_id_bits())
+      .to_string();
 }
 
 std::uint64_t LedgerImpl::next_instance() {
@@ -50,6 +56,7 @@ std::unique_ptr<Shipper> LedgerImpl::make_shipper(const ReplicaRow& replica, std
   ship.queued_bytes_max = options_.ship_queue_bytes_max;
   ship.batch_rows = std::max<std::size_t>(options_.ship_batch_rows, 1);
   ship.join = std::move(join);
+  ship.alert = options_.alert;
   ship.last_no = last_no;
   return std::make_unique<Shipper>(database_, std::move(ship), replica, journal_.get(), counters_);
 }
@@ -59,10 +66,40 @@ Result<ReplicaRow> LedgerImpl::join(const std::string& journal_id, std::uint64_t
   Result<ReplicaRow> replica = find_replica(database_, journal_id, options_.host, options_.version);
   if (!replica) return replica;
   replica->epoch = epoch;
-  if (Status known = register_epoch(database_, *replica, options_.host, options_.version); !known) {
+  if (Status known = register_epoch(database_, *replica, options_.host, options_.version, instance_text_); !known) {
     return base::fail(std::move(known.error()));
   }
+  if (leases_) leases_->start(replica->replica_no);
   return replica;
+}
+
+std::unique_ptr<Leases> LedgerImpl::make_leases(std::uint64_t epoch) {
+  Leases::Options leases;
+  leases.terms = options_.lease;
+  leases.epoch = static_cast<std::int64_t>(epoch);
+  leases.dead_after = options_.lease_dead_after;
+  leases.reclaims = !options_.strict;
+  leases.unshipped = [this](std::uint64_t shipped_no) { return unshipped_costs(shipped_no); };
+  return std::make_unique<Leases>(database_, std::move(leases), counters_);
+}
+
+/// What calls of the processes before have cost their leases and the database does not know yet.
+std::map<LeaseKey, std::int64_t> LedgerImpl::unshipped_costs(std::uint64_t shipped_no) const {
+  std::map<LeaseKey, std::int64_t> costs;
+  if (!journal_ || shipped_no >= last_no_at_start_) return costs;
+  const auto segments = list_segments(journal_->directory().path());
+  const auto add = [&](std::uint64_t, std::string_view payload) {
+    const std::optional<EntryRow> row = decode_row(payload);
+    for (std::size_t i = 0; row && i < row->accounts.count; ++i) {
+      const auto* const pair = &row->accounts.values[2 * i];
+      if (row->accounts.is_covered(i)) costs[{pair[0], pair[1]}] += row->numbers.cost_nano;
+    }
+    return true;
+  };
+  const Status read =
+      segments ? read_entries(*segments, shipped_no + 1, last_no_at_start_, add) : base::fail(segments.error());
+  if (!read) base::log(base::LogLevel::Error, "leases: the journal cannot be read: {}", read.error().message);
+  return costs;
 }
 
 bool LedgerImpl::joins_later(const Error& error) const {
@@ -70,9 +107,8 @@ bool LedgerImpl::joins_later(const Error& error) const {
 }
 
 Status LedgerImpl::start_without_journal() {
-  const std::string id =
-      "none-" +
-      base::make_id(static_cast<std::uint64_t>(base::unix_now_us() / 1000), new_id_bits(), new_id_bits()).to_string();
+  const std::string id = "none-" + instance_text_;
+  if (options_.is_shared) leases_ = make_leases(1);
   const Result<ReplicaRow> replica = join(id, 1);
   if (!replica && !joins_later(replica.error())) return base::fail(replica.error());
   shipper_ = replica ? make_shipper(*replica, {}) : make_shipper({}, [this, id] { return join(id, 1); });
@@ -107,7 +143,9 @@ Status LedgerImpl::start() {
   if (const Status begun = directory->begin_epoch(std::max(replay->last_epoch, replica->epoch)); !begun) return begun;
   replica->epoch = directory->epoch();
   if (!away) {
-    if (const Status known = register_epoch(database_, *replica, options_.host, options_.version); !known) return known;
+    if (const Status known = register_epoch(database_, *replica, options_.host, options_.version, instance_text_);
+        !known)
+      return known;
   }
 
   JournalOptions journal_options;
@@ -134,6 +172,7 @@ Status LedgerImpl::start() {
     return base::fail(ErrorKind::Unavailable, "cannot write the journal in " + options_.journal_dir);
   }
 
+  if (options_.is_shared) leases_ = make_leases(replica->epoch);
   std::function<Result<ReplicaRow>()> join_later;
   if (away) join_later = [this, journal_id, epoch = replica->epoch] { return join(journal_id, epoch); };
   shipper_ = make_shipper(*replica, std::move(join_later), last_entry);
@@ -164,8 +203,7 @@ Status LedgerImpl::start() {
   };
   // Entries that the database has and the journal has not, because a power cut took them or a full disk had no room for
   // them: their calls are not open.
-  const std::uint64_t journaled_no =
-      replay->first_hole_no != 0 ? replay->first_hole_no - 1 : replay->max_entry_no;
+  const std::uint64_t journaled_no = replay->first_hole_no != 0 ? replay->first_hole_no - 1 : replay->max_entry_no;
   if (replica->shipped_no > journaled_no) {
     const Status known = forget_stored(database_, *replica, journaled_no, replay->open_holds);
     if (!known) return known;
@@ -186,9 +224,11 @@ Status LedgerImpl::start() {
     lost.text(Text::EndReason) = "journal_gap";
     close_with(lost);
   }
+  last_no_at_start_ = last_entry_no();
   if (!away) {
     if (const Status shipped = shipper_->ship_all_now(); !shipped) return shipped;
     journal_->release_kept();
+    if (leases_) leases_->start(replica->replica_no);
   }
   if (!replay->open_holds.empty()) {
     base::log(base::LogLevel::Warning,
@@ -208,6 +248,11 @@ void LedgerImpl::close(std::chrono::milliseconds patience) {
   closed_ = true;
   closing_ = true;
   const bool all_shipped = shipper_->drain(patience, last_entry_no());
+  if (leases_) {
+    const bool given_back = leases_->give_back(std::min<std::chrono::milliseconds>(patience, kGiveBackMax));
+    leases_->stop();
+    if (given_back && all_shipped) shipper_->sign_off();
+  }
   shipper_->stop();
   if (!journal_) {
     if (!all_shipped)

@@ -14,10 +14,23 @@
 #include "db/database.h"
 #include "domain/call_record.h"
 #include "ledger/account.h"
+#include "ledger/budget_alerts.h"
+#include "ledger/lease_keeper.h"
+
+namespace turnpike::http {
+class Cancel;
+}
 
 namespace turnpike::ledger {
 
 enum class Durability : std::uint8_t { Process, Disk };
+
+/// What becomes of calls on a budget while the database that leases its money is away and none is left here.
+enum class BudgetAway : std::uint8_t {
+  Lease,   // They wait, then they are refused as Unavailable.
+  Allow,   // They are admitted, as a debt.
+  Refuse,  // All are refused at once, also while money is left.
+};
 
 struct LedgerOptions {
   std::string journal_dir;
@@ -29,9 +42,15 @@ struct LedgerOptions {
   std::size_t ship_batch_rows = 1000;
   std::int64_t ship_queue_bytes_max = 64 * 1024 * 1024;  // Entries beyond it are read from the journal again.
   Durability durability = Durability::Process;
-  bool strict = false;                // How holds that a crash left open are booked at the start.
-  bool serve_when_full = false;       // journal_full_policy: serve; entries wait in memory, at most ship_queue_bytes_max.
+  bool strict = false;           // How holds that a crash left open are booked at the start.
+  bool serve_when_full = false;  // journal_full_policy: serve; entries wait in memory, at most ship_queue_bytes_max.
   bool database_may_be_away = false;  // At start: entries wait in the journal until it can be asked.
+  // Other processes may spend from the same budgets: money is leased from the database (PostgreSQL).
+  bool is_shared = false;
+  LeaseTerms lease;
+  std::chrono::milliseconds lease_dead_after{600'000};  // Not with `strict`.
+  BudgetAway budget_away = BudgetAway::Lease;
+  std::function<void(const BudgetAlert&)> alert = {};  // A threshold was passed; on the shipper's thread.
   std::string host;
   std::string version;
 };
@@ -66,6 +85,10 @@ class Hold {
   void progress(std::uint64_t prompt_tokens, std::uint64_t completion_tokens, Money cost_so_far);
   /// Takes more, all or nothing; false: not affordable (spec money 2: `retry_unaffordable`).
   bool extend(Money more);
+  /// The accounts of whom the next attempt asks, its provider's and its deployment's, take the place of those of the
+  /// attempt before; they hold what the call holds. Errors: those of admission, of an account that has too little left;
+  /// nothing has changed then.
+  Task<Status> aim(std::vector<WindowRef> targets, http::Cancel& cancel);
   /// Takes more without asking (a stream outgrows its hold): `free` may go negative.
   void enlarge(Money more);
 
@@ -87,7 +110,6 @@ struct Admission {
   Money amount;
   bool free_model = false;  // Explicit price 0: holds 0 and skips exhausted accounts.
   bool may_cross = false;   // budget_crossing: allow, and not strict: may take more than is left (spec money 7.6).
-  bool last_try = true;     // False: the caller asks again when money is only held, and that is no refusal yet.
   std::int64_t started_us = 0;
   base::Id128 record_id;
   std::string_view call_id;
@@ -96,11 +118,18 @@ struct Admission {
   std::uint64_t prompt_tokens = 0;
 };
 
+constexpr std::chrono::milliseconds kBudgetWaits[] = {std::chrono::milliseconds(10), std::chrono::milliseconds(50),
+                                                      std::chrono::milliseconds(200), std::chrono::milliseconds(1000)};
+
 struct LedgerCounters {
   std::atomic<std::uint64_t> entries[4]{};  // by EntryStatus
   std::atomic<std::uint64_t> entries_estimated{0}, cost_unknown{0}, hold_dropped{0}, hold_exceeded{0}, crossings{0},
       refused_spent{0}, refused_held{0}, ship_batches{0}, ship_retries{0}, rejected_rows{0}, journal_bytes{0},
-      unshipped{0}, journal_full{0}, interrupted_at_start{0};
+      unshipped{0}, journal_full{0}, budget_alerts{0}, interrupted_at_start{0}, refused_unavailable{0};
+  // Calls that waited for money, by how long: at most kBudgetWaits of the same place, the last one longer.
+  std::atomic<std::uint64_t> budget_waits[5]{}, budget_wait_us{0};
+  std::atomic<std::uint64_t> lease_applied{0}, lease_unknown{0}, lease_stale{0}, lease_resyncs{0}, lease_recalls{0};
+  std::atomic<std::int64_t> lease_free_nano{0}, lease_stuck_nano{0};
   std::atomic<std::int64_t> oldest_unsynced_us{0};  // Unix microseconds of the oldest record not yet synced; 0: none.
   std::atomic<std::int64_t> oldest_unshipped_us{0};
   std::atomic<std::int64_t> in_memory{0};  // Entries that neither journal nor database has.
@@ -109,8 +138,10 @@ struct LedgerCounters {
 
 /// Holds, entries and what becomes of them: the journal on local disk, the shipper to the database.
 ///
-/// Threading: `admit`, `Hold` and `window` are for any I/O thread, without SQL or blocking, and without lock but where a
-///            window begins (one pwrite of half a microsecond per record); journal sync and shipping have threads of their own.
+/// Threading: `admit`, `Hold` and `window` are for any I/O thread, without SQL or blocking, and without lock but where
+/// a
+///            window begins (one pwrite of half a microsecond per record); journal sync and shipping have threads of
+///            their own.
 class Ledger {
  public:
   /// Opens the journal (locked: a second process is refused with the pid found), closes the holds a crash left open,
@@ -120,7 +151,11 @@ class Ledger {
 
   /// Errors: BudgetSpent, BudgetHeld (code, message and retry_after of spec money 3), Unavailable code "journal_full".
   virtual Result<Hold> admit(const Admission& admission) = 0;
-  /// The refusal that `admit` is certain to give; takes nothing. A call that a rate limit refuses as well gets this one.
+  /// The same, and where money is short but may come: waits for it, until `cancel`. Errors also: Unavailable code
+  /// "budget_unavailable"; CallerGone.
+  virtual Task<Result<Hold>> admit_or_wait(Admission admission, http::Cancel& cancel) = 0;
+  /// The refusal that `admit` is certain to give; takes nothing. A call that a rate limit refuses as well gets this
+  /// one.
   virtual std::optional<Error> look(const Admission& admission) = 0;
 
   /// The account, made on first use.

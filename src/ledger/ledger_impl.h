@@ -10,6 +10,7 @@
 #include "base/block_pool.h"
 #include "ledger/hold_record.h"
 #include "ledger/journal.h"
+#include "ledger/leases.h"
 #include "ledger/ledger.h"
 #include "ledger/replay.h"
 #include "ledger/shipper.h"
@@ -25,10 +26,12 @@ struct Hold::State : base::PooledObject {
   std::uint64_t id = 0;
   std::int64_t amount_nano = 0;
   bool free_model = false;
+  bool may_cross = false;
   bool attempted = false;
   std::vector<WindowRef> windows;
-  RecordBatch record;          // HOLD, not sealed; its payload also serves a Hold that is dropped.
-  Segment* segment = nullptr;  // Where HOLD was written, pinned.
+  std::size_t own_windows = 0;  // How many of them are the call's; behind them: those of whom it asks.
+  RecordBatch record;           // HOLD, not sealed; its payload also serves a Hold that is dropped.
+  Segment* segment = nullptr;   // Where HOLD was written, pinned.
   std::string price_version;
 };
 
@@ -40,6 +43,7 @@ class LedgerImpl final : public Ledger {
   Status start_without_journal();
 
   Result<Hold> admit(const Admission& admission) override;
+  Task<Result<Hold>> admit_or_wait(Admission admission, http::Cancel& cancel) override;
   std::optional<Error> look(const Admission& admission) override;
   AccountRef account(const AccountFacts& facts) override;
   AccountRef find_account(std::int64_t account_id) const override;
@@ -51,8 +55,8 @@ class LedgerImpl final : public Ledger {
   void close(std::chrono::milliseconds patience) override;
   Task<void> shipped() override;
   Task<void> durable() override;
-  std::int64_t live_replicas() const override { return live_replicas_.load(std::memory_order_relaxed); }
-  std::int64_t replica_rank() const override { return replica_rank_.load(std::memory_order_relaxed); }
+  std::int64_t live_replicas() const override { return leases_ ? leases_->live_replicas() : 1; }
+  std::int64_t replica_rank() const override { return leases_ ? leases_->rank() : 0; }
   const LedgerCounters& counters() const override;
   std::string readiness() const override;
 
@@ -64,16 +68,31 @@ class LedgerImpl final : public Ledger {
   void settle(Hold::State& hold, domain::CallRecord& record);
   void settle_dropped(Hold::State& hold);
   void undo(Hold::State& hold);
+  void take_over(Hold::State& hold, Hold::State& other);
 
  private:
   /// Which account refused, if one did; what was taken is given back then.
   AccountWindow* take_all(const std::vector<WindowRef>& windows, std::int64_t nano, std::uint64_t crossing_id);
   bool take_one(AccountWindow& window, std::int64_t nano, std::uint64_t crossing_id);
-  Error refusal(const AccountWindow& window, std::int64_t needed_nano, bool last_try);
+  /// Ends what was taken: what is not spent is free again.
+  void give(AccountWindow& window, std::int64_t held_nano, std::int64_t cost_nano);
+  Status may_admit();
+  std::uint64_t next_hold_id();
+  Hold make_hold(const Admission& admission, std::uint64_t id, std::int64_t nano);
+  Task<Result<Hold>> wait_for_money(const Admission& admission, std::uint64_t id, std::int64_t nano,
+                                    http::Cancel& cancel);
+  Error unavailable();
+  Result<Hold> take_waited(const Admission& admission, std::uint64_t id, std::int64_t nano, const LeaseWait& wait);
+  std::unique_ptr<Leases> make_leases(std::uint64_t epoch);
+  std::map<LeaseKey, std::int64_t> unshipped_costs(std::uint64_t shipped_no) const;
+  Error refusal(const AccountWindow& window, std::int64_t needed_nano);
   AccountRef find_shared(std::int64_t account_id) const;
-  static void begin_window(Account& account, domain::BudgetWindow window, Money spent);
-  static void follow_time(Account& account, std::int64_t at_us);
-  static void put_limit(Account& account, std::int64_t limit_nano);
+  void begin_window(Account& account, domain::BudgetWindow window, Money spent);
+  WindowRef make_window(Account& account, domain::BudgetWindow window, Money spent);
+  void open_lease(const Account& account, std::optional<LeaseKey> before);
+  void follow_time(Account& account, std::int64_t at_us);
+  void put_limit(Account& account, std::int64_t limit_nano);
+  void put_leased_limit(Account& account, std::int64_t limit_nano);
   Result<ReplicaRow> join(const std::string& journal_id, std::uint64_t epoch);
   bool joins_later(const Error& error) const;
   std::unique_ptr<Shipper> make_shipper(const ReplicaRow& replica, std::function<Result<ReplicaRow>()> join,
@@ -86,10 +105,13 @@ class LedgerImpl final : public Ledger {
 
   const LedgerOptions options_;
   db::Database& database_;
-  const std::uint64_t instance_ = next_instance();
+  const std::uint64_t instance_ = next_instance();  // Among those of this process.
+  const std::string instance_text_ = new_instance_text();
   mutable LedgerCounters counters_;
   std::unique_ptr<Journal> journal_;  // Null with --no-journal.
-  std::unique_ptr<Shipper> shipper_;
+  std::unique_ptr<Leases> leases_;    // Null on SQLite: one process, to which all money belongs.
+  std::unique_ptr<Shipper> shipper_;  // After what it tells where the database is.
+  std::atomic<std::uint64_t> last_no_at_start_{0};
   std::atomic<std::uint64_t> entry_no_{0}, hold_id_{0};  // Used without a journal.
   std::atomic<bool> closing_{false};
   bool closed_ = false;
@@ -105,9 +127,9 @@ class LedgerImpl final : public Ledger {
   std::map<std::int64_t, AccountRef> accounts_;
   std::unordered_map<std::int64_t, AccountFacts> early_terms_;  // Changed before this process knew the account.
   std::unordered_map<std::int64_t, EarlySpend> early_spends_;
-  std::atomic<std::int64_t> live_replicas_{1}, replica_rank_{0};
 
   static std::uint64_t next_instance();
+  static std::string new_instance_text();
 };
 
 AccountPairs pairs_of(const std::vector<WindowRef>& windows);

@@ -24,6 +24,10 @@ class Page {
     fmt::format_to(std::back_inserter(out_), "{}{} {}\n", name_, labels, value);
   }
   template <class Value>
+  void part(std::string_view suffix, std::string_view labels, Value value) {
+    fmt::format_to(std::back_inserter(out_), "{}{}{} {}\n", name_, suffix, labels, value);
+  }
+  template <class Value>
   void counter(std::string_view name, std::string_view help, const std::atomic<Value>& value) {
     head(name, "counter", help);
     line("", value.load(std::memory_order_relaxed));
@@ -38,6 +42,19 @@ class Page {
   std::string& out_;
   std::string_view name_;
 };
+
+void budget_waits(Page& page, const LedgerCounters& counters) {
+  page.head("turnpike_budget_wait_seconds", "histogram", "Calls that waited for leased money.");
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < std::size(kBudgetWaits); ++i) {
+    count += counters.budget_waits[i].load(std::memory_order_relaxed);
+    page.part("_bucket", fmt::format("{{le=\"{}\"}}", static_cast<double>(kBudgetWaits[i].count()) / 1e3), count);
+  }
+  count += counters.budget_waits[std::size(kBudgetWaits)].load(std::memory_order_relaxed);
+  page.part("_bucket", "{le=\"+Inf\"}", count);
+  page.part("_sum", "", static_cast<double>(counters.budget_wait_us.load(std::memory_order_relaxed)) / 1e6);
+  page.part("_count", "", count);
+}
 
 double age_seconds(std::int64_t since_us) {
   return since_us == 0 ? 0.0 : static_cast<double>(base::unix_now_us() - since_us) / 1e6;
@@ -58,6 +75,20 @@ void append_ledger_metrics(std::string& out, const LedgerCounters& counters, boo
   page.head("turnpike_budget_refusals_total", "counter", "Calls refused for a budget, by whose and why.");
   page.line("{kind=\"key\",reason=\"spent\"}", counters.refused_spent.load());
   page.line("{kind=\"key\",reason=\"held\"}", counters.refused_held.load());
+  page.line("{kind=\"key\",reason=\"unavailable\"}", counters.refused_unavailable.load());
+  budget_waits(page, counters);
+  page.head("turnpike_lease_operations_total", "counter", "What this replica said to the database about leased money.");
+  page.line("{result=\"applied\"}", counters.lease_applied.load());
+  page.line("{result=\"unknown\"}", counters.lease_unknown.load());
+  page.line("{result=\"stale\"}", counters.lease_stale.load());
+  page.counter("turnpike_lease_resyncs_total", "Times it was asked what is leased, since an answer was lost.",
+               counters.lease_resyncs);
+  page.counter("turnpike_lease_recalls_total", "Times others asked for what is free here.", counters.lease_recalls);
+  page.gauge("turnpike_lease_free_nanodollars", "Leased to this replica and free.", counters.lease_free_nano.load());
+  page.gauge("turnpike_lease_stuck_nanodollars", "Leased to replicas that have been silent for long.",
+             counters.lease_stuck_nano.load());
+  page.counter("turnpike_budget_alerts_total", "Budgets that have passed a threshold, each once per window.",
+               counters.budget_alerts);
   page.head("turnpike_ship_batches_total", "counter", "Batches of entries on their way to the database.");
   page.line("{result=\"stored\"}", counters.ship_batches.load());
   page.line("{result=\"failed\"}", counters.ship_retries.load());

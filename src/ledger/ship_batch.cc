@@ -15,7 +15,7 @@ namespace {
 
 using db::Value;
 
-constexpr std::int64_t kInstanceLive = 0;
+constexpr std::int64_t kInstanceLive = 0, kInstanceStopped = 1;
 
 constexpr std::string_view kNumberColumns =
     "day, replica_no, entry_no, kind, started_us, first_byte_us, ended_us, upstream_us, status, http_status, marks, "
@@ -71,6 +71,9 @@ class Shipping {
       return stored;
     }
     if (const Status written = sums.write(transaction, batch_.replica_no); !written) return written;
+    Result<std::vector<BudgetAlert>> alerts = raise_alerts(transaction, sums.windows(), base::unix_now_us());
+    if (!alerts) return base::fail(std::move(alerts.error()));
+    outcome.alerts = std::move(*alerts);
     for (const char* point : {"ship.deadlock", "ship.serialization"}) {
       if (fault::at(point)) return base::fail(ErrorKind::Unavailable, std::string("armed fault ") + point);
     }
@@ -90,13 +93,17 @@ class Shipping {
     const auto rows =
         transaction.run("SELECT epoch, shipped_no FROM replica WHERE replica_no = $1", {batch_.replica_no});
     if (!rows) return base::fail(rows.error());
-    if (rows->rows.empty() || db::as_int(rows->rows[0][0]) != as_signed(batch_.epoch)) {
+    if (rows->rows.empty() || db::as_int(rows->rows[0][0]) > as_signed(batch_.epoch)) {
       outcome.kind = ShipOutcome::Kind::Superseded;
       return {};
     }
     outcome.stored_no = static_cast<std::uint64_t>(db::as_int(rows->rows[0][1]));
     if (outcome.stored_no < batch_.last_no) outcome.kind = ShipOutcome::Kind::Behind;
-    return {};
+    if (db::as_int(rows->rows[0][0]) == as_signed(batch_.epoch)) return {};
+    // The commit of this very start is lost too.
+    const auto again = transaction.run("UPDATE replica SET epoch = $2 WHERE replica_no = $1 AND epoch < $2",
+                                       {batch_.replica_no, as_signed(batch_.epoch)});
+    return again ? Status() : base::fail(again.error());
   }
 
   Status store_each(db::Transaction& transaction, ShipSums& sums) {
@@ -249,14 +256,13 @@ Result<ReplicaRow> find_replica(db::Database& database, const std::string& journ
 }
 
 Status register_epoch(db::Database& database, const ReplicaRow& replica, const std::string& host,
-                      const std::string& version) {
+                      const std::string& version, const std::string& instance) {
   return database.transact_now([&](db::Transaction& transaction) -> Status {
     const auto moved = transaction.run(
-        "UPDATE replica SET epoch = $2, host = $3, version = $4, state = $5, heartbeat_us = $6 WHERE replica_no = $1 "
-        "AND "
-        "epoch < $2",
+        "UPDATE replica SET epoch = $2, host = $3, version = $4, state = $5, heartbeat_us = $6, instance = $7 WHERE"
+        " replica_no = $1 AND (epoch < $2 OR (epoch = $2 AND instance = $7 AND instance <> ''))",
         {replica.replica_no, static_cast<std::int64_t>(replica.epoch), host, version, kInstanceLive,
-         base::unix_now_us()});
+         base::unix_now_us(), instance});
     if (!moved) return base::fail(moved.error());
     if (moved->changed == 1) return {};
     Error error;
@@ -264,6 +270,19 @@ Status register_epoch(db::Database& database, const ReplicaRow& replica, const s
     error.code = kSuperseded;
     error.message = "another gateway has taken this journal over: give this one a journal directory of its own";
     return base::fail(std::move(error));
+  });
+}
+
+Status retire_replica(db::Database& database, const ReplicaRow& replica) {
+  return database.append_now([&](db::Transaction& transaction) -> Status {
+    const auto moved =
+        transaction.run("UPDATE replica SET state = $3 WHERE replica_no = $1 AND epoch = $2",
+                        {replica.replica_no, static_cast<std::int64_t>(replica.epoch), kInstanceStopped});
+    if (!moved) return base::fail(moved.error());
+    if (moved->changed == 0) return {};
+    const auto silent =
+        transaction.run("UPDATE replica_lease SET alive_us = 0 WHERE replica_no = $1", {replica.replica_no});
+    return silent ? Status() : base::fail(silent.error());
   });
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "db/database.h"
+#include "ledger/budget_alerts.h"
 #include "ledger/entry_row.h"
 
 namespace turnpike::ledger {
@@ -23,10 +24,14 @@ struct ReplicaRow {
 /// Finds or makes the journal's row. The epoch in it is the one registered last.
 Result<ReplicaRow> find_replica(db::Database& database, const std::string& journal_id, const std::string& host,
                                 const std::string& version);
-/// Registers a start. Errors: Unavailable with code kSuperseded when a newer instance owns the journal.
+/// Registers a start; told twice by the same instance it is one. Errors: Unavailable with code kSuperseded when a newer
+/// instance owns the journal.
 inline constexpr std::string_view kSuperseded = "superseded";
 Status register_epoch(db::Database& database, const ReplicaRow& replica, const std::string& host,
-                      const std::string& version);
+                      const std::string& version, const std::string& instance = {});
+
+/// A clean end: others do not count it as alive any more.
+Status retire_replica(db::Database& database, const ReplicaRow& replica);
 
 /// Entries in dense order, ready to be stored: payloads of ENTRY records.
 struct ShipBatch {
@@ -45,6 +50,7 @@ struct ShipOutcome {
   Kind kind = Kind::Stored;
   std::uint64_t stored_no = 0;
   std::uint64_t rejected = 0;
+  std::vector<BudgetAlert> alerts;  // Thresholds that the totals have passed with this batch.
 };
 
 /// Stores a batch and everything that is summed from it in one transaction. Shipping twice counts once: totals come

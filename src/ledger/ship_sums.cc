@@ -32,6 +32,10 @@ constexpr std::string_view kDeploymentSums[] = {"cost_nano",    "calls",        
 constexpr std::string_view kReplicaKeys[] = {"replica_no", "day"};
 constexpr std::string_view kReplicaSums[] = {"entries", "cost_nano"};
 
+constexpr std::string_view kLeaseKeys[] = {"account_id", "window_id", "replica_no"};
+constexpr std::string_view kLeaseSums[] = {"used_nano"};
+
+constexpr SumTable kLeases{"lease", kLeaseKeys, kLeaseSums};
 constexpr SumTable kWindows{"account_window", kWindowKeys, kWindowSums};
 constexpr SumTable kDaily{"daily", kDailyKeys, kDailySums};
 constexpr SumTable kDeployments{"deployment_day", kDeploymentKeys, kDeploymentSums};
@@ -104,6 +108,8 @@ void ShipSums::add(const EntryRow& row) {
     Total& total = windows_[{row.accounts.values[2 * i], row.accounts.values[2 * i + 1]}];
     total.cost_nano += n.cost_nano;
     ++total.calls;
+    std::map<WindowKey, std::int64_t>& paid = row.accounts.is_covered(i) ? used_ : uncovered_;
+    paid[{row.accounts.values[2 * i], row.accounts.values[2 * i + 1]}] += n.cost_nano;
   }
   Total& day = days_[row.day()];
   day.cost_nano += n.cost_nano;
@@ -115,6 +121,12 @@ void ShipSums::add(const EntryRow& row) {
   if (!row.text(Text::EndUser).empty()) add_daily(row, kEndUser, row.text(Text::EndUser));
   if (!row.text(Text::Tags).empty()) add_tags(row);
   if (!row.text(Text::DeploymentId).empty()) add_deployment(row);
+}
+
+std::vector<std::pair<std::int64_t, std::int64_t>> ShipSums::windows() const {
+  std::vector<std::pair<std::int64_t, std::int64_t>> windows;
+  for (const auto& [key, total] : windows_) windows.push_back(key);
+  return windows;
 }
 
 Status ShipSums::write(db::Transaction& transaction, std::int64_t replica_no) const {
@@ -131,7 +143,44 @@ Status ShipSums::write(db::Transaction& transaction, std::int64_t replica_no) co
     for (const std::int64_t value : {replica_no, day, total.calls, total.cost_nano}) put(days.values(), value);
     if (Status added = days.row_done(); !added) return added;
   }
-  return days.flush();
+  if (Status added = days.flush(); !added) return added;
+  return write_leases(transaction, replica_no);  // Last: calls that wait for money wait for these rows.
+}
+
+/// What has been paid from leases, and what was not and so counts against the budgets beside them.
+Status ShipSums::write_leases(db::Transaction& transaction, std::int64_t replica_no) const {
+  if (!transaction.is_shared()) return {};
+  std::vector<std::int64_t> accounts, windows, costs;
+  for (const auto& [key, cost_nano] : uncovered_) {
+    if (cost_nano == 0) continue;
+    accounts.push_back(key.first);
+    windows.push_back(key.second);
+    costs.push_back(cost_nano);
+  }
+  const auto array = [](const std::vector<std::int64_t>& numbers) {
+    return Value(fmt::format("{{{}}}", fmt::join(numbers, ",")));
+  };
+  if (!accounts.empty()) {
+    // In the order in which everybody locks them.
+    const auto locked = transaction.run(
+        "SELECT 1 FROM escrow e JOIN unnest($1::bigint[], $2::bigint[]) q(a, w) ON e.account_id = q.a AND e.window_id ="
+        " q.w ORDER BY e.account_id, e.window_id FOR UPDATE OF e",
+        {array(accounts), array(windows)});
+    if (!locked) return base::fail(locked.error());
+    if (!locked->rows.empty()) {
+      const auto moved = transaction.run(
+          "UPDATE escrow e SET base_nano = e.base_nano + q.c FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])"
+          " q(a, w, c) WHERE e.account_id = q.a AND e.window_id = q.w",
+          {array(accounts), array(windows), array(costs)});
+      if (!moved) return base::fail(moved.error());
+    }
+  }
+  Adding leases(transaction, kLeases);
+  for (const auto& [key, cost_nano] : used_) {
+    for (const std::int64_t value : {key.first, key.second, replica_no, cost_nano}) put(leases.values(), value);
+    if (Status added = leases.row_done(); !added) return added;
+  }
+  return leases.flush();
 }
 
 void ShipSums::add_tags(const EntryRow& row) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "db/database.h"
 #include "ledger/entry_row.h"
@@ -20,6 +21,8 @@ class ShipSums {
  public:
   void add(const EntryRow& row);
   Status write(db::Transaction& transaction, std::int64_t replica_no) const;
+  /// The windows whose totals are moved: account, window.
+  std::vector<std::pair<std::int64_t, std::int64_t>> windows() const;
 
  private:
   // Kinds of spec money 4.
@@ -38,10 +41,13 @@ class ShipSums {
   void add_tags(const EntryRow& row);
   void add_daily(const EntryRow& row, std::int16_t kind, std::string_view entity);
   void add_deployment(const EntryRow& row);
+  Status write_leases(db::Transaction& transaction, std::int64_t replica_no) const;
 
   std::set<std::string> tag_names_;  // What keys of `daily_` look at.
   // Ordered maps: rows are locked in one order everywhere.
-  std::map<std::pair<std::int64_t, std::int64_t>, Total> windows_;
+  using WindowKey = std::pair<std::int64_t, std::int64_t>;
+  std::map<WindowKey, Total> windows_;
+  std::map<WindowKey, std::int64_t> used_, uncovered_;  // Costs by lease, and beside all leases.
   std::map<std::int64_t, Total> days_;
   std::map<DailyKey, std::array<std::int64_t, 8>> daily_;
   std::map<DeploymentKey, std::array<std::int64_t, 6>> deployments_;

@@ -144,9 +144,29 @@ Status Shipper::ship_one_batch(std::size_t rows) {
     case ShipOutcome::Kind::Behind:
       break;
   }
-  return base::fail(
-      ErrorKind::Unavailable,
-      "the database has lost entries it once had; restart the gateway to ship them from the journal again");
+  return ship_again(outcome->stored_no);
+}
+
+/// The database has lost what it once had (a fail-over, a restored backup): it is shipped again from the journal.
+Status Shipper::ship_again(std::uint64_t stored_no) {
+  if (journal_ == nullptr) {
+    return base::fail(ErrorKind::Unavailable,
+                      "the database has lost entries it once had, and there is no journal to ship them from");
+  }
+  const std::uint64_t first_no = collected_.front()->entry_no;
+  base::log(base::LogLevel::Error,
+            "ledger: the database has lost entries {} to {}; they are shipped again from the journal", stored_no + 1,
+            first_no - 1);
+  shipped_no_.store(stored_no, std::memory_order_release);
+  for (std::uint64_t number = first_no - 1; number > stored_no; --number) {
+    std::unique_ptr<UnshippedEntry> entry = pool_.take();
+    entry->entry_no = number;
+    entry->in_journal = true;
+    entry->queued_us = base::unix_now_us();
+    collected_.push_front(std::move(entry));
+    counters_.unshipped.fetch_add(1, std::memory_order_relaxed);
+  }
+  return {};
 }
 
 void Shipper::finish_batch(std::size_t rows, const ShipOutcome& outcome) {
@@ -162,6 +182,10 @@ void Shipper::finish_batch(std::size_t rows, const ShipOutcome& outcome) {
   counters_.unshipped.fetch_sub(rows, std::memory_order_relaxed);
   counters_.ship_batches.fetch_add(1, std::memory_order_relaxed);
   counters_.rejected_rows.fetch_add(outcome.rejected, std::memory_order_relaxed);
+  for (const BudgetAlert& alert : outcome.alerts) {
+    counters_.budget_alerts.fetch_add(1, std::memory_order_relaxed);
+    if (options_.alert) options_.alert(alert);
+  }
   if (journal_ == nullptr) return;
   journal_->note_shipped(shipped_no_.load());
   RecordBatch record;
@@ -343,6 +367,11 @@ bool Shipper::drain(std::chrono::milliseconds patience, std::uint64_t up_to) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   return true;
+}
+
+void Shipper::sign_off() {
+  stop();
+  if (joined_) (void)retire_replica(database_, replica_);
 }
 
 void Shipper::stop() {

@@ -34,6 +34,7 @@ class Shipper {
     /// Where the database was away at start: makes the journal known to it. Called until it succeeds; what the replica
     /// is given to the constructor for is guessed from the journal until then.
     std::function<Result<ReplicaRow>()> join;
+    std::function<void(const BudgetAlert&)> alert = {};  // On the shipper's thread.
     std::uint64_t last_no = 0;  // The highest number of the runs before, as the journal knows them.
   };
   Shipper(db::Database& database, Options options, ReplicaRow replica, Journal* journal, LedgerCounters& counters);
@@ -51,6 +52,8 @@ class Shipper {
   /// Waits until everything is shipped; false when `patience` ran out.
   bool drain(std::chrono::milliseconds patience, std::uint64_t up_to);
   void stop();
+  /// Tells the database that this process has ended and left nothing behind; after the last shipping.
+  void sign_off();
 
   /// More waits in memory than may: without a journal nothing else bounds it.
   bool overfull() const { return queued_bytes_.load(std::memory_order_relaxed) > options_.queued_bytes_max; }
@@ -68,6 +71,7 @@ class Shipper {
   Status ship_ready();  // The dense prefix of what is collected, batch by batch.
   Status ship_one_batch(std::size_t rows);
   Status load_payloads(std::size_t rows);
+  Status ship_again(std::uint64_t stored_no);
   std::size_t dense_prefix() const;
   void finish_batch(std::size_t rows, const ShipOutcome& outcome);
   void wake_waiters(bool failed);

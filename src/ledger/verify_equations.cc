@@ -140,8 +140,9 @@ Equation silent_leases(std::int64_t now_us) {
   return {"V10", "no money is leased to a replica that has been silent for ten minutes",
           "SELECT count(*) FROM lease WHERE granted_nano <> 0",
           fmt::format("SELECT 'replica ' || r.replica_no || ' on ' || r.host, sum(l.granted_nano - l.used_nano), 0"
-                      " FROM lease l JOIN replica r ON r.replica_no = l.replica_no WHERE l.granted_nano > l.used_nano"
-                      " AND r.alive_us < {} GROUP BY r.replica_no, r.host",
+                      " FROM lease l JOIN replica r ON r.replica_no = l.replica_no JOIN replica_lease p ON"
+                      " p.replica_no = r.replica_no WHERE l.granted_nano > l.used_nano AND p.alive_us < {} GROUP BY "
+                      "r.replica_no, r.host",
                       now_us - kSilentUs),
           true};
 }

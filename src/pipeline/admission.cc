@@ -134,15 +134,10 @@ Result<std::vector<ledger::WindowRef>> windows_of(const Call& call) {
   return windows;
 }
 
-Task<Result<ledger::Hold>> take(Call& call, ledger::Admission& admission) {
-  admission.last_try = false;
-  Result<ledger::Hold> hold = call.gateway.ledger->admit(admission);
-  if (hold || hold.error().kind != ErrorKind::BudgetHeld) co_return std::move(hold);
-  // Money that another admission was just undoing is there again a millisecond later (spec money 4).
-  co_await call.worker.thread->sleep(std::chrono::milliseconds(1));
-  if (call.cancel->requested()) co_return base::fail(call.cancelled());
-  admission.last_try = true;
-  co_return call.gateway.ledger->admit(admission);
+Task<Result<ledger::Hold>> take(Call& call, const ledger::Admission& admission) {
+  Result<ledger::Hold> hold = co_await call.gateway.ledger->admit_or_wait(admission, *call.cancel);
+  if (!hold && call.cancel->requested()) co_return base::fail(call.cancelled());
+  co_return std::move(hold);
 }
 
 struct Taken {

@@ -1,0 +1,318 @@
+#include "ledger/leases.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/thread_name.h"
+#include "ledger/lease_rows.h"
+#include "ledger/ledger.h"
+
+namespace turnpike::ledger {
+namespace {
+
+constexpr std::size_t kConnections = 2;  // The second serves while the first waits for an answer that does not come.
+constexpr std::chrono::milliseconds kStatementTimeout{2000};
+constexpr std::chrono::seconds kTend{30};  // Between two looks for money that is stuck.
+constexpr std::int64_t kLetGoUs = 5 * kSecondUs;
+
+/// "c ACCOUNT WINDOW NUMBER", "r ACCOUNT WINDOW" or "v ACCOUNT WINDOW".
+std::optional<LeaseNotice> read_notice(std::string_view text) {
+  const std::vector<std::string_view> words = base::split(text, ' ');
+  if (words.size() < 3 || words[0].size() != 1) return std::nullopt;
+  LeaseNotice notice;
+  switch (words[0][0]) {
+    case 'c':
+      notice.kind = LeaseNotice::Kind::Recalled;
+      break;
+    case 'r':
+      notice.kind = LeaseNotice::Kind::Returned;
+      break;
+    case 'v':
+      notice.kind = LeaseNotice::Kind::Changed;
+      break;
+    default:
+      return std::nullopt;
+  }
+  const auto read = [&](std::size_t at, std::int64_t& number) {
+    if (at >= words.size()) return false;
+    const char* const end = words[at].data() + words[at].size();
+    return std::from_chars(words[at].data(), end, number).ptr == end;
+  };
+  const bool whole = read(1, notice.key.account_id) && read(2, notice.key.window_id) &&
+                     (notice.kind != LeaseNotice::Kind::Recalled || read(3, notice.recall_no));
+  return whole ? std::optional(notice) : std::nullopt;
+}
+
+LeaseWait::Outcome outcome_of(LeaseOutcome::Kind kind) {
+  switch (kind) {
+    case LeaseOutcome::Kind::Taken:
+      return LeaseWait::Outcome::Taken;
+    case LeaseOutcome::Kind::Refused:
+      return LeaseWait::Outcome::Refused;
+    case LeaseOutcome::Kind::Unavailable:
+      break;
+  }
+  return LeaseWait::Outcome::Unavailable;
+}
+
+}  // namespace
+
+Leases::Leases(db::Database& database, Options options, LedgerCounters& counters)
+    : database_(database),
+      own_(database.beside(kConnections, kStatementTimeout)),
+      options_(std::move(options)),
+      counters_(counters),
+      keeper_(options_.terms, options_.epoch) {
+  listening_ = database_.listen(std::string(db::kMoneyChannel), [this](std::string_view text) { hear(text); });
+  tend_at_ = base::monotonic_now() + kTend;
+  for (std::size_t i = 0; i < kConnections; ++i) {
+    senders_.emplace_back([this] {
+      base::name_this_thread("lease sender");
+      send();
+    });
+  }
+  thread_ = std::thread([this] {
+    base::name_this_thread("leases");
+    keep();
+  });
+}
+
+Leases::~Leases() {
+  stop();
+}
+
+void Leases::stop() {
+  if (!thread_.joinable()) return;
+  listening_.reset();
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  told_.notify_all();
+  to_send_.notify_all();
+  thread_.join();
+  for (std::thread& sender : senders_) sender.join();
+  for (const auto& [ticket, wait] : waiting_) {
+    wait->outcome = LeaseWait::Outcome::Unavailable;
+    wait->done.complete();
+  }
+  waiting_.clear();
+}
+
+void Leases::start(std::int64_t replica_no) {
+  replica_no_.store(replica_no);
+  tell([](std::int64_t) {});
+}
+
+void Leases::tell(News news) {
+  {
+    const std::lock_guard lock(mutex_);
+    news_.push_back(std::move(news));
+  }
+  told_.notify_one();
+}
+
+void Leases::open(const LeaseAccount& account, std::shared_ptr<AccountWords> words) {
+  tell([this, account, words = std::move(words)](std::int64_t now_us) { keeper_.open(account, now_us, words); });
+}
+
+void Leases::let_go(LeaseKey key) {
+  tell([this, key](std::int64_t now_us) { ended_.emplace_back(key, now_us + kLetGoUs); });
+}
+
+void Leases::touched(LeaseKey key) {
+  tell([this, key](std::int64_t now_us) { keeper_.touched(key, now_us); });
+}
+
+void Leases::hear(std::string_view text) {
+  if (const std::optional<LeaseNotice> notice = read_notice(text))
+    tell([this, notice = *notice](std::int64_t now_us) { keeper_.noticed(notice, now_us); });
+}
+
+LeaseWaitRef Leases::wait(std::vector<LeaseKey> accounts, std::int64_t amount_nano,
+                          std::optional<std::chrono::milliseconds> patience, base::Executor* executor) {
+  auto wait = std::make_shared<LeaseWait>(executor);
+  wait->ticket = tickets_.fetch_add(1, std::memory_order_relaxed) + 1;
+  WaitingCall call;
+  call.ticket = wait->ticket;
+  call.accounts = std::move(accounts);
+  call.amount_nano = amount_nano;
+  if (patience) call.wait_us = std::chrono::microseconds(*patience).count();
+  tell([this, wait, call = std::move(call)](std::int64_t now_us) {
+    waiting_.emplace(wait->ticket, wait);
+    keeper_.wait(call, now_us);
+  });
+  return wait;
+}
+
+void Leases::leave(std::uint64_t ticket) {
+  tell([this, ticket](std::int64_t) {
+    const auto found = waiting_.find(ticket);
+    if (found == waiting_.end()) return;  // It has its outcome.
+    keeper_.leave(ticket);
+    found->second->done.complete();
+    waiting_.erase(found);
+  });
+}
+
+bool Leases::give_back(std::chrono::milliseconds patience) {
+  tell([this](std::int64_t now_us) {
+    giving_back_ = true;
+    keeper_.retire_all(now_us);
+    say_given_back();
+  });
+  std::unique_lock lock(mutex_);
+  return given_back_.wait_for(lock, patience, [this] { return is_given_back_; });
+}
+
+void Leases::keep() {
+  for (;;) {
+    std::vector<News> news;
+    {
+      std::unique_lock lock(mutex_);
+      const std::int64_t retire_at_us = ended_.empty() ? INT64_MAX : ended_.front().second;
+      const std::int64_t wake_at_us = std::min(keeper_.wake_at_us(), retire_at_us);
+      const auto is_told = [this] { return stopping_ || !news_.empty(); };
+      if (wake_at_us == INT64_MAX) {
+        told_.wait(lock, is_told);
+      } else {
+        told_.wait_until(lock, base::Monotonic(std::chrono::microseconds(wake_at_us)), is_told);
+      }
+      if (stopping_) return;
+      news.swap(news_);
+    }
+    const std::int64_t now_us = steady_now_us();
+    for (const News& one : news) one(now_us);
+    retire_ended(now_us);
+    keeper_.hear_notices(listening_ != nullptr && listening_->hears());
+    while (const std::optional<LeaseOperation> operation = keeper_.next(now_us)) {
+      const std::lock_guard lock(mutex_);
+      outbox_.push_back(*operation);
+      to_send_.notify_one();
+    }
+    end_waits();
+    publish(now_us);
+  }
+}
+
+void Leases::retire_ended(std::int64_t now_us) {
+  const auto is_due = [now_us](const auto& one) { return one.second <= now_us; };
+  for (const auto& [key, at_us] : ended_) {
+    if (at_us <= now_us) keeper_.retire(key, now_us);
+  }
+  std::erase_if(ended_, is_due);
+}
+
+void Leases::end_waits() {
+  for (const LeaseOutcome& outcome : keeper_.take_outcomes()) {
+    const auto found = waiting_.find(outcome.ticket);
+    if (found == waiting_.end()) continue;
+    const LeaseWaitRef wait = std::move(found->second);
+    waiting_.erase(found);
+    wait->outcome = outcome_of(outcome.kind);
+    wait->key = outcome.key;
+    wait->crossed = outcome.crossed;
+    wait->done.complete();
+  }
+}
+
+void Leases::publish(std::int64_t now_us) {
+  if (keeper_.superseded() && !superseded_.exchange(true))
+    base::log(base::LogLevel::Error, "leases: another gateway has taken this journal over");
+  if (const bool away = keeper_.away(); away_.exchange(away) != away)
+    base::log(base::LogLevel::Warning, "leases: the database {}", away ? "does not answer" : "answers again");
+  live_replicas_.store(keeper_.live_replicas(), std::memory_order_relaxed);
+  rank_.store(keeper_.rank(), std::memory_order_relaxed);
+  if (now_us - summed_at_us_ < kSecondUs) return;
+  summed_at_us_ = now_us;
+  counters_.lease_free_nano.store(keeper_.free_nano(), std::memory_order_relaxed);
+}
+
+void Leases::read_answer(LeaseAnswer answer, std::int64_t now_us) {
+  std::atomic<std::uint64_t>& count =
+      answer.result == LeaseResult::Applied ? counters_.lease_applied : counters_.lease_stale;
+  count.fetch_add(1, std::memory_order_relaxed);
+  counters_.lease_recalls.fetch_add(answer.recalls.size(), std::memory_order_relaxed);
+  if (!keeper_.started() && options_.unshipped && answer.result == LeaseResult::Applied) {
+    std::map<LeaseKey, std::int64_t> more =
+        options_.unshipped(static_cast<std::uint64_t>(std::max<std::int64_t>(answer.shipped_no, 0)));
+    for (OwnLease& own : answer.own) {
+      if (auto found = more.extract(own.key)) own.used_nano += found.mapped();
+    }
+    // A window that was opened without the database has no lease there.
+    for (const auto& [key, cost_nano] : more) answer.own.push_back({key, 0, cost_nano});
+  }
+  keeper_.answered(answer, now_us);
+  if (!giving_back_) return;
+  keeper_.retire_all(now_us);  // What has been found since then too.
+  say_given_back();
+}
+
+void Leases::say_given_back() {
+  if (!keeper_.gave_all_back()) return;
+  const std::lock_guard lock(mutex_);
+  is_given_back_ = true;
+  given_back_.notify_all();
+}
+
+void Leases::send() {
+  db::Database& database = own_ ? *own_ : database_;
+  for (;;) {
+    std::unique_lock lock(mutex_);
+    to_send_.wait_until(lock, tend_at_, [this] { return stopping_ || !outbox_.empty(); });
+    if (stopping_) return;
+    if (outbox_.empty()) {
+      if (base::monotonic_now() < tend_at_) continue;
+      tend_at_ = base::monotonic_now() + kTend;
+      lock.unlock();
+      tend(database);
+      continue;
+    }
+    const LeaseOperation operation = std::move(outbox_.front());
+    outbox_.erase(outbox_.begin());
+    lock.unlock();
+    LeaseAnswer answer;
+    const std::int64_t replica_no = replica_no_.load();
+    const auto apply = [&](db::Transaction& transaction) -> Status {
+      Result<LeaseAnswer> applied = apply_operation(transaction, replica_no, operation);
+      if (!applied) return base::fail(std::move(applied.error()));
+      answer = std::move(*applied);
+      return {};
+    };
+    const Status done = replica_no == 0 ? base::fail(ErrorKind::Unavailable, "") : database.append_now(apply);
+    if (operation.verb != LeaseVerb::Ask) counters_.lease_resyncs.fetch_add(1, std::memory_order_relaxed);
+    if (done) {
+      tell([this, answer](std::int64_t now_us) { read_answer(answer, now_us); });
+      continue;
+    }
+    counters_.lease_unknown.fetch_add(1, std::memory_order_relaxed);
+    if (done.error().kind != ErrorKind::Unavailable)
+      base::log(base::LogLevel::Error, "leases: {} {}", done.error().message, done.error().detail);
+    tell([this, op_no = operation.op_no](std::int64_t now_us) { keeper_.lost(op_no, now_us); });
+  }
+}
+
+void Leases::tend(db::Database& database) {
+  const std::int64_t replica_no = replica_no_.load();
+  if (replica_no == 0) return;
+  const std::int64_t dead_after_us = std::chrono::microseconds(options_.dead_after).count();
+  const Status done = database.append_now([&](db::Transaction& transaction) -> Status {
+    const Result<std::int64_t> stuck = stuck_nano(transaction, dead_after_us);
+    if (!stuck) return base::fail(stuck.error());
+    if (*stuck > 0 && counters_.lease_stuck_nano.load() == 0)
+      base::log(base::LogLevel::Warning, "lease_stuck: {} of budgets are leased to replicas that are silent",
+                Money::from_nano(*stuck).to_string());
+    counters_.lease_stuck_nano.store(*stuck);
+    if (options_.reclaims) {
+      if (Status reclaimed = reclaim_leases(transaction, replica_no, dead_after_us); !reclaimed) return reclaimed;
+    }
+    return delete_old_leases(transaction);
+  });
+  if (!done && done.error().kind != ErrorKind::Unavailable)
+    base::log(base::LogLevel::Error, "leases: {} {}", done.error().message, done.error().detail);
+}
+
+}  // namespace turnpike::ledger
