@@ -337,8 +337,8 @@ Status Process::start() {
   snapshot_ = with_fallbacks(*snapshot_, fallbacks_);
   log_fallbacks(*snapshot_, fallbacks_);
   make_workers();
-  limits_ = std::make_unique<Limits>(gateway_, **settings,
-                                     trial_.settings ? config::RedisSettings() : (*settings)->redis);
+  limits_ =
+      std::make_unique<Limits>(gateway_, **settings, trial_.settings ? config::RedisSettings() : (*settings)->redis);
   probes_ = std::make_unique<pipeline::Probes>(gateway_);
   gateway_.probes = probes_.get();
   hang_watch_ = std::make_unique<pipeline::HangWatch>(gateway_);
