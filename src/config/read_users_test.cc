@@ -38,7 +38,6 @@ TEST(UserSettings, AreRefusedWhereNobodyCouldApplyThem) {
       {"  max_internal_user_budget: -1\n", "not below zero"},
       {"  internal_user_budget_duration: soon\n", "write a number and a unit"},
       {"  default_internal_user_params: {budget_duration: soon}\n", "write a number and a unit"},
-      {"  default_internal_user_params: {model_max_budget: {m: {}, n: {}}}\n", "users have no such limit yet"},
   };
   for (const Case& c : cases) {
     const Loaded loaded = load(c.section);
