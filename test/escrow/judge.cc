@@ -7,29 +7,9 @@
 namespace turnpike::escrow {
 namespace {
 
-constexpr std::int64_t kSlackUs = 50 * kMillisecondUs;  // One operation of a keeper, on a healthy network.
+constexpr std::int64_t kSyncUs = 10 * kMillisecondUs;  // What a sync takes, at most.
 
 }  // namespace
-
-void Tally::add(const Tally& other) {
-  calls += other.calls;
-  admitted += other.admitted;
-  refused += other.refused;
-  unavailable += other.unavailable;
-  false_on_way += other.false_on_way;
-  false_on_way_low += other.false_on_way_low;
-  false_on_way_low_small += other.false_on_way_low_small;
-  false_out_of_reach += other.false_out_of_reach;
-  overtaken += other.overtaken;
-  operations += other.operations;
-  heartbeats += other.heartbeats;
-  crossings += other.crossings;
-  windows += other.windows;
-  windows_over += other.windows_over;
-  worst_overshoot = std::max(worst_overshoot, other.worst_overshoot);
-  worst_of_bound = std::max(worst_of_bound, other.worst_of_bound);
-  waits_us.insert(waits_us.end(), other.waits_us.begin(), other.waits_us.end());
-}
 
 std::string Judge::name_of(LeaseKey key) const {
   return fmt::format("account {} window {}", key.account_id, key.window_id);
@@ -48,82 +28,287 @@ std::int64_t Judge::room_nano(LeaseKey key) const {
   return *limit_nano - found->second.adjusted_nano - found->second.covered_nano - found->second.uncovered_nano;
 }
 
-void Judge::arrived(Call& call) {
+std::int64_t Judge::committed_nano(LeaseKey key, std::int64_t replica_no) const {
+  const auto found = committed_nano_.find({key, replica_no});
+  return found == committed_nano_.end() ? 0 : found->second;
+}
+
+// Calls.
+
+void Judge::arrived(const Call& call) {
   ++tally.calls;
-  call.affordable = call.below_90_percent = call.small_against_budgets = true;
+  Fate& fate = fates_[call.number];
+  fate.call = call;
+  const bool strict_call = plan_.is_strict(call.key);
   for (const Booking& booking : call.bookings) {
     const std::optional<std::int64_t> limit_nano = database_.book.accounts.at(booking.key.account_id).limit_nano;
     if (!limit_nano) continue;
     const std::int64_t room = room_nano(booking.key);
-    call.affordable = call.affordable && (room >= call.hold_nano || (!plan_.strict && room > 0));
-    call.below_90_percent = call.below_90_percent && room * 10 >= *limit_nano;
-    const std::int64_t mean_hold_nano = kMeanCostNano * (plan_.strict ? 175 : 160) / 100;
-    call.small_against_budgets = call.small_against_budgets && *limit_nano >= 20 * mean_hold_nano;
+    const bool fits = room >= call.hold_nano || (!account_of(booking.key).strict && room > 0);
+    fate.chance.affordable = fate.chance.affordable && fits;
+    fate.chance.below_90_percent = fate.chance.below_90_percent && room * 10 >= *limit_nano;
+    const std::int64_t mean_hold_nano = kMeanCostNano * (strict_call ? 175 : 160) / 100;
+    fate.chance.small = fate.chance.small && *limit_nano >= 20 * mean_hold_nano;
+  }
+}
+
+void Judge::commit(const Fate& fate, std::int64_t more_nano) {
+  for (const Booking& booking : fate.call.bookings) {
+    Truth& truth = truth_[booking.key];
+    (booking.covered ? truth.covered_nano : truth.uncovered_nano) += more_nano;
+    if (booking.covered) committed_nano_[{booking.key, fate.call.replica_no}] += more_nano;
+    if (booking.covered && more_nano > 0) check_covered(booking.key);
   }
 }
 
 void Judge::admitted(const Call& call, std::int64_t waited_us) {
   ++tally.admitted;
   tally.waits_us.push_back(waited_us);
-  for (const Booking& booking : call.bookings) {
-    Truth& truth = truth_[booking.key];
-    (booking.covered ? truth.covered_nano : truth.uncovered_nano) += call.hold_nano;
-    if (!booking.covered) continue;
-    committed_nano_[{booking.key, call.replica_no}] += call.hold_nano;
-    check_covered(booking.key);
-  }
+  Fate& fate = fates_.at(call.number);
+  fate.admitted = true;
+  fate.held_nano = fate.asked_nano = call.hold_nano;
+  commit(fate, call.hold_nano);
 }
 
-void Judge::refused(const Call& call, Refusal how, const std::map<LeaseKey, std::int64_t>& out_of_reach_nano) {
+void Judge::refused(const Call& call, Refusal how, const std::map<LeaseKey, OutOfReach>& out_of_reach) {
   ++(how == Refusal::Refused ? tally.refused : tally.unavailable);
-  if (!call.affordable || how == Refusal::Unavailable) return;
-  bool overtaken = false, out_of_reach = false;
+  const Chance& chance = fates_.at(call.number).chance;
+  if (!chance.affordable || how == Refusal::Unavailable) return;
+  Cause cause = Cause::OnItsWay;
   for (const Booking& booking : call.bookings) {
     const std::int64_t room = room_nano(booking.key);
-    const std::int64_t elsewhere_nano = out_of_reach_nano.at(booking.key);
-    overtaken = overtaken || room < (plan_.strict ? call.hold_nano : 1);
-    out_of_reach = out_of_reach || (elsewhere_nano > 0 && room - elsewhere_nano < call.hold_nano);
+    if (room < (account_of(booking.key).strict ? call.hold_nano : 1)) cause = Cause::Overtaken;
+    std::int64_t elsewhere_nano = 0;
+    std::pair<std::int64_t, Cause> most{0, Cause::OnItsWay};
+    for (const auto& [why, nano] : out_of_reach.at(booking.key)) {
+      elsewhere_nano += nano;
+      most = std::max(most, {nano, why});
+    }
+    if (elsewhere_nano > 0 && room - elsewhere_nano < call.hold_nano && cause == Cause::OnItsWay) cause = most.second;
   }
-  if (overtaken || out_of_reach) {
-    ++(overtaken ? tally.overtaken : tally.false_out_of_reach);
+  ++tally.falsely[static_cast<std::size_t>(cause)];
+  if (cause != Cause::OnItsWay || !chance.below_90_percent) return;
+  ++tally.on_way_low;
+  if (!chance.small) return;
+  ++tally.on_way_low_small;
+  tally.on_way_calls.push_back(fmt::format("seed {} call {}", plan_.seed, call.number));
+}
+
+void Judge::extended(std::int64_t call, std::int64_t more_nano, bool asked) {
+  Fate& fate = fates_.at(call);
+  fate.held_nano += more_nano;
+  if (asked) fate.asked_nano += more_nano;
+  for (const Booking& booking : fate.call.bookings) {
+    if (!asked && booking.covered) truth_[booking.key].excess_after_nano += more_nano;
+  }
+  commit(fate, more_nano);
+}
+
+void Judge::settled(std::int64_t call, std::int64_t cost_nano, std::int64_t now_us) {
+  Fate& fate = fates_.at(call);
+  if (fate.settled) return;  // Of a call that the database knows more of than the journal.
+  fate.settled = true;
+  fate.settled_us = now_us;
+  fate.cost_nano = cost_nano;
+  for (const Booking& booking : fate.call.bookings) {
+    if (!booking.covered) continue;
+    Truth& truth = truth_[booking.key];
+    truth.excess_after_nano += std::max<std::int64_t>(0, cost_nano - fate.held_nano);
+    if (cost_nano > fate.asked_nano) truth.excesses.emplace_back(now_us, cost_nano - fate.asked_nano);
+  }
+  const std::int64_t above_nano = cost_nano - fate.held_nano;
+  if (fate.reopened && above_nano > 0) {
+    saw("calls booked above their cost after a power cut");
+    for (const Booking& booking : fate.call.bookings) truth_[booking.key].unleased_nano += above_nano;
+  }
+  commit(fate, above_nano);
+}
+
+void Judge::answered(std::int64_t call) {
+  Fate& fate = fates_.at(call);
+  fate.answered = true;
+  if (!filed_.contains(call)) object("who is answered has an entry", fmt::format("call {}", call));
+}
+
+// Entries.
+
+bool Judge::is_stored(const Filed& filed, std::int64_t call) const {
+  const auto row = database_.entries.find(filed.id);
+  return row != database_.entries.end() && row->second.call == call;
+}
+
+void Judge::journaled(std::int64_t replica_no, const Entry& entry) {
+  if (entry.call == 0) return;
+  const Stored::EntryId id{replica_no, entry.entry_no};
+  if (const auto found = filed_.find(entry.call); found != filed_.end()) {
+    Filed& filed = found->second;
+    const bool is_same = filed.id == id && filed.cost_nano == entry.cost_nano;
+    if (filed.in_journal && !is_same) object("I7: a hold has one entry", fmt::format("call {}", entry.call));
+    filed.in_journal = filed.in_journal || is_same;
     return;
   }
-  ++tally.false_on_way;
-  if (call.below_90_percent) ++tally.false_on_way_low;
-  if (call.below_90_percent && call.small_against_budgets) ++tally.false_on_way_low_small;
-}
-
-void Judge::settled(const Call& call, std::int64_t cost_nano, std::int64_t now_us) {
-  for (const Booking& booking : call.bookings) {
-    Truth& truth = truth_[booking.key];
-    (booking.covered ? truth.covered_nano : truth.uncovered_nano) += cost_nano - call.hold_nano;
-    if (!booking.covered) continue;
-    committed_nano_[{booking.key, call.replica_no}] += cost_nano - call.hold_nano;
-    const std::int64_t excess_nano = std::max<std::int64_t>(0, cost_nano - call.hold_nano);
-    truth.excess_after_nano += excess_nano;
-    if (excess_nano > 0) truth.excesses.emplace_back(now_us, excess_nano);
-    check_covered(booking.key);
+  filed_[entry.call] = {id, entry.cost_nano};
+  const Call& call = fates_.at(entry.call).call;
+  for (std::size_t i = 0; i < call.bookings.size(); ++i) {
+    if (entry.bookings[i].key != call.bookings[i].key)
+      object("I8: an entry is booked where its call started", name_of(call.bookings[i].key));
   }
 }
 
-void Judge::journaled(std::int64_t replica_no, const Entry& entry, const std::vector<Booking>& at_start) {
-  if (++entries_of_call_[entry.call] > 1) object("I7: a hold has one entry", fmt::format("call {}", entry.call));
-  for (std::size_t i = 0; i < at_start.size(); ++i) {
-    if (entry.bookings[i].key != at_start[i].key)
-      object("I8: an entry is booked where its call started", name_of(at_start[i].key));
+void Judge::numbered_anew(std::int64_t call, std::int64_t entry_no) {
+  saw("entries numbered anew");
+  if (const auto found = filed_.find(call); found != filed_.end()) found->second.id.second = entry_no;
+}
+
+/// It may come of a process that is gone, after a power cut made everybody else forget the call.
+void Judge::stored(std::int64_t replica_no, const Entry& entry, std::int64_t now_us) {
+  if (entry.call == 0) return;
+  const Stored::EntryId id{replica_no, entry.entry_no};
+  const auto [at, is_new] =
+      filed_.try_emplace(entry.call, Filed{id, entry.cost_nano, false, !gone_.contains(entry.call)});
+  if (!is_new && at->second.id == id) return;
+  Fate& fate = fates_.at(entry.call);
+  if (!is_new) at->second = {id, entry.cost_nano, false, true};
+  commit(fate, entry.cost_nano - fate.committed_nano());
+  fate.settled = true;
+  fate.settled_us = now_us;
+  fate.cost_nano = entry.cost_nano;
+  gone_.erase(entry.call);
+}
+
+/// Its hold is all that is left of it: it will be closed again, by what the journal knows. What it has cost is spent.
+void Judge::reopen(Fate& fate) {
+  filed_.erase(fate.call.number);
+  fate.held_nano = fate.cost_nano;
+  fate.settled = false;
+  fate.reopened = true;
+}
+
+/// Nobody but its provider knows of it any more.
+void Judge::drop(std::int64_t call) {
+  Fate& fate = fates_.at(call);
+  commit(fate, -fate.committed_nano());
+  fate.settled = true;
+  fate.held_nano = fate.cost_nano = 0;
+  filed_.erase(call);
+  gone_.insert(call);
+}
+
+void Judge::entry_lost(const Entry& entry, bool hold_lost, std::int64_t now_us) {
+  const auto found = filed_.find(entry.call);
+  if (entry.call == 0 || found == filed_.end()) return;
+  if (is_stored(found->second, entry.call)) {
+    saw("entries that only the database has");
+    found->second.in_journal = false;
+    found->second.hold_kept = !hold_lost;
+    return;
   }
-  if (!journal_.emplace(std::pair(replica_no, entry.entry_no), entry).second)
-    object("I6: numbers are given once", fmt::format("replica {} entry {}", replica_no, entry.entry_no));
+  Fate& fate = fates_.at(entry.call);
+  if (fate.answered && plan_.synced) object("synced: who is answered has an entry", fmt::format("call {}", entry.call));
+  if (now_us - fate.settled_us > plan_.sync_us + kSyncUs)
+    object("a power cut takes no more than a sync interval", fmt::format("call {}", entry.call));
+  if (hold_lost) return drop(entry.call);
+  reopen(fate);
+}
+
+void Judge::power_cut(std::int64_t replica_no, const Journal::Lost& lost, std::int64_t now_us) {
+  saw("records lost to power cuts", lost.records);
+  if (lost.torn) saw("records written in part");
+  const std::set<std::int64_t> holds(lost.holds.begin(), lost.holds.end());
+  for (const Entry& entry : lost.entries) entry_lost(entry, holds.contains(entry.call), now_us);
+  for (const std::int64_t call : holds) {
+    if (fates_.at(call).call.replica_no == replica_no && !filed_.contains(call) && !gone_.contains(call)) drop(call);
+  }
 }
 
 /// What was not shipped is in no ledger, unless it was on its way; what the lease says is spent stays out of reach.
 void Judge::disk_lost(std::int64_t replica_no) {
-  const std::int64_t shipped_no = database_.book.replicas[replica_no].shipped_no;
-  for (auto at = journal_.upper_bound({replica_no, shipped_no});
-       at != journal_.end() && at->first.first == replica_no;) {
-    lost_.insert(at->first);
-    at = journal_.erase(at);
+  lost_disks_.insert(replica_no);
+  for (auto& [call, fate] : fates_) {
+    if (fate.call.replica_no != replica_no || !fate.admitted) continue;
+    const auto found = filed_.find(call);
+    if (found != filed_.end() && is_stored(found->second, call)) {
+      found->second.in_journal = false;
+      continue;
+    }
+    if (found != filed_.end()) filed_.erase(found);
+    gone_.insert(call);
   }
+}
+
+void Judge::row_forgotten(std::int64_t replica_no, const Entry& entry) {
+  const auto found = filed_.find(entry.call);
+  if (entry.call == 0 || found == filed_.end() || found->second.in_journal) return;
+  if (lost_disks_.contains(replica_no)) {
+    filed_.erase(found);
+    gone_.insert(entry.call);
+  } else if (found->second.hold_kept) {
+    reopen(fates_.at(entry.call));
+  } else {
+    drop(entry.call);
+  }
+}
+
+// The database.
+
+void Judge::before_change() {
+  granted_before_.clear();
+  for (const auto& [id, lease] : database_.book.leases) granted_before_.emplace_back(id, lease.granted_nano);
+}
+
+void Judge::after_change(By by, std::int64_t replica_no) {
+  note_rooms();
+  const auto& leases = database_.book.leases;
+  auto at = leases.begin();
+  for (const auto& [id, before_nano] : granted_before_) {
+    while (at != leases.end() && at->first < id) ++at;
+    const bool is_there = at != leases.end() && at->first == id;
+    const std::int64_t fall_nano = before_nano - (is_there ? at->second.granted_nano : 0);
+    if (fall_nano > 0 && !(by == By::Replica && id.second == replica_no)) note_fall(id, fall_nano, by);
+  }
+  if (by == By::FailOver) {
+    for (const auto& [number, replica] : database_.book.replicas) out_of_step_[number] = false;
+  }
+  for (const auto& [id, lease] : leases) {
+    if (lease.granted_nano < 0) object("a lease is never negative", name_of(id.first));
+  }
+  check_sums();
+}
+
+/// I10
+void Judge::note_fall(const ledger::LeaseBook::LeaseId& id, std::int64_t nano, By by) {
+  const bool by_right =
+      by == By::FailOver || by == By::Operator || (by == By::Reclaim && plan_.reclaims && !account_of(id.first).strict);
+  if (!by_right) object("I10: a lease falls by its replica's word only", name_of(id.first));
+  if (by == By::Reclaim) saw("leases reclaimed");
+  if (by == By::Operator && lost_disks_.contains(id.second)) return;
+  truth_[id.first].unleased_nano += nano;
+  out_of_step_[id.second] = false;
+}
+
+void Judge::note_rooms() {
+  for (const auto& [key, escrow] : database_.book.escrows) {
+    const std::int64_t room_nano = escrow.limit_nano ? *escrow.limit_nano - escrow.base_nano : INT64_MAX;
+    Truth& truth = truth_[key];
+    truth.most_room_nano = std::max(truth.most_room_nano, room_nano);
+  }
+}
+
+void Judge::applied(std::int64_t replica_no, const ledger::LeaseOperation& operation, const ledger::LeaseAnswer& answer,
+                    bool is_current, std::int64_t now_us) {
+  if (answer.result == ledger::LeaseResult::Lost) saw("replicas that heard of lost commits");
+  if (answer.result != ledger::LeaseResult::Applied) return;
+  if (operation.verb == ledger::LeaseVerb::Restore) saw("leases restored", operation.lines.size());
+  if (now_us <= plan_.length_us) ++tally.operations;
+  if (operation.lines.empty()) ++tally.heartbeats;
+  if (const auto step = out_of_step_.find(replica_no); step != out_of_step_.end()) {
+    step->second = step->second || is_current;
+    // The database has forgotten that it was late: what it returns, its replica has taken up again.
+    for (const ledger::LeaseLine& line : operation.lines) {
+      if (!is_current) truth_[line.key].unleased_nano += line.back_nano;
+    }
+  }
+  for (std::size_t i = 0; i < answer.grants.size(); ++i) check_grant(operation, answer, i, now_us);
 }
 
 void Judge::adjusted(LeaseKey key, std::int64_t more_nano) {
@@ -131,46 +316,28 @@ void Judge::adjusted(LeaseKey key, std::int64_t more_nano) {
   edited(key.account_id);
 }
 
-std::int64_t Judge::committed_nano(LeaseKey key, std::int64_t replica_no) const {
-  const auto found = committed_nano_.find({key, replica_no});
-  return found == committed_nano_.end() ? 0 : found->second;
-}
-
-/// I4: what is settled and held never exceeds what there ever was to grant.
-void Judge::check_covered(LeaseKey key) {
-  if (!plan_.strict) return;
-  const Truth& truth = truth_[key];
-  const std::int64_t most_nano = std::max<std::int64_t>(0, truth.most_room_nano);
-  if (truth.covered_nano > most_nano)
-    object("I4: settled and held stay within the limit",
-           fmt::format("{}: {} of {}", name_of(key), truth.covered_nano, most_nano));
-}
-
-void Judge::note_room(LeaseKey key) {
-  const ledger::LeaseBook::Escrow& escrow = database_.book.escrows.at(key);
-  const std::int64_t room_nano = escrow.limit_nano ? *escrow.limit_nano - escrow.base_nano : INT64_MAX;
-  Truth& truth = truth_[key];
-  truth.most_room_nano = std::max(truth.most_room_nano, room_nano);
-}
-
-void Judge::before_change() {
-  granted_before_.clear();
-  for (const auto& [id, lease] : database_.book.leases) granted_before_[id] = lease.granted_nano;
-}
-
-void Judge::after_change(std::int64_t by_replica, const ledger::LeaseOperation* operation,
-                         const ledger::LeaseAnswer* answer, std::int64_t now_us) {
-  for (const auto& [key, escrow] : database_.book.escrows) note_room(key);
+void Judge::written_off(std::int64_t replica_no) {
+  if (!lost_disks_.contains(replica_no)) return;
   for (const auto& [id, lease] : database_.book.leases) {
-    if (lease.granted_nano < 0) object("a lease is never negative", name_of(id.first));
-    if (id.second != by_replica && lease.granted_nano < granted_before_[id] && !plan_.reclaims)
-      object("I10: a lease falls by its replica's word only", name_of(id.first));
+    if (id.second != replica_no) continue;
+    std::int64_t& committed_nano = committed_nano_[{id.first, replica_no}];
+    truth_[id.first].covered_nano += lease.granted_nano - committed_nano;
+    committed_nano = lease.granted_nano;
   }
-  check_sums();
-  if (operation == nullptr || answer->result != ledger::LeaseResult::Applied) return;
-  if (now_us <= plan_.length_us) ++tally.operations;
-  if (operation->lines.empty()) ++tally.heartbeats;
-  for (std::size_t i = 0; i < answer->grants.size(); ++i) check_grant(*operation, *answer, i, now_us);
+}
+
+void Judge::fail_over(const Stored& earlier) {
+  std::uint64_t rows = 0;
+  for (const auto& [id, entry] : database_.entries) {
+    if (earlier.entries.contains(id)) continue;
+    ++rows;
+    row_forgotten(id.first, entry);
+  }
+  saw("rows that a fail-over forgot", rows);
+  for (auto& [key, truth] : truth_) {
+    const auto found = earlier.adjusted_nano.find(key);
+    truth.adjusted_nano = found == earlier.adjusted_nano.end() ? 0 : found->second;
+  }
 }
 
 /// I3: a grant leaves base + granted within the limit, or crosses it by one call's need.
@@ -189,36 +356,40 @@ void Judge::check_grant(const ledger::LeaseOperation& operation, const ledger::L
         if (need.line == line) last_need_nano = need.nano;
       }
     }
-    ++tally.crossings;
+    saw("calls that crossed");
     truth.crossing_nano = std::max(truth.crossing_nano, last_need_nano);
-    if (plan_.strict || over_nano >= last_need_nano)
+    if (account_of(grant.key).strict || over_nano >= last_need_nano)
       object("I3: a grant leaves the limit unbroken, or one call crosses it",
              fmt::format("{}: {} over, the need was {}", name_of(grant.key), over_nano, last_need_nano));
   }
   truth.granted_at_us = now_us;
   truth.excess_after_nano = 0;
-  // A replica that opened the window without the database has spent without a lease.
-  std::map<std::int64_t, std::int64_t> out_nano;
-  for (auto at = committed_nano_.lower_bound({grant.key, INT64_MIN});
-       at != committed_nano_.end() && at->first.first == grant.key; ++at) {
-    out_nano[at->first.second] = at->second;
-  }
-  for (auto at = database_.book.leases.lower_bound({grant.key, INT64_MIN});
-       at != database_.book.leases.end() && at->first.first == grant.key; ++at) {
-    std::int64_t& nano = out_nano[at->first.second];
-    nano = std::max(nano, at->second.granted_nano);
-  }
-  truth.out_nano = 0;
-  for (const auto& [replica_no, nano] : out_nano) truth.out_nano += nano;
+  truth.out_nano = out_nano(grant.key);
 }
 
-/// I11
-void Judge::check_sums() {
-  std::map<LeaseKey, std::int64_t> sums;
-  for (const auto& [id, lease] : database_.book.leases) sums[id.first] += lease.granted_nano;
-  for (const auto& [key, escrow] : database_.book.escrows) {
-    if (escrow.granted_nano != sums[key]) object("I11: granted is the sum of the leases", name_of(key));
+/// All that may be spent of what is granted. A replica that opened the window without the database has spent without a
+/// lease.
+std::int64_t Judge::out_nano(LeaseKey key) const {
+  std::map<std::int64_t, std::int64_t> by_replica;
+  for (auto at = committed_nano_.lower_bound({key, INT64_MIN}); at != committed_nano_.end() && at->first.first == key;
+       ++at) {
+    by_replica[at->first.second] = at->second;
   }
+  const auto& leases = database_.book.leases;
+  for (auto at = leases.lower_bound({key, INT64_MIN}); at != leases.end() && at->first.first == key; ++at) {
+    std::int64_t& nano = by_replica[at->first.second];
+    nano = std::max(nano, at->second.granted_nano);
+  }
+  std::int64_t out_nano = 0;
+  for (const auto& [replica_no, nano] : by_replica) out_nano += nano;
+  return out_nano;
+}
+
+// Replicas.
+
+void Judge::heard(std::int64_t replica_no) {
+  if (const auto step = out_of_step_.find(replica_no); step != out_of_step_.end() && step->second)
+    out_of_step_.erase(step);
 }
 
 /// I1 and I2.
@@ -228,6 +399,7 @@ void Judge::believed(std::int64_t replica_no, const std::vector<ledger::LeaseBel
     const std::int64_t sum_nano = free_nano + belief.words->held.load() + belief.words->settled.load();
     const auto found = database_.book.leases.find({belief.key, replica_no});
     const std::int64_t granted_nano = found == database_.book.leases.end() ? 0 : found->second.granted_nano;
+    Truth& truth = truth_[belief.key];
     const auto where = [&] {
       return fmt::format("replica {}, {}: granted {}, believed {}, free {} held {} settled {}", replica_no,
                          name_of(belief.key), granted_nano, belief.granted_nano, free_nano, belief.words->held.load(),
@@ -235,82 +407,25 @@ void Judge::believed(std::int64_t replica_no, const std::vector<ledger::LeaseBel
     };
     if (sum_nano != belief.granted_nano + belief.provisional_nano)
       object("I1: free is granted less held and settled", where());
-    if (plan_.strict && free_nano < 0) object("I1: strict: free is never negative", where());
-    if (sum_nano - belief.provisional_nano > granted_nano && !plan_.reclaims)
+    if (account_of(belief.key).strict && free_nano < 0 && truth.unleased_nano == 0)
+      object("I1: strict: free is never negative", where());
+    if (sum_nano - belief.provisional_nano > granted_nano && !out_of_step_.contains(replica_no))
       object("I2: nobody believes in more than is granted", where());
     if (belief.provisional_nano > 0) {
-      std::int64_t& most_nano = truth_[belief.key].provisional_nano[replica_no];
+      std::int64_t& most_nano = truth.provisional_nano[replica_no];
       most_nano = std::max(most_nano, belief.provisional_nano);
     }
   }
 }
 
-void Judge::finish() {
-  check_sums();
-  check_books();
-  check_bounds();
-}
-
-/// I5, I6, I7: rows, journal and sums.
-void Judge::check_books() {
-  std::map<LeaseKey, std::int64_t> spent_nano = database_.adjusted_nano;
-  std::map<ledger::LeaseBook::LeaseId, std::int64_t> used_nano;
-  for (const auto& [id, entry] : database_.entries) {
-    if (!journal_.contains(id) && !lost_.contains(id))
-      object("I6: a row is in a journal", fmt::format("replica {} entry {}", id.first, id.second));
-    for (const Booking& booking : entry.bookings) {
-      spent_nano[booking.key] += entry.cost_nano;
-      if (booking.covered) used_nano[{booking.key, id.first}] += entry.cost_nano;
-    }
-  }
-  for (const auto& [id, entry] : journal_) {
-    if (!database_.entries.contains(id))
-      object("I6: an entry is in the ledger", fmt::format("replica {} entry {}", id.first, id.second));
-  }
-  for (const auto& [key, nano] : database_.book.spent_nano) {
-    if (nano != spent_nano[key])
-      object("I5: spent is the sum of the rows", fmt::format("{}: {} and {}", name_of(key), nano, spent_nano[key]));
-  }
-  std::map<LeaseKey, std::int64_t> all_used_nano;
-  for (const auto& [id, lease] : database_.book.leases) {
-    all_used_nano[id.first] += lease.used_nano;
-    if (lease.used_nano != used_nano[id]) object("I5: used is the sum of the replica's rows", name_of(id.first));
-  }
-  for (const auto& [key, escrow] : database_.book.escrows) {
-    if (escrow.base_nano + all_used_nano[key] != database_.book.spent_nano[key])
-      object("base and used make up what is spent", name_of(key));
-  }
-}
-
-/// The bound of section 3: what may be spent after the last grant.
-void Judge::check_bounds() {
-  for (const auto& [key, truth] : truth_) {
-    if (truth.granted_at_us == 0) continue;
-    ++tally.windows;
-    std::int64_t out_nano = truth.out_nano;
-    for (const auto& [replica_no, nano] : truth.provisional_nano) out_nano += nano;
-    if (!plan_.reclaims && truth.covered_nano > out_nano + truth.excess_after_nano)
-      object("what is spent stays within what was out at the last grant and what calls cost beyond their holds",
-             fmt::format("{}: {} of {} + {}", name_of(key), truth.covered_nano, out_nano, truth.excess_after_nano));
-    const std::optional<std::int64_t> limit_nano = database_.book.accounts.at(key.account_id).limit_nano;
-    if (!limit_nano || edited_.contains(key.account_id) || truth.uncovered_nano > 0) continue;
-    const std::int64_t over_nano = truth.covered_nano - *limit_nano;
-    if (over_nano <= 0) continue;
-    ++tally.windows_over;
-    tally.worst_overshoot =
-        std::max(tally.worst_overshoot, static_cast<double>(over_nano) / static_cast<double>(*limit_nano));
-    if (plan_.faults) continue;
-    std::int64_t allowed_nano = truth.crossing_nano;
-    for (const auto& [at_us, nano] : truth.excesses) {
-      if (at_us >= truth.granted_at_us - kSlackUs) allowed_nano += nano;
-    }
-    tally.worst_of_bound =
-        std::max(tally.worst_of_bound,
-                 static_cast<double>(over_nano) / static_cast<double>(std::max<std::int64_t>(1, allowed_nano)));
-    if (over_nano > allowed_nano)
-      object("the bound of the default mode",
-             fmt::format("{}: {} over, {} allowed", name_of(key), over_nano, allowed_nano));
-  }
+/// I4: what is settled and held never exceeds what there ever was to grant.
+void Judge::check_covered(LeaseKey key) {
+  if (!account_of(key).strict) return;
+  const Truth& truth = truth_[key];
+  const std::int64_t most_nano = std::max<std::int64_t>(0, truth.most_room_nano);
+  if (most_nano != INT64_MAX && truth.covered_nano > most_nano + truth.unleased_nano)
+    object("I4: settled and held stay within the limit",
+           fmt::format("{}: {} of {} and {}", name_of(key), truth.covered_nano, most_nano, truth.unleased_nano));
 }
 
 }  // namespace turnpike::escrow

@@ -12,9 +12,11 @@ namespace {
 constexpr double kCallsPerSecond = 12;
 constexpr std::int64_t kMeanCallUs = 800 * kMillisecondUs;
 constexpr std::int64_t kCallUsMax = 20 * kSecondUs;
+constexpr double kSecondAttempts = 0.12;
+constexpr double kHasty = 0.03;  // Callers who do not wait long.
 constexpr std::int64_t kSlowness = 300;
 constexpr std::int64_t kReclaimAfterUs = 15 * kSecondUs;
-constexpr std::int64_t kNewDisk = 100;  // The number of the replica that takes the place of one that is lost.
+constexpr std::int64_t kLookEveryUs = 5 * kSecondUs;  // Somebody looks whether the rows are in order.
 
 }  // namespace
 
@@ -78,23 +80,53 @@ void World::tell_everybody() {
   }
 }
 
-std::int64_t World::out_of_reach_nano(LeaseKey key) const {
-  std::int64_t nano = 0;
+OutOfReach World::out_of_reach(LeaseKey key) const {
+  OutOfReach lies;
   for (const auto& replica : replicas_) {
-    if (replica->runs() && !is_cut(replica->number()) && !database_stopped()) continue;
+    const bool reaches = replica->knows_leases() && !is_cut(replica->number()) && !database_stopped();
     const auto found = database_.book.leases.find({key, replica->number()});
-    if (found == database_.book.leases.end()) continue;
-    nano += std::max<std::int64_t>(0, found->second.granted_nano - judge_.committed_nano(key, replica->number()));
+    if (reaches || found == database_.book.leases.end()) continue;
+    const Cause cause = replica->disk_lost()       ? Cause::DiskLost
+                        : !replica->knows_leases() ? Cause::Down
+                        : database_stopped()       ? Cause::NoDatabase
+                                                   : Cause::CutOff;
+    const std::int64_t unused_nano = found->second.granted_nano - judge_.committed_nano(key, replica->number());
+    if (unused_nano > 0) lies[cause] += unused_nano;
   }
-  return nano;
+  return lies;
 }
 
 Replica* World::pick_replica() {
   std::vector<Replica*> running;
   for (const auto& replica : replicas_) {
-    if (replica->runs()) running.push_back(replica.get());
+    if (replica->serves()) running.push_back(replica.get());
   }
   return running.empty() ? nullptr : dice_.one_of(running);
+}
+
+/// Strict holds cover their call; default ones know nothing of it.
+Call World::draw_call() {
+  constexpr double kMean = static_cast<double>(kMeanCostNano);
+  const auto draw_cost = [&] { return static_cast<std::int64_t>(std::min(dice_.exponential(kMean), 8 * kMean)) + 1; };
+  Call call;
+  call.number = ++calls_;
+  call.key = static_cast<int>(dice_.between(0, kKeys - 1));
+  const bool strict = plan_.is_strict(call.key);
+  const auto draw_hold = [&](std::int64_t cost_nano) {
+    if (strict) return static_cast<std::int64_t>(static_cast<double>(cost_nano) * (1 + 1.5 * dice_.fraction())) + 1;
+    return static_cast<std::int64_t>(kMean * 1.6 * (0.6 + 0.8 * dice_.fraction()));
+  };
+  call.arrived_us = timeline_.now_us();
+  call.cost_nano = draw_cost();
+  call.hold_nano = draw_hold(call.cost_nano);
+  call.length_us = std::min(static_cast<std::int64_t>(dice_.exponential(static_cast<double>(kMeanCallUs))), kCallUsMax);
+  if (dice_.chance(kSecondAttempts)) {
+    call.more_cost_nano = draw_cost() / 2 + 1;
+    call.more_hold_nano = draw_hold(call.more_cost_nano);
+  }
+  call.streams = dice_.chance(0.5);
+  if (dice_.chance(kHasty)) call.patience_us = dice_.between(1, 300) * kMillisecondUs;
+  return call;
 }
 
 void World::arrive() {
@@ -102,85 +134,14 @@ void World::arrive() {
   timeline_.after(static_cast<std::int64_t>(dice_.exponential(1e6 / kCallsPerSecond)), [this] { arrive(); });
   Replica* const replica = pick_replica();
   if (replica == nullptr) return;
-  Call call;
-  call.number = ++calls_;
-  call.key = static_cast<int>(dice_.between(0, kKeys - 1));
-  call.arrived_us = timeline_.now_us();
-  call.cost_nano = plan_.draw_cost_nano(dice_);
-  call.hold_nano = plan_.draw_hold_nano(call.cost_nano, dice_);
-  call.length_us = std::min(static_cast<std::int64_t>(dice_.exponential(static_cast<double>(kMeanCallUs))), kCallUsMax);
-  replica->serve(call);
-}
-
-void World::begin_fault(const FaultPlan& fault) {
-  using Kind = FaultPlan::Kind;
-  const std::int64_t until_us = timeline_.now_us() + fault.length_us;
-  Replica* const replica = replicas_[fault.replica].get();
-  switch (fault.kind) {
-    case Kind::Kill:
-      if (!replica->runs()) return;
-      replica->kill();
-      timeline_.at(until_us, [replica] {
-        if (!replica->runs() && !replica->disk_lost()) replica->start();
-      });
-      return;
-    case Kind::LoseDisk: {
-      if (replica->disk_lost()) return;
-      replica->lose_disk();
-      const std::int64_t number = replica->number() + kNewDisk;
-      const std::int64_t offset_us = plan_.clock_offsets_us[fault.replica];
-      timeline_.at(until_us, [this, number, offset_us] {
-        replicas_.push_back(std::make_unique<Replica>(*this, number, offset_us));
-        replicas_.back()->start();
-      });
-      return;
-    }
-    case Kind::Cut:
-      cut_until_us_[replica->number()] = until_us;
-      return;
-    case Kind::StopDatabase:
-      stopped_until_us_ = until_us;
-      return;
-    case Kind::SlowDatabase:
-      slow_until_us_ = until_us;
-      return;
-    case Kind::Limit:
-    case Kind::NoLimit:
-    case Kind::Spend:
-      edit(fault);
-      return;
-  }
-}
-
-void World::edit_limit(std::int64_t account_id, std::optional<std::int64_t> limit_nano) {
-  judge_.before_change();
-  database_.set_limit(account_id, limit_nano, timeline_.now_us());
-  judge_.after_change(0, nullptr, nullptr, timeline_.now_us());
-  judge_.edited(account_id);
-  tell_everybody();
-}
-
-void World::edit(const FaultPlan& fault) {
-  const AccountPlan& account = plan_.account(fault.account_id);
-  const std::int64_t part_nano = static_cast<std::int64_t>(static_cast<double>(*account.limit_nano) * fault.part);
-  if (fault.kind == FaultPlan::Kind::Spend) {
-    const LeaseKey key{account.account_id, account.window_at(timeline_.now_us())};
-    judge_.before_change();
-    judge_.adjusted(key, database_.set_spend(key, part_nano, timeline_.now_us()));
-    judge_.after_change(0, nullptr, nullptr, timeline_.now_us());
-    tell_everybody();
-    return;
-  }
-  if (fault.kind == FaultPlan::Kind::Limit) return edit_limit(account.account_id, part_nano);
-  edit_limit(account.account_id, std::nullopt);
-  timeline_.after(fault.length_us,
-                  [this, id = account.account_id, limit_nano = account.limit_nano] { edit_limit(id, limit_nano); });
+  replica->serve(draw_call());
 }
 
 /// What somebody who looks after the database does now and then.
 void World::maintain() {
   if (healed_) return;
   timeline_.after(kSecondUs, [this] { maintain(); });
+  if (timeline_.now_us() % kLookEveryUs < kSecondUs) judge_.check_rows(timeline_.now_us());
   const bool early = plan_.mutant == Mutant::ReclaimEarly;
   if (!plan_.reclaims && !early) return;
   judge_.before_change();
@@ -191,7 +152,7 @@ void World::maintain() {
       if (replica->runs()) database_.book.reclaim(replica->number(), kReclaimAfterUs, timeline_.now_us());
     }
   }
-  judge_.after_change(0, nullptr, nullptr, timeline_.now_us());
+  judge_.after_change(Judge::By::Reclaim);
 }
 
 void World::heal() {
@@ -199,13 +160,14 @@ void World::heal() {
   cut_until_us_.clear();
   stopped_until_us_ = slow_until_us_ = 0;
   for (const auto& replica : replicas_) {
+    replica->hide(false);
     if (!replica->runs() && !replica->disk_lost()) replica->start();
   }
 }
 
 void World::play() {
   for (const auto& replica : replicas_) replica->start();
-  for (const FaultPlan& fault : plan_.fault_plans) timeline_.at(fault.at_us, [this, fault] { begin_fault(fault); });
+  for (const FaultPlan& fault : plan_.fault_plans) plan_fault(fault);
   timeline_.after(kSecondUs, [this] { arrive(); });
   maintain();
   timeline_.run_until(plan_.length_us + kCallUsMax);
@@ -215,7 +177,7 @@ void World::play() {
     if (replica->runs()) replica->retire();
   }
   timeline_.run_until(timeline_.now_us() + 10 * kSecondUs);
-  judge_.finish();
+  judge_.finish(timeline_.now_us());
   for (const auto& replica : replicas_) replica->look_at_rest();
 }
 

@@ -35,19 +35,33 @@ class World {
   /// What the last change in the database tells everybody.
   void tell_everybody();
   /// What lies with replicas that cannot give it back.
-  std::int64_t out_of_reach_nano(LeaseKey key) const;
+  OutOfReach out_of_reach(LeaseKey key) const;
 
  private:
   void arrive();
-  void begin_fault(const FaultPlan& fault);
-  void edit(const FaultPlan& fault);
-  void edit_limit(std::int64_t account_id, std::optional<std::int64_t> limit_nano);
+  Call draw_call();
   Replica* pick_replica();
   std::size_t copies(std::int64_t (&delays_us)[2]);
   bool is_cut(std::int64_t replica_no) const;
   bool database_stopped() const { return timeline_.now_us() < stopped_until_us_; }
-  void heal();
   void maintain();
+  void heal();
+
+  // faults.cc
+  void plan_fault(const FaultPlan& fault);
+  void begin_fault(const FaultPlan& fault);
+  void restart_at(std::int64_t at_us, Replica& replica);
+  void kill_again(Replica& replica);
+  void cut_power(const FaultPlan& fault, Replica& replica);
+  void lose_disk(const FaultPlan& fault, Replica& replica);
+  void give_up(const FaultPlan& fault, Replica& replica);
+  void forget(std::int64_t replica_no, bool release);
+  void plan_fail_over(const FaultPlan& fault);
+  void edit(const FaultPlan& fault);
+  void edit_limit(std::int64_t account_id, std::optional<std::int64_t> limit_nano);
+  void edit_spend(const AccountPlan& account, std::int64_t spent_nano);
+  bool is_money_out(const AccountPlan& account) const;
+  void note_turns(const FaultPlan& fault);
 
   const Plan plan_;
   Timeline timeline_;
