@@ -7,6 +7,10 @@ namespace turnpike::ledger {
 namespace {
 
 struct BudgetAlerts : LedgerFixture {
+  void SetUp() override {
+    LedgerFixture::SetUp();
+    open();
+  }
   std::int64_t open_with(std::optional<std::int64_t> hard_nano, std::optional<std::int64_t> soft_nano,
                          std::int64_t increase_nano = 0) {
     std::int64_t id = 0;
