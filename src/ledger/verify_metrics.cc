@@ -75,31 +75,30 @@ std::optional<SpendMetrics> read_spend_metrics(std::string_view page) {
 }
 
 Result<Money> cost_since(db::Database& database, const std::string& journal_dir, std::int64_t since_us) {
-  const auto identity = replay_journal(journal_dir, true);
-  if (!identity) return base::fail(identity.error());
-  const auto sound = std::find_if(identity->segments.rbegin(), identity->segments.rend(),
-                                  [](const KeptSegment& segment) { return !segment.header_damaged; });
-  if (sound == identity->segments.rend()) return base::fail(ErrorKind::NotFound, "the journal holds nothing");
+  const auto before = list_segments(journal_dir);
+  if (!before) return base::fail(before.error());
+  const auto sound = std::ranges::find_if(*before, [](const KeptSegment& segment) { return !segment.header_damaged; });
+  if (sound == before->end()) return base::fail(ErrorKind::NotFound, "the journal holds nothing");
   Result<Stored> stored = base::fail(ErrorKind::Internal, "");
   const Status read = database.read_now([&](db::Transaction& transaction) -> Status {
     stored = read_stored_cost(transaction, base::Id128{sound->header.journal_id}.to_string(), since_us);
     return stored ? Status() : base::fail(stored.error());
   });
   if (!read) return base::fail(read.error());
-  // What was journaled meanwhile is in the files now: they are listed anew.
-  const auto replay = replay_journal(journal_dir, true);
-  if (!replay) return base::fail(replay.error());
+  // The journal may have gone on in another file meanwhile.
+  const auto segments = list_segments(journal_dir);
+  if (!segments) return base::fail(segments.error());
   Money cost = stored->cost;
-  const Status rest = read_entries(
-      replay->segments, stored->shipped_no + 1, replay->max_entry_no, [&](std::uint64_t, std::string_view payload) {
-        const auto row = decode_row(payload);
-        if (row && row->numbers.started_us >= since_us &&
-            row->numbers.status != static_cast<std::uint8_t>(domain::EntryStatus::Interrupted)) {
-          cost += Money::from_nano(row->numbers.cost_nano);
-        }
-        return true;
-      });
-  if (!rest) return base::fail(rest.error());
+  const auto add = [&](std::uint64_t, std::string_view payload) {
+    const auto row = decode_row(payload);
+    if (!row || row->numbers.started_us < since_us) return true;
+    const bool interrupted = row->numbers.status == static_cast<std::uint8_t>(domain::EntryStatus::Interrupted);
+    if (!interrupted) cost += Money::from_nano(row->numbers.cost_nano);
+    return true;
+  };
+  if (Status rest = read_entries(*segments, stored->shipped_no + 1, UINT64_MAX, add); !rest) {
+    return base::fail(rest.error());
+  }
   return cost;
 }
 
