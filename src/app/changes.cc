@@ -15,6 +15,7 @@ void Process::follow_changes() {
     threads_->publish([this](net::IoThread& thread) { gateway_.worker_of(thread).authenticator->forget_all(); });
     if (Status read = read_stored(); !read) base::log(base::LogLevel::Warning, "{}", read.error().message);
     if (Status read = read_fallbacks(); !read) base::log(base::LogLevel::Warning, "{}", read.error().message);
+    open_missing_budgets();
   };
   feed_ = std::make_unique<account::ChangeFeed>(*database_, std::move(hooks));
 }
@@ -32,6 +33,7 @@ void Process::look_after_keys() {
   const std::string interval = environment("LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS").value_or("");
   if (const std::optional<std::uint64_t> seconds = base::parse_unsigned(interval); seconds && *seconds > 0)
     options.interval = std::chrono::seconds(std::min<std::uint64_t>(*seconds, 86'400));
+  options.calendar = api::budget_calendar(*snapshot_->settings);
   options.done = [this](const std::vector<account::Change>& changes, const std::vector<account::AccountNews>& news) {
     api::tell_ledger(*ledger_, news);
     take_changes(changes);

@@ -11,6 +11,7 @@
 
 #include "account/authenticator.h"
 #include "account/jwt_callers.h"
+#include "api/records.h"
 #include "app/findings.h"
 #include "app/open_database.h"
 #include "base/log.h"
@@ -94,10 +95,13 @@ ledger::BudgetAway budget_away(config::BudgetAway away) {
 
 constexpr std::size_t kKnownKeysBytesMax = std::size_t{256} * 1024 * 1024;  // Of all threads together.
 
-/// What other replicas have made of the terms of accounts that this one knows.
+/// What other replicas have made of the terms of an account, if this one knows it.
+void learn_terms(ledger::Ledger& ledger, const domain::CallerAccount& account) {
+  if (ledger.find_account(account.account_id)) ledger.terms_changed(account);
+}
 void learn_terms(ledger::Ledger& ledger, const domain::Caller& caller) {
-  for (const domain::CallerAccount& account : caller.accounts) {
-    if (ledger.find_account(account.account_id)) ledger.terms_changed(account);
+  for (const std::vector<domain::CallerAccount>* accounts : {&caller.accounts, &caller.model_accounts}) {
+    for (const domain::CallerAccount& account : *accounts) learn_terms(ledger, account);
   }
 }
 
@@ -236,6 +240,7 @@ Status Process::open_stores(const config::Settings& settings) {
   ledger_options.lease = lease_terms(ours);
   ledger_options.lease_dead_after = ours.lease_dead_after;
   ledger_options.budget_away = budget_away(ours.budget_database_down);
+  ledger_options.alert = [this](const ledger::BudgetAlert& alert) { tell_alert(alert); };
   ledger_options.host = host_name();
   ledger_options.version = TURNPIKE_VERSION;
   Result<std::unique_ptr<ledger::Ledger>> ledger = ledger::Ledger::open(std::move(ledger_options), *database_);
@@ -267,6 +272,8 @@ void Process::make_workers() {
     worker->authenticator->take_tokens(
         token_callers(*thread, *snapshot_, token_keys(snapshot_->settings->general.jwt),
                       [this](const domain::Caller& caller) { learn_terms(*ledger_, caller); }));
+    worker->authenticator->spenders().take_defaults(snapshot_->settings->litellm.budgets,
+                                                    api::budget_calendar(*snapshot_->settings));
     gateway_.workers.push_back(std::move(worker));
   }
 }
@@ -317,6 +324,7 @@ Status Process::start() {
   event_options.threads = thread_count;
   event_options.alerts = (*settings)->general.alerts;
   events_ = telemetry::Events::start(event_options);
+  alerted_ = events_.get();
 
   Result<std::shared_ptr<const ledger::Catalogue>> prices = load_catalogue(*threads_->all().front());
   if (!prices) {
@@ -336,6 +344,7 @@ Status Process::start() {
   }
   snapshot_ = with_fallbacks(*snapshot_, fallbacks_);
   log_fallbacks(*snapshot_, fallbacks_);
+  open_budgets();
   make_workers();
   limits_ =
       std::make_unique<Limits>(gateway_, **settings, trial_.settings ? config::RedisSettings() : (*settings)->redis);
@@ -387,6 +396,8 @@ void Process::publish(const pipeline::SnapshotRef& snapshot) {
     worker.groups.groups.clear();
     Limits::settings_changed(worker, *snapshot->settings);
     worker.authenticator->replace_settings(auth_settings(*snapshot->settings, feed_));
+    worker.authenticator->spenders().take_defaults(snapshot->settings->litellm.budgets,
+                                                   api::budget_calendar(*snapshot->settings));
     worker.authenticator->take_tokens(token_callers(
         thread, *snapshot, keys, [this](const domain::Caller& caller) { learn_terms(*ledger_, caller); }));
   });
@@ -415,6 +426,7 @@ Result<std::string> Process::reload() {
                       std::string((*prices)->version()));
   }
   snapshot_ = with_fallbacks(*make_snapshot(*settings, *prices, snapshot_.get()), fallbacks_);
+  open_budgets();
   know_models();
   files_stamp_ = files_stamp(**settings);
   publish(snapshot_);
@@ -428,6 +440,55 @@ Result<std::string> Process::reload() {
   log_problems(*snapshot_);
   log_fallbacks(*snapshot_, fallbacks_);
   return report;
+}
+
+/// Budgets that pass a threshold are events; before these are there, at start, lines of the log alone.
+void Process::tell_alert(const ledger::BudgetAlert& alert) {
+  telemetry::Events* const events = alerted_.load();
+  if (events == nullptr) {
+    base::log(LogLevel::Warning, "budget_alerts: {}", ledger::alert_text(alert));
+    return;
+  }
+  telemetry::Event event;
+  event.kind = telemetry::EventKind::Budget;
+  event.level = alert.threshold == ledger::BudgetAlert::Threshold::All ? telemetry::EventLevel::High
+                                                                       : telemetry::EventLevel::Medium;
+  event.at_us = base::unix_now_us();
+  event.text = ledger::alert_text(alert);
+  event.value = static_cast<double>(alert.spent.nano()) / 1e9;
+  events->raise(std::move(event));
+}
+
+/// Accounts of the configuration's budgets, into the snapshot. While the database is away those of before are in force.
+void Process::open_budgets() {
+  const config::Settings& settings = *snapshot_->settings;
+  account::ConfigBudgets budgets{settings.litellm.budgets, {}, api::budget_calendar(settings)};
+  for (const config::ModelEntry& entry : settings.models) {
+    if (entry.budget) budgets.deployments.emplace(entry.id, *entry.budget);
+  }
+  std::vector<account::AccountNews> news;
+  Result<account::ConfigAccountsRef> accounts =
+      account::open_config_accounts(*database_, budgets, base::unix_now_us(), news);
+  if (!accounts)
+    base::log(LogLevel::Warning, "Budgets of the configuration cannot be opened: {}", accounts.error().message);
+  auto snapshot = std::make_shared<pipeline::Snapshot>(*snapshot_);
+  if (accounts) snapshot->accounts = std::move(*accounts);
+  if (const account::ConfigAccounts* opened = snapshot->accounts.get()) {
+    if (opened->proxy) learn_terms(*ledger_, *opened->proxy);
+    for (const auto* named : {&opened->providers, &opened->deployments}) {
+      for (const auto& [name, facts] : *named) learn_terms(*ledger_, facts);
+    }
+  }
+  snapshot_ = std::move(snapshot);
+  api::tell_ledger(*ledger_, news);
+}
+
+/// Those that could not be opened at the start.
+void Process::open_missing_budgets() {
+  const std::lock_guard lock(reload_mutex_);
+  if (snapshot_->accounts) return;
+  open_budgets();
+  if (snapshot_->accounts) publish(snapshot_);
 }
 
 Status Process::read_fallbacks() {

@@ -88,6 +88,9 @@ class Process {
                                                      std::shared_ptr<account::JwtKeys> keys,
                                                      std::function<void(const domain::Caller&)> on_read);
   void follow_changes();
+  void tell_alert(const ledger::BudgetAlert& alert);
+  void open_budgets();
+  void open_missing_budgets();
   void look_after_keys();
   void look_after_entries();
   /// Of this replica, as soon as they are committed, and of the others, as the feed tells them.
@@ -98,7 +101,8 @@ class Process {
   const Trial trial_;
   std::string host_;
   std::unique_ptr<DataDir> data_dir_;
-  std::unique_ptr<telemetry::Events> events_;  // Outlives the threads that tell it.
+  std::atomic<telemetry::Events*> alerted_{nullptr};  // For the shipper, which is there before.
+  std::unique_ptr<telemetry::Events> events_;         // Outlives the threads that tell it.
   std::unique_ptr<net::IoThreads> threads_;
   std::unique_ptr<db::Database> database_;
   std::unique_ptr<ledger::Ledger> ledger_;

@@ -71,6 +71,7 @@ pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_pt
   snapshot->prices = prices;
   snapshot->access_groups = account::access_groups_of(*settings);
   snapshot->generation = previous == nullptr ? 1 : previous->generation + 1;
+  if (previous != nullptr) snapshot->accounts = previous->accounts;
   if (settings->turnpike.litellm_compat.starts_with("1.81")) snapshot->compat = protocol::Compat::V1_81;
 
   const router::Pricer pricer =

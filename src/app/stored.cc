@@ -80,6 +80,7 @@ Status Process::read_stored() {
   if (stored_.fingerprint == before) return {};
   const std::vector<std::string> changes = config::diff(*snapshot_->settings, **settings);
   snapshot_ = with_fallbacks(*make_snapshot(*settings, snapshot_->prices, snapshot_.get()), fallbacks_);
+  open_budgets();
   know_models();
   publish(snapshot_);
   for (const std::string& change : changes) base::log(base::LogLevel::Info, "stored in the database: {}", change);

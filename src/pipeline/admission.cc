@@ -7,6 +7,7 @@
 #include "pipeline/call.h"
 #include "pipeline/counting.h"
 #include "pipeline/limits.h"
+#include "pipeline/own_call.h"
 
 namespace turnpike::pipeline {
 namespace {
@@ -32,15 +33,14 @@ bool learns(domain::Operation operation) {
 /// What this call costs on one deployment if it goes as expected (strict: at worst).
 Money expected_cost(const Call& call, const Expectation& expected, const ledger::Prices& prices) {
   constexpr std::uint64_t kExpectedMilliseconds = 10'000;  // Of a call to a model charged by time.
-  const bool strict = call.settings().turnpike.budget_mode == config::BudgetMode::Strict;
   if (!learns(call.request.operation)) {
-    const domain::Usage usage = expected_usage(call, expected.prompt_tokens, prices, strict);
+    const domain::Usage usage = expected_usage(call, expected.prompt_tokens, prices, expected.strict);
     return ledger::held_for(prices, usage, bill_terms(call, prices, call.request.service_tier));
   }
   const bool embedding = call.request.operation == domain::Operation::Embedding;
   ledger::BillTerms terms;
   terms.service = ledger::parse_service_tier(call.request.service_tier);
-  if (strict) {
+  if (expected.strict) {
     // Without the caller's limit and the model's, only a guess is left, and the larger of two is taken.
     const auto guess = static_cast<std::uint64_t>(call.settings().turnpike.hold_output_tokens_max);
     const std::uint64_t model_cap =
@@ -66,6 +66,12 @@ Money expected_cost(const Call& call, const Expectation& expected, const ledger:
 bool budget_applies(const std::vector<ledger::WindowRef>& windows) {
   return std::any_of(windows.begin(), windows.end(),
                      [](const ledger::WindowRef& window) { return window->account.limit.load() >= 0; });
+}
+
+bool has_strict(const std::vector<ledger::WindowRef>& windows) {
+  return std::any_of(windows.begin(), windows.end(), [](const ledger::WindowRef& window) {
+    return window->account.strict.load(std::memory_order_relaxed) && window->account.limit.load() >= 0;
+  });
 }
 
 /// Within a fifth of a limit an estimate by length is not good enough: media and long words would be refused for it.
@@ -111,22 +117,45 @@ Status check_price(const Call& call, const router::Deployment& deployment, bool 
   return base::fail(std::move(error));
 }
 
+/// Whose budget the call is on beside its caller's: that of the whole gateway. Probes find out who is well, whatever is
+/// left.
+Result<const domain::CallerAccount*> account_of_all(const Call& call) {
+  if (call.own != nullptr && call.own->probe) return nullptr;
+  if (const account::ConfigAccounts* shared = call.snapshot->accounts.get())
+    return shared->proxy ? &*shared->proxy : nullptr;
+  if (!call.settings().litellm.budgets.proxy) return nullptr;
+  Error error;
+  error.kind = ErrorKind::Unavailable;
+  error.code = "budget_unavailable";
+  error.message = "The database that keeps the budgets cannot be reached, please retry shortly.";
+  error.retry_after = std::chrono::seconds(2);
+  return base::fail(std::move(error));
+}
+
 /// The windows in which this call is booked: those in which it started, in the order of the accounts' kinds.
 Result<std::vector<ledger::WindowRef>> windows_of(const Call& call) {
   std::vector<ledger::WindowRef> windows;
   const auto add = [&](const domain::CallerAccount& facts) {
     windows.push_back(call.gateway.ledger->window(facts, call.record.started_us));
   };
+  const Result<const domain::CallerAccount*> all = account_of_all(call);
+  if (!all) return base::fail(all.error());
   const std::vector<domain::CallerAccount>& named = call.named_accounts;
-  windows.reserve(call.caller->accounts.size() + named.size());
+  const std::vector<domain::CallerAccount>& of_models = call.caller->model_accounts;
+  windows.reserve(call.caller->accounts.size() + named.size() + of_models.size() + 1);
+  if (*all != nullptr) add(**all);
   std::ranges::for_each(call.caller->accounts, add);
-  if (named.empty()) return windows;
+  for (const domain::CallerAccount& facts : of_models) {
+    if (facts.model == call.request.model || facts.model == call.record.model_group) add(facts);
+  }
+  if (named.empty() && of_models.empty()) return windows;
   std::ranges::for_each(named, add);
-  if (windows.size() > ledger::kAccountsMax) {
+  constexpr std::size_t kWindowsMax = ledger::kAccountsMax - 2;  // One for a provider, one for a deployment.
+  if (windows.size() > kWindowsMax) {
     Error error;
     error.kind = ErrorKind::InvalidRequest;
     error.param = "metadata.tags";
-    error.message = "A call may be booked on at most " + std::to_string(ledger::kAccountsMax) +
+    error.message = "A call may be booked on at most " + std::to_string(kWindowsMax) +
                     " budgets; it names more tags that have one.";
     return base::fail(std::move(error));
   }
@@ -201,6 +230,8 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   constexpr std::uint64_t kBytesPerToken = 4;
   const bool learned = learns(call.request.operation);
   if (!learned) expected = {call.request.measures.text_bytes / kBytesPerToken + 1, 1, 0, 1.0};
+  const bool is_strict = call.settings().turnpike.budget_mode == config::BudgetMode::Strict;
+  expected.strict = is_strict || has_strict(windows);
   const auto dearest = [&] {
     Money amount;
     for (const router::DeploymentRef& deployment : group.deployments) {
@@ -211,9 +242,8 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   ledger::Admission admission;
   admission.windows = windows;
   admission.amount = dearest();
-  const bool strict = call.settings().turnpike.budget_mode == config::BudgetMode::Strict;
-  const bool is_counted =
-      budgeted && learned && !group.deployments.empty() && (strict || is_near_limit(windows, admission.amount));
+  const bool is_counted = budgeted && learned && !group.deployments.empty() &&
+                          (expected.strict || is_near_limit(windows, admission.amount));
   if (is_counted) {
     const ledger::PromptCount counted = co_await count_prompt(call, group.deployments.front()->target.model);
     expected.prompt_tokens = counted.tokens;
@@ -222,7 +252,7 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   }
   admission.free_model =
       all_free && call.settings().turnpike.free_models_over_budget == config::FreeModelsOverBudget::Allow;
-  admission.may_cross = !strict && call.settings().turnpike.budget_crossing == config::BudgetCrossing::Allow;
+  admission.may_cross = !is_strict && call.settings().turnpike.budget_crossing == config::BudgetCrossing::Allow;
   admission.started_us = call.record.started_us;
   admission.record_id = call.own_id;
   admission.call_id = call.record.call_id;

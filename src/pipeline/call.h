@@ -82,6 +82,7 @@ struct Expectation {
   std::uint64_t messages = 1;
   std::uint64_t output_tokens = 0;
   double input_factor = 1.0;  // Share of the list price that prompts of this key really cost.
+  bool strict = false;        // The hold is for the worst: a strict budget is among those the call is on.
 };
 
 /// A call whose money is taken. What needs a hold takes this type: the compiler keeps the order.
@@ -165,6 +166,9 @@ Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, router::RoutePlan& plan
 
 /// What the call's plan is made from; borrows the call.
 router::Planning planning_of(Call& call);
+
+/// Its provider or it itself has a budget in the configuration: a call that asks it is booked there, too.
+bool has_own_budget(const Call& call, const router::Deployment& deployment);
 
 /// What this call is to the router: what `router::pick` and `router::outlook` go by.
 router::PickInput pick_input(const AdmittedCall& admitted, std::span<const std::string> tried);

@@ -2,6 +2,7 @@
 
 #include "account/authenticator.h"
 #include "pipeline/call.h"
+#include "pipeline/own_call.h"
 #include "pipeline/sticky.h"
 
 namespace turnpike::pipeline {
@@ -42,7 +43,39 @@ std::span<const std::string> access_groups_of(const Call& call) {
   return account::deciding_access_groups(*call.caller, call.record.model_group);
 }
 
+/// The windows of the budgets that this deployment and its provider have by themselves.
+std::vector<ledger::WindowRef> targets_of(const Call& call, const router::Deployment& deployment) {
+  std::vector<ledger::WindowRef> targets;
+  const account::ConfigAccounts* shared = call.snapshot->accounts.get();
+  if (shared == nullptr || (call.own != nullptr && call.own->probe)) return targets;
+  const auto add = [&](const auto& accounts, std::string_view name) {
+    const auto found = accounts.find(name);
+    if (found != accounts.end()) targets.push_back(call.gateway.ledger->window(found->second, call.record.started_us));
+  };
+  if (deployment.target.provider != nullptr) add(shared->providers, deployment.target.provider->name);
+  add(shared->deployments, deployment.id);
+  return targets;
+}
+
+bool may_have_target(const Call& call) {
+  const account::ConfigAccounts* shared = call.snapshot->accounts.get();
+  return shared != nullptr && !(shared->providers.empty() && shared->deployments.empty());
+}
+
+bool is_budget(const Error& error) {
+  return error.kind == ErrorKind::BudgetSpent || error.kind == ErrorKind::BudgetHeld ||
+         error.code == "budget_unavailable";
+}
+
 }  // namespace
+
+bool has_own_budget(const Call& call, const router::Deployment& deployment) {
+  const account::ConfigAccounts* shared = call.snapshot->accounts.get();
+  if (shared == nullptr) return false;
+  const bool of_provider =
+      deployment.target.provider != nullptr && shared->providers.contains(deployment.target.provider->name);
+  return of_provider || shared->deployments.contains(deployment.id);
+}
 
 router::PickInput pick_input(const AdmittedCall& admitted, std::span<const std::string> tried) {
   const Call& call = admitted.call;
@@ -75,11 +108,26 @@ Task<Result<router::Pick>> choose(AdmittedCall& admitted, const router::ModelGro
   router::PickInput input = pick_input(admitted, tried);
   input.sticky = sticky_of(call, group);
   const base::Monotonic until = share_of_deadline(call, fallback_left);
+  std::vector<std::string> spent;  // Who has no money left of a budget of his own; the error says whose.
+  std::optional<Error> refusal;
   for (;;) {
     input.now_us = base::unix_now_us();
     input.random = call.worker.thread->random().next();
     Result<router::Pick> pick = router::pick(group, input);
-    if (!pick || pick->deployment) co_return pick;
+    if (!pick && refusal && pick.error().kind == ErrorKind::NoDeployment) co_return base::fail(std::move(*refusal));
+    if (!pick) co_return pick;
+    if (pick->deployment && !may_have_target(call)) co_return pick;
+    if (pick->deployment) {
+      Status aimed = co_await admitted.hold.aim(targets_of(call, *pick->deployment), *call.cancel);
+      if (aimed) co_return pick;
+      router::note_unasked(*pick->deployment, pick->probe);
+      if (call.cancel->requested()) co_return base::fail(call.cancelled());
+      if (!is_budget(aimed.error())) co_return base::fail(std::move(aimed.error()));
+      spent.push_back(pick->deployment->id);
+      input.spent = spent;
+      if (!refusal) refusal = std::move(aimed.error());
+      continue;
+    }
     if (base::monotonic_now() + kLookAgain >= until) {
       co_return base::fail(ErrorKind::Timeout,
                            "litellm.Timeout: timeout expired while the call waited for a place on model=" + group.name +

@@ -107,7 +107,9 @@ std::optional<router::Pick> Race::rival() {
   if (!pick || !pick->deployment) return std::nullopt;
   const router::Deployment& other = *pick->deployment;
   // The others are well, but full; or it is one without a provider, whose wait nobody could end.
-  if (std::find(tried.begin(), tried.end(), other.id) != tried.end() || is_mocked(call_, other)) {
+  // Nor is there a second one where whom it asks has a budget: a call is booked on those of one deployment.
+  const bool budgeted = has_own_budget(call_, other) || has_own_budget(call_, *first.pick.deployment);
+  if (budgeted || std::find(tried.begin(), tried.end(), other.id) != tried.end() || is_mocked(call_, other)) {
     router::note_unasked(other, pick->probe);
     return std::nullopt;
   }
