@@ -97,7 +97,7 @@ void Replica::admit(Open open) {
   const Call call = open.call;
   const std::int64_t number = call.number;
   journal_.hold(call, now_us(), world_.dice());
-  written();
+  written(false);
   process_->running.emplace(number, std::move(open));
   world_.judge().admitted(call, now_us() - call.arrived_us);
   if (call.more_hold_nano > 0) {
@@ -177,7 +177,7 @@ void Replica::settle(std::int64_t call_number) {
   }
   world_.judge().settled(call_number, call.cost_nano, now_us());
   answer(call_number);
-  written();
+  written(true);
   pump();
 }
 

@@ -110,6 +110,7 @@ void Judge::settled(std::int64_t call, std::int64_t cost_nano, std::int64_t now_
   fate.settled = true;
   fate.settled_us = now_us;
   fate.cost_nano = cost_nano;
+  if (!fate.reopened) fate.first_cost_nano = cost_nano;
   for (const Booking& booking : fate.call.bookings) {
     if (!booking.covered) continue;
     Truth& truth = truth_[booking.key];
@@ -168,6 +169,8 @@ void Judge::stored(std::int64_t replica_no, const Entry& entry, std::int64_t now
       filed_.try_emplace(entry.call, Filed{id, entry.cost_nano, false, !gone_.contains(entry.call)});
   if (!is_new && at->second.id == id) return;
   Fate& fate = fates_.at(entry.call);
+  if (entry.cost_nano != fate.first_cost_nano)
+    object("a row says what its call has cost", fmt::format("call {}", entry.call));
   if (!is_new) at->second = {id, entry.cost_nano, false, true};
   commit(fate, entry.cost_nano - fate.committed_nano());
   fate.settled = true;

@@ -104,6 +104,7 @@ class Judge {
     std::int64_t held_nano = 0;   // At last.
     std::int64_t asked_nano = 0;  // Of it, what accounts were asked for.
     std::int64_t cost_nano = 0, settled_us = 0;
+    std::int64_t first_cost_nano = 0;  // By the process that served it, whatever became of its entry.
     std::int64_t committed_nano() const { return settled ? cost_nano : held_nano; }
   };
   struct Filed {

@@ -35,7 +35,7 @@ constexpr std::array kMutants = {
     Named{"failover.keeps_shipped", Mutant::KeepShipped, Kind::FailOver},
     Named{"restart.closes_again", Mutant::CloseAgain, Kind::KillTwice},
     Named{"forget.keeps_write_off", Mutant::KeepWriteOff, Kind::Forget},
-    Named{"restart.own_only", Mutant::OwnOnly, Kind::Kill},
+    Named{"restart.own_only", Mutant::OwnOnly, {}},
     Named{"extension.leaves_held", Mutant::KeepExtension, {}},
     Named{"caller.stays", Mutant::StayInQueue, {}},
     Named{"strict.one_mode", Mutant::OneMode, {}},
@@ -127,8 +127,26 @@ void Plan::add_faults(Dice& dice) {
   };
   add(kFaults, 1, 4);
   add(kEdits, 0, 4);
+  const int outages = mutant == Mutant::OwnOnly ? 4 : dice.chance(0.15) ? 1 : 0;
+  for (int i = 0; i < outages; ++i) add_outage_over_turn(dice);
   const auto named = std::ranges::find(kMutants, mutant, &Named::mutant);
   if (named != kMutants.end() && named->fault) add(std::array{*named->fault}, 4, 4);
+}
+
+/// A replica opens a window without the database, spends in it, and ends before the database has heard of that.
+void Plan::add_outage_over_turn(Dice& dice) {
+  const AccountPlan& account = dice.one_of(accounts);
+  if (account.period_us == 0) return;
+  const std::int64_t turn_us = account.window_end_us(dice.between(0, length_us - account.period_us));
+  FaultPlan cut = draw_fault(Kind::Cut, dice);
+  cut.at_us = turn_us - dice.between(6, 8) * kSecondUs;
+  cut.length_us = 12 * kSecondUs;
+  FaultPlan kill = cut;
+  kill.kind = Kind::Kill;
+  kill.at_us = turn_us + dice.between(1, 3) * kSecondUs;
+  kill.length_us = kSecondUs;
+  fault_plans.push_back(cut);
+  fault_plans.push_back(kill);
 }
 
 void Plan::add_accounts(Dice& dice) {

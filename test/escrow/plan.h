@@ -122,6 +122,7 @@ struct Plan {
  private:
   void add_accounts(Dice& dice);
   void add_faults(Dice& dice);
+  void add_outage_over_turn(Dice& dice);
   FaultPlan draw_fault(FaultPlan::Kind kind, Dice& dice) const;
 };
 

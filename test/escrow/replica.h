@@ -70,10 +70,8 @@ class Replica {
     bool registered = false;  // The database knows of this start,
     bool serves = false;      // and calls are admitted, with or without that.
     bool shipping = false;
-    std::map<std::int64_t, Entry> entries;              // By number, shipped ones too.
-    std::map<std::int64_t, Call> open;                  // What replay found, until it is closed.
-    std::map<std::int64_t, std::int64_t> closed_alone;  // Before the database was heard: call, number.
-    std::int64_t replayed_no = 0;                       // The last number of the journal at start.
+    std::map<std::int64_t, Entry> entries;  // By number, shipped ones too.
+    std::map<std::int64_t, Call> open;      // What replay found, until it is closed.
     std::int64_t last_no = 0;
     std::int64_t shipped_no = 0;           // As far as it knows.
     std::set<std::int64_t> earlier_calls;  // Whose entries were there before it served.
@@ -93,9 +91,10 @@ class Replica {
   void register_epoch();
   void registered(const Database::Registered& found);
   void take_up(const Database::Registered* found);
-  void number_anew(const Database::Registered& found);
+  void reconcile(const Database::Registered& found);
+  void take_over(const Entry& stored);
   void close_hold(const Call& call, std::int64_t entry_no);
-  void written();
+  void written(bool is_entry);
   void every(std::int64_t apart_us, void (Replica::*act)());
 
   // replica.cc

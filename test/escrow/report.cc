@@ -80,8 +80,8 @@ bool Sum::holds() const {
 }
 
 std::vector<Sum> new_sums() {
-  return {{Mode::Strict, true, 0.06},  {Mode::Default, true, 0.0054}, {Mode::Mixed, true, 0.06},
-          {Mode::Strict, false, 0.05}, {Mode::Default, false, 0},     {Mode::Mixed, false, 0.05}};
+  return {{Mode::Strict, true, 0.06},  {Mode::Default, true, 0.01}, {Mode::Mixed, true, 0.06},
+          {Mode::Strict, false, 0.05}, {Mode::Default, false, 0},   {Mode::Mixed, false, 0.05}};
 }
 
 Sum& sum_of(std::vector<Sum>& sums, const Plan& plan) {

@@ -27,7 +27,7 @@ void Replica::start() {
   Journal::Replay replay = journal_.replay();
   process_->entries = std::move(replay.entries);
   process_->open = std::move(replay.open);
-  process_->replayed_no = process_->last_no = replay.last_no;
+  process_->last_no = replay.last_no;
   register_epoch();
   later(kAloneAfterUs, [this] {
     if (!process_->serves) take_up(nullptr);
@@ -61,11 +61,8 @@ void Replica::register_epoch() {
 
 void Replica::registered(const Database::Registered& found) {
   process_->registered = true;
-  if (process_->serves) {
-    number_anew(found);
-  } else {
-    take_up(&found);
-  }
+  reconcile(found);
+  if (!process_->serves) take_up(&found);
   process_->shipped_no = found.shipped_no;
   pump();
 }
@@ -77,22 +74,16 @@ void Replica::take_up(const Database::Registered* found) {
   std::int64_t from_no = 1;
   if (found != nullptr && mutant != Mutant::GiveNumbersAgain) {
     from_no = found->shipped_no + 1;
-    process_->last_no = std::max(process_->last_no, found->shipped_no);
   }
   if (found == nullptr && !process_->open.empty())
     world_.judge().saw("calls closed before the database was heard", process_->open.size());
   for (const auto& [number, call] : std::exchange(process_->open, {})) {
     const auto stored = found == nullptr ? std::map<std::int64_t, Entry>::const_iterator() : found->stored.find(number);
     if (found != nullptr && stored != found->stored.end() && mutant != Mutant::CloseStored) {
-      // A power cut took from the journal what had been shipped.
-      world_.judge().saw("holds whose entries only the database had");
-      journal_.entry(stored->second, now_us(), world_.dice());
-      world_.judge().journaled(replica_no_, stored->second);
-      process_->entries[stored->second.entry_no] = stored->second;
+      take_over(stored->second);
       continue;
     }
     close_hold(call, ++process_->last_no);
-    if (found == nullptr) process_->closed_alone[number] = process_->last_no;
   }
   for (std::int64_t no = from_no; no <= process_->last_no; ++no) {
     if (process_->entries.contains(no)) continue;
@@ -107,31 +98,36 @@ void Replica::take_up(const Database::Registered* found) {
   every(kReadLimitsUs, &Replica::read_limits);
 }
 
-/// The database is heard of after calls have ended already: some of their numbers it has given away, and what was
-/// closed may be stored since long.
-void Replica::number_anew(const Database::Registered& found) {
-  if (world_.plan().mutant == Mutant::GiveNumbersAgain) return;
-  const auto closed_alone = std::exchange(process_->closed_alone, {});
-  for (const auto& [call, number] : closed_alone) {
-    const auto stored = found.stored.find(call);
-    if (stored == found.stored.end() || world_.plan().mutant == Mutant::CloseStored) continue;
-    world_.judge().saw("holds whose entries only the database had");
-    write_entry(number, 0, 0, {});
-    journal_.entry(stored->second, now_us(), world_.dice());
-    world_.judge().journaled(replica_no_, stored->second);
+/// Holds the journal against what the database has. After a power cut, numbers in it may be another call's there, and
+/// what a start without the database has closed may be stored since long.
+void Replica::reconcile(const Database::Registered& found) {
+  const Mutant mutant = world_.plan().mutant;
+  if (mutant == Mutant::GiveNumbersAgain) return;
+  process_->last_no = std::max(process_->last_no, found.shipped_no);
+  for (const auto& [no, entry] : std::map(process_->entries)) {
+    if (entry.call == 0) continue;
+    const auto stored = found.stored.find(entry.call);
+    const bool is_stored = stored != found.stored.end();
+    if (is_stored && stored->second.entry_no != no && mutant != Mutant::CloseStored) {
+      write_entry(no, 0, 0, {});
+      take_over(stored->second);
+    } else if (!is_stored && no <= found.shipped_no) {
+      write_entry(no, 0, 0, {});
+      Entry again = entry;
+      again.entry_no = ++process_->last_no;
+      journal_.entry(again, now_us(), world_.dice());
+      world_.judge().numbered_anew(again.call, again.entry_no);
+      process_->entries[again.entry_no] = again;
+    }
   }
-  const std::int64_t taken_no = found.shipped_no;
-  process_->last_no = std::max(process_->last_no, taken_no);
-  for (std::int64_t no = process_->replayed_no + 1; no <= taken_no; ++no) {
-    const auto at = process_->entries.find(no);
-    if (at == process_->entries.end() || at->second.call == 0) continue;
-    Entry entry = std::exchange(at->second, Entry{no, 0, 0, {}});
-    journal_.entry(at->second, now_us(), world_.dice());
-    entry.entry_no = ++process_->last_no;
-    journal_.entry(entry, now_us(), world_.dice());
-    world_.judge().numbered_anew(entry.call, entry.entry_no);
-    process_->entries[entry.entry_no] = entry;
-  }
+}
+
+/// A power cut took from the journal what had been shipped.
+void Replica::take_over(const Entry& stored) {
+  world_.judge().saw("holds whose entries only the database had");
+  journal_.entry(stored, now_us(), world_.dice());
+  world_.judge().journaled(replica_no_, stored);
+  process_->entries[stored.entry_no] = stored;
 }
 
 void Replica::close_hold(const Call& call, std::int64_t entry_no) {
@@ -153,8 +149,10 @@ void Replica::kill() {
 }
 
 /// A power cut that waits for it comes before the sync.
-void Replica::written() {
+void Replica::written(bool is_entry) {
   if (!power_cut_ || power_cut_->after_shipping) return;
+  if (power_cut_->torn && is_entry) return later(0, [this] { cut_power(true); });
+  if (power_cut_->torn) return;
   const std::int64_t within_us = std::max<std::int64_t>(0, journal_.synced_at_us() - now_us());
   later(world_.dice().between(within_us / 2, within_us), [this] { cut_power(power_cut_->torn); });
 }

@@ -83,12 +83,12 @@ void World::tell_everybody() {
 OutOfReach World::out_of_reach(LeaseKey key) const {
   OutOfReach lies;
   for (const auto& replica : replicas_) {
-    const bool reaches = replica->knows_leases() && !is_cut(replica->number()) && !database_stopped();
+    const bool reaches = replica->knows_leases() && !is_cut(replica->number()) && !database_is_late();
     const auto found = database_.book.leases.find({key, replica->number()});
     if (reaches || found == database_.book.leases.end()) continue;
     const Cause cause = replica->disk_lost()       ? Cause::DiskLost
                         : !replica->knows_leases() ? Cause::Down
-                        : database_stopped()       ? Cause::NoDatabase
+                        : database_is_late()       ? Cause::NoDatabase
                                                    : Cause::CutOff;
     const std::int64_t unused_nano = found->second.granted_nano - judge_.committed_nano(key, replica->number());
     if (unused_nano > 0) lies[cause] += unused_nano;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -44,6 +45,7 @@ class World {
   std::size_t copies(std::int64_t (&delays_us)[2]);
   bool is_cut(std::int64_t replica_no) const;
   bool database_stopped() const { return timeline_.now_us() < stopped_until_us_; }
+  bool database_is_late() const { return timeline_.now_us() < std::max(stopped_until_us_, slow_until_us_); }
   void maintain();
   void heal();
 
