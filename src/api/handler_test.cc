@@ -167,7 +167,8 @@ TEST(Readiness, SaysWhyNot) {
   TestGateway gateway;
   const Sent ready = gateway.get("/health/readiness", "");
   EXPECT_EQ(ready.status, 200);
-  EXPECT_TRUE(ready.holds(R"("status":"connected","db":"connected","cache":null,"litellm_version":"9.9.9")"))
+  EXPECT_TRUE(
+      ready.holds(R"("status":"connected","db":"connected","cache":null,"replicas":1,"litellm_version":"9.9.9")"))
       << ready.body;
   EXPECT_TRUE(ready.holds("config.yaml:7: a problem"));
   EXPECT_EQ(TestGateway::field(ready, "price_table"), ledger::Catalogue::built_in()->version());

@@ -89,6 +89,7 @@ TEST(Routes, AreOpenToWhomTheTableSays) {
                                             "GET /openai/models",
                                             "GET /openai/models/{model}",
                                             "GET /spend/logs",
+                                            "GET /spend/logs/session/ui",
                                             "GET /tag/list",
                                             "GET /user/available_roles",
                                             "GET /v1/model/info",

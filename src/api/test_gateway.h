@@ -39,7 +39,7 @@ class TestLedger : public ledger::Ledger {
   ledger::WindowRef window(const ledger::AccountFacts&, std::int64_t) override { return nullptr; }
   std::vector<ledger::AccountRef> budgeted_accounts(std::int16_t, std::size_t) const override { return {}; }
   void terms_changed(const ledger::AccountFacts& facts) override {
-    limits[facts.account_id] = facts.limit;
+    limits[facts.account_id] = facts.limit ? std::optional(*facts.limit + facts.increase) : std::nullopt;
     versions.push_back(facts.version);
   }
   void account_closed(std::int64_t id, std::int64_t version) override {
