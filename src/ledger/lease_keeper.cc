@@ -265,7 +265,10 @@ void LeaseKeeper::adopt(const std::vector<OwnLease>& own, std::int64_t now_us) {
     if (started_) continue;
     // The words count from the beginning of the window, not of the process.
     bool is_new = false;
-    AccountWords& words = *find_or_make(one.key, now_us, is_new).words;
+    Lease& lease = find_or_make(one.key, now_us, is_new);
+    // What holds of the process before have freed is wanted elsewhere: it counts as idle until somebody takes from it.
+    if (is_new) lease.used_at_us = now_us - terms_.idle_us;
+    AccountWords& words = *lease.words;
     words.settled.fetch_add(one.used_nano);
     words.free.fetch_sub(one.used_nano);
     words.elsewhere.fetch_sub(one.used_nano);
