@@ -17,6 +17,7 @@ struct AccountWords {
   std::atomic<std::int64_t> settled{0};
   std::atomic<std::int64_t> taken{0};  // The sum of all holds there ever were: how fast it grows is the pace.
   std::atomic<std::int64_t> elsewhere{0};  // Booked outside of `settled`: by others, as last heard.
+  std::atomic<std::int64_t> room{0};       // What the database may still lease to anybody, as last heard.
   std::atomic<bool> watched{false};    // The lease keeper wants to hear of money that comes back.
 
   // The verdict: holds of this size and above were refused by the database a moment ago and need not ask again.

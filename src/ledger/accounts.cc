@@ -219,6 +219,12 @@ void LedgerImpl::terms_changed(const AccountFacts& facts) {
   } else {
     running.ends_us.store(told.ends_us);  // Another duration: the window goes on with what is spent.
   }
+  if (running.leased && facts.window.id == running.window_id && facts.version >= account->spend_version) {
+    // An edit of what is spent, on another replica. Own entries on their way are left out: too little is asked again.
+    running.words->elsewhere.store(facts.spent.nano() - running.words->settled.load());
+    running.words->forget_refusal();
+    account->spend_version = facts.version;
+  }
   follow_time(*account, now_us);
 }
 

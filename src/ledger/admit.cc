@@ -16,7 +16,7 @@ bool LedgerImpl::take_one(AccountWindow& window, std::int64_t nano, std::uint64_
     return true;
   }
   if (window.leased) {  // Who may cross is decided by the database.
-    if (limit == 0 || (options_.budget_away == BudgetAway::Refuse && leases_->away())) return false;
+    if (window.spent().nano() >= limit || (options_.budget_away == BudgetAway::Refuse && leases_->away())) return false;
     for (std::int64_t free = free_word.load(); free >= nano;) {
       if (free_word.compare_exchange_weak(free, free - nano)) return true;
     }

@@ -46,8 +46,9 @@ Task<Result<Hold>> LedgerImpl::admit_or_wait(Admission admission, http::Cancel& 
   const AccountWindow* refused = admission.free_model ? nullptr : take_all(admission.windows, nano, crossing_id);
   if (refused == nullptr) co_return make_hold(admission, id, nano);
   if (leases_) {
-    if (refused->words->refuses(nano, steady_now_us()) || refused->account.limit.load() == 0)
-      co_return base::fail(refusal(*refused, nano));
+    // What is leased of a limit that has sunk since, or whose increase has ended, is nobody's to spend.
+    const bool is_spent = refused->spent().nano() >= refused->account.limit.load();
+    if (is_spent || refused->words->refuses(nano, steady_now_us())) co_return base::fail(refusal(*refused, nano));
     co_return co_await wait_for_money(admission, id, nano, cancel);
   }
   if (refused->spent().nano() >= refused->account.limit.load()) co_return base::fail(refusal(*refused, nano));

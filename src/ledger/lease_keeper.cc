@@ -232,6 +232,7 @@ void LeaseKeeper::read_grants(const Flight& flight, const LeaseAnswer& answer, s
     lease.recall_no = std::max(lease.recall_no, grant.recall_no);
     lease.tight_until_us = grant.tight_us > 0 ? now_us + grant.tight_us : kNever;
     lease.words->elsewhere.store(grant.elsewhere_nano);
+    lease.words->room.store(std::max<std::int64_t>(0, grant.room_nano));
     if (grant.room_nano > 0) lease.words->forget_refusal();
     if (lease.words->free.load() < 0) hurry(lease, now_us);
     watch(lease, now_us);

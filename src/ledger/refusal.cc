@@ -132,7 +132,7 @@ Error budget_refusal(const AccountWindow& window, Money needed) {
       error.retry_after =
           std::chrono::seconds(std::max<std::int64_t>(1, (ends_us - base::unix_now_us()) / kSecondUs + 1));
   } else {
-    const std::int64_t free = std::max<std::int64_t>(window.words->free.load(), 0);
+    const std::int64_t free = std::max<std::int64_t>(window.words->free.load(), 0) + window.words->room.load();
     const std::int64_t held = std::max<std::int64_t>(limit - spent - free, 0);
     error.message +=
         fmt::format(" Held by calls in flight: {}. This call needs: {}.", dollars(held), needed.to_string());
