@@ -5,6 +5,7 @@
 #include "account/model_budgets.h"
 #include "account/record.h"
 #include "account/tables.h"
+#include "db/escrow_rows.h"
 #include "json/document.h"
 
 // What accounts of rows may spend: by the row's own columns, or by the budget object it is linked to.
@@ -194,7 +195,8 @@ Status Records::models_follow(const Record& budget) {
 
 Status Records::tell_linked(const Record& budget) {
   const auto rows = transaction_.run(
-      fmt::format("SELECT {}, a.kind, a.entity FROM account a{} WHERE a.account_id IN ({} UNION ALL {})",
+      fmt::format("SELECT {}, a.kind, a.entity, (SELECT count(*) FROM escrow e WHERE e.account_id = a.account_id) FROM "
+                  "account a{} WHERE a.account_id IN ({} UNION ALL {})",
                   db::kAccountColumns, db::kJoinWindow, kLinked, kLinkedKeys),
       {budget.key()});
   if (!rows) return base::fail(rows.error());
@@ -202,6 +204,13 @@ Status Records::tell_linked(const Record& budget) {
     std::size_t at = 0;
     const Result<db::AccountRow> account = db::read_account(transaction_, row, at, actor_.now_us);
     if (!account) return base::fail(account.error());
+    if (db::as_int(row.at(at + 2)) > 0) {
+      const std::optional<Money> limit = account->terms.limit_at(actor_.now_us);
+      if (Status set = db::set_escrow_limit(transaction_, account->account_id,
+                                            limit ? std::optional(limit->nano()) : std::nullopt, account->window.id);
+          !set)
+        return set;
+    }
     const auto kind = static_cast<std::int16_t>(db::as_int(row.at(at)));
     tell({AccountNews::What::Terms, db::facts_of(*account, {kind, db::as_text(row.at(at + 1))}, {}), {}});
   }
