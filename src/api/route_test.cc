@@ -90,6 +90,9 @@ TEST(Routes, AreOpenToWhomTheTableSays) {
                                             "GET /openai/models/{model}",
                                             "GET /spend/logs",
                                             "GET /spend/logs/session/ui",
+                                            "GET /spend/logs/ui",
+                                            "GET /spend/logs/ui/{request_id}",
+                                            "GET /spend/logs/v2",
                                             "GET /tag/list",
                                             "GET /user/available_roles",
                                             "GET /v1/model/info",
@@ -97,6 +100,7 @@ TEST(Routes, AreOpenToWhomTheTableSays) {
                                             "GET /v1/models/{model}",
                                             "GET /v2/model/info",
                                             "POST /key/health",
+                                            "POST /spend/calculate",
                                             "POST /tag/info",
                                             "POST /v2/key/info"}));
 }

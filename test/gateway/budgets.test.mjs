@@ -93,6 +93,7 @@ const levels = {
       const organization_id = fresh('org');
       const user_id = fresh('user');
       await post('/organization/new', { organization_id, organization_alias: 'o' });
+      await post('/user/new', { user_id, auto_create_key: false });
       await post('/organization/member_add', { organization_id, member: { role: 'internal_user', user_id }, max_budget_in_organization: one });
       return { key: { organization_id, user_id } };
     },
@@ -189,23 +190,20 @@ test('customers nobody knows get the default budget before the first of eight ca
 });
 
 test('a window ends, and what was spent in it is nobody\'s hindrance in the next', async () => {
-  const key = await gateway.newKey({ max_budget: one, budget_duration: '2s' });
-  const begun = Date.now();
+  const key = await gateway.newKey({ max_budget: one, budget_duration: '1s' });
   let refused;
   await until(async () => {
     assert.equal((await call(key)).status, 200);
     refused = await call(key);
     return refused.status === 429; // Else the window has turned between the two.
   }, 'a refusal');
-  assert.ok(Number(refused.headers.get('retry-after')) <= 3, refused.headers.get('retry-after'));
+  assert.ok(Number(refused.headers.get('retry-after')) <= 2, refused.headers.get('retry-after'));
   assert.match(refused.json.error.message, /Reset: 20/);
-  await until(async () => (await call(key)).status === 200, 'the next window', 6000);
-  assert.ok(Date.now() - begun < 6000);
+  await until(async () => (await call(key)).status === 200, 'the next window', 4000);
   const info = await gateway.keyInfo(key);
   assert.ok(Date.parse(info.budget_reset_at) > Date.now() - 100, 'always ahead');
   assert.ok(info.spend < 1e-4, `of the running window: ${info.spend}`);
-  const rows = await gateway.rows(`api_key=${key}`, 2);
-  assert.ok(rows.length >= 2, 'the entries of all windows are kept');
+  await until(async () => (await gateway.call('GET', `/spend/logs?api_key=${key}`)).json.length >= 2, 'the entries of all windows');
 });
 
 test('budget_reset_at is ahead from the start, on the clocks and in the weeks of the configuration', async () => {
@@ -225,6 +223,7 @@ test('budget_reset_at is ahead from the start, on the clocks and in the weeks of
   ahead(customer.litellm_budget_table.budget_reset_at, /:00:00\.000000Z$/);
   // Another duration moves the end and keeps the spend; without one it never ends.
   await passes(key);
+  await gateway.rows(`api_key=${key}`, 1);
   await post('/key/update', { key, budget_duration: '1mo' });
   const moved = await gateway.keyInfo(key);
   assert.match(new Date(Date.parse(moved.budget_reset_at) + 8 * 3600e3).toISOString(), /-01T00:00:00/);
@@ -244,7 +243,7 @@ test('edits are in force at once: spend, limit, an increase for a time, the budg
   await refuses(key, {}, /Max budget: 0\.5 /);
   await post('/key/update', { key, temp_budget_increase: 3, temp_budget_expiry: new Date(Date.now() + 60_000).toISOString() });
   await passes(key);
-  await post('/key/update', { key, temp_budget_increase: 3, temp_budget_expiry: new Date(Date.now() + 700).toISOString() });
+  await post('/key/update', { key, temp_budget_increase: 3, temp_budget_expiry: new Date(Date.now() + 400).toISOString() });
   await until(async () => (await call(key)).status === 429, 'the end of the increase', 4000);
 
   await post('/budget/new', { budget_id: 'shared', max_budget: one });
