@@ -42,6 +42,7 @@ class TestLedger : public ledger::Ledger {
     limits[facts.account_id] = facts.limit ? std::optional(*facts.limit + facts.increase) : std::nullopt;
     versions.push_back(facts.version);
   }
+  void account_read(const ledger::AccountFacts&) override {}
   void account_closed(std::int64_t id, std::int64_t version) override {
     closed.push_back(id);
     versions.push_back(version);

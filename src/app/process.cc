@@ -95,13 +95,10 @@ ledger::BudgetAway budget_away(config::BudgetAway away) {
 
 constexpr std::size_t kKnownKeysBytesMax = std::size_t{256} * 1024 * 1024;  // Of all threads together.
 
-/// What other replicas have made of the terms of an account, if this one knows it.
-void learn_terms(ledger::Ledger& ledger, const domain::CallerAccount& account) {
-  if (ledger.find_account(account.account_id)) ledger.terms_changed(account);
-}
+/// What other replicas have made of accounts that this one knows.
 void learn_terms(ledger::Ledger& ledger, const domain::Caller& caller) {
   for (const std::vector<domain::CallerAccount>* accounts : {&caller.accounts, &caller.model_accounts}) {
-    for (const domain::CallerAccount& account : *accounts) learn_terms(ledger, account);
+    for (const domain::CallerAccount& account : *accounts) ledger.account_read(account);
   }
 }
 
@@ -474,9 +471,9 @@ void Process::open_budgets() {
   auto snapshot = std::make_shared<pipeline::Snapshot>(*snapshot_);
   if (accounts) snapshot->accounts = std::move(*accounts);
   if (const account::ConfigAccounts* opened = snapshot->accounts.get()) {
-    if (opened->proxy) learn_terms(*ledger_, *opened->proxy);
+    if (opened->proxy) ledger_->account_read(*opened->proxy);
     for (const auto* named : {&opened->providers, &opened->deployments}) {
-      for (const auto& [name, facts] : *named) learn_terms(*ledger_, facts);
+      for (const auto& [name, facts] : *named) ledger_->account_read(facts);
     }
   }
   snapshot_ = std::move(snapshot);

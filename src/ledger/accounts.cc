@@ -203,6 +203,14 @@ void LedgerImpl::keep_early(std::unordered_map<std::int64_t, Edit>& edits, std::
 }
 
 void LedgerImpl::terms_changed(const AccountFacts& facts) {
+  take_terms(facts, false);
+}
+
+void LedgerImpl::account_read(const AccountFacts& facts) {
+  if (find_account(facts.account_id)) take_terms(facts, true);
+}
+
+void LedgerImpl::take_terms(const AccountFacts& facts, bool is_read) {
   std::unique_lock lock(accounts_mutex_);
   const AccountRef account = find_shared(facts.account_id);
   if (!account) return keep_early(early_terms_, facts.account_id, facts);
@@ -219,7 +227,7 @@ void LedgerImpl::terms_changed(const AccountFacts& facts) {
   } else {
     running.ends_us.store(told.ends_us);  // Another duration: the window goes on with what is spent.
   }
-  if (running.leased && facts.window.id == running.window_id && facts.version >= account->spend_version) {
+  if (is_read && running.leased && facts.window.id == running.window_id && facts.version >= account->spend_version) {
     // An edit of what is spent, on another replica. Own entries on their way are left out: too little is asked again.
     running.words->elsewhere.store(facts.spent.nano() - running.words->settled.load());
     running.words->forget_refusal();

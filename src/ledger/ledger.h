@@ -168,9 +168,11 @@ class Ledger {
   /// The open accounts of a kind that have a budget and that this process knows: `count_max` at most, the oldest first.
   /// Walks all accounts under the lock of their table: not for the path of a call.
   virtual std::vector<AccountRef> budgeted_accounts(std::int16_t kind, std::size_t count_max) const = 0;
-  /// An administrator changed limit, window or spend (already committed, and `version` is what the row has since). News
-  /// may arrive in any order: terms older than those in force are ignored. `facts.spent` counts where money is leased.
+  /// An administrator changed limit or window (already committed, and `version` is what the row has since). News may
+  /// arrive in any order: terms older than those in force are ignored. `facts.spent` says nothing here.
   virtual void terms_changed(const AccountFacts& facts) = 0;
+  /// Whose account it is has been read from the database: what other replicas have made of it, if this process knows it.
+  virtual void account_read(const AccountFacts& facts) = 0;
   /// Whose account it was has been deleted. A later `terms_changed` opens it again.
   virtual void account_closed(std::int64_t account_id, std::int64_t version) = 0;
   /// `spent`: what the edit left in the database; `difference`: what it added to what was booked there. What calls have

@@ -50,6 +50,7 @@ class LedgerImpl final : public Ledger {
   WindowRef window(const AccountFacts& facts, std::int64_t at_us) override;
   std::vector<AccountRef> budgeted_accounts(std::int16_t kind, std::size_t count_max) const override;
   void terms_changed(const AccountFacts& facts) override;
+  void account_read(const AccountFacts& facts) override;
   void account_closed(std::int64_t account_id, std::int64_t version) override;
   void spend_changed(std::int64_t account_id, Money spent, Money difference, std::int64_t version) override;
   void close(std::chrono::milliseconds patience) override;
@@ -91,6 +92,7 @@ class LedgerImpl final : public Ledger {
   WindowRef make_window(Account& account, domain::BudgetWindow window, Money spent);
   void open_lease(const Account& account, std::optional<LeaseKey> before);
   void follow_time(Account& account, std::int64_t at_us);
+  void take_terms(const AccountFacts& facts, bool is_read);
   void put_limit(Account& account, std::int64_t limit_nano);
   void put_leased_limit(Account& account, std::int64_t limit_nano);
   Result<ReplicaRow> join(const std::string& journal_id, std::uint64_t epoch);

@@ -185,17 +185,16 @@ Task<Status> add_spenders(Call& call) {
     }
     return {};
   };
-  // What other replicas have made of its limit since this one met the account.
-  const auto learn_limit = [&call](const account::Spenders::SpenderRef& spender) {
-    if (spender && call.gateway.ledger->find_account(spender->account.account_id))
-      call.gateway.ledger->terms_changed(spender->account);
+  // What other replicas have made of its account since this one met it.
+  const auto learn = [&call](const account::Spenders::SpenderRef& spender) {
+    if (spender) call.gateway.ledger->account_read(spender->account);
   };
   const std::string& end_user = call.record.end_user;
   if (!end_user.empty()) {
     std::optional<account::Spenders::SpenderRef> known = spenders.find_known(account::kEndUserKind, end_user);
     if (!known) {
       known = co_await spenders.find(account::kEndUserKind, end_user);
-      learn_limit(*known);
+      learn(*known);
     }
     if (Status added = add(*known); !added) co_return added;
   }
@@ -203,7 +202,7 @@ Task<Status> add_spenders(Call& call) {
     std::optional<account::Spenders::SpenderRef> known = spenders.find_known(account::kTagKind, tag);
     if (!known) {
       known = co_await spenders.find(account::kTagKind, tag);
-      learn_limit(*known);
+      learn(*known);
     }
     if (Status added = add(*known); !added) co_return added;
   }
