@@ -130,7 +130,7 @@ WindowRef LedgerImpl::make_window(Account& account, domain::BudgetWindow window,
 void LedgerImpl::open_lease(const Account& account, std::optional<LeaseKey> before) {
   LeaseAccount lease;
   lease.key = account.leased_key;
-  lease.strict = options_.strict || account.terms.strict;
+  lease.strict = account.terms.strict;  // budget_mode is said with each call.
   lease.limit_nano = account.limit.load();
   if (before != lease.key) lease.after = before;
   leases_->open(lease, account.leased_words);
@@ -143,8 +143,8 @@ void LedgerImpl::follow_time(Account& account, std::int64_t at_us) {
   const domain::BudgetWindow known{last.window_id, last.ends_us.load()};
   if (const domain::BudgetWindow now = window_at(known, account.terms, at_us); now != known)
     begin_window(account, now, Money());
-  AccountWindow& running = *account.windows.back();
   put_limit(account, limit_at(account.terms, at_us));
+  AccountWindow& running = *account.windows.back();
   const std::int64_t ends_us = running.ends_us.load();
   running.valid_until_us.store(is_increased(account.terms, at_us) ? std::min(ends_us, account.terms.increase_until_us)
                                                                   : ends_us);

@@ -74,7 +74,8 @@ Task<Result<Hold>> LedgerImpl::wait_for_money(const Admission& admission, std::u
     if (window->leased) keys.push_back(window->key());
   }
   const base::Monotonic begun = base::monotonic_now();
-  const LeaseWaitRef wait = leases_->wait(std::move(keys), nano, std::nullopt, net::current_io_thread());
+  const LeaseWaitRef wait =
+      leases_->wait(std::move(keys), nano, admission.may_cross, std::nullopt, net::current_io_thread());
   cancel.set_action([this, ticket = wait->ticket] { leases_->leave(ticket); });
   co_await wait->done;
   cancel.set_action({});

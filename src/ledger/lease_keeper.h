@@ -51,6 +51,7 @@ struct WaitingCall {
   std::vector<LeaseKey> accounts;  // All of the call's, opened before.
   std::int64_t amount_nano = 0;
   std::optional<std::int64_t> wait_us;  // Instead of LeaseTerms::wait_us.
+  bool may_cross = true;                // Beside what terms and accounts allow.
 };
 
 /// What a waiting call was waiting for.
@@ -204,7 +205,9 @@ class LeaseKeeper {
   void open_provisionally(const Waiting& waiting);
   Queue::iterator end_wait(Queue::iterator at, LeaseOutcome::Kind kind, LeaseKey key = {});
   void ask_soon(LeaseKey key, std::int64_t now_us);
-  bool may_cross(const Lease& lease) const { return terms_.may_cross && !lease.strict; }
+  bool may_cross(const WaitingCall& call, const Lease& lease) const {
+    return terms_.may_cross && call.may_cross && !lease.strict;
+  }
 
   Lease& find_or_make(LeaseKey key, std::int64_t now_us, bool& is_new);
   Lease* find(LeaseKey key);

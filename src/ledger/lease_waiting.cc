@@ -74,7 +74,9 @@ void LeaseKeeper::open_provisionally(const Waiting& waiting) {
   constexpr std::int64_t kPart = 4;
   if (!started_ || !away()) return;
   for (Lease* const lease : waiting.leases) {
-    if (lease->known || lease->strict || lease->provisional_nano > 0 || lease->limit_nano <= 0) continue;
+    if (lease->known || lease->strict || !waiting.call.may_cross || lease->provisional_nano > 0 ||
+        lease->limit_nano <= 0)
+      continue;
     lease->provisional_nano = lease->limit_nano / (kPart * live_replicas_);
     lease->words->free.fetch_add(lease->provisional_nano);
   }
@@ -102,9 +104,9 @@ void LeaseKeeper::judge(Waiting& waiting, const LeaseGroup& group, const Flight&
     }
     if (!flight.in_full[need.line]) continue;  // The next operation returns what is free here and asks for all of it.
     ask_at_us = std::max(ask_at_us, patient_at_us);
-    if (may_cross(lease) && grant.room_nano > 0) continue;
+    if (may_cross(waiting.call, lease) && grant.room_nano > 0) continue;
     if (now_us < patient_at_us) continue;
-    const std::int64_t from_nano = may_cross(lease) ? 1 : waiting.call.amount_nano;
+    const std::int64_t from_nano = may_cross(waiting.call, lease) ? 1 : waiting.call.amount_nano;
     lease.words->refuse(from_nano, now_us + terms_.verdict_us);
   }
   waiting.ask_at_us = ask_at_us;

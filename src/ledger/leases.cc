@@ -132,7 +132,7 @@ void Leases::hear(std::string_view text) {
     tell([this, notice = *notice](std::int64_t now_us) { keeper_.noticed(notice, now_us); });
 }
 
-LeaseWaitRef Leases::wait(std::vector<LeaseKey> accounts, std::int64_t amount_nano,
+LeaseWaitRef Leases::wait(std::vector<LeaseKey> accounts, std::int64_t amount_nano, bool may_cross,
                           std::optional<std::chrono::milliseconds> patience, base::Executor* executor) {
   auto wait = std::make_shared<LeaseWait>(executor);
   wait->ticket = tickets_.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -140,6 +140,7 @@ LeaseWaitRef Leases::wait(std::vector<LeaseKey> accounts, std::int64_t amount_na
   call.ticket = wait->ticket;
   call.accounts = std::move(accounts);
   call.amount_nano = amount_nano;
+  call.may_cross = may_cross;
   if (patience) call.wait_us = std::chrono::microseconds(*patience).count();
   tell([this, wait, call = std::move(call)](std::int64_t now_us) {
     waiting_.emplace(wait->ticket, wait);
@@ -174,7 +175,7 @@ void Leases::keep() {
     {
       std::unique_lock lock(mutex_);
       const std::int64_t retire_at_us = ended_.empty() ? INT64_MAX : ended_.front().second;
-      const std::int64_t wake_at_us = std::min(keeper_.wake_at_us(), retire_at_us);
+      const std::int64_t wake_at_us = std::max(std::min(keeper_.wake_at_us(), retire_at_us), steady_now_us());
       const auto is_told = [this] { return stopping_ || !news_.empty(); };
       if (wake_at_us == INT64_MAX) {
         told_.wait(lock, is_told);

@@ -65,7 +65,7 @@ class Leases {
   void let_go(LeaseKey key);
   void touched(LeaseKey key);
   /// `patience`: instead of LeaseTerms::wait_us.
-  LeaseWaitRef wait(std::vector<LeaseKey> accounts, std::int64_t amount_nano,
+  LeaseWaitRef wait(std::vector<LeaseKey> accounts, std::int64_t amount_nano, bool may_cross,
                     std::optional<std::chrono::milliseconds> patience, base::Executor* executor);
   /// The caller has gone; the wait ends at once, unless its money has just been taken.
   void leave(std::uint64_t ticket);
