@@ -59,9 +59,10 @@ TEST_F(BudgetWindows, ThatEndedLongAgoAreFollowedByTheOneThatRuns) {
   AccountFacts account = minute(900);
   account.window = {0, (start_s - 86'400) * kSecondUs};
   EXPECT_EQ(ledger->account(account)->spent().nano(), 0);
-  const WindowRef window = ledger->window(account, base::unix_now_us());
-  EXPECT_LE(window->window_id, start_s);
-  EXPECT_GT(window->ends_us.load(), base::unix_now_us());
+  const std::int64_t now_us = base::unix_now_us();
+  const WindowRef window = ledger->window(account, now_us);
+  EXPECT_TRUE(window->holds(now_us));
+  EXPECT_GT(window->window_id, start_s - 61);
   EXPECT_EQ(window->left_nano(), 1'000);
 }
 
