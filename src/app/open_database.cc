@@ -6,10 +6,7 @@ Result<std::unique_ptr<db::Database>> open_database(const config::GeneralSetting
                                                     const std::string& data_dir) {
   if (settings.database_url.empty()) return db::open_sqlite(data_dir + "/turnpike.db");
   db::PostgresOptions options;
-  // The ledger has connections beside these for the money it leases, where there are enough.
-  constexpr std::size_t kLeaseConnections = 2, kRoomy = 6;
   options.connections_max = static_cast<std::size_t>(settings.database_connection_pool_limit);
-  if (options.connections_max >= kRoomy) options.connections_max -= kLeaseConnections;
   options.connect_timeout = settings.database_connection_timeout;
   options.listen = settings.database_listen;
   Result<std::unique_ptr<db::Database>> database = db::open_postgres(settings.database_url.reveal(), options);

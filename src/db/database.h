@@ -88,8 +88,8 @@ class Database {
   /// may have been missed. Null: ask now and then.
   virtual std::unique_ptr<Listening> listen(std::string channel, std::function<void(std::string_view)> heard);
 
-  /// `count` further connections to the same database, whose units do not stand behind those of this one; a statement
-  /// of theirs takes `statement_timeout` at most. Null: there are none (SQLite).
+  /// Up to `count` of the connections there may be, for units that do not stand behind those of this one; a statement
+  /// of theirs takes `statement_timeout` at most. Null: there are none to spare.
   virtual std::unique_ptr<Database> beside(std::size_t count, std::chrono::milliseconds statement_timeout);
 
   /// Waits until it is known whether the database answers. Errors: what waiting will not mend (a migration failed);
@@ -111,7 +111,7 @@ constexpr std::size_t kQueuedWorkMax = 4096;
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path);
 
 struct PostgresOptions {
-  std::size_t connections_max = 10;  // Of the whole process; one of them listens.
+  std::size_t connections_max = 10;  // Of the whole process, listeners and those of `beside` included.
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds statement_timeout{30000};
   bool listen = true;

@@ -36,9 +36,11 @@ class PostgresDatabase final : public Database {
   PostgresDatabase(PostgresUrl url, PostgresOptions options) : url_(std::move(url)), options_(options) {
     limits_.connect = options.connect_timeout;
     limits_.statement = options.statement_timeout;
-    const bool room = options_.connections_max > 1;
-    listens_ = options_.listen && !url_.pooler && room;
-    workers_max_ = std::max<std::size_t>(1, options_.connections_max - (listens_ ? 1 : 0));
+    constexpr std::size_t kChannels = 2, kRoomForBoth = 4;  // Changes of rows, and money.
+    const std::size_t all = std::max<std::size_t>(1, options_.connections_max);
+    if (options_.listen && !url_.pooler)
+      channels_ = all >= kRoomForBoth ? kChannels : std::min<std::size_t>(1, all - 1);
+    workers_max_ = all - channels_;
     const std::lock_guard guard(mutex_);
     spawn();
   }
@@ -62,14 +64,20 @@ class PostgresDatabase final : public Database {
   Status append_now(const std::function<Status(Transaction&)>& work) override { return run_now(work, Unit::Append); }
 
   std::unique_ptr<Listening> listen(std::string channel, std::function<void(std::string_view)> heard) override {
-    if (!listens_) return nullptr;
     const std::lock_guard guard(mutex_);
-    if (listeners_++ > 0 && workers_max_ > 1) --workers_max_;  // For the first there is one already.
+    if (channels_ == 0) return nullptr;
+    --channels_;
     return std::make_unique<PostgresListener>(url_, std::move(channel), std::move(heard));
   }
   std::unique_ptr<Database> beside(std::size_t count, milliseconds statement_timeout) override {
+    constexpr std::size_t kFew = 3;  // Of so many, one at most is given away.
     PostgresOptions options = options_;
-    options.connections_max = count;
+    {
+      const std::lock_guard guard(mutex_);
+      options.connections_max = std::min(count, workers_max_ <= kFew ? std::size_t{1} : workers_max_ - 1);
+      if (workers_max_ == 1) return nullptr;
+      workers_max_ -= options.connections_max;
+    }
     options.statement_timeout = statement_timeout;
     options.listen = false;
     return std::make_unique<PostgresDatabase>(url_, options);
@@ -291,8 +299,7 @@ class PostgresDatabase final : public Database {
   const PostgresUrl url_;
   const PostgresOptions options_;
   PostgresConnection::Limits limits_;
-  bool listens_ = false;
-  std::size_t workers_max_ = 1, listeners_ = 0;
+  std::size_t workers_max_ = 1, channels_ = 0;  // Of the connections that there may be.
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -307,10 +307,12 @@ TEST(Postgres, NewsWakesWhoListens) {
 TEST(Postgres, ConnectionsBesideDoNotStandInTheQueue) {
   const std::string url = TestPostgres::get().fresh();
   PostgresOptions options;
-  options.connections_max = 1;
+  options.connections_max = 2;
+  options.listen = false;
   const auto database = must_open(url, options);
-  const auto beside = database->beside(1, milliseconds(2000));
+  const auto beside = database->beside(2, milliseconds(2000));
   ASSERT_NE(beside, nullptr);
+  EXPECT_EQ(database->beside(1, milliseconds(2000)), nullptr) << "the last one stays";
   std::atomic<bool> release{false};
   std::thread holder([&] {
     EXPECT_TRUE(database->append_now([&](Transaction& t) {
