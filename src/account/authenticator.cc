@@ -134,8 +134,8 @@ struct Authenticator::State {
     std::size_t bytes = 0;
     Order::iterator place;
   };
-  /// One read of the database that several calls wait for.
-  /// A row that is being read; those who came before a change of anything may have what the reader gets.
+  /// One read of the database that several calls wait for; those who came before a change of anything may have what the
+  /// reader gets.
   struct Read {
     std::vector<base::Signal*> waiters;
     std::uint64_t changes = 0;  // How many there had been when it began.
@@ -402,7 +402,7 @@ Task<Result<domain::CallerRef>> Authenticator::authenticate(const http::Request&
     }
     const auto read = std::make_shared<State::Read>();
     state->reads[hash] = read;
-    const std::uint64_t changes = read->changes = state->changes;
+    read->changes = state->changes;
     const auto found = std::make_shared<ReadCaller>();
     std::function<Status(db::Transaction&)> work = [hash, now_us, found](db::Transaction& transaction) -> Status {
       Result<ReadCaller> one = read_caller(transaction, hash, now_us);
@@ -416,7 +416,7 @@ Task<Result<domain::CallerRef>> Authenticator::authenticate(const http::Request&
     if (caller && state->on_read) state->on_read(*caller);
     read->failed = !done;
     read->caller = caller;
-    if (done && state->changes == changes) state->keep(digest, caller, found->until.value_or(State::kForever));
+    if (done && state->changes == read->changes) state->keep(digest, caller, found->until.value_or(State::kForever));
     for (base::Signal* waiter : std::vector<base::Signal*>(read->waiters)) waiter->fire();
     if (!done) co_return base::fail(database_away(done.error().message));
     if (caller) co_return admit(caller, request, state->settings, now_us);
