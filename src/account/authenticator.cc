@@ -134,9 +134,13 @@ struct Authenticator::State {
     std::size_t bytes = 0;
     Order::iterator place;
   };
-  /// One read of the database that several calls wait for.
+  /// One read of the database that several calls wait for; those who came before a change of anything may have what the
+  /// reader gets.
   struct Read {
     std::vector<base::Signal*> waiters;
+    std::uint64_t changes = 0;  // How many there had been when it began.
+    bool failed = false;        // The database did not answer.
+    domain::CallerRef caller;   // Null: nobody has the key.
   };
   static constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
   static constexpr std::size_t kChangedOwnersMax = 10'000;
@@ -379,7 +383,8 @@ std::optional<Result<domain::CallerRef>> Authenticator::authenticate_known(const
 
 Task<Result<domain::CallerRef>> Authenticator::authenticate(const http::Request& request, std::int64_t now_us) {
   const std::shared_ptr<State> state = state_;
-  for (int round = 0; round < 2; ++round) {
+  constexpr int kRoundsMax = 8;  // Each needs a change that arrived while a read was under way.
+  for (int round = 0; round < kRoundsMax; ++round) {
     if (std::optional<Result<domain::CallerRef>> known = authenticate_known(request, now_us))
       co_return std::move(*known);
     const Presented presented = find_key(request, state->settings);
@@ -389,15 +394,19 @@ Task<Result<domain::CallerRef>> Authenticator::authenticate(const http::Request&
     }
     const base::Sha256 digest = base::sha256(presented.key);
     const std::string hash = base::to_hex(digest);
-    if (const auto read = state->reads.find(hash); read != state->reads.end()) {
+    if (const auto found = state->reads.find(hash); found != state->reads.end()) {
+      const std::shared_ptr<State::Read> read = found->second;
+      const bool before_changes = state->changes == read->changes;
       base::Signal answered;
-      read->second->waiters.push_back(&answered);
+      read->waiters.push_back(&answered);
       co_await answered;
+      if (read->failed) co_return base::fail(database_away({}));
+      if (before_changes && read->caller) co_return admit(read->caller, request, state->settings, now_us);
       continue;
     }
     const auto read = std::make_shared<State::Read>();
     state->reads[hash] = read;
-    const std::uint64_t changes = state->changes;
+    read->changes = state->changes;
     const auto found = std::make_shared<ReadCaller>();
     std::function<Status(db::Transaction&)> work = [hash, now_us, found](db::Transaction& transaction) -> Status {
       Result<ReadCaller> one = read_caller(transaction, hash, now_us);
@@ -409,7 +418,9 @@ Task<Result<domain::CallerRef>> Authenticator::authenticate(const http::Request&
     state->reads.erase(hash);
     const domain::CallerRef caller = done ? found->caller : nullptr;
     if (caller && state->on_read) state->on_read(*caller);
-    if (done && state->changes == changes) state->keep(digest, caller, found->until.value_or(State::kForever));
+    read->failed = !done;
+    read->caller = caller;
+    if (done && state->changes == read->changes) state->keep(digest, caller, found->until.value_or(State::kForever));
     for (base::Signal* waiter : std::vector<base::Signal*>(read->waiters)) waiter->fire();
     if (!done) co_return base::fail(database_away(done.error().message));
     if (caller) co_return admit(caller, request, state->settings, now_us);

@@ -142,6 +142,20 @@ TEST(Authenticator, AnAnswerThatAChangeOvertookIsNotKept) {
   EXPECT_FALSE(fixture.known("sk-mine"));
 }
 
+TEST(Authenticator, FirstCallsOfAKeyWhileOthersChangeAreNotRefused) {
+  Fixture fixture;
+  fixture.database.keys = {"sk-mine"};
+  base::Signal arrived;
+  fixture.database.held = &arrived;
+  fixture.ask("reads", "sk-mine");
+  fixture.ask("waits", "sk-mine");
+  fixture.authenticator->forget(base::sha256_hex("sk-another"));
+  fixture.ask("came after the change", "sk-mine");
+  arrived.fire();
+  for (const char* name : {"reads", "waits", "came after the change"}) EXPECT_EQ(fixture.answers[name], "ok") << name;
+  EXPECT_EQ(fixture.database.reads, 2);
+}
+
 TEST(Authenticator, AFloodOfUnknownKeysIsBoundedAndPushesNoKnownOneOut) {
   Authenticator::Limits limits;
   limits.known_keys_max = 2;

@@ -52,12 +52,17 @@ TEST(AwsAnswers, ReadStsInBothForms) {
 }
 
 TEST(AwsAnswers, AnEndBeyondAllDatesIsNoOverflow) {
-  for (const auto& [end, seconds] : {std::pair("0.7E91", 253'402'300'799), std::pair("-1e300", 0LL)}) {
+  struct End {
+    const char* written;
+    std::int64_t unix_s;
+  };
+  for (const End& end : {End{"0.7E91", 253'402'300'799}, End{"-1e300", 0}}) {
     const Result<Grant> grant = read_metadata_credentials(
-        fmt::format(R"({{"Code":"Success","AccessKeyId":"A","SecretAccessKey":"s","Token":"t","Expiration":{}}})", end),
+        fmt::format(R"({{"Code":"Success","AccessKeyId":"A","SecretAccessKey":"s","Token":"t","Expiration":{}}})",
+                    end.written),
         100);
-    ASSERT_TRUE(grant) << end;
-    EXPECT_EQ(grant->good_for, std::chrono::seconds(seconds - 100));
+    ASSERT_TRUE(grant) << end.written;
+    EXPECT_EQ(grant->good_for, std::chrono::seconds(end.unix_s - 100));
   }
 }
 

@@ -111,21 +111,23 @@ test('ready within 150 ms of a quiet machine with 1,000 deployments', { skip }, 
   const models = Array.from({ length: 1000 }, (_, i) => deployment(`model-${i}`, 'http://127.0.0.1:9/v1'));
   fs.writeFileSync(file, JSON.stringify({ model_list: models, general_settings: { master_key: masterKey } }, null, 1));
   const times = [];
-  // The best of a few, each beside the start of another program: a slow machine and its other programs are not measured.
-  for (let i = 0; i < 8 && Math.min(...times, Infinity) > 150; i += 1) {
-    const slowness = await pace();
+  const paces = [];
+  // The best of a few beside the best of another program: a slow machine and its other programs are not what is measured.
+  const best = () => Math.min(...times, Infinity) / Math.min(...paces, Infinity);
+  for (let i = 0; i < 8 && !(best() <= 150); i += 1) {
+    paces.push(await pace());
     const port = await freePort();
     const begun = process.hrtime.bigint();
     const gateway = new Child([binary, '--config', file, '--port', String(port), '--host', '127.0.0.1', '--data_dir', path.join(directory, `data-${i}`)], { env: { PATH: process.env.PATH, HOME: directory } });
     while (!gateway.ended && !(await isReady(port))) await sleep(1);
-    times.push(Number(process.hrtime.bigint() - begun) / 1e6 / slowness);
+    times.push(Number(process.hrtime.bigint() - begun) / 1e6);
     gateway.signal('SIGINT');
     gateway.signal('SIGTERM');
     assert.equal((await gateway.wait()).code, 0, gateway.stderr);
   }
   fs.rmSync(directory, { recursive: true });
   console.log(`ms to ready: ${times.map(Math.round)}`);
-  assert.ok(Math.min(...times) <= 150, `${times}`);
+  assert.ok(best() <= 150, `${times} at ${paces} times a quiet machine's`);
 });
 
 test('AC-PERF-4: a body of 20 MB adds at most 30 ms, and others do not wait for it', { skip }, async () => {
