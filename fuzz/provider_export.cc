@@ -3,13 +3,13 @@
 #include <cstdlib>
 #include <string>
 
-#include "ledger/reconcile.h"
+#include "proof/reconcile.h"
 
 namespace {
 
 using namespace turnpike;
-using ledger::ExportLine;
-using ledger::ExportReader;
+using proof::ExportLine;
+using proof::ExportReader;
 
 void require(bool truth) {
   if (!truth) std::abort();
@@ -17,11 +17,11 @@ void require(bool truth) {
 
 std::string read(std::string_view first, std::string_view second) {
   std::string seen;
-  ledger::ReconcileTerms terms;
+  proof::ReconcileTerms terms;
   terms.last_day = 30'000;
-  ledger::Reconciliation reconciliation(terms);
+  proof::Reconciliation reconciliation(terms);
   ExportReader reader([&](const ExportLine& line) {
-    const ledger::Figures& figures = line.figures;
+    const proof::Figures& figures = line.figures;
     require(line.day >= 0);
     seen += std::to_string(line.day) + line.model + std::to_string(figures.input_tokens) +
             std::to_string(figures.output_tokens) + figures.cost.to_string();

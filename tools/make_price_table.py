@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Packs data/prices/model_prices.json into the table that src/ledger/catalogue.cc reads in place.
+"""Packs data/prices/model_prices.json into the table that src/price/catalogue.cc reads in place.
 
 Usage: make_price_table.py PRICES.json DATE OUT.bin
 
-Layout, little endian (src/ledger/price_table.h describes it for readers): seven u32 (magic, entries, providers, offset
+Layout, little endian (src/price/price_table.h describes it for readers): seven u32 (magic, entries, providers, offset
 of the index, offset of the providers, offset and length of the version), the index sorted by name with five u32 an
 entry (name offset and length, object offset and length, provider number), two u32 a provider (offset and length), then
 the bytes. Numbers keep the text they have in the file: no price passes through a binary float.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Packs the ranks of one BPE encoding into the hash table that src/ledger/token_ranks.cc reads in place.
+"""Packs the ranks of one BPE encoding into the hash table that src/price/token_ranks.cc reads in place.
 
 Usage: make_rank_table.py RANKS.tiktoken.gz OUT.bin
 
@@ -22,7 +22,7 @@ EMPTY = 0xFFFFFFFF
 
 
 def token_hash(token):
-    """The same as hash_of in src/ledger/token_ranks.h."""
+    """The same as hash_of in src/price/token_ranks.h."""
     value = (len(token) * MULTIPLIER) & MASK
     for at in range(0, len(token), 8):
         chunk = int.from_bytes(token[at:at + 8], "little")

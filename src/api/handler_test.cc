@@ -171,7 +171,7 @@ TEST(Readiness, SaysWhyNot) {
       ready.holds(R"("status":"connected","db":"connected","cache":null,"replicas":1,"litellm_version":"9.9.9")"))
       << ready.body;
   EXPECT_TRUE(ready.holds("config.yaml:7: a problem"));
-  EXPECT_EQ(TestGateway::field(ready, "price_table"), ledger::Catalogue::built_in()->version());
+  EXPECT_EQ(TestGateway::field(ready, "price_table"), price::Catalogue::built_in()->version());
   gateway.ledger.refusal = "journal full";
   const Sent full = gateway.get("/health/readiness", "");
   EXPECT_EQ(full.status, 503);
@@ -384,7 +384,7 @@ TEST(SpendKeys, ShowWhatIsSettledButNotYetShipped) {
   ASSERT_EQ(gateway.post("/key/generate", R"({"key":"sk-spender-00001","spend":2})").status, 200);
   EXPECT_TRUE(gateway.get("/spend/keys").holds(R"("spend":2,)"));
   auto account = std::make_shared<ledger::Account>(ledger::AccountFacts());
-  const auto words = std::make_shared<ledger::AccountWords>();
+  const auto words = std::make_shared<lease::AccountWords>();
   account->windows.push_back(std::make_shared<ledger::AccountWindow>(*account, domain::BudgetWindow(), words, false));
   account->windows.back()->spent_before = 2'000'000'000;
   words->settled = 500'000'000;

@@ -14,20 +14,20 @@
 #include "config/node.h"
 #include "json/document.h"
 #include "json/lists.h"
-#include "ledger/prices.h"
+#include "price/prices.h"
 
 namespace turnpike::api {
 namespace {
 
 struct PriceName {
   std::string_view name;
-  ledger::PriceField field;
+  price::PriceField field;
 };
 constexpr PriceName kPrices[] = {
-    {"input_cost_per_token", ledger::PriceField::Input},
-    {"output_cost_per_token", ledger::PriceField::Output},
-    {"cache_read_input_token_cost", ledger::PriceField::CacheRead},
-    {"cache_creation_input_token_cost", ledger::PriceField::CacheWrite},
+    {"input_cost_per_token", price::PriceField::Input},
+    {"output_cost_per_token", price::PriceField::Output},
+    {"cache_read_input_token_cost", price::PriceField::CacheRead},
+    {"cache_creation_input_token_cost", price::PriceField::CacheWrite},
 };
 
 /// Members of one object, each written once: what the configuration says comes first and wins.
@@ -107,14 +107,14 @@ void write_info(json::Writer& writer, const config::ModelEntry& entry, const rou
   once.text("id", entry.id);
   once.raw("db_model", entry.stored ? "true" : "false");
   once.object(entry.model_info_json);
-  const auto* prices = deployment == nullptr ? nullptr : static_cast<const ledger::Prices*>(deployment->prices.get());
+  const auto* prices = deployment == nullptr ? nullptr : static_cast<const price::Prices*>(deployment->prices.get());
   if (deployment != nullptr && deployment->target.provider != nullptr) {
     once.text("litellm_provider", deployment->target.provider->name);
   }
   if (prices != nullptr) {
     once.text("key", prices->name);
     for (const PriceName& price : kPrices) {
-      const ledger::Price found = prices->find(price.field);
+      const price::Price found = prices->find(price.field);
       once.raw(price.name, found.known() ? found.to_string() : "null");
     }
     once.count("max_tokens", prices->max_output_tokens);
@@ -205,7 +205,7 @@ struct GroupFacts {
   std::vector<std::string> providers;
   std::string mode;
   std::uint64_t input_tokens = 0, output_tokens = 0;
-  ledger::Price input, output;
+  price::Price input, output;
   std::int64_t rpm = 0, tpm = 0;
 
   void add(const config::ModelEntry& entry, const router::Deployment& deployment) {
@@ -213,13 +213,13 @@ struct GroupFacts {
     if (!provider.empty() && std::ranges::find(providers, provider) == providers.end()) providers.push_back(provider);
     rpm += entry.rpm.value_or(0), tpm += entry.tpm.value_or(0);
     if (mode.empty()) mode = entry.mode;
-    const auto* prices = static_cast<const ledger::Prices*>(deployment.prices.get());
+    const auto* prices = static_cast<const price::Prices*>(deployment.prices.get());
     if (prices == nullptr) return;
     if (mode.empty()) mode = prices->mode;
     input_tokens = std::max(input_tokens, prices->max_input_tokens);
     output_tokens = std::max(output_tokens, prices->max_output_tokens);
-    dearer(input, prices->find(ledger::PriceField::Input));
-    dearer(output, prices->find(ledger::PriceField::Output));
+    dearer(input, prices->find(price::PriceField::Input));
+    dearer(output, prices->find(price::PriceField::Output));
     for (std::size_t i = 0; i < domain::kTraitCount; ++i) {
       if (prices->traits.has(static_cast<domain::Trait>(i))) has_[i] = true;
     }
@@ -227,7 +227,7 @@ struct GroupFacts {
   bool has(std::size_t trait) const { return has_[trait]; }
 
  private:
-  static void dearer(ledger::Price& most, const ledger::Price& other) {
+  static void dearer(price::Price& most, const price::Price& other) {
     if (other.known() && (!most.known() || other.grains() > most.grains())) most = other;
   }
   std::array<bool, domain::kTraitCount> has_{};

@@ -34,7 +34,7 @@ class Names {
 };
 
 /// The names under which the models of one wildcard deployment can be called.
-void expand(const router::Deployment& deployment, const ledger::Catalogue& prices, Names& names) {
+void expand(const router::Deployment& deployment, const price::Catalogue& prices, Names& names) {
   if (deployment.target.provider == nullptr || deployment.config_model.find('*') == std::string::npos) return;
   const std::string provider(deployment.target.provider->name);
   const router::Wildcard pattern(deployment.config_model);

@@ -74,20 +74,20 @@ std::string shell_quoted(std::string_view text) {
 /// Whether a deployment answers chat calls, as far as configuration and price table tell.
 bool chats(const router::Deployment& deployment) {
   if (!deployment.mode.empty()) return deployment.mode == "chat";
-  const auto* prices = static_cast<const ledger::Prices*>(deployment.prices.get());
+  const auto* prices = static_cast<const price::Prices*>(deployment.prices.get());
   return prices == nullptr || prices->mode.empty() || prices->mode == "chat";
 }
 
 /// The model of a wildcard's provider that the example calls: a small current one where we know it, else the first that
 /// the price table calls a chat model.
-std::string example_of(const router::Deployment& wildcard, const ledger::Catalogue& catalogue) {
+std::string example_of(const router::Deployment& wildcard, const price::Catalogue& catalogue) {
   constexpr std::string_view kUsual = "openai/gpt-4o-mini";
   if (wildcard.target.provider == nullptr) return {};
   const std::string prefix = std::string(wildcard.target.provider->name) + "/";
   if (wildcard.model_group != prefix + "*") return {};
   if (kUsual.starts_with(prefix)) return std::string(kUsual);
   for (const std::string& model : catalogue.names_of(wildcard.target.provider->name)) {
-    const std::optional<ledger::Prices> known = catalogue.find(prefix + model);
+    const std::optional<price::Prices> known = catalogue.find(prefix + model);
     if (known && known->mode == "chat") return prefix + model;
   }
   return {};

@@ -1,9 +1,9 @@
 #include "api/handlers.h"
 #include "api/record_fields.h"
 #include "json/document.h"
-#include "ledger/bill.h"
-#include "ledger/prompt_tokens.h"
 #include "pipeline/call.h"
+#include "price/bill.h"
+#include "price/prompt_tokens.h"
 #include "protocol/openai_reply.h"
 
 // POST /spend/calculate (spec management-api 10.1): what an answer cost, or what its prompt alone would.
@@ -11,14 +11,14 @@ namespace turnpike::api {
 namespace {
 
 /// The prices of a model as callers name it; else those of the list.
-Result<ledger::Prices> prices_of_model(const Context& context, const std::string& model) {
+Result<price::Prices> prices_of_model(const Context& context, const std::string& model) {
   router::GroupCache cache;
   if (const router::ModelGroupRef group = context.snapshot->routing->find_named(model, cache)) {
     for (const router::DeploymentRef& deployment : group->deployments) {
       if (deployment->prices) return pipeline::prices_of(*deployment);
     }
   }
-  if (const std::optional<ledger::Prices> listed = context.snapshot->prices->find(model)) return *listed;
+  if (const std::optional<price::Prices> listed = context.snapshot->prices->find(model)) return *listed;
   return refuse_field("model",
                       "There is no price of \"" + model + "\": it is no model of this gateway, nor in its list.");
 }
@@ -37,7 +37,7 @@ Result<Money> cost_of(const Context& context, const json::Value& body) {
     if (model = text_member(answer, "model"); !model) return base::fail(std::move(model.error()));
   }
   if (!*model) return refuse_field("model", "Send a model with messages, or a completion_response.");
-  const Result<ledger::Prices> prices = prices_of_model(context, **model);
+  const Result<price::Prices> prices = prices_of_model(context, **model);
   if (!prices) return base::fail(prices.error());
   domain::Usage usage;
   if (answer.is(json::Kind::Object)) {
@@ -45,14 +45,14 @@ Result<Money> cost_of(const Context& context, const json::Value& body) {
     if (!told) return base::fail(std::move(told.error()));
     usage = std::move(*told);
   } else if (body.find("messages").is(json::Kind::Array)) {
-    const Result<ledger::PromptCount> prompt =
-        ledger::count_prompt_tokens(ledger::encoding_of(**model), context.request().body);
+    const Result<price::PromptCount> prompt =
+        price::count_prompt_tokens(price::encoding_of(**model), context.request().body);
     if (!prompt) return base::fail(prompt.error());
     usage.set(domain::Unit::InputTokens, prompt->tokens);
   } else {
     return refuse_field("messages", "Send a model with messages, or a completion_response.");
   }
-  const ledger::Bill bill = ledger::bill(*prices, usage);
+  const price::Bill bill = price::bill(*prices, usage);
   if (bill.unknown) return refuse_field("model", "The prices of \"" + **model + "\" do not say what this costs.");
   return bill.cost;
 }

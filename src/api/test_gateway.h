@@ -197,7 +197,7 @@ class TestGateway {
     auto snapshot = std::make_shared<pipeline::Snapshot>();
     snapshot->compat = compat;
     snapshot->settings = settings;
-    snapshot->prices = ledger::Catalogue::built_in();
+    snapshot->prices = price::Catalogue::built_in();
     snapshot->access_groups = account::access_groups_of(*settings);
     std::vector<router::Problem> problems;
     router::RoutingTable::Source source;

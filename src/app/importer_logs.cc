@@ -3,13 +3,13 @@
 
 #include "app/importer.h"
 #include "domain/call_record.h"
-#include "ledger/entry_row.h"
+#include "journal/entry_row.h"
 #include "ledger/ship_batch.h"
 
 namespace turnpike::app {
 namespace {
 
-using ledger::Text;
+using journal::Text;
 
 constexpr std::string_view kTable = "LiteLLM_SpendLogs";
 constexpr std::size_t kRowsAtOnce = 500;
@@ -36,9 +36,9 @@ domain::Operation operation_of(const std::string& call_type) {
   return Operation::Chat;
 }
 
-ledger::EntryRow entry_of(const json::Value& log, std::uint64_t number, LogTexts& made) {
-  ledger::EntryRow row;
-  ledger::EntryNumbers& numbers = row.numbers;
+journal::EntryRow entry_of(const json::Value& log, std::uint64_t number, LogTexts& made) {
+  journal::EntryRow row;
+  journal::EntryNumbers& numbers = row.numbers;
   numbers.entry_no = number;
   numbers.started_us = time_of(log.find("startTime")).value_or(0);
   numbers.ended_us = time_of(log.find("endTime")).value_or(numbers.started_us);
@@ -147,7 +147,7 @@ Status Importer::copy_spend_logs(const std::string& host) {
     LogTexts texts;
     texts.texts.reserve(20);
     payloads.emplace_back();
-    ledger::encode_row(entry_of(row, ++number, texts), payloads.back());
+    journal::encode_row(entry_of(row, ++number, texts), payloads.back());
     return payloads.size() < kRowsAtOnce ? Status{} : ship();
   };
   Status read = parts_.source->each(kTable, {"startTime", "request_id"}, take);

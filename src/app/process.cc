@@ -70,9 +70,9 @@ account::AuthSettings auth_settings(const config::Settings& settings,
   return auth;
 }
 
-ledger::LeaseTerms lease_terms(const config::TurnpikeSettings& ours) {
+lease::LeaseTerms lease_terms(const config::TurnpikeSettings& ours) {
   const auto microseconds = [](config::Milliseconds length) { return std::chrono::microseconds(length).count(); };
-  ledger::LeaseTerms terms;
+  lease::LeaseTerms terms;
   terms.lease_us = microseconds(ours.lease_seconds);
   terms.idle_us = microseconds(ours.lease_idle);
   terms.wait_us = microseconds(ours.budget_wait);
@@ -323,10 +323,10 @@ Status Process::start() {
   events_ = telemetry::Events::start(event_options);
   alerted_ = events_.get();
 
-  Result<std::shared_ptr<const ledger::Catalogue>> prices = load_catalogue(*threads_->all().front());
+  Result<std::shared_ptr<const price::Catalogue>> prices = load_catalogue(*threads_->all().front());
   if (!prices) {
     base::log(LogLevel::Warning, "{}; the compiled-in price table is in force.", prices.error().message);
-    prices = ledger::Catalogue::built_in();
+    prices = price::Catalogue::built_in();
   }
   settings = beside_stored(std::move(*settings));
   if (!settings) return base::fail(std::move(settings.error()));
@@ -402,7 +402,7 @@ void Process::publish(const pipeline::SnapshotRef& snapshot) {
 
 Result<std::string> Process::reload() {
   // Before the lock: a URL is fetched on an I/O thread, which may be asked for metrics meanwhile.
-  Result<std::shared_ptr<const ledger::Catalogue>> prices = load_catalogue(*threads_->all().front());
+  Result<std::shared_ptr<const price::Catalogue>> prices = load_catalogue(*threads_->all().front());
   const std::lock_guard lock(reload_mutex_);
   const std::shared_ptr<const config::Document> document = document_;
   Result<config::SettingsRef> settings = load_settings(true);

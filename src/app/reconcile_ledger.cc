@@ -7,7 +7,7 @@
 
 #include "app/open_ledger.h"
 #include "json/document.h"
-#include "ledger/reconcile.h"
+#include "proof/reconcile.h"
 
 namespace turnpike::app {
 namespace {
@@ -28,15 +28,15 @@ std::map<std::string, std::string> billed_accounts(const config::Settings& setti
   return accounts;
 }
 
-Result<ledger::ReconcileTerms> terms_of(const ReconcileOptions& asked) {
-  const auto first = ledger::day_of(asked.from);
+Result<proof::ReconcileTerms> terms_of(const ReconcileOptions& asked) {
+  const auto first = proof::day_of(asked.from);
   if (!first) return base::fail(ErrorKind::InvalidRequest, "--from: " + first.error().message);
-  const auto last = ledger::day_of(asked.to);
+  const auto last = proof::day_of(asked.to);
   if (!last) return base::fail(ErrorKind::InvalidRequest, "--to: " + last.error().message);
   if (*last < *first || *last - *first > kDaysMax) {
     return base::fail(ErrorKind::InvalidRequest, "--to: must be a day of the ten years that begin with --from");
   }
-  ledger::ReconcileTerms terms;
+  proof::ReconcileTerms terms;
   terms.first_day = *first;
   terms.last_day = *last;
   terms.named_models_only = asked.provider == "csv" && asked.booked_as.empty();
@@ -57,10 +57,10 @@ struct CloseFile {
   }
 };
 
-Status read_export(const std::string& path, ledger::Reconciliation& reconciliation) {
+Status read_export(const std::string& path, proof::Reconciliation& reconciliation) {
   const std::unique_ptr<std::FILE, CloseFile> file(path == "-" ? stdin : std::fopen(path.c_str(), "rb"));
   if (!file) return base::fail(ErrorKind::NotFound, path + ": the file cannot be opened");
-  ledger::ExportReader reader([&](const ledger::ExportLine& line) { return reconciliation.add(line); });
+  proof::ExportReader reader([&](const proof::ExportLine& line) { return reconciliation.add(line); });
   std::string bytes(kReadAtOnce, '\0');
   Status status;
   while (status) {
@@ -75,20 +75,20 @@ Status read_export(const std::string& path, ledger::Reconciliation& reconciliati
   return {};
 }
 
-Result<ledger::Comparison> compare(const Options& options) {
+Result<proof::Comparison> compare(const Options& options) {
   const ReconcileOptions& asked = options.reconcile;
-  Result<ledger::ReconcileTerms> terms = terms_of(asked);
+  Result<proof::ReconcileTerms> terms = terms_of(asked);
   if (!terms) return base::fail(terms.error());
   const Result<OpenLedger> opened = open_ledger(options);
   if (!opened) return base::fail(opened.error());
   if (opened->settings) terms->billed_to = billed_accounts(*opened->settings);
   const std::int64_t first_day = terms->first_day;
   const std::int64_t last_day = terms->last_day;
-  ledger::Reconciliation reconciliation(std::move(*terms));
+  proof::Reconciliation reconciliation(std::move(*terms));
   for (const std::string& file : asked.files) {
     if (Status read = read_export(file, reconciliation); !read) return base::fail(read.error());
   }
-  const auto booked = ledger::read_booked(*opened->database, booked_as(asked), first_day, last_day);
+  const auto booked = proof::read_booked(*opened->database, booked_as(asked), first_day, last_day);
   if (!booked) return base::fail(booked.error());
   reconciliation.add(*booked);
   return reconciliation.compare();
@@ -97,12 +97,12 @@ Result<ledger::Comparison> compare(const Options& options) {
 }  // namespace
 
 int reconcile_ledger(const Options& options) {
-  const Result<ledger::Comparison> comparison = compare(options);
+  const Result<proof::Comparison> comparison = compare(options);
   if (!comparison) {
     fmt::print(stderr, "turnpike ledger reconcile: {}\n", comparison.error().message);
     return 2;
   }
-  fmt::print("{}", ledger::format_comparison(*comparison));
+  fmt::print("{}", proof::format_comparison(*comparison));
   return comparison->drifts() ? 1 : 0;
 }
 

@@ -15,14 +15,14 @@ namespace turnpike::app {
 namespace {
 
 /// In 1e-15 $: fine enough to tell models apart, and no bill is made of it.
-std::int64_t femto(ledger::Grains grains) {
-  constexpr ledger::Grains kGrainsPerFemto = ledger::kGrainsPerNano / 1'000'000;
+std::int64_t femto(price::Grains grains) {
+  constexpr price::Grains kGrainsPerFemto = price::kGrainsPerNano / 1'000'000;
   return static_cast<std::int64_t>(
-      std::min<ledger::Grains>(grains / kGrainsPerFemto, std::numeric_limits<std::int64_t>::max()));
+      std::min<price::Grains>(grains / kGrainsPerFemto, std::numeric_limits<std::int64_t>::max()));
 }
 
 provider::Listing find_listing(std::string_view name) {
-  const std::optional<ledger::Prices> prices = ledger::Catalogue::built_in()->find(name);
+  const std::optional<price::Prices> prices = price::Catalogue::built_in()->find(name);
   if (!prices) return {};
   return {prices->provider, prices->traits.has(domain::Trait::GlobalOnly)};
 }
@@ -64,7 +64,7 @@ std::vector<config::ProviderKey> provider_keys(const config::Environment& enviro
   return keys;
 }
 
-pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_ptr<const ledger::Catalogue> prices,
+pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_ptr<const price::Catalogue> prices,
                                     const pipeline::Snapshot* previous, Redirect redirect) {
   auto snapshot = std::make_shared<pipeline::Snapshot>();
   snapshot->settings = settings;
@@ -76,28 +76,28 @@ pipeline::SnapshotRef make_snapshot(config::SettingsRef settings, std::shared_pt
 
   const router::Pricer pricer =
       [prices, redirect = std::move(redirect)](router::Deployment& deployment) -> std::shared_ptr<const void> {
-    std::vector<ledger::PriceOverride> overrides;
+    std::vector<price::PriceOverride> overrides;
     for (auto it = deployment.price_overrides.rbegin(); it != deployment.price_overrides.rend(); ++it) {
       overrides.push_back({it->first, it->second});  // The first of a name wins here, the last one in the catalogue.
     }
-    ledger::PriceQuery query;
+    price::PriceQuery query;
     query.provider = deployment.target.provider->name;
     query.model = deployment.target.model;
     query.base_model = deployment.base_model;
     query.overrides = overrides;
-    Result<ledger::Prices> resolved = prices->resolve(query);
-    ledger::Prices own = resolved ? std::move(*resolved) : ledger::Prices();
+    Result<price::Prices> resolved = prices->resolve(query);
+    price::Prices own = resolved ? std::move(*resolved) : price::Prices();
     own.apply_host(deployment.target.base.origin.host);
     deployment.input_tokens_max = own.max_input_tokens;
     deployment.traits = own.traits;
     if (deployment.entry && deployment.entry->max_input_tokens)
       deployment.input_tokens_max =
           static_cast<std::uint64_t>(std::max<std::int64_t>(*deployment.entry->max_input_tokens, 0));
-    const ledger::Price input = own.find(ledger::PriceField::Input);
-    const ledger::Price output = own.find(ledger::PriceField::Output);
+    const price::Price input = own.find(price::PriceField::Input);
+    const price::Price output = own.find(price::PriceField::Output);
     if (input.known() && output.known()) deployment.token_cost_femto = femto(input.grains() + output.grains());
     if (redirect) redirect(deployment, own);
-    return std::make_shared<const ledger::Prices>(std::move(own));
+    return std::make_shared<const price::Prices>(std::move(own));
   };
   std::vector<router::Problem> problems;
   std::vector<router::RoutingTable::Source> sources;
@@ -117,11 +117,11 @@ pipeline::SnapshotRef with_fallbacks(const pipeline::Snapshot& snapshot,
   return changed;
 }
 
-Result<std::shared_ptr<const ledger::Catalogue>> load_catalogue(net::IoThread& thread) {
+Result<std::shared_ptr<const price::Catalogue>> load_catalogue(net::IoThread& thread) {
   const char* url = std::getenv("LITELLM_MODEL_COST_MAP_URL");
   const char* local = std::getenv("LITELLM_LOCAL_MODEL_COST_MAP");
   const bool local_only = local != nullptr && base::equals_ignoring_case(local, "true");
-  if (url == nullptr || *url == '\0' || local_only) return ledger::Catalogue::built_in();
+  if (url == nullptr || *url == '\0' || local_only) return price::Catalogue::built_in();
   const std::string shown = base::without_credentials(url);
   const auto refused = [&](Error error) {
     error.message = "LITELLM_MODEL_COST_MAP_URL=" + shown + ": " + error.message;
@@ -129,7 +129,7 @@ Result<std::shared_ptr<const ledger::Catalogue>> load_catalogue(net::IoThread& t
   };
   Result<std::string> text = read_url(thread, url);
   if (!text) return refused(std::move(text.error()));
-  Result<std::shared_ptr<const ledger::Catalogue>> loaded = ledger::Catalogue::load(*text, shown);
+  Result<std::shared_ptr<const price::Catalogue>> loaded = price::Catalogue::load(*text, shown);
   if (!loaded) return refused(std::move(loaded.error()));
   return loaded;
 }

@@ -8,15 +8,15 @@
 
 #include "app/fetch.h"
 #include "app/open_ledger.h"
-#include "ledger/reconcile_export.h"
-#include "ledger/verify.h"
-#include "ledger/verify_metrics.h"
-#include "ledger/verify_repair.h"
+#include "proof/reconcile_export.h"
+#include "proof/verify.h"
+#include "proof/verify_metrics.h"
+#include "proof/verify_repair.h"
 
 namespace turnpike::app {
 namespace {
 
-using ledger::Check;
+using proof::Check;
 
 /// The gateway's own page, as whoever may see it.
 class MetricsPage {
@@ -27,10 +27,10 @@ class MetricsPage {
         opened.settings ? opened.settings->general.master_key.reveal() : variable.value_or(std::string());
     if (!key.empty()) fields_ = "Authorization: Bearer " + key + "\r\n";
   }
-  Result<ledger::SpendMetrics> read() {
+  Result<proof::SpendMetrics> read() {
     const Result<std::string> text = fetch_text(*threads_->all().front(), url_, fields_);
     if (!text) return base::fail(text.error().kind, url_ + ": " + text.error().message);
-    const auto metrics = ledger::read_spend_metrics(*text);
+    const auto metrics = proof::read_spend_metrics(*text);
     if (!metrics) return base::fail(ErrorKind::Unavailable, url_ + ": these are no metrics of a gateway");
     return *metrics;
   }
@@ -45,23 +45,23 @@ Result<Check> check_metrics(const Options& options, const OpenLedger& opened, co
   constexpr int kReadings = 20;
   constexpr std::chrono::milliseconds kPause{50};
   MetricsPage page(options, opened);
-  const Result<ledger::SpendMetrics> before = page.read();
+  const Result<proof::SpendMetrics> before = page.read();
   if (!before) return base::fail(before.error());
-  const Result<Money> booked = ledger::cost_since(*opened.database, journal, before->started_us);
+  const Result<Money> booked = proof::cost_since(*opened.database, journal, before->started_us);
   if (!booked) return base::fail(booked.error());
-  Result<ledger::SpendMetrics> after = page.read();
+  Result<proof::SpendMetrics> after = page.read();
   for (int i = 1; i < kReadings && after && after->spent < *booked; ++i) {
     std::this_thread::sleep_for(kPause);
     after = page.read();
   }
   if (!after) return base::fail(after.error());
-  return ledger::check_spend(*before, *booked, *after);
+  return proof::check_spend(*before, *booked, *after);
 }
 
 Result<std::vector<Check>> verify(const Options& options) {
   std::optional<std::int64_t> since;
   if (!options.verify.since.empty()) {
-    const Result<std::int64_t> day = ledger::day_of(options.verify.since);
+    const Result<std::int64_t> day = proof::day_of(options.verify.since);
     if (!day) return base::fail(ErrorKind::InvalidRequest, "--since: " + day.error().message);
     since = *day;
   }
@@ -69,7 +69,7 @@ Result<std::vector<Check>> verify(const Options& options) {
       open_ledger(options, options.verify.repair ? LedgerAccess::Write : LedgerAccess::Read);
   if (!opened) return base::fail(opened.error());
   if (options.verify.repair) {
-    const auto repaired = ledger::repair_aggregates(*opened->database);
+    const auto repaired = proof::repair_aggregates(*opened->database);
     if (!repaired) return base::fail(repaired.error());
     fmt::print("Made anew: the sums of {} days, {} totals of accounts that were wrong.\n", repaired->days,
                repaired->windows);
@@ -79,7 +79,7 @@ Result<std::vector<Check>> verify(const Options& options) {
     if (!options.verify.journal.empty()) return base::fail(ErrorKind::NotFound, "there is no journal at " + journal);
     journal.clear();
   }
-  Result<std::vector<Check>> checks = ledger::verify_ledger(*opened->database, journal, since);
+  Result<std::vector<Check>> checks = proof::verify_ledger(*opened->database, journal, since);
   if (!checks || options.verify.metrics_url.empty()) return checks;
   if (journal.empty()) return base::fail(ErrorKind::NotFound, "--metrics_url needs the journal of that gateway");
   Result<Check> counted = check_metrics(options, *opened, journal);
@@ -96,7 +96,7 @@ int verify_ledger(const Options& options) {
     fmt::print(stderr, "turnpike ledger verify: {}\n", checks.error().message);
     return 2;
   }
-  fmt::print("{}", ledger::format_checks(*checks));
+  fmt::print("{}", proof::format_checks(*checks));
   return std::ranges::any_of(*checks, &Check::fails) ? 1 : 0;
 }
 

@@ -10,7 +10,7 @@
 
 #include "app/snapshot.h"
 #include "config/settings.h"
-#include "ledger/catalogue.h"
+#include "price/catalogue.h"
 #include "provider/provider.h"
 
 namespace turnpike::app {
@@ -39,7 +39,7 @@ std::string_view tested_name(provider::Tested tested) {
 
 int print_version() {
   fmt::print("turnpike {}\n", TURNPIKE_VERSION);
-  fmt::print("  prices   {}\n", ledger::Catalogue::built_in()->version());
+  fmt::print("  prices   {}\n", price::Catalogue::built_in()->version());
   fmt::print("  compiler {}\n", __VERSION__);
   fmt::print("  boost    {}\n", BOOST_LIB_VERSION);
   fmt::print("  openssl  {}\n", OpenSSL_version(OPENSSL_VERSION_STRING));

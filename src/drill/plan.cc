@@ -4,7 +4,7 @@
 #include <map>
 
 #include "json/write.h"
-#include "ledger/catalogue.h"
+#include "price/catalogue.h"
 #include "provider/own_providers.h"
 #include "provider/provider.h"
 #include "router/wildcard.h"
@@ -24,14 +24,14 @@ provider::Resolved resolve(const config::ModelEntry& entry, std::string_view mod
 }
 
 /// What the price list knows of a deployment's model.
-ledger::Prices listing_of(const config::ModelEntry& entry, std::string_view model, const provider::OwnProviders& own) {
+price::Prices listing_of(const config::ModelEntry& entry, std::string_view model, const provider::OwnProviders& own) {
   const provider::Resolved resolved = resolve(entry, model, own);
-  ledger::PriceQuery query;
+  price::PriceQuery query;
   if (resolved.provider != nullptr) query.provider = resolved.provider->name;
   query.model = resolved.model;
   query.base_model = entry.base_model;
-  Result<ledger::Prices> listed = ledger::Catalogue::built_in()->resolve(query);
-  return listed ? std::move(*listed) : ledger::Prices();
+  Result<price::Prices> listed = price::Catalogue::built_in()->resolve(query);
+  return listed ? std::move(*listed) : price::Prices();
 }
 
 /// A listed chat model of the provider that `pattern` (without the provider) matches, and what its stars stand for.
@@ -40,12 +40,12 @@ struct Named {
   std::vector<std::string> captures;
 };
 Named listed_model(std::string_view provider, std::string_view pattern) {
-  const auto catalogue = ledger::Catalogue::built_in();
+  const auto catalogue = price::Catalogue::built_in();
   const router::Wildcard wildcard(pattern);
   for (const std::string& name : catalogue->names_of(provider)) {
     const auto captures = wildcard.match(name);
     if (!captures || name.find('*') != std::string::npos) continue;
-    const Result<ledger::Prices> prices = catalogue->resolve({provider, name, {}, {}});
+    const Result<price::Prices> prices = catalogue->resolve({provider, name, {}, {}});
     if (!prices || prices->mode != "chat") continue;
     return {name, {captures->begin(), captures->end()}};
   }
@@ -132,7 +132,7 @@ Groups groups_of(const config::Settings& settings, std::span<const std::string> 
     const config::ModelEntry& first = settings.models[group.deployments.front()];
     group.asked = asked_of(first, own);
     const std::string model = first.model.find('*') == std::string::npos ? first.model : group.asked;
-    const ledger::Prices listing = listing_of(first, model, own);
+    const price::Prices listing = listing_of(first, model, own);
     const std::string mode = first.mode.empty() ? listing.mode : first.mode;
     group.input_tokens_max =
         first.max_input_tokens ? static_cast<std::uint64_t>(*first.max_input_tokens) : listing.max_input_tokens;

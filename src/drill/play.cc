@@ -14,7 +14,7 @@
 #include "fake_provider/answer.h"
 #include "fake_provider/provider.h"
 #include "http/server.h"
-#include "ledger/bill.h"
+#include "price/bill.h"
 
 namespace turnpike::drill {
 namespace {
@@ -98,8 +98,8 @@ struct Player::Ground {
 /// One gateway and one call.
 struct Player::Run {
   std::size_t number = 0;
-  std::vector<std::size_t> struck;               // Places of the deployments that have the fault.
-  std::map<std::size_t, ledger::Prices> prices;  // By place; of deployments that could be asked.
+  std::vector<std::size_t> struck;              // Places of the deployments that have the fault.
+  std::map<std::size_t, price::Prices> prices;  // By place; of deployments that could be asked.
   Outcome outcome;
 };
 
@@ -169,7 +169,7 @@ Player::Run Player::play_once(const Scenario& scenario, std::optional<std::size_
   Staged staged;
   staged.settings = ground.settings;
   staged.data_dir = ground.directory->path() + "/" + std::to_string(run.number);
-  staged.redirect = [&](router::Deployment& deployment, const ledger::Prices& prices) {
+  staged.redirect = [&](router::Deployment& deployment, const price::Prices& prices) {
     const auto place = ground.places.find(deployment.id);
     const std::size_t known = place == ground.places.end() ? ground.places.size() : place->second;
     const bool struck = std::ranges::find(run.struck, known) != run.struck.end();
@@ -249,9 +249,9 @@ void Player::close_account(Run& run) const {
     account.calls = said.calls;
     fake_provider::TokenSums prompts = said.unfinished;
     prompts.completion = prompts.reasoning = 0;
-    const Money served = ledger::bill(prices, usage_of(said.served)).cost;
-    account.due = served + ledger::bill(prices, usage_of(said.unfinished)).cost;
-    account.least = served + ledger::bill(prices, usage_of(prompts)).cost;
+    const Money served = price::bill(prices, usage_of(said.served)).cost;
+    account.due = served + price::bill(prices, usage_of(said.unfinished)).cost;
+    account.least = served + price::bill(prices, usage_of(prompts)).cost;
     account.unsaid = said.unfinished.calls > 0 || (struck && fault.no_usage && said.whole > 0);
     run.outcome.accounts.push_back(std::move(account));
   }

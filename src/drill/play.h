@@ -10,7 +10,7 @@
 #include "drill/outcome.h"
 #include "drill/plan.h"
 #include "drill/stage.h"
-#include "ledger/prices.h"
+#include "price/prices.h"
 #include "router/deployment.h"
 
 namespace turnpike::drill {
@@ -27,7 +27,7 @@ struct Staged {
   config::SettingsRef settings;
   std::string data_dir;
   /// Is given every deployment, with its prices, before anybody can call it. From any thread.
-  std::function<void(router::Deployment&, const ledger::Prices&)> redirect;
+  std::function<void(router::Deployment&, const price::Prices&)> redirect;
 };
 /// The gateway lives above this folder: whoever runs the drill starts them.
 using StartGateway = std::function<Result<std::unique_ptr<Gateway>>(Staged)>;

@@ -4,8 +4,8 @@
 
 namespace turnpike::ledger {
 
-AccountWindow::AccountWindow(Account& account_in, domain::BudgetWindow window, std::shared_ptr<AccountWords> words_in,
-                             bool leased_in)
+AccountWindow::AccountWindow(Account& account_in, domain::BudgetWindow window,
+                             std::shared_ptr<lease::AccountWords> words_in, bool leased_in)
     : account(account_in),
       window_id(window.id),
       words(std::move(words_in)),
@@ -13,7 +13,7 @@ AccountWindow::AccountWindow(Account& account_in, domain::BudgetWindow window, s
       ends_us(window.ends_us),
       valid_until_us(window.ends_us) {}
 
-LeaseKey AccountWindow::key() const {
+lease::LeaseKey AccountWindow::key() const {
   return {account.account_id, window_id};
 }
 

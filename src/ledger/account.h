@@ -9,8 +9,8 @@
 
 #include "base/money.h"
 #include "domain/caller_account.h"
-#include "ledger/account_words.h"
-#include "ledger/lease.h"
+#include "lease/account_words.h"
+#include "lease/lease.h"
 
 namespace turnpike::ledger {
 
@@ -21,12 +21,12 @@ class Account;
 /// A budgeted entity in one window of its budget (spec: money 4): what a call holds and settles on. Changed by atomics
 /// only; found when the call is resolved and pinned by it.
 struct AccountWindow {
-  AccountWindow(Account& account_in, domain::BudgetWindow window, std::shared_ptr<AccountWords> words_in,
+  AccountWindow(Account& account_in, domain::BudgetWindow window, std::shared_ptr<lease::AccountWords> words_in,
                 bool leased_in);
 
   Account& account;
   const std::int64_t window_id;  // Unix second of its start; 0: the account's first.
-  const std::shared_ptr<AccountWords> words;
+  const std::shared_ptr<lease::AccountWords> words;
   const bool leased;  // `words->free` is what the database has granted to this process; else the whole of the limit.
   std::atomic<std::int64_t> ends_us;
   std::atomic<std::int64_t> valid_until_us;   // Of what stands here and in the account's limit.
@@ -39,7 +39,7 @@ struct AccountWindow {
   Money spent() const {
     return Money::from_nano(spent_before.load() + words->elsewhere.load() + words->settled.load());
   }
-  LeaseKey key() const;
+  lease::LeaseKey key() const;
   /// What the limit leaves: below what may be taken here where other processes hold some of it.
   std::int64_t left_nano() const;
 };
@@ -68,8 +68,9 @@ class Account {
   std::deque<WindowRef> windows;  // The running one last; before it those that calls may still be looking for.
   std::int64_t spend_version = 0;
   std::int64_t followed_us = 0;
-  LeaseKey leased_key;  // The last window that was leased, and its words: a budget may be taken away and given again.
-  std::shared_ptr<AccountWords> leased_words;
+  lease::LeaseKey
+      leased_key;  // The last window that was leased, and its words: a budget may be taken away and given again.
+  std::shared_ptr<lease::AccountWords> leased_words;
   bool closed = false;  // Whose it was has been deleted; calls that are under way still end on it.
 };
 using AccountRef = std::shared_ptr<Account>;

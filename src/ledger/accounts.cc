@@ -111,15 +111,15 @@ void LedgerImpl::begin_window(Account& account, domain::BudgetWindow window, Mon
 
 WindowRef LedgerImpl::make_window(Account& account, domain::BudgetWindow window, Money spent) {
   if (!leases_ || account.limit.load() < 0) {
-    auto made = std::make_shared<AccountWindow>(account, window, std::make_shared<AccountWords>(), false);
+    auto made = std::make_shared<AccountWindow>(account, window, std::make_shared<lease::AccountWords>(), false);
     made->spent_before = spent.nano();
     made->words->free = (Money::from_nano(counted_limit(account.limit.load())) - spent).nano();
     return made;
   }
-  const LeaseKey key{account.account_id, window.id};
-  const std::optional<LeaseKey> before = account.leased_words ? std::optional(account.leased_key) : std::nullopt;
+  const lease::LeaseKey key{account.account_id, window.id};
+  const std::optional<lease::LeaseKey> before = account.leased_words ? std::optional(account.leased_key) : std::nullopt;
   if (!account.leased_words || account.leased_key != key) {
-    account.leased_words = std::make_shared<AccountWords>();
+    account.leased_words = std::make_shared<lease::AccountWords>();
     account.leased_words->elsewhere = spent.nano();  // Until the database says it with the first money.
     account.leased_key = key;
   }
@@ -127,8 +127,8 @@ WindowRef LedgerImpl::make_window(Account& account, domain::BudgetWindow window,
   return std::make_shared<AccountWindow>(account, window, account.leased_words, true);
 }
 
-void LedgerImpl::open_lease(const Account& account, std::optional<LeaseKey> before) {
-  LeaseAccount lease;
+void LedgerImpl::open_lease(const Account& account, std::optional<lease::LeaseKey> before) {
+  lease::LeaseAccount lease;
   lease.key = account.leased_key;
   lease.strict = account.terms.strict;  // budget_mode is said with each call.
   lease.limit_nano = account.limit.load();

@@ -63,7 +63,7 @@ AccountWindow* LedgerImpl::take_all(const std::vector<WindowRef>& windows, std::
 }
 
 void LedgerImpl::give(AccountWindow& window, std::int64_t held_nano, std::int64_t cost_nano) {
-  if (ledger::settle(*window.words, held_nano, cost_nano) && window.leased) leases_->touched(window.key());
+  if (lease::settle(*window.words, held_nano, cost_nano) && window.leased) leases_->touched(window.key());
 }
 
 Error LedgerImpl::refusal(const AccountWindow& window, std::int64_t needed_nano) {
@@ -136,7 +136,7 @@ Hold LedgerImpl::make_hold(const Admission& admission, std::uint64_t id, std::in
   state->may_cross = admission.may_cross;
   state->windows = admission.windows;
   state->own_windows = admission.windows.size();
-  HoldFacts facts;
+  journal::HoldFacts facts;
   facts.hold_id = id;
   facts.started_us = admission.started_us;
   facts.amount = Money::from_nano(nano);
@@ -146,8 +146,8 @@ Hold LedgerImpl::make_hold(const Admission& admission, std::uint64_t id, std::in
   facts.call_id = admission.call_id;
   facts.key_hash = admission.key_hash;
   facts.model_group = admission.model_group;
-  state->record.begin(RecordType::Hold);
-  put_hold(state->record.payload(), facts);
+  state->record.begin(journal::RecordType::Hold);
+  journal::put_hold(state->record.payload(), facts);
   state->record.end();
   if (journal_) journal_->open_holds.fetch_add(1, std::memory_order_relaxed);
   return Hold(std::move(state));

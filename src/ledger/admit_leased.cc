@@ -69,7 +69,7 @@ Task<Result<Hold>> LedgerImpl::wait_for_money(const Admission& admission, std::u
                                               http::Cancel& cancel) {
   if (cancel.requested()) co_return base::fail(caller_gone());
   if (leases_->away() && options_.budget_away == BudgetAway::Refuse) co_return base::fail(unavailable());
-  std::vector<LeaseKey> keys;
+  std::vector<lease::LeaseKey> keys;
   for (const WindowRef& window : admission.windows) {
     if (window->leased) keys.push_back(window->key());
   }
@@ -100,7 +100,7 @@ Result<Hold> LedgerImpl::take_waited(const Admission& admission, std::uint64_t i
     return base::fail(refusal(refused, nano));
   }
   for (const WindowRef& window : admission.windows) {
-    if (!window->leased || allowed) ledger::take_anyway(*window->words, nano);
+    if (!window->leased || allowed) lease::take_anyway(*window->words, nano);
   }
   if (wait.crossed && asked != admission.windows.end()) {
     (*asked)->crossing.store(id);

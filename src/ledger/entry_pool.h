@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "ledger/journal.h"
+#include "journal/journal.h"
 
 namespace turnpike::ledger {
 
@@ -13,7 +13,8 @@ namespace turnpike::ledger {
 struct UnshippedEntry {
   UnshippedEntry* next = nullptr;
   std::uint64_t entry_no = 0;
-  Segment* segment = nullptr;  // Where it stands in the journal, pinned; null: only here, or in a segment of before.
+  journal::Segment* segment =
+      nullptr;  // Where it stands in the journal, pinned; null: only here, or in a segment of before.
   bool in_journal = false;
   std::int64_t queued_us = 0;
   std::string payload;

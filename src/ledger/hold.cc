@@ -10,8 +10,8 @@ namespace turnpike::ledger {
 namespace {
 
 /// One per thread: records are built here and leave with one `pwrite`.
-RecordBatch& scratch() {
-  thread_local RecordBatch records;
+journal::RecordBatch& scratch() {
+  thread_local journal::RecordBatch records;
   records.clear();
   return records;
 }
@@ -43,17 +43,17 @@ bool Hold::attempt(std::uint32_t number, std::string_view deployment_id, std::st
 }
 
 void Hold::answer(std::uint32_t number, std::uint64_t prompt_tokens, Money cost) {
-  RecordBatch& records = scratch();
-  records.begin(RecordType::Answer);
-  put_answer(records.payload(), state_->id, number, prompt_tokens, cost);
+  journal::RecordBatch& records = scratch();
+  records.begin(journal::RecordType::Answer);
+  journal::put_answer(records.payload(), state_->id, number, prompt_tokens, cost);
   records.end();
   state_->ledger->write(*state_, records);
 }
 
 void Hold::progress(std::uint64_t prompt_tokens, std::uint64_t completion_tokens, Money cost_so_far) {
-  RecordBatch& records = scratch();
-  records.begin(RecordType::Progress);
-  put_progress(records.payload(), state_->id, prompt_tokens, completion_tokens, cost_so_far);
+  journal::RecordBatch& records = scratch();
+  records.begin(journal::RecordType::Progress);
+  journal::put_progress(records.payload(), state_->id, prompt_tokens, completion_tokens, cost_so_far);
   records.end();
   state_->ledger->write(*state_, records);
 }
@@ -97,9 +97,9 @@ Task<void> Hold::durable(Ledger& ledger) {
 }
 
 /// As they stand in HOLD and ENTRY.
-AccountPairs pairs_of(const std::vector<WindowRef>& windows) {
-  AccountPairs pairs;
-  pairs.count = std::min(windows.size(), kAccountsMax);
+journal::AccountPairs pairs_of(const std::vector<WindowRef>& windows) {
+  journal::AccountPairs pairs;
+  pairs.count = std::min(windows.size(), journal::kAccountsMax);
   for (std::size_t i = 0; i < pairs.count; ++i) {
     pairs.values[2 * i] = windows[i]->account.account_id;
     pairs.values[2 * i + 1] = windows[i]->window_id;
@@ -117,10 +117,10 @@ bool LedgerImpl::attempt(Hold::State& hold, std::uint32_t number, std::string_vi
     hold.attempted = true;
     return true;
   }
-  RecordBatch& records = scratch();
+  journal::RecordBatch& records = scratch();
   if (hold.segment == nullptr) records.add(hold.record);
-  records.begin(RecordType::Attempt);
-  put_attempt(records.payload(), hold.id, number, deployment_id, price_version);
+  records.begin(journal::RecordType::Attempt);
+  journal::put_attempt(records.payload(), hold.id, number, deployment_id, price_version);
   records.end();
   fault::kill_at("hold.before_journal");
   if (hold.segment == nullptr) {
@@ -139,20 +139,20 @@ bool LedgerImpl::attempt(Hold::State& hold, std::uint32_t number, std::string_vi
   return true;
 }
 
-void LedgerImpl::write(Hold::State& hold, RecordBatch& records) {
+void LedgerImpl::write(Hold::State& hold, journal::RecordBatch& records) {
   if (journal_ && hold.segment != nullptr) journal_->append(records, 0);
 }
 
 void LedgerImpl::take_anyway(Hold::State& hold, std::int64_t nano) {
   if (nano <= 0) return;
   for (const WindowRef& window : hold.windows) {
-    ledger::take_anyway(*window->words, nano);
+    lease::take_anyway(*window->words, nano);
     if (window->leased && window->words->free.load() < 0) leases_->touched(window->key());
   }
   hold.amount_nano += nano;
-  RecordBatch& records = scratch();
-  records.begin(RecordType::Extend);
-  put_extend(records.payload(), hold.id, Money::from_nano(nano));
+  journal::RecordBatch& records = scratch();
+  records.begin(journal::RecordType::Extend);
+  journal::put_extend(records.payload(), hold.id, Money::from_nano(nano));
   records.end();
   write(hold, records);
 }
@@ -161,9 +161,9 @@ bool LedgerImpl::take(Hold::State& hold, std::int64_t nano) {
   if (nano <= 0) return true;
   if (take_all(hold.windows, nano, 0) != nullptr) return false;
   hold.amount_nano += nano;
-  RecordBatch& records = scratch();
-  records.begin(RecordType::Extend);
-  put_extend(records.payload(), hold.id, Money::from_nano(nano));
+  journal::RecordBatch& records = scratch();
+  records.begin(journal::RecordType::Extend);
+  journal::put_extend(records.payload(), hold.id, Money::from_nano(nano));
   records.end();
   write(hold, records);
   return true;
@@ -178,9 +178,9 @@ void LedgerImpl::settle(Hold::State& hold, domain::CallRecord& record) {
     record.marks |= domain::kHoldExceeded;
     counters_.hold_exceeded.fetch_add(1, std::memory_order_relaxed);
   }
-  RowTexts made;
-  EntryRow row = row_of(record, made);
-  row.text(Text::PriceVersion) = hold.price_version;
+  journal::RowTexts made;
+  journal::EntryRow row = journal::row_of(record, made);
+  row.text(journal::Text::PriceVersion) = hold.price_version;
   // The provider may still bill an attempt that was sent and of which nothing came back before the caller went.
   const bool left = record.status == EntryStatus::Aborted && hold.attempted && !record.attempts.empty() &&
                     !record.attempts.back().billed && record.attempts.back().error == ErrorKind::CallerGone;
@@ -209,11 +209,12 @@ void LedgerImpl::take_over(Hold::State& hold, Hold::State& other) {
   }
   if (journal_) journal_->open_holds.fetch_sub(1, std::memory_order_relaxed);
   if (hold.segment != nullptr) return;  // HOLD is written: the entry says what a crash would not.
-  HoldFacts facts = *read_hold(std::string_view(hold.record.bytes()).substr(kRecordHeaderBytes));
+  journal::HoldFacts facts =
+      *journal::read_hold(std::string_view(hold.record.bytes()).substr(journal::kRecordHeaderBytes));
   facts.accounts = pairs_of(hold.windows);
-  RecordBatch record;
-  record.begin(RecordType::Hold);
-  put_hold(record.payload(), facts);
+  journal::RecordBatch record;
+  record.begin(journal::RecordType::Hold);
+  journal::put_hold(record.payload(), facts);
   record.end();
   hold.record = std::move(record);
 }
@@ -221,20 +222,20 @@ void LedgerImpl::take_over(Hold::State& hold, Hold::State& other) {
 void LedgerImpl::settle_dropped(Hold::State& hold) {
   base::log(base::LogLevel::Error, "ledger: a hold was dropped without an entry; it is booked as interrupted");
   counters_.hold_dropped.fetch_add(1, std::memory_order_relaxed);
-  const std::string_view payload = std::string_view(hold.record.bytes()).substr(kRecordHeaderBytes);
-  OpenHold open;
-  open.facts = *read_hold(payload);
+  const std::string_view payload = std::string_view(hold.record.bytes()).substr(journal::kRecordHeaderBytes);
+  journal::OpenHold open;
+  open.facts = *journal::read_hold(payload);
   open.attempted = open.awaited = hold.attempted;
   open.price_version = hold.price_version;
   std::string record_id;
-  EntryRow row = closing_row(open, 0, base::unix_now_us(), false, record_id);
+  journal::EntryRow row = journal::closing_row(open, 0, base::unix_now_us(), false, record_id);
   row.numbers.marks |= domain::kHoldDropped;
-  row.text(Text::EndReason) = "hold_dropped";
-  row.text(Text::ErrorText) = {};
+  row.text(journal::Text::EndReason) = "hold_dropped";
+  row.text(journal::Text::ErrorText) = {};
   finish(hold, row);
 }
 
-void LedgerImpl::finish(Hold::State& hold, EntryRow& row) {
+void LedgerImpl::finish(Hold::State& hold, journal::EntryRow& row) {
   const std::int64_t cost_nano = row.numbers.cost_nano;
   row.numbers.hold_id = hold.id;
   row.numbers.held_nano = hold.amount_nano;
@@ -243,10 +244,10 @@ void LedgerImpl::finish(Hold::State& hold, EntryRow& row) {
   entry->entry_no = row.numbers.entry_no = next_entry_no();
   entry->queued_us = row.numbers.ended_us;
 
-  RecordBatch& records = scratch();
-  records.begin(RecordType::Entry);
-  encode_row(row, records.payload());
-  entry->payload.assign(records.bytes(), kRecordHeaderBytes, std::string::npos);
+  journal::RecordBatch& records = scratch();
+  records.begin(journal::RecordType::Entry);
+  journal::encode_row(row, records.payload());
+  entry->payload.assign(records.bytes(), journal::kRecordHeaderBytes, std::string::npos);
   records.end();
 
   // First the journal: from here on the call is booked whatever happens to this process.
@@ -257,7 +258,7 @@ void LedgerImpl::finish(Hold::State& hold, EntryRow& row) {
     if (has_place) entry->segment = journal_->append(records, 1);
     entry->in_journal = entry->segment != nullptr;
     if (!entry->in_journal) counters_.journal_full.fetch_add(1, std::memory_order_relaxed);
-    if (hold.segment != nullptr) Journal::unpin(hold.segment);
+    if (hold.segment != nullptr) journal::Journal::unpin(hold.segment);
     journal_->open_holds.fetch_sub(1, std::memory_order_relaxed);
   }
   if (!entry->in_journal) counters_.in_memory.fetch_add(1, std::memory_order_relaxed);

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/thread_name.h"
-#include "ledger/lease_rows.h"
+#include "lease/lease_rows.h"
 #include "ledger/ledger.h"
 
 namespace turnpike::ledger {
@@ -16,22 +16,22 @@ namespace {
 constexpr std::size_t kConnections = 2;  // The second serves while the first waits for an answer that does not come.
 constexpr std::chrono::milliseconds kStatementTimeout{2000};
 constexpr std::chrono::seconds kTend{30};  // Between two looks for money that is stuck.
-constexpr std::int64_t kLetGoUs = 5 * kSecondUs;
+constexpr std::int64_t kLetGoUs = 5 * lease::kSecondUs;
 
 /// "c ACCOUNT WINDOW NUMBER", "r ACCOUNT WINDOW" or "v ACCOUNT WINDOW".
-std::optional<LeaseNotice> read_notice(std::string_view text) {
+std::optional<lease::LeaseNotice> read_notice(std::string_view text) {
   const std::vector<std::string_view> words = base::split(text, ' ');
   if (words.size() < 3 || words[0].size() != 1) return std::nullopt;
-  LeaseNotice notice;
+  lease::LeaseNotice notice;
   switch (words[0][0]) {
     case 'c':
-      notice.kind = LeaseNotice::Kind::Recalled;
+      notice.kind = lease::LeaseNotice::Kind::Recalled;
       break;
     case 'r':
-      notice.kind = LeaseNotice::Kind::Returned;
+      notice.kind = lease::LeaseNotice::Kind::Returned;
       break;
     case 'v':
-      notice.kind = LeaseNotice::Kind::Changed;
+      notice.kind = lease::LeaseNotice::Kind::Changed;
       break;
     default:
       return std::nullopt;
@@ -42,17 +42,17 @@ std::optional<LeaseNotice> read_notice(std::string_view text) {
     return std::from_chars(words[at].data(), end, number).ptr == end;
   };
   const bool whole = read(1, notice.key.account_id) && read(2, notice.key.window_id) &&
-                     (notice.kind != LeaseNotice::Kind::Recalled || read(3, notice.recall_no));
+                     (notice.kind != lease::LeaseNotice::Kind::Recalled || read(3, notice.recall_no));
   return whole ? std::optional(notice) : std::nullopt;
 }
 
-LeaseWait::Outcome outcome_of(LeaseOutcome::Kind kind) {
+LeaseWait::Outcome outcome_of(lease::LeaseOutcome::Kind kind) {
   switch (kind) {
-    case LeaseOutcome::Kind::Taken:
+    case lease::LeaseOutcome::Kind::Taken:
       return LeaseWait::Outcome::Taken;
-    case LeaseOutcome::Kind::Refused:
+    case lease::LeaseOutcome::Kind::Refused:
       return LeaseWait::Outcome::Refused;
-    case LeaseOutcome::Kind::Unavailable:
+    case lease::LeaseOutcome::Kind::Unavailable:
       break;
   }
   return LeaseWait::Outcome::Unavailable;
@@ -115,28 +115,28 @@ void Leases::tell(News news) {
   told_.notify_one();
 }
 
-void Leases::open(const LeaseAccount& account, std::shared_ptr<AccountWords> words) {
+void Leases::open(const lease::LeaseAccount& account, std::shared_ptr<lease::AccountWords> words) {
   tell([this, account, words = std::move(words)](std::int64_t now_us) { keeper_.open(account, now_us, words); });
 }
 
-void Leases::let_go(LeaseKey key) {
+void Leases::let_go(lease::LeaseKey key) {
   tell([this, key](std::int64_t now_us) { ended_.emplace_back(key, now_us + kLetGoUs); });
 }
 
-void Leases::touched(LeaseKey key) {
+void Leases::touched(lease::LeaseKey key) {
   tell([this, key](std::int64_t now_us) { keeper_.touched(key, now_us); });
 }
 
 void Leases::hear(std::string_view text) {
-  if (const std::optional<LeaseNotice> notice = read_notice(text))
+  if (const std::optional<lease::LeaseNotice> notice = read_notice(text))
     tell([this, notice = *notice](std::int64_t now_us) { keeper_.noticed(notice, now_us); });
 }
 
-LeaseWaitRef Leases::wait(std::vector<LeaseKey> accounts, std::int64_t amount_nano, bool may_cross,
+LeaseWaitRef Leases::wait(std::vector<lease::LeaseKey> accounts, std::int64_t amount_nano, bool may_cross,
                           std::optional<std::chrono::milliseconds> patience, base::Executor* executor) {
   auto wait = std::make_shared<LeaseWait>(executor);
   wait->ticket = tickets_.fetch_add(1, std::memory_order_relaxed) + 1;
-  WaitingCall call;
+  lease::WaitingCall call;
   call.ticket = wait->ticket;
   call.accounts = std::move(accounts);
   call.amount_nano = amount_nano;
@@ -189,7 +189,7 @@ void Leases::keep() {
     for (const News& one : news) one(now_us);
     retire_ended(now_us);
     keeper_.hear_notices(listening_ != nullptr && listening_->hears());
-    while (const std::optional<LeaseOperation> operation = keeper_.next(now_us)) {
+    while (const std::optional<lease::LeaseOperation> operation = keeper_.next(now_us)) {
       const std::lock_guard lock(mutex_);
       outbox_.push_back(*operation);
       to_send_.notify_one();
@@ -208,7 +208,7 @@ void Leases::retire_ended(std::int64_t now_us) {
 }
 
 void Leases::end_waits() {
-  for (const LeaseOutcome& outcome : keeper_.take_outcomes()) {
+  for (const lease::LeaseOutcome& outcome : keeper_.take_outcomes()) {
     const auto found = waiting_.find(outcome.ticket);
     if (found == waiting_.end()) continue;
     const LeaseWaitRef wait = std::move(found->second);
@@ -227,20 +227,20 @@ void Leases::publish(std::int64_t now_us) {
     base::log(base::LogLevel::Warning, "leases: the database {}", away ? "does not answer" : "answers again");
   live_replicas_.store(keeper_.live_replicas(), std::memory_order_relaxed);
   rank_.store(keeper_.rank(), std::memory_order_relaxed);
-  if (now_us - summed_at_us_ < kSecondUs) return;
+  if (now_us - summed_at_us_ < lease::kSecondUs) return;
   summed_at_us_ = now_us;
   counters_.lease_free_nano.store(keeper_.free_nano(), std::memory_order_relaxed);
 }
 
-void Leases::read_answer(LeaseAnswer answer, std::int64_t now_us) {
+void Leases::read_answer(lease::LeaseAnswer answer, std::int64_t now_us) {
   std::atomic<std::uint64_t>& count =
-      answer.result == LeaseResult::Applied ? counters_.lease_applied : counters_.lease_stale;
+      answer.result == lease::LeaseResult::Applied ? counters_.lease_applied : counters_.lease_stale;
   count.fetch_add(1, std::memory_order_relaxed);
   counters_.lease_recalls.fetch_add(answer.recalls.size(), std::memory_order_relaxed);
-  if (!keeper_.started() && options_.unshipped && answer.result == LeaseResult::Applied) {
-    std::map<LeaseKey, std::int64_t> more =
+  if (!keeper_.started() && options_.unshipped && answer.result == lease::LeaseResult::Applied) {
+    std::map<lease::LeaseKey, std::int64_t> more =
         options_.unshipped(static_cast<std::uint64_t>(std::max<std::int64_t>(answer.shipped_no, 0)));
-    for (OwnLease& own : answer.own) {
+    for (lease::OwnLease& own : answer.own) {
       if (auto found = more.extract(own.key)) own.used_nano += found.mapped();
     }
     // A window that was opened without the database has no lease there.
@@ -272,19 +272,19 @@ void Leases::send() {
       tend(database);
       continue;
     }
-    const LeaseOperation operation = std::move(outbox_.front());
+    const lease::LeaseOperation operation = std::move(outbox_.front());
     outbox_.erase(outbox_.begin());
     lock.unlock();
-    LeaseAnswer answer;
+    lease::LeaseAnswer answer;
     const std::int64_t replica_no = replica_no_.load();
     const auto apply = [&](db::Transaction& transaction) -> Status {
-      Result<LeaseAnswer> applied = apply_operation(transaction, replica_no, operation);
+      Result<lease::LeaseAnswer> applied = lease::apply_operation(transaction, replica_no, operation);
       if (!applied) return base::fail(std::move(applied.error()));
       answer = std::move(*applied);
       return {};
     };
     const Status done = replica_no == 0 ? base::fail(ErrorKind::Unavailable, "") : database.append_now(apply);
-    if (operation.verb != LeaseVerb::Ask) counters_.lease_resyncs.fetch_add(1, std::memory_order_relaxed);
+    if (operation.verb != lease::LeaseVerb::Ask) counters_.lease_resyncs.fetch_add(1, std::memory_order_relaxed);
     if (done) {
       tell([this, answer](std::int64_t now_us) { read_answer(answer, now_us); });
       continue;
@@ -301,16 +301,17 @@ void Leases::tend(db::Database& database) {
   if (replica_no == 0) return;
   const std::int64_t dead_after_us = std::chrono::microseconds(options_.dead_after).count();
   const Status done = database.append_now([&](db::Transaction& transaction) -> Status {
-    const Result<std::int64_t> stuck = stuck_nano(transaction, dead_after_us);
+    const Result<std::int64_t> stuck = lease::stuck_nano(transaction, dead_after_us);
     if (!stuck) return base::fail(stuck.error());
     if (*stuck > 0 && counters_.lease_stuck_nano.load() == 0)
       base::log(base::LogLevel::Warning, "lease_stuck: {} of budgets are leased to replicas that are silent",
                 Money::from_nano(*stuck).to_string());
     counters_.lease_stuck_nano.store(*stuck);
     if (options_.reclaims) {
-      if (Status reclaimed = reclaim_leases(transaction, replica_no, dead_after_us); !reclaimed) return reclaimed;
+      if (Status reclaimed = lease::reclaim_leases(transaction, replica_no, dead_after_us); !reclaimed)
+        return reclaimed;
     }
-    return delete_old_leases(transaction);
+    return lease::delete_old_leases(transaction);
   });
   if (!done && done.error().kind != ErrorKind::Unavailable)
     base::log(base::LogLevel::Error, "leases: {} {}", done.error().message, done.error().detail);

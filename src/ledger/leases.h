@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/completion.h"
 #include "db/database.h"
-#include "ledger/lease_keeper.h"
+#include "lease/lease_keeper.h"
 
 namespace turnpike::ledger {
 
@@ -27,7 +27,7 @@ struct LeaseWait {
   base::Completion done;
   std::uint64_t ticket = 0;
   enum class Outcome : std::uint8_t { Taken, Refused, Unavailable, Left } outcome = Outcome::Left;
-  LeaseKey key;  // Refused: whose; taken with `crossed`: of which more was taken than was left.
+  lease::LeaseKey key;  // Refused: whose; taken with `crossed`: of which more was taken than was left.
   bool crossed = false;
 };
 using LeaseWaitRef = std::shared_ptr<LeaseWait>;
@@ -44,13 +44,13 @@ inline std::int64_t steady_now_us() {
 class Leases {
  public:
   struct Options {
-    LeaseTerms terms;
+    lease::LeaseTerms terms;
     std::int64_t epoch = 0;
     /// What replicas held that have been silent for so long is stuck, and with `reclaims` it is taken back.
     std::chrono::milliseconds dead_after{600'000};
     bool reclaims = true;
     /// Costs of entries of the processes before that are not stored yet, by lease; `shipped_no`: what is stored.
-    std::function<std::map<LeaseKey, std::int64_t>(std::uint64_t shipped_no)> unshipped;
+    std::function<std::map<lease::LeaseKey, std::int64_t>(std::uint64_t shipped_no)> unshipped;
   };
   /// `database`: the main one, for notices and where it has no connections to spare.
   Leases(db::Database& database, Options options, LedgerCounters& counters);
@@ -60,12 +60,12 @@ class Leases {
   void start(std::int64_t replica_no);
 
   /// Calls will take from `words`, which are this account's in this window from now on.
-  void open(const LeaseAccount& account, std::shared_ptr<AccountWords> words);
+  void open(const lease::LeaseAccount& account, std::shared_ptr<lease::AccountWords> words);
   /// Its window has ended: calls that started in it may still come for a little while.
-  void let_go(LeaseKey key);
-  void touched(LeaseKey key);
+  void let_go(lease::LeaseKey key);
+  void touched(lease::LeaseKey key);
   /// `patience`: instead of LeaseTerms::wait_us.
-  LeaseWaitRef wait(std::vector<LeaseKey> accounts, std::int64_t amount_nano, bool may_cross,
+  LeaseWaitRef wait(std::vector<lease::LeaseKey> accounts, std::int64_t amount_nano, bool may_cross,
                     std::optional<std::chrono::milliseconds> patience, base::Executor* executor);
   /// The caller has gone; the wait ends at once, unless its money has just been taken.
   void leave(std::uint64_t ticket);
@@ -85,7 +85,7 @@ class Leases {
   void tell(News news);
   void keep();
   void hear(std::string_view text);
-  void read_answer(LeaseAnswer answer, std::int64_t now_us);
+  void read_answer(lease::LeaseAnswer answer, std::int64_t now_us);
   void say_given_back();
   void end_waits();
   void retire_ended(std::int64_t now_us);
@@ -99,16 +99,16 @@ class Leases {
   LedgerCounters& counters_;
   std::atomic<std::int64_t> replica_no_{0};  // 0: not known yet.
 
-  LeaseKeeper keeper_;  // From here on: the keeper's thread.
+  lease::LeaseKeeper keeper_;  // From here on: the keeper's thread.
   std::map<std::uint64_t, LeaseWaitRef> waiting_;
-  std::vector<std::pair<LeaseKey, std::int64_t>> ended_;  // To be retired at that time.
+  std::vector<std::pair<lease::LeaseKey, std::int64_t>> ended_;  // To be retired at that time.
   bool giving_back_ = false;
   std::int64_t summed_at_us_ = 0;
 
   std::mutex mutex_;
   std::condition_variable told_, to_send_, given_back_;
   std::vector<News> news_;
-  std::vector<LeaseOperation> outbox_;
+  std::vector<lease::LeaseOperation> outbox_;
   std::atomic<std::uint64_t> tickets_{0};
   bool stopping_ = false, is_given_back_ = false;
   base::Monotonic tend_at_{};

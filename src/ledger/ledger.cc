@@ -6,8 +6,8 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "journal/replay.h"
 #include "ledger/ledger_impl.h"
-#include "ledger/replay.h"
 #include "net/io_threads.h"
 
 namespace turnpike::ledger {
@@ -84,20 +84,20 @@ std::unique_ptr<Leases> LedgerImpl::make_leases(std::uint64_t epoch) {
 }
 
 /// What calls of the processes before have cost their leases and the database does not know yet.
-std::map<LeaseKey, std::int64_t> LedgerImpl::unshipped_costs(std::uint64_t shipped_no) const {
-  std::map<LeaseKey, std::int64_t> costs;
+std::map<lease::LeaseKey, std::int64_t> LedgerImpl::unshipped_costs(std::uint64_t shipped_no) const {
+  std::map<lease::LeaseKey, std::int64_t> costs;
   if (!journal_ || shipped_no >= last_no_at_start_) return costs;
-  const auto segments = list_segments(journal_->directory().path());
+  const auto segments = journal::list_segments(journal_->directory().path());
   const auto add = [&](std::uint64_t, std::string_view payload) {
-    const std::optional<EntryRow> row = decode_row(payload);
+    const std::optional<journal::EntryRow> row = journal::decode_row(payload);
     for (std::size_t i = 0; row && i < row->accounts.count; ++i) {
       const auto* const pair = &row->accounts.values[2 * i];
       if (row->accounts.is_covered(i)) costs[{pair[0], pair[1]}] += row->numbers.cost_nano;
     }
     return true;
   };
-  const Status read =
-      segments ? read_entries(*segments, shipped_no + 1, last_no_at_start_, add) : base::fail(segments.error());
+  const Status read = segments ? journal::read_entries(*segments, shipped_no + 1, last_no_at_start_, add)
+                               : base::fail(segments.error());
   if (!read) base::log(base::LogLevel::Error, "leases: the journal cannot be read: {}", read.error().message);
   return costs;
 }
@@ -118,18 +118,18 @@ Status LedgerImpl::start_without_journal() {
 
 Status LedgerImpl::start() {
   if (options_.journal_off) return start_without_journal();
-  auto directory = JournalDirectory::take(options_.journal_dir);
+  auto directory = journal::JournalDirectory::take(options_.journal_dir);
   if (!directory) return base::fail(directory.error());
   const std::string journal_id = directory->journal_id_text();
   auto replica = find_replica(database_, journal_id, options_.host, options_.version);
   const bool away = !replica && joins_later(replica.error());
   if (!replica && !away) return base::fail(replica.error());
-  auto replay = replay_journal(options_.journal_dir);
+  auto replay = journal::replay_journal(options_.journal_dir);
   if (away) {  // What the journal itself knows must do.
     replica = ReplicaRow();
     if (replay) replica->shipped_no = replay->shipped_no;
   }
-  if (replay && replica->shipped_no < replay->shipped_no) replay = replay_journal(options_.journal_dir, true);
+  if (replay && replica->shipped_no < replay->shipped_no) replay = journal::replay_journal(options_.journal_dir, true);
   if (!replay) return base::fail(replay.error());
   for (const auto& [from, to] : replay->gaps) {
     base::log(base::LogLevel::Error, "journal_gap: records {} to {} of {} are missing", from, to, options_.journal_dir);
@@ -148,7 +148,7 @@ Status LedgerImpl::start() {
       return known;
   }
 
-  JournalOptions journal_options;
+  journal::JournalOptions journal_options;
   journal_options.directory = options_.journal_dir;
   journal_options.segment_bytes = options_.segment_bytes;
   journal_options.sync_interval = options_.sync_interval;
@@ -158,15 +158,15 @@ Status LedgerImpl::start() {
   journal_options.version = options_.version;
   const std::uint64_t last_entry = std::max(replay->max_entry_no, replica->shipped_no);
   const std::uint64_t next_segment = replay->last_number + 1;
-  auto journal = Journal::open(std::move(journal_options), std::move(*directory), replay->max_sequence + 1,
-                               next_segment, last_entry + 1, replay->segments);
+  auto journal = journal::Journal::open(std::move(journal_options), std::move(*directory), replay->max_sequence + 1,
+                                        next_segment, last_entry + 1, replay->segments);
   if (!journal) return base::fail(journal.error());
   journal_ = std::move(*journal);
   journal_->note_shipped(replica->shipped_no);
-  RecordBatch start;
-  start.begin(RecordType::Start);
-  put_u64(start.payload(), replica->epoch);
-  put_text(start.payload(), options_.version);
+  journal::RecordBatch start;
+  start.begin(journal::RecordType::Start);
+  journal::put_u64(start.payload(), replica->epoch);
+  journal::put_text(start.payload(), options_.version);
   start.end();
   if (journal_->append(start, 0) == nullptr) {
     return base::fail(ErrorKind::Unavailable, "cannot write the journal in " + options_.journal_dir);
@@ -176,7 +176,7 @@ Status LedgerImpl::start() {
   std::function<Result<ReplicaRow>()> join_later;
   if (away) join_later = [this, journal_id, epoch = replica->epoch] { return join(journal_id, epoch); };
   shipper_ = make_shipper(*replica, std::move(join_later), last_entry);
-  const auto push = [&](std::uint64_t number, std::string payload, Segment* segment, bool in_journal) {
+  const auto push = [&](std::uint64_t number, std::string payload, journal::Segment* segment, bool in_journal) {
     std::unique_ptr<UnshippedEntry> entry = shipper_->new_entry();
     entry->entry_no = number;
     entry->payload = std::move(payload);
@@ -191,13 +191,13 @@ Status LedgerImpl::start() {
     if (!missing.contains(number)) push(number, {}, nullptr, true);
   }
   auto next_missing = missing.upper_bound(replica->shipped_no);
-  const auto close_with = [&](const EntryRow& row) {
-    RecordBatch record;
-    record.begin(RecordType::Entry);
-    encode_row(row, record.payload());
-    std::string payload = record.bytes().substr(kRecordHeaderBytes);
+  const auto close_with = [&](const journal::EntryRow& row) {
+    journal::RecordBatch record;
+    record.begin(journal::RecordType::Entry);
+    journal::encode_row(row, record.payload());
+    std::string payload = record.bytes().substr(journal::kRecordHeaderBytes);
     record.end();
-    Segment* const segment = journal_->append(record, 1);
+    journal::Segment* const segment = journal_->append(record, 1);
     push(row.numbers.entry_no, std::move(payload), segment, segment != nullptr);
     fault::kill_at("replay.mid_close");
   };
@@ -210,18 +210,18 @@ Status LedgerImpl::start() {
   }
   const std::int64_t now_us = base::unix_now_us();
   const auto take_number = [&] { return next_missing != missing.end() ? *next_missing++ : journal_->next_entry_no(); };
-  for (const OpenHold& open : replay->open_holds) {
+  for (const journal::OpenHold& open : replay->open_holds) {
     std::string record_id;
-    close_with(closing_row(open, take_number(), now_us, options_.strict, record_id));
+    close_with(journal::closing_row(open, take_number(), now_us, options_.strict, record_id));
     counters_.interrupted_at_start.fetch_add(1, std::memory_order_relaxed);
   }
   while (next_missing != missing.end()) {  // A call that ended before it held anything, or damage.
-    EntryRow lost;
+    journal::EntryRow lost;
     lost.numbers.entry_no = *next_missing++;
     lost.numbers.started_us = lost.numbers.ended_us = now_us;
     lost.numbers.status = static_cast<std::uint8_t>(domain::EntryStatus::Interrupted);
     lost.numbers.marks = domain::kInterrupted;
-    lost.text(Text::EndReason) = "journal_gap";
+    lost.text(journal::Text::EndReason) = "journal_gap";
     close_with(lost);
   }
   last_no_at_start_ = last_entry_no();
@@ -261,9 +261,9 @@ void LedgerImpl::close(std::chrono::milliseconds patience) {
     return;
   }
   if (journal_->open_holds.load() == 0) {
-    RecordBatch stop;
-    stop.begin(RecordType::Stop);
-    put_u64(stop.payload(), journal_->epoch());
+    journal::RecordBatch stop;
+    stop.begin(journal::RecordType::Stop);
+    journal::put_u64(stop.payload(), journal_->epoch());
     stop.end();
     journal_->append(stop, 0);
   }

@@ -13,9 +13,9 @@
 #include "base/result.h"
 #include "db/database.h"
 #include "domain/call_record.h"
+#include "lease/lease_keeper.h"
 #include "ledger/account.h"
 #include "ledger/budget_alerts.h"
-#include "ledger/lease_keeper.h"
 
 namespace turnpike::http {
 class Cancel;
@@ -47,7 +47,7 @@ struct LedgerOptions {
   bool database_may_be_away = false;  // At start: entries wait in the journal until it can be asked.
   // Other processes may spend from the same budgets: money is leased from the database (PostgreSQL).
   bool is_shared = false;
-  LeaseTerms lease;
+  lease::LeaseTerms lease;
   std::chrono::milliseconds lease_dead_after{600'000};  // Not with `strict`.
   BudgetAway budget_away = BudgetAway::Lease;
   std::function<void(const BudgetAlert&)> alert = {};  // A threshold was passed; on the shipper's thread.
@@ -133,7 +133,7 @@ struct LedgerCounters {
   std::atomic<std::int64_t> oldest_unsynced_us{0};  // Unix microseconds of the oldest record not yet synced; 0: none.
   std::atomic<std::int64_t> oldest_unshipped_us{0};
   std::atomic<std::int64_t> in_memory{0};  // Entries that neither journal nor database has.
-  std::atomic<bool> unsafe{false};  // Entries live in memory until the database has them.
+  std::atomic<bool> unsafe{false};         // Entries live in memory until the database has them.
 };
 
 /// Holds, entries and what becomes of them: the journal on local disk, the shipper to the database.
@@ -171,7 +171,8 @@ class Ledger {
   /// An administrator changed limit or window (already committed, and `version` is what the row has since). News may
   /// arrive in any order: terms older than those in force are ignored. `facts.spent` says nothing here.
   virtual void terms_changed(const AccountFacts& facts) = 0;
-  /// Whose account it is has been read from the database: what other replicas have made of it, if this process knows it.
+  /// Whose account it is has been read from the database: what other replicas have made of it, if this process knows
+  /// it.
   virtual void account_read(const AccountFacts& facts) = 0;
   /// Whose account it was has been deleted. A later `terms_changed` opens it again.
   virtual void account_closed(std::int64_t account_id, std::int64_t version) = 0;

@@ -8,11 +8,11 @@
 #include <unordered_map>
 
 #include "base/block_pool.h"
-#include "ledger/hold_record.h"
-#include "ledger/journal.h"
+#include "journal/hold_record.h"
+#include "journal/journal.h"
+#include "journal/replay.h"
 #include "ledger/leases.h"
 #include "ledger/ledger.h"
-#include "ledger/replay.h"
 #include "ledger/shipper.h"
 
 namespace turnpike::ledger {
@@ -29,9 +29,9 @@ struct Hold::State : base::PooledObject {
   bool may_cross = false;
   bool attempted = false;
   std::vector<WindowRef> windows;
-  std::size_t own_windows = 0;  // How many of them are the call's; behind them: those of whom it asks.
-  RecordBatch record;           // HOLD, not sealed; its payload also serves a Hold that is dropped.
-  Segment* segment = nullptr;   // Where HOLD was written, pinned.
+  std::size_t own_windows = 0;          // How many of them are the call's; behind them: those of whom it asks.
+  journal::RecordBatch record;          // HOLD, not sealed; its payload also serves a Hold that is dropped.
+  journal::Segment* segment = nullptr;  // Where HOLD was written, pinned.
   std::string price_version;
 };
 
@@ -63,7 +63,7 @@ class LedgerImpl final : public Ledger {
 
   // For Hold.
   bool attempt(Hold::State& hold, std::uint32_t number, std::string_view deployment_id, std::string_view price_version);
-  void write(Hold::State& hold, RecordBatch& records);
+  void write(Hold::State& hold, journal::RecordBatch& records);
   bool take(Hold::State& hold, std::int64_t nano);
   void take_anyway(Hold::State& hold, std::int64_t nano);
   void settle(Hold::State& hold, domain::CallRecord& record);
@@ -85,12 +85,12 @@ class LedgerImpl final : public Ledger {
   Error unavailable();
   Result<Hold> take_waited(const Admission& admission, std::uint64_t id, std::int64_t nano, const LeaseWait& wait);
   std::unique_ptr<Leases> make_leases(std::uint64_t epoch);
-  std::map<LeaseKey, std::int64_t> unshipped_costs(std::uint64_t shipped_no) const;
+  std::map<lease::LeaseKey, std::int64_t> unshipped_costs(std::uint64_t shipped_no) const;
   Error refusal(const AccountWindow& window, std::int64_t needed_nano);
   AccountRef find_shared(std::int64_t account_id) const;
   void begin_window(Account& account, domain::BudgetWindow window, Money spent);
   WindowRef make_window(Account& account, domain::BudgetWindow window, Money spent);
-  void open_lease(const Account& account, std::optional<LeaseKey> before);
+  void open_lease(const Account& account, std::optional<lease::LeaseKey> before);
   void follow_time(Account& account, std::int64_t at_us);
   void take_terms(const AccountFacts& facts, bool is_read);
   void put_limit(Account& account, std::int64_t limit_nano);
@@ -99,7 +99,7 @@ class LedgerImpl final : public Ledger {
   bool joins_later(const Error& error) const;
   std::unique_ptr<Shipper> make_shipper(const ReplicaRow& replica, std::function<Result<ReplicaRow>()> join,
                                         std::uint64_t last_no = 0);
-  void finish(Hold::State& hold, EntryRow& row);
+  void finish(Hold::State& hold, journal::EntryRow& row);
   bool has_room() const;
   bool unsafe() const;  // What is booked now lives in memory until the database has it.
   std::uint64_t next_entry_no();
@@ -110,9 +110,9 @@ class LedgerImpl final : public Ledger {
   const std::uint64_t instance_ = next_instance();  // Among those of this process.
   const std::string instance_text_ = new_instance_text();
   mutable LedgerCounters counters_;
-  std::unique_ptr<Journal> journal_;  // Null with --no-journal.
-  std::unique_ptr<Leases> leases_;    // Null on SQLite: one process, to which all money belongs.
-  std::unique_ptr<Shipper> shipper_;  // After what it tells where the database is.
+  std::unique_ptr<journal::Journal> journal_;  // Null with --no-journal.
+  std::unique_ptr<Leases> leases_;             // Null on SQLite: one process, to which all money belongs.
+  std::unique_ptr<Shipper> shipper_;           // After what it tells where the database is.
   std::atomic<std::uint64_t> last_no_at_start_{0};
   std::atomic<std::uint64_t> entry_no_{0}, hold_id_{0};  // Used without a journal.
   std::atomic<bool> closing_{false};
@@ -134,7 +134,7 @@ class LedgerImpl final : public Ledger {
   static std::string new_instance_text();
 };
 
-AccountPairs pairs_of(const std::vector<WindowRef>& windows);
+journal::AccountPairs pairs_of(const std::vector<WindowRef>& windows);
 
 /// The limit as `free` counts it: none is 0, and nobody asks `free` then.
 inline std::int64_t counted_limit(std::int64_t limit_nano) {

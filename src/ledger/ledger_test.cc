@@ -2,8 +2,8 @@
 
 #include <thread>
 
+#include "journal/replay.h"
 #include "ledger/ledger_test_fixture.h"
-#include "ledger/replay.h"
 
 namespace turnpike::ledger {
 namespace {

@@ -86,7 +86,7 @@ struct LedgerFixture : testing::Test {
   WindowRef window(const AccountRef& account, std::int64_t at_us) const {
     return ledger->window(facts(account->account_id, {}, std::nullopt), at_us);
   }
-  static AccountWords& words(const AccountRef& account) { return *account->running()->words; }
+  static lease::AccountWords& words(const AccountRef& account) { return *account->running()->words; }
   void limit_changed(std::int64_t account_id, std::optional<Money> limit, std::int64_t version) const {
     ledger->terms_changed(facts(account_id, {}, limit, {}, version));
   }

@@ -68,7 +68,7 @@ TEST(BudgetRefusal, NamesWhoseBudgetItIs) {
     Account account(facts);
     account.limit = facts.limit->nano();
     const domain::BudgetWindow window{0, *base::parse_iso_time("2999-01-01T00:00:00Z")};
-    AccountWindow spent(account, window, std::make_shared<AccountWords>(), false);
+    AccountWindow spent(account, window, std::make_shared<lease::AccountWords>(), false);
     spent.spent_before = 2'000'000'000;
     const Error error = budget_refusal(spent, Money::from_nano(1));
     EXPECT_TRUE(error.message.starts_with(c.begin)) << error.message;

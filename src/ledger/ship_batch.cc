@@ -27,7 +27,7 @@ constexpr std::size_t kNumberColumnCount = 28;
 const std::string& insert_entry() {
   static const std::string sql = [] {
     std::string places;
-    for (std::size_t i = 1; i <= kNumberColumnCount + kTextCount; ++i) {
+    for (std::size_t i = 1; i <= kNumberColumnCount + journal::kTextCount; ++i) {
       places += fmt::format("{}${}", i == 1 ? "" : ", ", i);
     }
     return fmt::format("INSERT INTO entry ({}) VALUES ({}) ON CONFLICT (day, replica_no, entry_no) DO NOTHING",
@@ -121,9 +121,9 @@ class Shipping {
     fresh.columns = base::split(entry_columns(), ',');
     for (std::string_view& column : fresh.columns) column = base::trim(column);
     fresh.keys = 3;
-    std::vector<EntryRow> rows;
+    std::vector<journal::EntryRow> rows;
     for (std::size_t i = 0; i < batch_.payloads.size(); ++i) {
-      const auto row = decode_row(batch_.payloads[i]);
+      const auto row = journal::decode_row(batch_.payloads[i]);
       if (!row || rejected_.contains(i)) return base::fail(ErrorKind::Internal, "a row cannot be stored");
       if (fault::at("ship.bad_row")) return name_bad(i, "armed fault");
       rows.push_back(*row);
@@ -138,7 +138,7 @@ class Shipping {
   }
 
   Status store(db::Transaction& transaction, std::size_t i, ShipSums& sums, std::vector<Value>& values) {
-    const auto row = decode_row(batch_.payloads[i]);
+    const auto row = journal::decode_row(batch_.payloads[i]);
     const auto known_bad = rejected_.find(i);
     if (!row || known_bad != rejected_.end()) {
       return reject(transaction, i, row, row ? known_bad->second : "not a row of this version", sums);
@@ -160,14 +160,14 @@ class Shipping {
     return base::fail(ErrorKind::Internal, "a row cannot be stored");
   }
 
-  Status reject(db::Transaction& transaction, std::size_t i, const std::optional<EntryRow>& row,
+  Status reject(db::Transaction& transaction, std::size_t i, const std::optional<journal::EntryRow>& row,
                 const std::string& reason, ShipSums& sums) {
     const std::string_view payload = batch_.payloads[i];
     const auto done = transaction.run(
         "INSERT INTO entry_rejected (replica_no, entry_no, cost_nano, accounts, body, reason, rejected_us)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (replica_no, entry_no) DO NOTHING",
         {batch_.replica_no, as_signed(batch_.first_no + i), row ? row->numbers.cost_nano : std::int64_t{0},
-         row ? accounts_json(row->accounts) : std::string("[]"),
+         row ? journal::accounts_json(row->accounts) : std::string("[]"),
          base::to_hex({reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()}), reason,
          base::unix_now_us()});
     if (!done) return base::fail(done.error());
@@ -187,16 +187,17 @@ class Shipping {
 const std::string& entry_columns() {
   static const std::string columns = [] {
     std::string names(kNumberColumns);
-    for (std::size_t i = 0; i < kTextCount; ++i) names += fmt::format(", {}", text_column(static_cast<Text>(i)));
+    for (std::size_t i = 0; i < journal::kTextCount; ++i)
+      names += fmt::format(", {}", journal::text_column(static_cast<journal::Text>(i)));
     return names;
   }();
   return columns;
 }
 
-void entry_values(const EntryRow& row, std::int64_t replica_no, std::vector<Value>& values) {
-  const EntryNumbers& n = row.numbers;
+void entry_values(const journal::EntryRow& row, std::int64_t replica_no, std::vector<Value>& values) {
+  const journal::EntryNumbers& n = row.numbers;
   const auto number = [](auto value) { return Value(static_cast<std::int64_t>(value)); };
-  values.resize(kNumberColumnCount + kTextCount);
+  values.resize(kNumberColumnCount + journal::kTextCount);
   std::size_t i = 0;
   values[i++] = row.day();
   values[i++] = replica_no;
@@ -225,7 +226,7 @@ void entry_values(const EntryRow& row, std::int64_t replica_no, std::vector<Valu
   values[i++] = number(n.fallbacks);
   values[i++] = number(n.request_bytes);
   values[i++] = number(n.reply_bytes);
-  set_text(values[i++], accounts_json(row.accounts));
+  set_text(values[i++], journal::accounts_json(row.accounts));
   for (const std::string_view text : row.texts) set_text(values[i++], text);
 }
 
@@ -301,6 +302,25 @@ Result<ShipOutcome> ship_batch(db::Database& database, const ShipBatch& batch) {
               batch.first_no + *shipping.bad, batch.replica_no, shipping.bad_reason);
     rejected.emplace(*shipping.bad, shipping.bad_reason);
   }
+}
+
+Status forget_stored(db::Database& database, const ReplicaRow& replica, std::uint64_t entry_no,
+                     std::vector<journal::OpenHold>& holds) {
+  return database.read_now([&](db::Transaction& transaction) -> Status {
+    std::vector<bool> stored;
+    for (const journal::OpenHold& hold : holds) {
+      // A record id that equals the call id is stored once.
+      const auto row = transaction.run(
+          "SELECT 1 FROM entry WHERE replica_no = $1 AND entry_no > $2 AND (record_id = $3 OR (record_id IS NULL AND "
+          "call_id = $3))",
+          {replica.replica_no, static_cast<std::int64_t>(entry_no), hold.facts.record_id.to_string()});
+      if (!row) return base::fail(row.error());
+      stored.push_back(!row->rows.empty());
+    }
+    std::size_t at = 0;
+    std::erase_if(holds, [&](const journal::OpenHold&) { return stored[at++]; });
+    return {};
+  });
 }
 
 }  // namespace turnpike::ledger

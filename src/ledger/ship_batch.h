@@ -6,14 +6,15 @@
 #include <vector>
 
 #include "db/database.h"
+#include "journal/entry_row.h"
+#include "journal/replay.h"
 #include "ledger/budget_alerts.h"
-#include "ledger/entry_row.h"
 
 namespace turnpike::ledger {
 
 /// The columns of table `entry` as a row fills them, and the values of one.
 const std::string& entry_columns();
-void entry_values(const EntryRow& row, std::int64_t replica_no, std::vector<db::Value>& values);
+void entry_values(const journal::EntryRow& row, std::int64_t replica_no, std::vector<db::Value>& values);
 
 /// Which journal the entries come from, as the database knows it.
 struct ReplicaRow {
@@ -58,5 +59,9 @@ struct ShipOutcome {
 /// cannot take goes to `entry_rejected` with its money booked.
 /// Errors: Unavailable: try the same batch again. Nothing else is returned as an error for long.
 Result<ShipOutcome> ship_batch(db::Database& database, const ShipBatch& batch);
+
+/// Takes out of `holds` those whose entry stands in the database with a number above `entry_no`.
+Status forget_stored(db::Database& database, const ReplicaRow& replica, std::uint64_t entry_no,
+                     std::vector<journal::OpenHold>& holds);
 
 }  // namespace turnpike::ledger

@@ -102,8 +102,8 @@ Status add_all(db::Transaction& transaction, const SumTable& table, const Map& r
 
 }  // namespace
 
-void ShipSums::add(const EntryRow& row) {
-  const EntryNumbers& n = row.numbers;
+void ShipSums::add(const journal::EntryRow& row) {
+  const journal::EntryNumbers& n = row.numbers;
   for (std::size_t i = 0; i < row.accounts.count; ++i) {
     Total& total = windows_[{row.accounts.values[2 * i], row.accounts.values[2 * i + 1]}];
     total.cost_nano += n.cost_nano;
@@ -114,13 +114,14 @@ void ShipSums::add(const EntryRow& row) {
   Total& day = days_[row.day()];
   day.cost_nano += n.cost_nano;
   ++day.calls;
-  add_daily(row, kKey, row.text(Text::KeyHash));
-  if (!row.text(Text::UserId).empty()) add_daily(row, kUser, row.text(Text::UserId));
-  if (!row.text(Text::TeamId).empty()) add_daily(row, kTeam, row.text(Text::TeamId));
-  if (!row.text(Text::OrganizationId).empty()) add_daily(row, kOrganization, row.text(Text::OrganizationId));
-  if (!row.text(Text::EndUser).empty()) add_daily(row, kEndUser, row.text(Text::EndUser));
-  if (!row.text(Text::Tags).empty()) add_tags(row);
-  if (!row.text(Text::DeploymentId).empty()) add_deployment(row);
+  add_daily(row, kKey, row.text(journal::Text::KeyHash));
+  if (!row.text(journal::Text::UserId).empty()) add_daily(row, kUser, row.text(journal::Text::UserId));
+  if (!row.text(journal::Text::TeamId).empty()) add_daily(row, kTeam, row.text(journal::Text::TeamId));
+  if (!row.text(journal::Text::OrganizationId).empty())
+    add_daily(row, kOrganization, row.text(journal::Text::OrganizationId));
+  if (!row.text(journal::Text::EndUser).empty()) add_daily(row, kEndUser, row.text(journal::Text::EndUser));
+  if (!row.text(journal::Text::Tags).empty()) add_tags(row);
+  if (!row.text(journal::Text::DeploymentId).empty()) add_deployment(row);
 }
 
 std::vector<std::pair<std::int64_t, std::int64_t>> ShipSums::windows() const {
@@ -183,9 +184,9 @@ Status ShipSums::write_leases(db::Transaction& transaction, std::int64_t replica
   return leases.flush();
 }
 
-void ShipSums::add_tags(const EntryRow& row) {
+void ShipSums::add_tags(const journal::EntryRow& row) {
   json::Document document;
-  if (!document.parse(row.text(Text::Tags))) return;
+  if (!document.parse(row.text(journal::Text::Tags))) return;
   std::set<std::string> tags;  // A tag that stands twice counts once.
   for (const json::Value tag : document.root().elements()) {
     if (const std::optional<std::string> text = tag.text(); text && !text->empty()) tags.insert(*text);
@@ -193,11 +194,11 @@ void ShipSums::add_tags(const EntryRow& row) {
   for (const std::string& tag : tags) add_daily(row, kTag, *tag_names_.insert(tag).first);
 }
 
-void ShipSums::add_daily(const EntryRow& row, std::int16_t kind, std::string_view entity) {
-  const EntryNumbers& n = row.numbers;
+void ShipSums::add_daily(const journal::EntryRow& row, std::int16_t kind, std::string_view entity) {
+  const journal::EntryNumbers& n = row.numbers;
   std::array<std::int64_t, 8>& sums =
-      daily_[{row.day(), kind, entity, row.text(Text::KeyHash), row.text(Text::ModelGroup), row.text(Text::Model),
-              row.text(Text::Provider), row.text(Text::Route)}];
+      daily_[{row.day(), kind, entity, row.text(journal::Text::KeyHash), row.text(journal::Text::ModelGroup),
+              row.text(journal::Text::Model), row.text(journal::Text::Provider), row.text(journal::Text::Route)}];
   sums[0] += n.cost_nano;
   ++sums[1];
   if (n.status != static_cast<std::uint8_t>(domain::EntryStatus::Success)) ++sums[2];
@@ -207,12 +208,12 @@ void ShipSums::add_daily(const EntryRow& row, std::int16_t kind, std::string_vie
   sums[7] += static_cast<std::int64_t>(n.cache_write_tokens);
 }
 
-void ShipSums::add_deployment(const EntryRow& row) {
+void ShipSums::add_deployment(const journal::EntryRow& row) {
   constexpr std::int32_t kTooManyRequests = 429;
-  const EntryNumbers& n = row.numbers;
-  std::array<std::int64_t, 6>& sums =
-      deployments_[{row.day(), row.text(Text::DeploymentId), row.text(Text::ModelGroup), row.text(Text::Model),
-                    row.text(Text::Provider), row.text(Text::ApiBase)}];
+  const journal::EntryNumbers& n = row.numbers;
+  std::array<std::int64_t, 6>& sums = deployments_[{
+      row.day(), row.text(journal::Text::DeploymentId), row.text(journal::Text::ModelGroup),
+      row.text(journal::Text::Model), row.text(journal::Text::Provider), row.text(journal::Text::ApiBase)}];
   sums[0] += n.cost_nano;
   ++sums[1];
   if (n.status != static_cast<std::uint8_t>(domain::EntryStatus::Success)) ++sums[2];

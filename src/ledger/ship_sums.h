@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "db/database.h"
-#include "ledger/entry_row.h"
+#include "journal/entry_row.h"
 
 namespace turnpike::ledger {
 
@@ -19,7 +19,7 @@ namespace turnpike::ledger {
 /// that reports are read from, days of the replica. The rows must outlive it.
 class ShipSums {
  public:
-  void add(const EntryRow& row);
+  void add(const journal::EntryRow& row);
   Status write(db::Transaction& transaction, std::int64_t replica_no) const;
   /// The windows whose totals are moved: account, window.
   std::vector<std::pair<std::int64_t, std::int64_t>> windows() const;
@@ -38,9 +38,9 @@ class ShipSums {
   using DeploymentKey = std::tuple<std::int64_t, std::string_view, std::string_view, std::string_view, std::string_view,
                                    std::string_view>;
 
-  void add_tags(const EntryRow& row);
-  void add_daily(const EntryRow& row, std::int16_t kind, std::string_view entity);
-  void add_deployment(const EntryRow& row);
+  void add_tags(const journal::EntryRow& row);
+  void add_daily(const journal::EntryRow& row, std::int16_t kind, std::string_view entity);
+  void add_deployment(const journal::EntryRow& row);
   Status write_leases(db::Transaction& transaction, std::int64_t replica_no) const;
 
   std::set<std::string> tag_names_;  // What keys of `daily_` look at.

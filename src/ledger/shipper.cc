@@ -8,7 +8,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/thread_name.h"
-#include "ledger/replay.h"
+#include "journal/replay.h"
 
 namespace turnpike::ledger {
 namespace {
@@ -20,7 +20,7 @@ constexpr std::chrono::milliseconds kBackOffMax{2000};
 
 }  // namespace
 
-Shipper::Shipper(db::Database& database, Options options, ReplicaRow replica, Journal* journal,
+Shipper::Shipper(db::Database& database, Options options, ReplicaRow replica, journal::Journal* journal,
                  LedgerCounters& counters)
     : database_(database),
       options_(std::move(options)),
@@ -98,10 +98,10 @@ Status Shipper::load_payloads(std::size_t rows) {
     to = std::max(to, entry.entry_no);
   }
   if (wanted.empty()) return {};
-  const auto segments = list_segments(journal_->directory().path());
+  const auto segments = journal::list_segments(journal_->directory().path());
   if (!segments) return base::fail(segments.error());
   std::size_t loaded = 0;
-  return read_entries(*segments, from, to, [&](std::uint64_t number, std::string_view payload) {
+  return journal::read_entries(*segments, from, to, [&](std::uint64_t number, std::string_view payload) {
     const auto found = wanted.find(number);
     if (found != wanted.end()) {
       found->second->payload = payload;
@@ -175,7 +175,7 @@ void Shipper::finish_batch(std::size_t rows, const ShipOutcome& outcome) {
     collected_.pop_front();
     shipped_no_.store(entry->entry_no, std::memory_order_release);
     queued_bytes_.fetch_sub(static_cast<std::int64_t>(entry->payload.size()), std::memory_order_relaxed);
-    if (entry->segment != nullptr) Journal::unpin(entry->segment);
+    if (entry->segment != nullptr) journal::Journal::unpin(entry->segment);
     if (!entry->in_journal) counters_.in_memory.fetch_sub(1, std::memory_order_relaxed);
     pool_.give(std::move(entry));
   }
@@ -188,9 +188,9 @@ void Shipper::finish_batch(std::size_t rows, const ShipOutcome& outcome) {
   }
   if (journal_ == nullptr) return;
   journal_->note_shipped(shipped_no_.load());
-  RecordBatch record;
-  record.begin(RecordType::Shipped);
-  put_u64(record.payload(), shipped_no_.load());
+  journal::RecordBatch record;
+  record.begin(journal::RecordType::Shipped);
+  journal::put_u64(record.payload(), shipped_no_.load());
   record.end();
   journal_->append(record, 0);
 }
@@ -214,12 +214,12 @@ Status Shipper::number_anew() {
     do entry.entry_no = journal_->next_entry_no();
     while (entry.entry_no <= taken_no_);
     std::memcpy(entry.payload.data(), &entry.entry_no, sizeof entry.entry_no);
-    RecordBatch record;
-    record.begin(RecordType::Entry);
+    journal::RecordBatch record;
+    record.begin(journal::RecordType::Entry);
     record.payload() += entry.payload;
     record.end();
-    Segment* const segment = journal_->append(record, 1);
-    if (entry.segment != nullptr) Journal::unpin(entry.segment);
+    journal::Segment* const segment = journal_->append(record, 1);
+    if (entry.segment != nullptr) journal::Journal::unpin(entry.segment);
     entry.segment = segment;
     const bool in_journal = segment != nullptr;
     counters_.in_memory.fetch_add(static_cast<int>(entry.in_journal) - static_cast<int>(in_journal));

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "base/completion.h"
+#include "journal/journal.h"
 #include "ledger/entry_pool.h"
-#include "ledger/journal.h"
 #include "ledger/ledger.h"
 #include "ledger/ship_batch.h"
 
@@ -37,7 +37,8 @@ class Shipper {
     std::function<void(const BudgetAlert&)> alert = {};  // On the shipper's thread.
     std::uint64_t last_no = 0;  // The highest number of the runs before, as the journal knows them.
   };
-  Shipper(db::Database& database, Options options, ReplicaRow replica, Journal* journal, LedgerCounters& counters);
+  Shipper(db::Database& database, Options options, ReplicaRow replica, journal::Journal* journal,
+          LedgerCounters& counters);
   ~Shipper();
 
   /// An empty entry to fill and push.
@@ -80,7 +81,7 @@ class Shipper {
   db::Database& database_;
   const Options options_;
   ReplicaRow replica_;
-  Journal* const journal_;
+  journal::Journal* const journal_;
   LedgerCounters& counters_;
 
   EntryPool pool_;

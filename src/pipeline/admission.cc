@@ -1,19 +1,19 @@
 #include <algorithm>
 
-#include "ledger/bill.h"
-#include "ledger/entry_row.h"
-#include "ledger/estimate.h"
-#include "ledger/operation_usage.h"
+#include "journal/entry_row.h"
 #include "pipeline/call.h"
 #include "pipeline/counting.h"
 #include "pipeline/limits.h"
 #include "pipeline/own_call.h"
+#include "price/bill.h"
+#include "price/estimate.h"
+#include "price/operation_usage.h"
 
 namespace turnpike::pipeline {
 namespace {
 
-ledger::Estimator::Settings estimator_settings(const config::TurnpikeSettings& ours) {
-  ledger::Estimator::Settings settings;
+price::Estimator::Settings estimator_settings(const config::TurnpikeSettings& ours) {
+  price::Estimator::Settings settings;
   settings.quantile = ours.hold_quantile;
   settings.output_tokens_max = static_cast<std::uint64_t>(ours.hold_output_tokens_max);
   settings.output_prior = static_cast<std::uint64_t>(ours.hold_output_prior);
@@ -31,36 +31,36 @@ bool learns(domain::Operation operation) {
 }
 
 /// What this call costs on one deployment if it goes as expected (strict: at worst).
-Money expected_cost(const Call& call, const Expectation& expected, const ledger::Prices& prices) {
+Money expected_cost(const Call& call, const Expectation& expected, const price::Prices& prices) {
   constexpr std::uint64_t kExpectedMilliseconds = 10'000;  // Of a call to a model charged by time.
   if (!learns(call.request.operation)) {
     const domain::Usage usage = expected_usage(call, expected.prompt_tokens, prices, expected.strict);
-    return ledger::held_for(prices, usage, bill_terms(call, prices, call.request.service_tier));
+    return price::held_for(prices, usage, bill_terms(call, prices, call.request.service_tier));
   }
   const bool embedding = call.request.operation == domain::Operation::Embedding;
-  ledger::BillTerms terms;
-  terms.service = ledger::parse_service_tier(call.request.service_tier);
+  price::BillTerms terms;
+  terms.service = price::parse_service_tier(call.request.service_tier);
   if (expected.strict) {
     // Without the caller's limit and the model's, only a guess is left, and the larger of two is taken.
     const auto guess = static_cast<std::uint64_t>(call.settings().turnpike.hold_output_tokens_max);
     const std::uint64_t model_cap =
         prices.max_output_tokens != 0 ? prices.max_output_tokens : std::max(expected.output_tokens, guess);
     const std::uint64_t asked = call.request.output_tokens_max.value_or(model_cap);
-    ledger::WorstCase worst;
+    price::WorstCase worst;
     worst.prompt_tokens = expected.prompt_tokens;
     worst.messages = expected.messages;
     worst.output_cap =
         embedding ? 0 : (prices.max_output_tokens != 0 ? std::min(asked, model_cap) : asked) * call.request.choices;
     worst.milliseconds = static_cast<std::uint64_t>(std::max<std::int64_t>(call.total.count(), 0));
     worst.media = may_hold_media(call.request.body);
-    return ledger::hold_amount_strict(prices, worst, terms);
+    return price::hold_amount_strict(prices, worst, terms);
   }
-  ledger::Estimator::Estimate estimate;
+  price::Estimator::Estimate estimate;
   estimate.prompt_tokens = expected.prompt_tokens;
   estimate.output_tokens = embedding ? 0 : expected.output_tokens;
   estimate.input_factor = expected.input_factor;
   estimate.milliseconds = kExpectedMilliseconds;
-  return ledger::hold_amount(prices, estimate, terms);
+  return price::hold_amount(prices, estimate, terms);
 }
 
 bool budget_applies(const std::vector<ledger::WindowRef>& windows) {
@@ -83,25 +83,25 @@ bool is_near_limit(const std::vector<ledger::WindowRef>& windows, Money amount) 
 }
 
 /// Whether what such a call uses has a price; prices of other things (an image, a search) do not make it so.
-bool has_price(const Call& call, const ledger::Prices& prices) {
+bool has_price(const Call& call, const price::Prices& prices) {
   if (!learns(call.request.operation)) {
     const domain::Usage usage = expected_usage(call, 1, prices);
-    return ledger::bill_grains(prices, usage, bill_terms(call, prices, {})) >= 0 && (prices.known() || !usage.empty());
+    return price::bill_grains(prices, usage, bill_terms(call, prices, {})) >= 0 && (prices.known() || !usage.empty());
   }
   const bool answers = call.request.operation != domain::Operation::Embedding;
-  if (prices.find(ledger::PriceField::Input).known() && (!answers || prices.find(ledger::PriceField::Output).known())) {
+  if (prices.find(price::PriceField::Input).known() && (!answers || prices.find(price::PriceField::Output).known())) {
     return true;
   }
   domain::Usage usage;
   usage.set(domain::Unit::InputTokens, 1);
   if (answers) usage.set(domain::Unit::OutputTokens, 1);
-  ledger::add_own_units(usage, prices, 1);
-  return ledger::bill_grains(prices, usage) >= 0;
+  price::add_own_units(usage, prices, 1);
+  return price::bill_grains(prices, usage) >= 0;
 }
 
 /// AC-PRICE-3: nobody spends an unknown amount of a budget, except on machines that are the operator's own.
 Status check_price(const Call& call, const router::Deployment& deployment, bool budgeted) {
-  const ledger::Prices& prices = prices_of(deployment);
+  const price::Prices& prices = prices_of(deployment);
   if (!budgeted || has_price(call, prices)) return {};
   const config::TurnpikeSettings& ours = call.settings().turnpike;
   if (ours.unknown_price == config::UnknownPrice::Allow) return {};
@@ -150,7 +150,7 @@ Result<std::vector<ledger::WindowRef>> windows_of(const Call& call) {
   }
   if (named.empty() && of_models.empty()) return windows;
   std::ranges::for_each(named, add);
-  constexpr std::size_t kWindowsMax = ledger::kAccountsMax - 2;  // One for a provider, one for a deployment.
+  constexpr std::size_t kWindowsMax = journal::kAccountsMax - 2;  // One for a provider, one for a deployment.
   if (windows.size() > kWindowsMax) {
     Error error;
     error.kind = ErrorKind::InvalidRequest;
@@ -217,13 +217,13 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   for (const router::DeploymentRef& deployment : group.deployments) {
     if (Status priced = check_price(call, *deployment, budgeted); !priced)
       co_return base::fail(std::move(priced.error()));
-    const ledger::Prices& prices = prices_of(*deployment);
+    const price::Prices& prices = prices_of(*deployment);
     model_cap = std::max(model_cap, prices.max_output_tokens);
     reasoning = reasoning || prices.traits.has(domain::Trait::Reasoning);
     all_free = all_free && prices.free();
   }
   const std::uint64_t caller_cap = call.request.output_tokens_max.value_or(0) * call.request.choices;
-  const ledger::Estimator::Estimate estimate = call.worker.estimator.estimate(
+  const price::Estimator::Estimate estimate = call.worker.estimator.estimate(
       call.caller->key_hash_hex, group.name, call.request.body.size(), caller_cap, model_cap * call.request.choices,
       reasoning, estimator_settings(call.settings().turnpike));
   Expectation expected{estimate.prompt_tokens, 1, estimate.output_tokens, estimate.input_factor};
@@ -245,7 +245,7 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   const bool is_counted = budgeted && learned && !group.deployments.empty() &&
                           (expected.strict || is_near_limit(windows, admission.amount));
   if (is_counted) {
-    const ledger::PromptCount counted = co_await count_prompt(call, group.deployments.front()->target.model);
+    const price::PromptCount counted = co_await count_prompt(call, group.deployments.front()->target.model);
     expected.prompt_tokens = counted.tokens;
     expected.messages = counted.messages;
     admission.amount = dearest();
@@ -312,7 +312,7 @@ Money prompt_cost(const AdmittedCall& admitted, const router::Deployment& deploy
     return before + expected_cost(admitted.call, admitted.expected, prices_of(deployment));
   domain::Usage prompt;
   prompt.set(domain::Unit::InputTokens, admitted.expected.prompt_tokens);
-  return before + ledger::bill(prices_of(deployment), prompt).cost;
+  return before + price::bill(prices_of(deployment), prompt).cost;
 }
 
 bool follow_stream(AdmittedCall& admitted, const router::Deployment& deployment, const protocol::ReplyStream& stream,
@@ -336,22 +336,22 @@ bool follow_stream(AdmittedCall& admitted, const router::Deployment& deployment,
   so_far.set(domain::Unit::InputTokens, admitted.expected.prompt_tokens);
   so_far.set(domain::Unit::OutputTokens, output_tokens);
   admitted.hold.progress(admitted.expected.prompt_tokens, output_tokens,
-                         billed_cost(admitted.call.record) + ledger::bill(prices_of(deployment), so_far).cost);
+                         billed_cost(admitted.call.record) + price::bill(prices_of(deployment), so_far).cost);
   return outgrown;
 }
 
 void learn(AdmittedCall& admitted, const router::Deployment& deployment, const domain::Usage& usage, Money) {
   Call& call = admitted.call;
   if (!learns(call.request.operation)) return;
-  const ledger::Prices& prices = prices_of(deployment);
+  const price::Prices& prices = prices_of(deployment);
   domain::Usage input;
   for (const domain::UnitCount& entry : usage.counts) {
     if (entry.unit < domain::Unit::OutputTokens) input.set(entry.unit, entry.count);
   }
   domain::Usage at_list_price;
   at_list_price.set(domain::Unit::InputTokens, usage.prompt_tokens());
-  const double list_nano = static_cast<double>(ledger::bill(prices, at_list_price).cost.nano());
-  const double factor = list_nano > 0 ? static_cast<double>(ledger::bill(prices, input).cost.nano()) / list_nano : 1.0;
+  const double list_nano = static_cast<double>(price::bill(prices, at_list_price).cost.nano());
+  const double factor = list_nano > 0 ? static_cast<double>(price::bill(prices, input).cost.nano()) / list_nano : 1.0;
   call.worker.estimator.learn(call.caller->key_hash_hex, call.record.model_group, call.request.body.size(),
                               usage.prompt_tokens(), usage.completion_tokens(), factor);
 }

@@ -1,7 +1,7 @@
 #include "pipeline/call.h"
 
 #include "base/text.h"
-#include "ledger/operation_usage.h"
+#include "price/operation_usage.h"
 
 namespace turnpike::pipeline {
 namespace {
@@ -65,17 +65,17 @@ Error Call::cancelled() const {
   return error;
 }
 
-const ledger::Prices& prices_of(const router::Deployment& deployment) {
-  return *static_cast<const ledger::Prices*>(deployment.prices.get());
+const price::Prices& prices_of(const router::Deployment& deployment) {
+  return *static_cast<const price::Prices*>(deployment.prices.get());
 }
 
-domain::Usage expected_usage(const Call& call, std::uint64_t prompt_tokens, const ledger::Prices& prices, bool worst) {
-  return ledger::expected_usage(prices, call.request.operation, call.request.measures, prompt_tokens, worst);
+domain::Usage expected_usage(const Call& call, std::uint64_t prompt_tokens, const price::Prices& prices, bool worst) {
+  return price::expected_usage(prices, call.request.operation, call.request.measures, prompt_tokens, worst);
 }
 
-ledger::BillTerms bill_terms(const Call& call, const ledger::Prices& prices, std::string_view service_tier) {
-  ledger::BillTerms terms;
-  terms.service = ledger::parse_service_tier(service_tier);
+price::BillTerms bill_terms(const Call& call, const price::Prices& prices, std::string_view service_tier) {
+  price::BillTerms terms;
+  terms.service = price::parse_service_tier(service_tier);
   if (domain::makes_images(call.request.operation)) {
     const domain::Measures& asked = call.request.measures;
     terms.image = prices.image(asked.quality, asked.width, asked.height);

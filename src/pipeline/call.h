@@ -13,12 +13,12 @@
 #include "codec/codec.h"
 #include "domain/call_record.h"
 #include "http/server.h"
-#include "ledger/bill.h"
 #include "ledger/ledger.h"
-#include "ledger/prices.h"
 #include "pipeline/drain.h"
 #include "pipeline/gateway.h"
 #include "pipeline/idempotency.h"
+#include "price/bill.h"
+#include "price/prices.h"
 #include "protocol/call_request.h"
 #include "protocol/openai_reply.h"
 #include "protocol/reply_stream.h"
@@ -129,13 +129,13 @@ Task<Status> check_stream_budget(AdmittedCall& admitted, const router::Deploymen
 /// the books.
 Money prompt_cost(const AdmittedCall& admitted, const router::Deployment& deployment);
 
-const ledger::Prices& prices_of(const router::Deployment& deployment);
+const price::Prices& prices_of(const router::Deployment& deployment);
 
 /// What a call that writes no text uses by what it asks for, or did where its provider does not say.
-domain::Usage expected_usage(const Call& call, std::uint64_t prompt_tokens, const ledger::Prices& prices,
+domain::Usage expected_usage(const Call& call, std::uint64_t prompt_tokens, const price::Prices& prices,
                              bool worst = false);
 /// The circumstances a call is billed under at one model's prices; `service_tier`: the answer's.
-ledger::BillTerms bill_terms(const Call& call, const ledger::Prices& prices, std::string_view service_tier);
+price::BillTerms bill_terms(const Call& call, const price::Prices& prices, std::string_view service_tier);
 
 /// A provider's answer that may go to the caller: a whole reply, or a stream up to its first content.
 struct Answer : base::PooledObject {

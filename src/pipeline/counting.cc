@@ -2,8 +2,8 @@
 
 #include <coroutine>
 
-#include "ledger/tokenizer.h"
 #include "net/blocking.h"
+#include "price/tokenizer.h"
 
 namespace turnpike::pipeline {
 namespace {
@@ -36,23 +36,23 @@ Task<Count> run_count(net::IoThread& thread, std::size_t bytes, std::function<Co
 }
 
 /// `bytes` may exceed the text that was kept; the rest is counted by the ratio of what is there.
-std::uint64_t count_text(ledger::Encoding encoding, std::string_view text, std::uint64_t bytes) {
-  const std::uint64_t counted = ledger::count_tokens(encoding, text);
+std::uint64_t count_text(price::Encoding encoding, std::string_view text, std::uint64_t bytes) {
+  const std::uint64_t counted = price::count_tokens(encoding, text);
   if (bytes <= text.size() || text.empty()) return counted;
   return counted * bytes / text.size();
 }
 
 }  // namespace
 
-Task<ledger::PromptCount> count_prompt(Call& call, std::string_view model) {
+Task<price::PromptCount> count_prompt(Call& call, std::string_view model) {
   const std::string_view body = call.request.body;
-  const ledger::Encoding encoding = ledger::encoding_of(model);
-  return run_count<ledger::PromptCount>(*call.worker.thread, body.size(),
-                                        [encoding, body] { return ledger::count_prompt(encoding, body); });
+  const price::Encoding encoding = price::encoding_of(model);
+  return run_count<price::PromptCount>(*call.worker.thread, body.size(),
+                                       [encoding, body] { return price::count_prompt(encoding, body); });
 }
 
 Task<std::uint64_t> count_output(Call& call, std::string_view model, std::string_view text, std::uint64_t bytes) {
-  const ledger::Encoding encoding = ledger::encoding_of(model);
+  const price::Encoding encoding = price::encoding_of(model);
   return run_count<std::uint64_t>(*call.worker.thread, text.size(),
                                   [encoding, text, bytes] { return count_text(encoding, text, bytes); });
 }

@@ -14,12 +14,12 @@
 #include "config/settings.h"
 #include "db/database.h"
 #include "http/client.h"
-#include "ledger/catalogue.h"
-#include "ledger/estimate.h"
 #include "ledger/ledger.h"
 #include "limit/limiter.h"
 #include "net/io_threads.h"
 #include "pipeline/calls_under_way.h"
+#include "price/catalogue.h"
+#include "price/estimate.h"
 #include "protocol/error_face.h"
 #include "router/router.h"
 #include "telemetry/access_log.h"
@@ -33,7 +33,7 @@ namespace turnpike::pipeline {
 struct Snapshot {
   config::SettingsRef settings;
   std::shared_ptr<const router::RoutingTable> routing;
-  std::shared_ptr<const ledger::Catalogue> prices;
+  std::shared_ptr<const price::Catalogue> prices;
   account::AccessGroups access_groups;
   account::ConfigAccountsRef accounts;  // Of the budgets in `settings`; null: not opened yet, the database is away.
   protocol::Compat compat = protocol::Compat::Later;
@@ -51,7 +51,7 @@ struct Worker {
   SnapshotRef snapshot;
   std::unique_ptr<http::Client> client;
   std::unique_ptr<account::Authenticator> authenticator;
-  ledger::Estimator estimator;
+  price::Estimator estimator;
   router::GroupCache groups;  // Of `snapshot`; emptied with every swap.
   CallsUnderWay calls;
   std::unique_ptr<limit::NearMeters> meters;

@@ -6,11 +6,11 @@
 #include "codec/codec.h"
 #include "codec/model_list.h"
 #include "json/write.h"
-#include "ledger/bill.h"
 #include "pipeline/attempt.h"
 #include "pipeline/own_call.h"
 #include "pipeline/shared_rests.h"
 #include "pipeline/sightings.h"
+#include "price/bill.h"
 #include "protocol/call_request.h"
 #include "provider/target.h"
 #include "router/decide.h"
@@ -149,9 +149,9 @@ std::optional<Money> expected_cost(const router::Deployment& deployment, Operati
   usage.set(domain::Unit::InputTokens, kPromptTokens);
   if (operation != Operation::Embedding)
     usage.set(domain::Unit::OutputTokens, static_cast<std::uint64_t>(std::max<std::int64_t>(tokens, 1)));
-  const ledger::Prices& prices = prices_of(deployment);
-  ledger::add_own_units(usage, prices, 1);
-  const ledger::Bill bill = ledger::bill_rounded_up(prices, usage);
+  const price::Prices& prices = prices_of(deployment);
+  price::add_own_units(usage, prices, 1);
+  const price::Bill bill = price::bill_rounded_up(prices, usage);
   if (bill.unknown && !bill.free) return std::nullopt;
   return bill.cost;
 }

@@ -1,17 +1,17 @@
 #include <algorithm>
 
 #include "json/document.h"
-#include "ledger/bill.h"
 #include "pipeline/call.h"
 #include "pipeline/counting.h"
 #include "pipeline/limits.h"
+#include "price/bill.h"
 
 namespace turnpike::pipeline {
 namespace {
 
 /// The same of an operation that writes no text: by what was asked for. Exact where the model is priced by just that.
 Task<domain::Usage> measured_usage(Call& call, const router::Deployment& deployment) {
-  const ledger::Prices& prices = prices_of(deployment);
+  const price::Prices& prices = prices_of(deployment);
   if (prices.free()) co_return domain::Usage{};
   domain::Usage usage = expected_usage(call, 1, prices);
   if (usage.of(domain::Unit::InputTokens) > 0) {
@@ -55,10 +55,10 @@ Task<void> complete_usage(Call& call, const router::Deployment& deployment, doma
 }
 
 /// The size of the context that searches of the web were asked to have.
-ledger::PriceField asked_search(const Call& call) {
+price::PriceField asked_search(const Call& call) {
   json::Document document;
-  if (!document.parse(call.request.body)) return ledger::parse_search_size({});
-  return ledger::parse_search_size(document.root().find("web_search_options").find("search_context_size").inner());
+  if (!document.parse(call.request.body)) return price::parse_search_size({});
+  return price::parse_search_size(document.root().find("web_search_options").find("search_context_size").inner());
 }
 
 /// Providers whose own figure is believed before ours.
@@ -84,14 +84,14 @@ Task<void> bill_attempt(AdmittedCall& admitted, std::size_t at, const router::De
   } else {
     usage = co_await counted_usage(call, deployment, output_text, output_bytes);
   }
-  const ledger::Prices& prices = prices_of(deployment);
+  const price::Prices& prices = prices_of(deployment);
   domain::Attempt& entry = call.record.attempts[at];
-  ledger::BillTerms terms = bill_terms(call, prices, service_tier);
+  price::BillTerms terms = bill_terms(call, prices, service_tier);
   if (usage.of(domain::Unit::Queries) > 0) terms.search = asked_search(call);
   const std::int64_t ended_us = entry.ended_us != 0 ? entry.ended_us : base::unix_now_us();
-  ledger::add_own_units(usage, prices,
-                        static_cast<std::uint64_t>(std::max<std::int64_t>(ended_us - entry.started_us, 0)) / 1000);
-  ledger::Bill bill = ledger::bill(prices, usage, terms);
+  price::add_own_units(usage, prices,
+                       static_cast<std::uint64_t>(std::max<std::int64_t>(ended_us - entry.started_us, 0)) / 1000);
+  price::Bill bill = price::bill(prices, usage, terms);
   if (usage.provider_cost_nano && is_trusted(deployment.target.provider->name)) {
     if (!bill.unknown) usage.list_cost_nano = bill.cost.nano();
     bill = {.cost = Money::from_nano(*usage.provider_cost_nano)};
@@ -134,7 +134,7 @@ Task<Status> check_stream_budget(AdmittedCall& admitted, const router::Deploymen
   so_far.set(domain::Unit::InputTokens, admitted.expected.prompt_tokens);
   so_far.set(domain::Unit::OutputTokens,
              co_await count_output(call, deployment.target.model, stream.text_for_count(), stream.text_bytes()));
-  const Money cost = billed_cost(call.record) + ledger::bill(prices_of(deployment), so_far).cost;
+  const Money cost = billed_cost(call.record) + price::bill(prices_of(deployment), so_far).cost;
   const Money beyond = cost - admitted.hold.amount();
   for (const ledger::WindowRef& window : admitted.windows) {
     const bool counts = ours.budget_mode == config::BudgetMode::Strict || is_strict(window);

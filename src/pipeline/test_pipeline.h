@@ -216,16 +216,16 @@ class TestPipeline {
   void use_settings() {
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->settings = settings;
-    snapshot->prices = ledger::Catalogue::built_in();
+    snapshot->prices = price::Catalogue::built_in();
     const router::Pricer pricer = [prices =
                                        snapshot->prices](const router::Deployment&) -> std::shared_ptr<const void> {
-      const ledger::PriceOverride overrides[] = {{"input_cost_per_token", "0.000001"},
-                                                 {"output_cost_per_token", "0.000002"}};
-      ledger::PriceQuery query;
+      const price::PriceOverride overrides[] = {{"input_cost_per_token", "0.000001"},
+                                                {"output_cost_per_token", "0.000002"}};
+      price::PriceQuery query;
       query.provider = "openai";
       query.model = "of-this-test";
       query.overrides = overrides;
-      return std::make_shared<const ledger::Prices>(prices->resolve(query).value());
+      return std::make_shared<const price::Prices>(prices->resolve(query).value());
     };
     std::vector<router::Problem> problems;
     router::RoutingTable::Source source{router::deployments_of(*settings, problems)};

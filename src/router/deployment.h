@@ -79,7 +79,7 @@ struct Deployment {
   std::string base_model;                                            // model_info.base_model
   std::vector<std::pair<std::string, std::string>> price_overrides;  // Key of the price file, decimal text.
   std::shared_ptr<const config::ModelEntry> entry;  // What the configuration says of it; null in tests.
-  std::shared_ptr<const void> prices;               // ledger::Prices, made by the Pricer; router never looks inside.
+  std::shared_ptr<const void> prices;               // price::Prices, made by the Pricer; router never looks inside.
 };
 /// Asks the ledger for the prices of a deployment whose model is final (a wildcard's after the captures are put in);
 /// sets what `pick` needs of them (`token_cost_femto`, `input_tokens_max`, `traits`).

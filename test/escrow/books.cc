@@ -91,7 +91,7 @@ void Judge::check_spent() {
 
 /// V7, I5
 void Judge::check_used() {
-  std::map<ledger::LeaseBook::LeaseId, std::int64_t> used_nano = database_.written_off_nano;
+  std::map<lease::LeaseBook::LeaseId, std::int64_t> used_nano = database_.written_off_nano;
   std::map<LeaseKey, std::int64_t> sums;
   for (const auto& [id, entry] : database_.entries) {
     for (const Booking& booking : entry.bookings) {

@@ -41,9 +41,9 @@ void Replica::serve(Call call) {
 }
 
 bool Replica::take(const Open& open, std::int64_t amount_nano) {
-  std::vector<ledger::AccountWords*> words;
+  std::vector<lease::AccountWords*> words;
   for (const Covered& one : open.covered) words.push_back(one.words.get());
-  const ledger::AccountWords* const short_of = take_all(words, amount_nano);
+  const lease::AccountWords* const short_of = take_all(words, amount_nano);
   if (world_.plan().mutant == Mutant::LeaveHeld && short_of != nullptr && short_of != words.front())
     take_anyway(*words.front(), amount_nano);
   return short_of == nullptr;
@@ -57,7 +57,7 @@ bool Replica::is_refused(const Open& open, std::int64_t amount_nano) const {
 }
 
 void Replica::wait(Open open, std::uint64_t ticket, std::int64_t amount_nano, std::optional<std::int64_t> wait_us) {
-  ledger::WaitingCall waiting;
+  lease::WaitingCall waiting;
   waiting.ticket = ticket;
   waiting.amount_nano = amount_nano;
   waiting.wait_us = wait_us;
@@ -73,8 +73,8 @@ void Replica::hang_up(std::uint64_t ticket) {
 }
 
 void Replica::end_waits() {
-  using Kind = ledger::LeaseOutcome::Kind;
-  for (const ledger::LeaseOutcome& outcome : process_->keeper.take_outcomes()) {
+  using Kind = lease::LeaseOutcome::Kind;
+  for (const lease::LeaseOutcome& outcome : process_->keeper.take_outcomes()) {
     const auto found = process_->waiting.find(outcome.ticket);
     if (found == process_->waiting.end()) {
       world_.judge().object("who has left is not served", std::to_string(outcome.ticket));
@@ -173,7 +173,7 @@ void Replica::settle(std::int64_t call_number) {
   write_entry(++process_->last_no, call_number, call.cost_nano, bookings);
   const std::int64_t held_nano = mutant == Mutant::KeepExtension ? call.hold_nano : open.held_nano();
   for (const Covered& one : open.covered) {
-    if (ledger::settle(*one.words, held_nano, call.cost_nano)) process_->keeper.touched(one.key, now_us());
+    if (lease::settle(*one.words, held_nano, call.cost_nano)) process_->keeper.touched(one.key, now_us());
   }
   world_.judge().settled(call_number, call.cost_nano, now_us());
   answer(call_number);

@@ -6,7 +6,7 @@ namespace turnpike::escrow {
 
 Database::Database(const Plan& plan) : plan_(plan) {
   for (const AccountPlan& account : plan.accounts) {
-    ledger::LeaseBook::Account& row = book.accounts[account.account_id];
+    lease::LeaseBook::Account& row = book.accounts[account.account_id];
     if (!account.unlimited) row.limit_nano = account.budget_nano;
     row.strict = account.strict;
   }
@@ -24,19 +24,19 @@ Database::Registered Database::register_epoch(std::int64_t replica_no, std::int6
   return registered;
 }
 
-ledger::LeaseAnswer Database::apply(std::int64_t replica_no, const ledger::LeaseOperation& operation,
-                                    std::int64_t now_us) {
-  ledger::LeaseBook::Replica& replica = book.replicas[replica_no];
+lease::LeaseAnswer Database::apply(std::int64_t replica_no, const lease::LeaseOperation& operation,
+                                   std::int64_t now_us) {
+  lease::LeaseBook::Replica& replica = book.replicas[replica_no];
   if (plan_.mutant == Mutant::NoNumbers && replica.op_epoch == operation.epoch)
     replica.op_no = std::min(replica.op_no, operation.op_no - 1);
-  ledger::LeaseAnswer answer = book.apply(replica_no, operation, now_us);
-  if (answer.result == ledger::LeaseResult::Applied) come_back(replica_no);
+  lease::LeaseAnswer answer = book.apply(replica_no, operation, now_us);
+  if (answer.result == lease::LeaseResult::Applied) come_back(replica_no);
   return answer;
 }
 
 Database::Shipped Database::ship(const Batch& batch) {
   Shipped shipped;
-  ledger::LeaseBook::Replica& replica = book.replicas[batch.replica_no];
+  lease::LeaseBook::Replica& replica = book.replicas[batch.replica_no];
   if (replica.epoch != batch.epoch) return shipped;
   shipped.accepted = true;
   shipped.shipped_no = replica.shipped_no;

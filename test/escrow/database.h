@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "ledger/lease_book.h"
+#include "lease/lease_book.h"
 #include "records.h"
 
 namespace turnpike::escrow {
@@ -15,12 +15,12 @@ namespace turnpike::escrow {
 struct Stored {
   using EntryId = std::pair<std::int64_t, std::int64_t>;  // Replica and number.
 
-  ledger::LeaseBook book;
+  lease::LeaseBook book;
   std::map<EntryId, Entry> entries;
   std::map<LeaseKey, std::int64_t> calls;
   std::map<LeaseKey, std::int64_t> adjusted_nano;
   /// Booked for what forgotten replicas may have spent, until they come back.
-  std::map<ledger::LeaseBook::LeaseId, std::int64_t> written_off_nano;
+  std::map<lease::LeaseBook::LeaseId, std::int64_t> written_off_nano;
   std::map<std::int64_t, bool> forgotten;  // By replica.
 };
 
@@ -43,7 +43,7 @@ class Database : public Stored {
     std::map<std::int64_t, Entry> stored;  // By call: this replica's.
   };
   Registered register_epoch(std::int64_t replica_no, std::int64_t epoch);
-  ledger::LeaseAnswer apply(std::int64_t replica_no, const ledger::LeaseOperation& operation, std::int64_t now_us);
+  lease::LeaseAnswer apply(std::int64_t replica_no, const lease::LeaseOperation& operation, std::int64_t now_us);
 
   void set_limit(std::int64_t account_id, std::optional<std::int64_t> limit_nano, std::int64_t now_us);
   /// An administrator sets what is spent; returns the difference.

@@ -279,7 +279,7 @@ void Judge::after_change(By by, std::int64_t replica_no) {
 }
 
 /// I10
-void Judge::note_fall(const ledger::LeaseBook::LeaseId& id, std::int64_t nano, By by) {
+void Judge::note_fall(const lease::LeaseBook::LeaseId& id, std::int64_t nano, By by) {
   const bool by_right =
       by == By::FailOver || by == By::Operator || (by == By::Reclaim && plan_.reclaims && !account_of(id.first).strict);
   if (!by_right) object("I10: a lease falls by its replica's word only", name_of(id.first));
@@ -297,17 +297,17 @@ void Judge::note_rooms() {
   }
 }
 
-void Judge::applied(std::int64_t replica_no, const ledger::LeaseOperation& operation, const ledger::LeaseAnswer& answer,
+void Judge::applied(std::int64_t replica_no, const lease::LeaseOperation& operation, const lease::LeaseAnswer& answer,
                     bool is_current, std::int64_t now_us) {
-  if (answer.result == ledger::LeaseResult::Lost) saw("replicas that heard of lost commits");
-  if (answer.result != ledger::LeaseResult::Applied) return;
-  if (operation.verb == ledger::LeaseVerb::Restore) saw("leases restored", operation.lines.size());
+  if (answer.result == lease::LeaseResult::Lost) saw("replicas that heard of lost commits");
+  if (answer.result != lease::LeaseResult::Applied) return;
+  if (operation.verb == lease::LeaseVerb::Restore) saw("leases restored", operation.lines.size());
   if (now_us <= plan_.length_us) ++tally.operations;
   if (operation.lines.empty()) ++tally.heartbeats;
   if (const auto step = out_of_step_.find(replica_no); step != out_of_step_.end()) {
     step->second = step->second || is_current;
     // The database has forgotten that it was late: what it returns, its replica has taken up again.
-    for (const ledger::LeaseLine& line : operation.lines) {
+    for (const lease::LeaseLine& line : operation.lines) {
       if (!is_current) truth_[line.key].unleased_nano += line.back_nano;
     }
   }
@@ -344,18 +344,18 @@ void Judge::fail_over(const Stored& earlier) {
 }
 
 /// I3: a grant leaves base + granted within the limit, or crosses it by one call's need.
-void Judge::check_grant(const ledger::LeaseOperation& operation, const ledger::LeaseAnswer& answer, std::size_t line,
+void Judge::check_grant(const lease::LeaseOperation& operation, const lease::LeaseAnswer& answer, std::size_t line,
                         std::int64_t now_us) {
-  const ledger::LeaseGrant& grant = answer.grants[line];
+  const lease::LeaseGrant& grant = answer.grants[line];
   if (grant.give_nano == 0) return;
   Truth& truth = truth_[grant.key];
-  const ledger::LeaseBook::Escrow& escrow = database_.book.escrows.at(grant.key);
+  const lease::LeaseBook::Escrow& escrow = database_.book.escrows.at(grant.key);
   const std::int64_t over_nano =
       escrow.limit_nano ? escrow.base_nano + escrow.granted_nano - *escrow.limit_nano : INT64_MIN;
   if (over_nano > 0) {
     std::int64_t last_need_nano = 0;
     for (const std::size_t group : answer.granted_groups) {
-      for (const ledger::LeaseNeed& need : operation.groups[group]) {
+      for (const lease::LeaseNeed& need : operation.groups[group]) {
         if (need.line == line) last_need_nano = need.nano;
       }
     }
@@ -396,8 +396,8 @@ void Judge::heard(std::int64_t replica_no) {
 }
 
 /// I1 and I2.
-void Judge::believed(std::int64_t replica_no, const std::vector<ledger::LeaseBelief>& beliefs) {
-  for (const ledger::LeaseBelief& belief : beliefs) {
+void Judge::believed(std::int64_t replica_no, const std::vector<lease::LeaseBelief>& beliefs) {
+  for (const lease::LeaseBelief& belief : beliefs) {
     const std::int64_t free_nano = belief.words->free.load();
     const std::int64_t sum_nano = free_nano + belief.words->held.load() + belief.words->settled.load();
     const auto found = database_.book.leases.find({belief.key, replica_no});

@@ -52,7 +52,7 @@ class Judge {
   enum class By : std::uint8_t { Edit, Replica, Reclaim, Operator, FailOver };
   void after_change(By by, std::int64_t replica_no = 0);
   /// `is_current`: the replica waits for this answer.
-  void applied(std::int64_t replica_no, const ledger::LeaseOperation& operation, const ledger::LeaseAnswer& answer,
+  void applied(std::int64_t replica_no, const lease::LeaseOperation& operation, const lease::LeaseAnswer& answer,
                bool is_current, std::int64_t now_us);
   void adjusted(LeaseKey key, std::int64_t more_nano);
   void edited(std::int64_t account_id) { edited_.insert(account_id); }
@@ -65,7 +65,7 @@ class Judge {
   /// A replica has read the answer that it waited for.
   void heard(std::int64_t replica_no);
   /// What a replica believes to be granted, free and held.
-  void believed(std::int64_t replica_no, const std::vector<ledger::LeaseBelief>& beliefs);
+  void believed(std::int64_t replica_no, const std::vector<lease::LeaseBelief>& beliefs);
   /// What must be true of the rows at every moment (V1, V4, V7).
   void check_rows(std::int64_t now_us);
   /// All calls have ended, all is shipped and returned.
@@ -118,9 +118,9 @@ class Judge {
   std::string name_of(LeaseKey key) const;
   void commit(const Fate& fate, std::int64_t more_nano);
   void check_covered(LeaseKey key);
-  void note_fall(const ledger::LeaseBook::LeaseId& id, std::int64_t nano, By by);
+  void note_fall(const lease::LeaseBook::LeaseId& id, std::int64_t nano, By by);
   void note_rooms();
-  void check_grant(const ledger::LeaseOperation& operation, const ledger::LeaseAnswer& answer, std::size_t line,
+  void check_grant(const lease::LeaseOperation& operation, const lease::LeaseAnswer& answer, std::size_t line,
                    std::int64_t now_us);
   std::int64_t out_nano(LeaseKey key) const;
   void entry_lost(const Entry& entry, bool hold_lost, std::int64_t now_us);
@@ -148,7 +148,7 @@ class Judge {
   std::set<std::int64_t> edited_;        // Accounts that were.
   /// Replicas whose leases fell without their word; whether an operation of theirs was applied since.
   std::map<std::int64_t, bool> out_of_step_;
-  std::vector<std::pair<ledger::LeaseBook::LeaseId, std::int64_t>> granted_before_;
+  std::vector<std::pair<lease::LeaseBook::LeaseId, std::int64_t>> granted_before_;
   std::map<std::string, std::pair<std::uint64_t, std::string>> objections_;
 };
 

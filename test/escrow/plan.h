@@ -6,14 +6,14 @@
 #include <string_view>
 #include <vector>
 
-#include "ledger/lease_keeper.h"
+#include "lease/lease_keeper.h"
 #include "timeline.h"
 
 namespace turnpike::escrow {
 
-using ledger::kMillisecondUs;
-using ledger::kSecondUs;
-using ledger::LeaseKey;
+using lease::kMillisecondUs;
+using lease::kSecondUs;
+using lease::LeaseKey;
 
 /// A rule that is broken on purpose: the judge must notice.
 enum class Mutant : std::uint8_t {
@@ -117,7 +117,7 @@ struct Plan {
   std::vector<AccountPlan> accounts;
   std::vector<FaultPlan> fault_plans;
   std::vector<std::int64_t> clock_offsets_us;  // Of each replica.
-  ledger::LeaseTerms terms;
+  lease::LeaseTerms terms;
 
  private:
   void add_accounts(Dice& dice);

@@ -47,7 +47,7 @@ void Replica::look_at_rest() {
   if (!process_->waiting.empty()) judge.object("every call that waits is told", std::to_string(replica_no_));
   if (!process_->running.empty() || !journal_.replay().open.empty())
     judge.object("I7: no call is left", std::to_string(replica_no_));
-  for (const ledger::LeaseBelief& belief : process_->keeper.beliefs()) {
+  for (const lease::LeaseBelief& belief : process_->keeper.beliefs()) {
     if (belief.words->held.load() != 0) judge.object("I7: nothing is held", std::to_string(replica_no_));
   }
   for (const auto& [id, lease] : world_.database().book.leases) {
@@ -96,11 +96,11 @@ void Replica::follow_windows() {
   });
 }
 
-std::shared_ptr<ledger::AccountWords> Replica::open(std::int64_t account_id, std::int64_t window_id,
-                                                    std::optional<LeaseKey> after) {
+std::shared_ptr<lease::AccountWords> Replica::open(std::int64_t account_id, std::int64_t window_id,
+                                                   std::optional<LeaseKey> after) {
   std::int64_t& newest = process_->windows.try_emplace(account_id, window_id).first->second;
   newest = std::max(newest, window_id);
-  ledger::LeaseAccount account;
+  lease::LeaseAccount account;
   account.key = {account_id, window_id};
   account.strict = world_.plan().account(account_id).strict && world_.plan().mutant != Mutant::OneMode;
   account.limit_nano = process_->limits_nano[account_id].value_or(0);
@@ -125,7 +125,7 @@ void Replica::pump() {
   });
 }
 
-void Replica::send_operation(const ledger::LeaseOperation& operation) {
+void Replica::send_operation(const lease::LeaseOperation& operation) {
   break_before_sending(operation);
   process_->flight = operation;
   process_->sent_at_us = now_us();
@@ -135,7 +135,7 @@ void Replica::send_operation(const ledger::LeaseOperation& operation) {
     const auto process = weak.lock();
     const bool is_current = process != nullptr && process->flight && process->flight->op_no == operation.op_no;
     world.judge().before_change();
-    const ledger::LeaseAnswer answer = world.database().apply(replica_no_, operation, now_us());
+    const lease::LeaseAnswer answer = world.database().apply(replica_no_, operation, now_us());
     world.judge().after_change(Judge::By::Replica, replica_no_);
     world.judge().applied(replica_no_, operation, answer, is_current, now_us());
     world.tell_everybody();
@@ -147,12 +147,12 @@ void Replica::send_operation(const ledger::LeaseOperation& operation) {
   });
 }
 
-void Replica::read_answer(ledger::LeaseAnswer answer) {
+void Replica::read_answer(lease::LeaseAnswer answer) {
   Judge& judge = world_.judge();
   const bool is_expected = process_->flight && process_->flight->op_no == answer.op_no;
   if (is_expected) break_before_reading();
   if (is_expected) judge.believed(replica_no_, process_->keeper.beliefs());
-  const bool is_applied = answer.result == ledger::LeaseResult::Applied;
+  const bool is_applied = answer.result == lease::LeaseResult::Applied;
   if (!process_->keeper.started() && is_applied) add_unshipped(answer);
   process_->keeper.answered(answer, now_us());
   if (is_expected) {
@@ -167,7 +167,7 @@ void Replica::read_answer(ledger::LeaseAnswer answer) {
   pump();
 }
 
-void Replica::add_unshipped(ledger::LeaseAnswer& answer) {
+void Replica::add_unshipped(lease::LeaseAnswer& answer) {
   if (world_.plan().mutant == Mutant::ForgetUnshipped) return;
   std::map<LeaseKey, std::int64_t> more_nano;
   for (auto at = process_->entries.upper_bound(answer.shipped_no); at != process_->entries.end(); ++at) {
@@ -177,7 +177,7 @@ void Replica::add_unshipped(ledger::LeaseAnswer& answer) {
       if (booking.covered) more_nano[booking.key] += entry.cost_nano;
     }
   }
-  for (ledger::OwnLease& own : answer.own) {
+  for (lease::OwnLease& own : answer.own) {
     if (const auto found = more_nano.extract(own.key)) own.used_nano += found.mapped();
   }
   // A window that was opened without the database has no lease there.
@@ -187,8 +187,8 @@ void Replica::add_unshipped(ledger::LeaseAnswer& answer) {
   }
 }
 
-void Replica::notice(const ledger::LeaseNotice& notice) {
-  if (notice.kind == ledger::LeaseNotice::Kind::Changed) read_limits();
+void Replica::notice(const lease::LeaseNotice& notice) {
+  if (notice.kind == lease::LeaseNotice::Kind::Changed) read_limits();
   process_->keeper.noticed(notice, now_us());
   pump();
 }
@@ -229,20 +229,20 @@ void Replica::ship() {
 
 // What is done wrong on purpose, around the real keeper.
 
-void Replica::break_before_sending(const ledger::LeaseOperation& operation) {
+void Replica::break_before_sending(const lease::LeaseOperation& operation) {
   if (world_.plan().mutant != Mutant::ReturnLate) return;
-  for (const ledger::LeaseLine& line : operation.lines) {
-    for (const ledger::LeaseBelief& belief : process_->keeper.beliefs()) {
-      if (belief.key == line.key) const_cast<ledger::AccountWords*>(belief.words)->free += line.back_nano;
+  for (const lease::LeaseLine& line : operation.lines) {
+    for (const lease::LeaseBelief& belief : process_->keeper.beliefs()) {
+      if (belief.key == line.key) const_cast<lease::AccountWords*>(belief.words)->free += line.back_nano;
     }
   }
 }
 
 void Replica::break_before_reading() {
   if (world_.plan().mutant != Mutant::ReturnLate) return;
-  for (const ledger::LeaseLine& line : process_->flight->lines) {
-    for (const ledger::LeaseBelief& belief : process_->keeper.beliefs()) {
-      if (belief.key == line.key) const_cast<ledger::AccountWords*>(belief.words)->free -= line.back_nano;
+  for (const lease::LeaseLine& line : process_->flight->lines) {
+    for (const lease::LeaseBelief& belief : process_->keeper.beliefs()) {
+      if (belief.key == line.key) const_cast<lease::AccountWords*>(belief.words)->free -= line.back_nano;
     }
   }
 }
@@ -252,13 +252,13 @@ void Replica::break_at_time_out() {
   const Mutant mutant = world_.plan().mutant;
   if (mutant != Mutant::AssumeGranted && mutant != Mutant::AssumeVoid) return;
   const std::int64_t steady_us = now_us();
-  if (!process_->flight || process_->flight->verb != ledger::LeaseVerb::Ask) return;
+  if (!process_->flight || process_->flight->verb != lease::LeaseVerb::Ask) return;
   if (steady_us < process_->sent_at_us + world_.plan().terms.answer_us) return;
-  const ledger::LeaseOperation operation = *std::exchange(process_->flight, std::nullopt);
-  ledger::LeaseAnswer answer;
+  const lease::LeaseOperation operation = *std::exchange(process_->flight, std::nullopt);
+  lease::LeaseAnswer answer;
   answer.op_no = operation.op_no;
-  for (const ledger::LeaseLine& line : operation.lines) {
-    ledger::LeaseGrant grant;
+  for (const lease::LeaseLine& line : operation.lines) {
+    lease::LeaseGrant grant;
     grant.key = line.key;
     grant.granted_nano = line.granted_nano;
     if (mutant == Mutant::AssumeVoid) grant.granted_nano += line.back_nano;
@@ -267,7 +267,7 @@ void Replica::break_at_time_out() {
   }
   for (std::size_t i = 0; mutant == Mutant::AssumeGranted && i < operation.groups.size(); ++i) {
     answer.granted_groups.push_back(i);
-    for (const ledger::LeaseNeed& need : operation.groups[i]) answer.grants[need.line].granted_nano += need.nano;
+    for (const lease::LeaseNeed& need : operation.groups[i]) answer.grants[need.line].granted_nano += need.nano;
   }
   process_->keeper.answered(answer, steady_us);
 }

@@ -9,7 +9,7 @@
 
 #include "journal.h"
 #include "judge.h"
-#include "ledger/lease_keeper.h"
+#include "lease/lease_keeper.h"
 #include "world.h"
 
 namespace turnpike::escrow {
@@ -51,12 +51,12 @@ class Replica {
 
   /// A call comes in.
   void serve(Call call);
-  void notice(const ledger::LeaseNotice& notice);
+  void notice(const lease::LeaseNotice& notice);
 
  private:
   struct Covered {
     LeaseKey key;
-    std::shared_ptr<ledger::AccountWords> words;
+    std::shared_ptr<lease::AccountWords> words;
   };
   struct Open {
     Call call;
@@ -65,8 +65,8 @@ class Replica {
     std::int64_t held_nano() const { return call.hold_nano + grown_nano; }
   };
   struct Process {
-    Process(const ledger::LeaseTerms& terms, std::int64_t epoch) : keeper(terms, epoch) {}
-    ledger::LeaseKeeper keeper;
+    Process(const lease::LeaseTerms& terms, std::int64_t epoch) : keeper(terms, epoch) {}
+    lease::LeaseKeeper keeper;
     bool registered = false;  // The database knows of this start,
     bool serves = false;      // and calls are admitted, with or without that.
     bool shipping = false;
@@ -82,7 +82,7 @@ class Replica {
     std::vector<LeaseKey> ended;                   // Windows to be retired.
     std::map<std::uint64_t, Open> waiting;         // By ticket.
     std::map<std::int64_t, Open> running;          // By call.
-    std::optional<ledger::LeaseOperation> flight;
+    std::optional<lease::LeaseOperation> flight;
     std::int64_t sent_at_us = 0;
   };
   using Weak = std::weak_ptr<Process>;
@@ -112,16 +112,16 @@ class Replica {
   void tick();
   void read_limits();
   void follow_windows();
-  std::shared_ptr<ledger::AccountWords> open(std::int64_t account_id, std::int64_t window_id,
-                                             std::optional<LeaseKey> after);
+  std::shared_ptr<lease::AccountWords> open(std::int64_t account_id, std::int64_t window_id,
+                                            std::optional<LeaseKey> after);
   void pump();
-  void send_operation(const ledger::LeaseOperation& operation);
-  void read_answer(ledger::LeaseAnswer answer);
-  void add_unshipped(ledger::LeaseAnswer& answer);
+  void send_operation(const lease::LeaseOperation& operation);
+  void read_answer(lease::LeaseAnswer answer);
+  void add_unshipped(lease::LeaseAnswer& answer);
   void end_waits();
   void ship();
   // Mutants.
-  void break_before_sending(const ledger::LeaseOperation& operation);
+  void break_before_sending(const lease::LeaseOperation& operation);
   void break_before_reading();
   void break_at_time_out();
 

@@ -69,7 +69,7 @@ void World::to_replica(std::int64_t replica_no, std::function<void()> arrive) {
 }
 
 void World::tell_everybody() {
-  for (const ledger::LeaseNotice& notice : database_.book.take_notices()) {
+  for (const lease::LeaseNotice& notice : database_.book.take_notices()) {
     if (!plan_.notices) continue;
     for (const auto& replica : replicas_) {
       Replica* const to = replica.get();

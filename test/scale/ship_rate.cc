@@ -13,7 +13,7 @@
 namespace {
 
 using namespace turnpike;
-using ledger::Text;
+using journal::Text;
 
 constexpr std::uint64_t kKeys = 500, kUsers = 100, kTeams = 20, kModels = 10, kCustomers = 200, kTags = 30;
 
@@ -32,7 +32,7 @@ struct Texts {
 
 void fill(ledger::UnshippedEntry& entry, std::uint64_t number) {
   const Texts texts(number);
-  ledger::EntryRow row;
+  journal::EntryRow row;
   row.numbers.entry_no = number;
   row.numbers.started_us = row.numbers.ended_us = base::unix_now_us();
   row.numbers.cost_nano = 1000 + static_cast<std::int64_t>(number % 1000);
@@ -54,7 +54,7 @@ void fill(ledger::UnshippedEntry& entry, std::uint64_t number) {
   const auto account = static_cast<std::int64_t>(number % kKeys);
   row.accounts.values = {1 + account, 0, 1001 + account % 100, 0, 2001 + account % 20, 0};
   entry.entry_no = number;
-  ledger::encode_row(row, entry.payload);
+  journal::encode_row(row, entry.payload);
 }
 
 double cpu_seconds() {

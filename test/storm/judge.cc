@@ -6,8 +6,8 @@
 #include <charconv>
 
 #include "base/clock.h"
-#include "ledger/prompt_tokens.h"
-#include "ledger/tokenizer.h"
+#include "price/prompt_tokens.h"
+#include "price/tokenizer.h"
 
 namespace turnpike::storm {
 namespace {
@@ -272,10 +272,10 @@ void Judge::judge_bill(const Case& ended, const domain::CallRecord& record, cons
     return;
   }
   if (attempt.cost.nano() != cost) object("an attempt costs its tokens", circumstances_of(ended, record));
-  const ledger::Encoding encoding = ledger::encoding_of(attempt.model);
+  const price::Encoding encoding = price::encoding_of(attempt.model);
   const bool cut_short = served->partial || was_overtaken(*served, attempt);
-  const auto counted_input = [&] { return ledger::count_prompt(encoding, body_of(ended.ask)).tokens; };
-  const auto counted_output = [&] { return ledger::count_tokens(encoding, served->text); };
+  const auto counted_input = [&] { return price::count_prompt(encoding, body_of(ended.ask)).tokens; };
+  const auto counted_output = [&] { return price::count_tokens(encoding, served->text); };
   const bool said = served->input && served->output && !(cut_short && attempt.usage.estimated);
   if (said) {
     ++tally_.exact;

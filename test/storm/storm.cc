@@ -157,7 +157,8 @@ void Storm::look_at_rest() {
 void Storm::read_ledger() {
   const ledger::AccountRef account = pipeline_.account();
   const std::int64_t cost_nano = judge_.tally().cost_nano;
-  if (account->held.load() != 0) judge_.object("no hold is left", std::to_string(account->held.load()));
+  const std::int64_t held_nano = account->running()->words->held.load();
+  if (held_nano != 0) judge_.object("no hold is left", std::to_string(held_nano));
   if (account->spent().nano() != cost_nano)
     judge_.object("the account has spent what its calls cost",
                   fmt::format("{} instead of {}", account->spent().nano(), cost_nano));

@@ -1,0 +1,395 @@
+#include "lease/lease_rows.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "base/text.h"
+
+namespace turnpike::lease {
+namespace {
+
+using db::as_int;
+using db::as_text;
+using db::Value;
+
+/// An array as PostgreSQL reads it: {1,2,3}.
+class Array {
+ public:
+  void add(std::int64_t number) { text_ += fmt::format("{}{}", text_.size() == 1 ? "" : ",", number); }
+  Value value() const { return text_ + "}"; }
+
+ private:
+  std::string text_ = "{";
+};
+
+struct Keys {
+  explicit Keys(const std::vector<LeaseLine>& lines, bool only_fresh) {
+    for (const LeaseLine& line : lines) {
+      if (only_fresh && !line.fresh) continue;
+      accounts.add(line.key.account_id);
+      windows.add(line.key.window_id);
+      any = true;
+    }
+  }
+  std::vector<Value> values() const { return {accounts.value(), windows.value()}; }
+  Array accounts, windows;
+  bool any = false;
+};
+
+Value moment(std::optional<std::int64_t> now_us) {
+  return now_us ? Value(*now_us) : Value();
+}
+
+LeaseKey key_of(const db::Row& row) {
+  return {as_int(row[0]), as_int(row[1])};
+}
+
+// A new escrow begins with what was spent before, but for what a replica used that opened the window by itself. The
+// rows of account_window are locked first: shipping moves them and the escrow together.
+constexpr std::string_view kMakeWindows = R"sql(
+INSERT INTO account_window (account_id, window_id)
+SELECT a, w FROM unnest($1::bigint[], $2::bigint[]) q(a, w) ORDER BY 1, 2 ON CONFLICT DO NOTHING)sql";
+constexpr std::string_view kLockWindows = R"sql(
+SELECT 1 FROM account_window t JOIN unnest($1::bigint[], $2::bigint[]) q(a, w) ON t.account_id = q.a AND t.window_id = q.w
+ORDER BY t.account_id, t.window_id FOR UPDATE OF t)sql";
+constexpr std::string_view kMakeEscrows = R"sql(
+INSERT INTO escrow (account_id, window_id, limit_nano, base_nano)
+SELECT q.a, q.w, c.limit_nano + CASE WHEN c.increase_until_us > $3 THEN c.increase_nano ELSE 0 END, t.spent_nano
+       - (SELECT coalesce(sum(l.used_nano), 0) FROM lease l WHERE l.account_id = q.a AND l.window_id = q.w)
+  FROM unnest($1::bigint[], $2::bigint[]) q(a, w)
+  JOIN account_window t ON t.account_id = q.a AND t.window_id = q.w
+  LEFT JOIN account c ON c.account_id = q.a
+ ORDER BY 1, 2 ON CONFLICT DO NOTHING)sql";
+constexpr std::string_view kMakeLeases = R"sql(
+INSERT INTO lease (account_id, window_id, replica_no)
+SELECT a, w, $3 FROM unnest($1::bigint[], $2::bigint[]) q(a, w) ORDER BY 1, 2 ON CONFLICT DO NOTHING)sql";
+constexpr std::string_view kLockEscrows = R"sql(
+SELECT 1 FROM escrow e JOIN unnest($1::bigint[], $2::bigint[]) q(a, w) ON e.account_id = q.a AND e.window_id = q.w
+ORDER BY e.account_id, e.window_id FOR UPDATE OF e)sql";
+
+// A statement of its own after the locks, so that it sees what was committed before they were had. Within it each group
+// is judged as if all before it were granted.
+constexpr std::string_view kDecide = R"sql(
+WITH line AS (
+  SELECT q.*, e.recall_no, e.tight_until_us > $14 AS tight, e.wanted_until_us > $14 AS wanted,
+         q.seen > l.recall_seen AS sees, coalesce(t.spent_nano, 0) - l.used_nano AS elsewhere,
+         coalesce(e.limit_nano - e.base_nano - e.granted_nano, 4611686018427387904) + q.back - q.debt AS room
+    FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+         AS q(a, w, back, debt, want, committed, seen)
+    JOIN escrow e ON e.account_id = q.a AND e.window_id = q.w
+    JOIN lease l ON l.account_id = q.a AND l.window_id = q.w AND l.replica_no = $1
+    LEFT JOIN account_window t ON t.account_id = q.a AND t.window_id = q.w
+), others AS (
+  SELECT li.a, li.w, bool_and(l.recall_seen >= li.recall_no) AS answered
+    FROM line li JOIN lease l ON l.account_id = li.a AND l.window_id = li.w
+    JOIN replica_lease r ON r.replica_no = l.replica_no
+   WHERE l.replica_no <> $1 AND l.granted_nano > 0 AND r.alive_us > $14 - 3000000
+   GROUP BY li.a, li.w
+), said AS (
+  SELECT li.*, o.a IS NULL OR (li.tight AND o.answered) AS last_word
+    FROM line li LEFT JOIN others o ON o.a = li.a AND o.w = li.w
+), ask AS (
+  SELECT g.grp, g.a, g.w, g.need, g.may_cross <> 0 AND li.last_word AS crosses,
+         li.room - sum(g.need) OVER (PARTITION BY g.a, g.w ORDER BY g.grp) + g.need AS left_before
+    FROM unnest($9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[]) AS g(grp, a, w, need, may_cross)
+    JOIN said li ON li.a = g.a AND li.w = g.w
+), judged AS (
+  SELECT *, left_before >= need OR (crosses AND left_before > 0) AS fits FROM ask
+), granted AS (
+  SELECT grp FROM judged GROUP BY grp HAVING bool_and(fits)
+), give AS (
+  SELECT j.a, j.w, coalesce(sum(j.need) FILTER (WHERE gr.grp IS NOT NULL), 0)::bigint AS given,
+         bool_or(NOT j.fits) AS short_of
+    FROM judged j LEFT JOIN granted gr ON gr.grp = j.grp GROUP BY j.a, j.w
+), decided AS (
+  SELECT li.*, coalesce(g.short_of, false) AS short_of,
+         coalesce(g.short_of, false) AND NOT li.last_word AND NOT li.tight AS recalls,
+         coalesce(g.given, 0)
+         + CASE WHEN li.want > 0 AND NOT li.tight AND NOT li.wanted AND NOT coalesce(g.short_of, false)
+                THEN greatest(0, least(li.want, (li.room - coalesce(g.given, 0)) / (2 * $15::bigint))) ELSE 0 END AS give
+    FROM said li LEFT JOIN give g ON g.a = li.a AND g.w = li.w
+), upd AS (
+  UPDATE escrow e SET granted_nano = e.granted_nano - d.back + d.debt + d.give, recall_no = e.recall_no + d.recalls::int,
+         tight_until_us = CASE WHEN d.recalls THEN $14 + 5000000 ELSE e.tight_until_us END,
+         wanted_until_us = CASE WHEN d.short_of THEN $14 + 2000000 ELSE e.wanted_until_us END
+    FROM decided d WHERE e.account_id = d.a AND e.window_id = d.w
+  RETURNING e.account_id AS a, e.window_id AS w, e.recall_no, greatest(0, e.tight_until_us - $14) AS tight_us
+), mine AS (
+  UPDATE lease l SET granted_nano = l.granted_nano + d.debt + d.give - d.back, committed_nano = d.committed,
+         recall_seen = greatest(l.recall_seen, d.seen)
+    FROM decided d WHERE l.account_id = d.a AND l.window_id = d.w AND l.replica_no = $1
+  RETURNING l.account_id AS a, l.window_id AS w, l.granted_nano
+), answer AS (
+  SELECT d.a, d.w, d.give, m.granted_nano, d.room - d.give AS room, d.short_of, d.last_word, u.recall_no, u.tight_us,
+         (SELECT string_agg(grp::text, ' ' ORDER BY grp) FROM granted) AS granted_groups,
+         CASE WHEN d.recalls THEN 'c ' || d.a || ' ' || d.w || ' ' || u.recall_no
+              WHEN d.wanted AND (d.back > 0 OR d.sees) THEN 'r ' || d.a || ' ' || d.w END AS told, d.elsewhere
+    FROM decided d JOIN upd u ON u.a = d.a AND u.w = d.w JOIN mine m ON m.a = d.a AND m.w = d.w
+)
+SELECT answer.*, CASE WHEN told IS NOT NULL THEN pg_notify('turnpike_money', told) END FROM answer ORDER BY a, w)sql";
+
+constexpr std::string_view kRestore = R"sql(
+WITH line AS (
+  SELECT q.*, greatest(0, q.granted - l.granted_nano) AS more
+    FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS q(a, w, granted, committed)
+    JOIN lease l ON l.account_id = q.a AND l.window_id = q.w AND l.replica_no = $1
+), upd AS (
+  UPDATE escrow e SET granted_nano = e.granted_nano + li.more FROM line li WHERE e.account_id = li.a AND e.window_id = li.w
+)
+UPDATE lease l SET granted_nano = l.granted_nano + li.more, committed_nano = li.committed
+  FROM line li WHERE l.account_id = li.a AND l.window_id = li.w AND l.replica_no = $1)sql";
+
+/// One operation under way.
+class Applying {
+ public:
+  Applying(db::Transaction& transaction, std::int64_t replica_no, const LeaseOperation& operation,
+           std::vector<LeaseNotice>* told)
+      : transaction_(transaction), replica_no_(replica_no), operation_(operation), told_(told) {
+    answer_.op_no = operation.op_no;
+  }
+
+  Result<LeaseAnswer> run(std::optional<std::int64_t> now_us) {
+    if (const Status fenced = pass_fence(now_us); !fenced) return base::fail(fenced.error());
+    if (answer_.result != LeaseResult::Applied) return std::move(answer_);
+    if (const Status made = make_rows(); !made) return base::fail(made.error());
+    const Status decided = operation_.verb == LeaseVerb::Ask       ? decide()
+                           : operation_.verb == LeaseVerb::Restore ? restore()
+                                                                   : Status();
+    if (!decided) return base::fail(decided.error());
+    if (const Status read = read_own(); !read) return base::fail(read.error());
+    return std::move(answer_);
+  }
+
+ private:
+  Result<db::Rows> run_sql(std::string_view sql, const std::vector<Value>& values) {
+    return transaction_.run(sql, values);
+  }
+  Status run_only(std::string_view sql, const std::vector<Value>& values) {
+    const auto done = transaction_.run(sql, values);
+    return done ? Status() : base::fail(done.error());
+  }
+
+  Status pass_fence(std::optional<std::int64_t> now_us) {
+    const auto last = lock_operations(now_us);
+    if (!last) return base::fail(last.error());
+    const db::Row& row = last->rows.front();
+    now_us_ = as_int(row[2]);
+    // Seen behind the lock: a process that has registered since finds this operation done, or it is void.
+    const auto known = run_sql("SELECT epoch FROM replica WHERE replica_no = $1", {replica_no_});
+    if (!known) return base::fail(known.error());
+    if (known->rows.empty()) return base::fail(ErrorKind::InvalidRequest, "this replica is not known");
+    const std::int64_t epoch = as_int(known->rows.front().front());
+    answer_.result = fence({epoch, as_int(row[0]), as_int(row[1])}, operation_);
+    if (answer_.result != LeaseResult::Applied) return {};
+    if (epoch < operation_.epoch) {  // The commit of its start is lost.
+      const Status registered = run_only("UPDATE replica SET epoch = $2 WHERE replica_no = $1 AND epoch < $2",
+                                         {replica_no_, operation_.epoch});
+      if (!registered) return registered;
+    }
+    const auto moved = run_sql(
+        "UPDATE replica_lease SET op_epoch = $2, op_no = $3, alive_us = $4,"
+        " steady_since_us = CASE WHEN alive_us <= $4 - 3000000 THEN $4 ELSE steady_since_us END WHERE replica_no = $1"
+        " RETURNING 1 + (SELECT count(*) FROM replica_lease WHERE replica_no <> $1 AND alive_us > $4 - 3000000),"
+        " (SELECT count(*) FROM replica_lease WHERE replica_no < $1 AND alive_us > $4 - 3000000)",
+        {replica_no_, operation_.epoch, operation_.op_no, now_us_});
+    if (!moved) return base::fail(moved.error());
+    answer_.live_replicas = as_int(moved->rows.front().at(0));
+    answer_.rank = as_int(moved->rows.front().at(1));
+    return {};
+  }
+
+  /// Epoch and number of the last operation, and what time it is.
+  Result<db::Rows> lock_operations(std::optional<std::int64_t> now_us) {
+    constexpr std::string_view kLock =
+        "SELECT op_epoch, op_no, coalesce($2::bigint, (extract(epoch FROM now()) * 1000000)::bigint) FROM replica_lease"
+        " WHERE replica_no = $1 FOR UPDATE";
+    Result<db::Rows> last = run_sql(kLock, {replica_no_, moment(now_us)});
+    if (!last || !last->rows.empty()) return last;
+    const Status made =
+        run_only("INSERT INTO replica_lease (replica_no) VALUES ($1) ON CONFLICT DO NOTHING", {replica_no_});
+    return made ? run_sql(kLock, {replica_no_, moment(now_us)}) : base::fail(made.error());
+  }
+
+  Status make_rows() {
+    if (const Keys fresh(operation_.lines, true); fresh.any) {
+      for (const std::string_view sql : {kMakeWindows, kLockWindows}) {
+        if (Status done = run_only(sql, fresh.values()); !done) return done;
+      }
+      const auto with = [&](std::int64_t number) {
+        std::vector<Value> values = fresh.values();
+        values.emplace_back(number);
+        return values;
+      };
+      if (Status done = run_only(kMakeEscrows, with(now_us_)); !done) return done;
+      if (Status done = run_only(kMakeLeases, with(replica_no_)); !done) return done;
+    }
+    const Keys all(operation_.lines, false);
+    return all.any ? run_only(kLockEscrows, all.values()) : Status();
+  }
+
+  Status decide() {
+    if (operation_.lines.empty()) return {};
+    Array columns[7], groups[5];
+    for (const LeaseLine& line : operation_.lines) {
+      const std::int64_t numbers[7] = {line.key.account_id, line.key.window_id,  line.back_nano,  line.debt_nano,
+                                       line.want_nano,      line.committed_nano, line.recall_seen};
+      for (std::size_t i = 0; i < 7; ++i) columns[i].add(numbers[i]);
+    }
+    for (std::size_t group = 0; group < operation_.groups.size(); ++group) {
+      for (const LeaseNeed& need : operation_.groups[group]) {
+        const LeaseKey key = operation_.lines[need.line].key;
+        const std::int64_t numbers[5] = {static_cast<std::int64_t>(group), key.account_id, key.window_id, need.nano,
+                                         need.may_cross ? 1 : 0};
+        for (std::size_t i = 0; i < 5; ++i) groups[i].add(numbers[i]);
+      }
+    }
+    std::vector<Value> values = {replica_no_};
+    for (const Array& column : columns) values.push_back(column.value());
+    for (const Array& column : groups) values.push_back(column.value());
+    values.emplace_back(now_us_);
+    values.emplace_back(answer_.live_replicas);
+    const auto rows = run_sql(kDecide, values);
+    if (!rows) return base::fail(rows.error());
+    // Rows of windows long past are deleted: the replica finds out what there is, and they are made again.
+    if (rows->rows.size() != operation_.lines.size())
+      return base::fail(ErrorKind::Unavailable, "leases that were known are gone");
+    for (const db::Row& row : rows->rows) read_grant(row);
+    if (rows->rows.empty()) return {};
+    const std::string granted = as_text(rows->rows.front()[9]);
+    for (const std::string_view group : base::split(granted, ' ')) {
+      std::size_t number = 0;
+      if (std::from_chars(group.data(), group.data() + group.size(), number).ec == std::errc())
+        answer_.granted_groups.push_back(number);
+    }
+    return {};
+  }
+
+  void read_grant(const db::Row& row) {
+    LeaseGrant grant;
+    grant.key = key_of(row);
+    grant.give_nano = as_int(row[2]);
+    grant.granted_nano = as_int(row[3]);
+    grant.room_nano = as_int(row[4]);
+    grant.short_of = as_int(row[5]) != 0;
+    grant.last_word = as_int(row[6]) != 0;
+    grant.recall_no = as_int(row[7]);
+    grant.tight_us = as_int(row[8]);
+    grant.elsewhere_nano = as_int(row[11]);
+    answer_.grants.push_back(grant);
+    if (told_ == nullptr || db::is_null(row[10])) return;
+    const bool recalled = as_text(row[10]).starts_with('c');
+    told_->push_back({recalled ? LeaseNotice::Kind::Recalled : LeaseNotice::Kind::Returned, grant.key,
+                      recalled ? grant.recall_no : 0});
+  }
+
+  Status restore() {
+    if (operation_.lines.empty()) return {};
+    Array columns[4];
+    for (const LeaseLine& line : operation_.lines) {
+      const std::int64_t numbers[4] = {line.key.account_id, line.key.window_id, line.granted_nano, line.committed_nano};
+      for (std::size_t i = 0; i < 4; ++i) columns[i].add(numbers[i]);
+    }
+    return run_only(kRestore,
+                    {replica_no_, columns[0].value(), columns[1].value(), columns[2].value(), columns[3].value()});
+  }
+
+  Status read_own() {
+    const auto recalls = run_sql(
+        "SELECT l.account_id, l.window_id, e.recall_no, greatest(0, e.tight_until_us - $2) FROM lease l"
+        " JOIN escrow e ON e.account_id = l.account_id AND e.window_id = l.window_id"
+        " WHERE l.replica_no = $1 AND l.granted_nano > 0 AND l.recall_seen < e.recall_no ORDER BY 1, 2",
+        {replica_no_, now_us_});
+    if (!recalls) return base::fail(recalls.error());
+    for (const db::Row& row : recalls->rows) answer_.recalls.push_back({key_of(row), as_int(row[2]), as_int(row[3])});
+    if (operation_.verb == LeaseVerb::Ask) return {};
+    // In one statement: what is used and what is stored are of the same moment.
+    const auto own = run_sql(
+        "SELECT l.account_id, l.window_id, l.granted_nano, l.used_nano, r.shipped_no FROM replica r LEFT JOIN lease l "
+        "ON"
+        " l.replica_no = r.replica_no WHERE r.replica_no = $1 ORDER BY 1, 2",
+        {replica_no_});
+    if (!own) return base::fail(own.error());
+    for (const db::Row& row : own->rows) {
+      answer_.shipped_no = as_int(row[4]);
+      if (!db::is_null(row[0])) answer_.own.push_back({key_of(row), as_int(row[2]), as_int(row[3])});
+    }
+    return {};
+  }
+
+  db::Transaction& transaction_;
+  const std::int64_t replica_no_;
+  const LeaseOperation& operation_;
+  std::vector<LeaseNotice>* const told_;
+  std::int64_t now_us_ = 0;
+  LeaseAnswer answer_;
+};
+
+}  // namespace
+
+Result<LeaseAnswer> apply_operation(db::Transaction& transaction, std::int64_t replica_no,
+                                    const LeaseOperation& operation, std::optional<std::int64_t> now_us,
+                                    std::vector<LeaseNotice>* told) {
+  return Applying(transaction, replica_no, operation, told).run(now_us);
+}
+
+Status reclaim_leases(db::Transaction& transaction, std::int64_t by_replica, std::int64_t dead_after_us,
+                      std::optional<std::int64_t> now_us) {
+  const auto since = transaction.run(
+      "SELECT coalesce($3::bigint, (extract(epoch FROM now()) * 1000000)::bigint) - $2, steady_since_us FROM "
+      "replica_lease"
+      " WHERE replica_no = $1",
+      {by_replica, dead_after_us, moment(now_us)});
+  if (!since) return base::fail(since.error());
+  if (since->rows.empty() || as_int(since->rows[0][1]) > as_int(since->rows[0][0])) return {};
+  const Value silent_since = since->rows[0][0];
+  // A lease changes under its escrow's lock only: what the second statement sees stays so.
+  const auto locked = transaction.run(
+      "SELECT 1 FROM escrow e WHERE EXISTS (SELECT 1 FROM lease l JOIN replica_lease r ON r.replica_no = l.replica_no "
+      "WHERE"
+      " l.account_id = e.account_id AND l.window_id = e.window_id AND r.alive_us <= $1 AND l.granted_nano >"
+      " greatest(l.used_nano, l.committed_nano)) AND NOT EXISTS (SELECT 1 FROM account a WHERE a.account_id ="
+      " e.account_id AND a.strict <> 0) ORDER BY e.account_id, e.window_id FOR UPDATE OF e",
+      {silent_since});
+  if (!locked) return base::fail(locked.error());
+  const auto done = transaction.run(
+      "WITH taken AS (UPDATE lease l SET granted_nano = greatest(l.used_nano, l.committed_nano) FROM replica_lease r, "
+      "lease"
+      " old WHERE r.replica_no = l.replica_no AND r.alive_us <= $1 AND l.granted_nano > greatest(l.used_nano,"
+      " l.committed_nano) AND NOT EXISTS (SELECT 1 FROM account a WHERE a.account_id = l.account_id AND a.strict <> 0)"
+      " AND old.account_id = l.account_id AND old.window_id = l.window_id AND old.replica_no ="
+      " l.replica_no RETURNING l.account_id, l.window_id, old.granted_nano - l.granted_nano AS nano)"
+      " UPDATE escrow e SET granted_nano = e.granted_nano - t.nano FROM (SELECT account_id, window_id, sum(nano) AS"
+      " nano FROM taken GROUP BY 1, 2) t WHERE e.account_id = t.account_id AND e.window_id = t.window_id",
+      {silent_since});
+  return done ? Status() : base::fail(done.error());
+}
+
+Result<std::int64_t> stuck_nano(db::Transaction& transaction, std::int64_t dead_after_us) {
+  const auto sum = transaction.run(
+      "SELECT coalesce(sum(l.granted_nano - greatest(l.used_nano, l.committed_nano)), 0)::bigint FROM lease l JOIN"
+      " replica_lease r ON r.replica_no = l.replica_no JOIN account a ON a.account_id = l.account_id WHERE r.alive_us "
+      "<="
+      " (extract(epoch FROM now()) * 1000000)::bigint - $1 AND l.window_id >= a.window_id AND l.granted_nano >"
+      " greatest(l.used_nano, l.committed_nano)",
+      {dead_after_us});
+  if (!sum) return base::fail(sum.error());
+  return as_int(sum->rows.at(0).at(0));
+}
+
+Status delete_old_leases(db::Transaction& transaction) {
+  // Everybody else locks the escrow first.
+  const auto escrows = transaction.run(
+      "DELETE FROM escrow e USING account a WHERE a.account_id = e.account_id AND e.window_id < a.window_id AND 3 <="
+      " (SELECT count(*) FROM account_window w WHERE w.account_id = e.account_id AND w.window_id > e.window_id)",
+      {});
+  if (!escrows) return base::fail(escrows.error());
+  const auto leases = transaction.run(
+      "DELETE FROM lease l USING account a WHERE a.account_id = l.account_id AND l.window_id < a.window_id AND NOT"
+      " EXISTS (SELECT 1 FROM escrow e WHERE e.account_id = l.account_id AND e.window_id = l.window_id) AND 3 <="
+      " (SELECT count(*) FROM account_window w WHERE w.account_id = l.account_id AND w.window_id > l.window_id)",
+      {});
+  return leases ? Status() : base::fail(leases.error());
+}
+
+}  // namespace turnpike::lease
