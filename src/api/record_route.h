@@ -6,10 +6,10 @@
 #include <string_view>
 #include <vector>
 
-#include "domain/budget_window.h"
 #include "api/permission.h"
 #include "api/record_fields.h"
 #include "api/records.h"
+#include "domain/budget_window.h"
 #include "json/document.h"
 
 /// What the routes of organisations, users, budgets, customers and tags have in common.

@@ -33,7 +33,7 @@ struct Key {
 /// Every key of docs/config.md, in its order. THE table: a key that is not here is unknown.
 std::span<const Key> keys();
 std::span<const Key> turnpike_keys();  // Its part below turnpike, the last.
-std::span<const Key> jwt_keys();  // Its part below general_settings.litellm_jwtauth.
+std::span<const Key> jwt_keys();       // Its part below general_settings.litellm_jwtauth.
 
 /// The row for a path as a node has it ("model_list[3].litellm_params.rpm"), or null.
 const Key* find_key(std::string_view node_path);

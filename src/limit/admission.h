@@ -75,9 +75,9 @@ class Admission {
   /// The shared count's own notes.
   struct Shared {
     enum class State : std::uint8_t { NotAsked, Asked, Counted, Refused } state = State::NotAsked;
-    std::int64_t bucket = 0;  // Of the server's clock, once it is counted.
-    std::uint64_t round = 0;  // What the count had last told the server of.
-    bool held = false;        // The count knows of its places.
+    std::int64_t bucket = 0;              // Of the server's clock, once it is counted.
+    std::uint64_t round = 0;              // What the count had last told the server of.
+    bool held = false;                    // The count knows of its places.
     std::vector<std::int64_t> left = {};  // Of each limit over all replicas, once it is counted.
   } shared;
 

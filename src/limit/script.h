@@ -15,7 +15,8 @@ namespace turnpike::limit {
 /// Arguments: 1 what to do; 2 microseconds per bucket; 3 an era, should there be none; 4 the holder; 5 what stands
 ///            before a holder in its sign of life; 6 how long that lasts, in ms; from 7 on per limit: "r" (ring) or "p"
 ///            (places), its limit (admit) or the bucket of the admission (done), and an amount.
-/// Answers:   admit: {1, bucket, era, what is left of each limit...}, or {0, bucket, era, index of the limit from 1, used, wait in us} for the limit
+/// Answers:   admit: {1, bucket, era, what is left of each limit...}, or {0, bucket, era, index of the limit from 1,
+/// used, wait in us} for the limit
 ///            with the longest wait. done, renew: 1.
 const redis::Script& limit_script();
 
