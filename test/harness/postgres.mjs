@@ -19,11 +19,10 @@ function run(words, options = {}) {
 }
 
 export class Postgres {
-  /** `durable`: what is committed survives the server's crash. `settings`: of the server, beside ours. */
-  static async start({ durable = false, settings = {} } = {}) {
+  /** `durable`: what is committed survives the server's crash. `settings`: of the server, beside ours. `env`: for a clock. */
+  static async start({ durable = false, settings = {}, env = {} } = {}) {
     const server = new Postgres();
-    server.durable = durable;
-    server.settings = settings;
+    Object.assign(server, { durable, settings, env });
     server.databases = 0;
     server.directory = fs.mkdtempSync(path.join(os.tmpdir(), 'turnpike-postgres-'));
     server.port = await freePort();
@@ -41,7 +40,7 @@ export class Postgres {
     if (!this.durable) Object.assign(settings, { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' });
     Object.assign(settings, this.settings);
     const words = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    this.child = new Child([...unprivileged(), `${bin}/postgres`, '-D', this.data, ...words], { env: { PATH: process.env.PATH }, cwd: '/' });
+    this.child = new Child([...unprivileged(), `${bin}/postgres`, '-D', this.data, ...words], { env: { PATH: process.env.PATH, ...this.env }, cwd: '/' });
     await until(() => {
       if (this.child.ended) throw new Error(`PostgreSQL ended: ${this.child.stderr}`);
       run([`${bin}/pg_isready`, '-q', '-h', '127.0.0.1', '-p', String(this.port)]);

@@ -1,38 +1,48 @@
 // Two replicas on one PostgreSQL whose calls all cost the same: what budgets over replicas are tested with.
 import assert from 'node:assert/strict';
 import { Postgres } from './postgres.mjs';
+import { Redis } from './redis.mjs';
 import { FakeProvider, Gateway, deployment } from './turnpike.mjs';
 
 export const priceNano = 10_000_000; // Of one call, whatever it says.
 export const ask = (gateway, key, model = 'm') => gateway.chat({ model }, { key });
 
-/** A server and a provider of a test file. Call `stop` at its end. */
+/** A server and a provider of a test file, and a Redis where one is wanted. Call `stop` at its end. */
 export class Shared {
-  static async start() {
+  /** `clock`: of the server and the replicas, instead of the machine's. */
+  static async start({ redis = false, clock } = {}) {
     const shared = new Shared();
-    [shared.server, shared.fake] = await Promise.all([Postgres.start({ durable: true }), FakeProvider.start()]);
+    shared.env = clock?.env ?? {};
+    [shared.server, shared.fake, shared.redis] = await Promise.all([Postgres.start({ durable: true, env: shared.env }), FakeProvider.start(), redis ? Redis.start() : undefined]);
     return shared;
   }
   async stop() {
-    await this.server.stop();
-    await this.fake.stop();
+    for (const child of [this.redis, this.server, this.fake]) await child?.stop();
   }
-  config(name, turnpike = {}) {
+  /** `more`: other sections of the configuration; models are added to those that all have. */
+  config(name, turnpike = {}, { models = [], ...more } = {}) {
     const params = { input_cost_per_token: 0, output_cost_per_token: 0, input_cost_per_request: priceNano / 1e9 };
     return {
-      model_list: [deployment('m', this.fake.base(), { params }), deployment('slow', this.fake.base('latency_ms=300'), { params })],
-      general_settings: { database_url: this.server.url(name) },
+      model_list: [deployment('m', this.fake.base(), { params }), deployment('slow', this.fake.base('latency_ms=300'), { params }), ...models],
+      ...more,
+      general_settings: { database_url: this.server.url(name), ...more.general_settings },
+      ...(this.redis ? { router_settings: { redis_url: this.redis.url } } : {}),
       turnpike: { shutdown_grace: 0, ...turnpike },
     };
   }
-  gateway(name, turnpike, more = {}) {
-    return Gateway.start({ config: this.config(name, turnpike), flags: ['--num_workers', '1'], ...more });
+  /** `more`: what Gateway.start takes; its `config` is what `config` above takes. */
+  gateway(name, turnpike, { config, env, ...more } = {}) {
+    return Gateway.start({ config: this.config(name, turnpike, config), flags: ['--num_workers', '1'], env: { ...this.env, ...env }, ...more });
   }
   /** Two replicas on a database of their own. */
-  async pair(own, turnpike) {
+  async pair(own, turnpike, more) {
+    return this.replicas(own, 2, turnpike, more);
+  }
+  async replicas(own, count, turnpike, more) {
     const name = this.server.fresh();
-    const first = own(await this.gateway(name, turnpike));
-    return { name, gateways: [first, own(await this.gateway(name, turnpike))] };
+    const first = own(await this.gateway(name, turnpike, more)); // It makes the tables.
+    const others = await Promise.all(Array.from({ length: count - 1 }, async () => own(await this.gateway(name, turnpike, more))));
+    return { name, gateways: [first, ...others] };
   }
   number(name, sql) {
     return Number(this.server.query(name, sql)[0][0]);
