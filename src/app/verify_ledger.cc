@@ -8,8 +8,11 @@
 
 #include "app/fetch.h"
 #include "app/open_ledger.h"
+#include "app/snapshot.h"
+#include "pipeline/call.h"
 #include "proof/reconcile_export.h"
 #include "proof/verify.h"
+#include "proof/verify_bills.h"
 #include "proof/verify_metrics.h"
 #include "proof/verify_repair.h"
 
@@ -58,6 +61,27 @@ Result<Check> check_metrics(const Options& options, const OpenLedger& opened, co
   return proof::check_spend(*before, *booked, *after);
 }
 
+/// As a gateway of this configuration would ask for them.
+Result<proof::KnownPrices> known_prices(const config::SettingsRef& settings) {
+  const std::unique_ptr<net::IoThreads> threads = net::IoThreads::start(1);
+  const Result<std::shared_ptr<const price::Catalogue>> table = load_catalogue(*threads->all().front());
+  if (!table) return base::fail(table.error());
+  proof::KnownPrices known;
+  known.table_version = (*table)->version();
+  const pipeline::SnapshotRef snapshot = make_snapshot(settings, *table, nullptr);
+  for (const router::ModelGroupRef& group : snapshot->routing->groups()) {
+    for (const router::DeploymentRef& deployment : group->deployments) {
+      if (deployment->wildcard || deployment->prices == nullptr) continue;
+      const price::Prices& prices = pipeline::prices_of(*deployment);
+      const bool own =
+          !deployment->price_overrides.empty() || !deployment->base_model.empty() || prices.host_factor_ppb != 0;
+      known.deployments.try_emplace(deployment->id,
+                                    proof::KnownPrices::Deployment{deployment->target.model, prices, own});
+    }
+  }
+  return known;
+}
+
 Result<std::vector<Check>> verify(const Options& options) {
   std::optional<std::int64_t> since;
   if (!options.verify.since.empty()) {
@@ -80,6 +104,13 @@ Result<std::vector<Check>> verify(const Options& options) {
     journal.clear();
   }
   Result<std::vector<Check>> checks = proof::verify_ledger(*opened->database, journal, since);
+  if (checks && opened->settings) {
+    const Result<proof::KnownPrices> known = known_prices(opened->settings);
+    if (!known) return base::fail(known.error());
+    Result<Check> bills = proof::check_bills(*opened->database, *known, since);
+    if (!bills) return base::fail(bills.error());
+    checks->push_back(std::move(*bills));
+  }
   if (!checks || options.verify.metrics_url.empty()) return checks;
   if (journal.empty()) return base::fail(ErrorKind::NotFound, "--metrics_url needs the journal of that gateway");
   Result<Check> counted = check_metrics(options, *opened, journal);

@@ -25,15 +25,6 @@ std::uint64_t count(const db::Value& value) {
   return static_cast<std::uint64_t>(as_int(value));
 }
 
-domain::Usage usage_of(const json::Value& usage) {
-  domain::Usage made;
-  for (std::size_t i = 0; i < domain::kUnitCount; ++i) {
-    const auto unit = static_cast<domain::Unit>(i);
-    if (const auto found = usage.find(domain::unit_name(unit)).whole()) made.set(unit, *found);
-  }
-  return made;
-}
-
 Figures figures_of(const domain::Usage& usage) {
   using domain::Unit;
   Figures figures;
@@ -182,6 +173,15 @@ class Reader {
 };
 
 }  // namespace
+
+domain::Usage usage_of(const json::Value& usage) {
+  domain::Usage made;
+  for (std::size_t i = 0; i < domain::kUnitCount; ++i) {
+    const auto unit = static_cast<domain::Unit>(i);
+    if (const auto found = usage.find(domain::unit_name(unit)).whole()) made.set(unit, *found);
+  }
+  return made;
+}
 
 Result<BookedDays> read_booked(db::Database& database, const std::string& provider, std::int64_t first_day,
                                std::int64_t last_day) {

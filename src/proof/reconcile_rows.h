@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "db/database.h"
+#include "domain/usage.h"
+#include "json/document.h"
 #include "proof/reconcile_export.h"
 
 namespace turnpike::proof {
@@ -21,6 +23,9 @@ struct BookedLine {
   std::uint64_t estimated_calls = 0;  // Whose tokens were counted here.
   std::uint64_t unpriced_calls = 0;
 };
+
+/// A usage as entries hold it (journal::usage_json).
+domain::Usage usage_of(const json::Value& usage);
 
 struct BookedDays {
   std::vector<BookedLine> lines;

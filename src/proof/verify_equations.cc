@@ -28,17 +28,33 @@ constexpr Dialect kPostgres = {
     "(usage::jsonb->>'queries')::bigint",
 };
 
-/// One measure of `daily` against the rows, in both directions.
-Equation daily_equation(const Dialect& dialect, const std::string& days, std::string what, std::string_view of_daily,
-                        std::string_view of_row) {
+/// `daily` against the rows, in both directions and by all measures at once: the rows are summed once.
+Equation daily_equation(const Dialect& dialect, const std::string& days) {
   constexpr std::string_view kKey = "day, entity_kind, entity, key_hash, model_group, model, provider, route";
-  return {"V5", std::move(what), "SELECT count(*) FROM daily WHERE " + days,
-          fmt::format("WITH {}, sides AS (SELECT {}, {} AS total, 0 AS summed FROM daily WHERE {}"
-                      " UNION ALL SELECT {}, 0, {} FROM lines)"
-                      " SELECT 'day ' || day || ' kind ' || entity_kind || ' ' || entity || ' group ' || model_group,"
-                      " sum(total), sum(summed) FROM sides WHERE NOT EXISTS (SELECT 1 FROM entry_rejected)"
-                      " GROUP BY {} HAVING sum(total) <> sum(summed)",
-                      daily_lines(dialect, days), kKey, of_daily, days, kKey, of_row, kKey)};
+  constexpr std::pair<std::string_view, std::string_view> kMeasures[] = {
+      {"cost", "cost_nano"},
+      {"calls", "calls"},
+      {"failed calls", "failed"},
+      {"tokens", "prompt_tokens + completion_tokens + cache_read_tokens + cache_write_tokens"}};
+  std::string of_daily, of_lines, sums, differ, found;
+  for (std::size_t i = 0; i < std::size(kMeasures); ++i) {
+    const auto& [name, column] = kMeasures[i];
+    of_daily += fmt::format(", {} AS total{}, 0 AS summed{}", column, i, i);
+    of_lines += fmt::format(", 0, {}", column);
+    sums += fmt::format(", sum(total{0}) AS total{0}, sum(summed{0}) AS summed{0}", i);
+    differ += fmt::format("{}sum(total{}) <> sum(summed{})", i == 0 ? "" : " OR ", i, i);
+    found += fmt::format(
+        "{0} SELECT 'day ' || day || ' kind ' || entity_kind || ' ' || entity || ' group ' || model_group || ', {1}', "
+        "total{2}, summed{2} FROM sums WHERE total{2} <> summed{2}",
+        i == 0 ? "" : " UNION ALL", name, i);
+  }
+  return {"V5",
+          "daily cost, calls, failed calls and tokens of each entity, key, group, model, provider and route = its rows",
+          "SELECT count(*) FROM daily WHERE " + days,
+          fmt::format("WITH {0}, sides AS (SELECT {1}{2} FROM daily WHERE {3} UNION ALL SELECT {1}{4} FROM lines),"
+                      " sums AS (SELECT {1}{5} FROM sides WHERE NOT EXISTS (SELECT 1 FROM entry_rejected)"
+                      " GROUP BY {1} HAVING {6}){7}",
+                      daily_lines(dialect, days), kKey, of_daily, days, of_lines, sums, differ, found)};
 }
 
 /// All measures at once: a deployment's day is short.
@@ -101,7 +117,7 @@ void add_of_all_time(const Dialect& dialect, std::vector<Equation>& out) {
   out.push_back(window_equation(dialect, "totals of each account and window = sum of the entries that name it",
                                 "spent_nano - dropped_nano", "cost_nano"));
   out.push_back(window_equation(dialect, "calls of each account and window = calls that name it",
-                                "calls - dropped_calls", "CASE WHEN kind = 0 THEN 1 ELSE 0 END"));
+                                "calls - dropped_calls", "calls"));
   // Replica 0 books edits of administrators, which are no calls.
   out.push_back({"V5", "all daily sums together = all rows and those of dropped days",
                  "SELECT count(*) FROM entry WHERE kind = 0",
@@ -149,13 +165,14 @@ Equation silent_leases(std::int64_t now_us) {
 
 /// A window's id is the second it began at; the next one of the account ends it.
 Equation windows_of_calls(const Dialect& dialect, const std::string& days) {
-  return {"V11", "each call is booked in the windows in which it began",
-          "SELECT count(*) FROM entry WHERE kind = 0 AND " + days,
-          fmt::format("WITH {} SELECT 'replica ' || replica_no || ' entry ' || entry_no || ' account ' || account, "
-                      "started_us, win FROM pairs p WHERE kind = 0 AND started_us IS NOT NULL"
-                      " AND (started_us < win * 1000000 OR EXISTS (SELECT 1 FROM account_window n WHERE n.account_id = "
-                      "p.account AND n.window_id > p.win AND n.window_id * 1000000 <= p.started_us))",
-                      entry_pairs(dialect, days))};
+  return {
+      "V11", "each call is booked in the windows in which it began",
+      "SELECT count(*) FROM entry WHERE kind = 0 AND " + days,
+      fmt::format("WITH {} SELECT 'first and last call of account ' || account || ' in window ' || win, first_us, "
+                  "last_us FROM pairs p WHERE first_us IS NOT NULL AND (first_us < win * 1000000 OR EXISTS (SELECT 1"
+                  " FROM account_window n WHERE n.account_id = p.account AND n.window_id > p.win AND n.window_id * "
+                  "1000000 <= p.last_us))",
+                  entry_pairs(dialect, days))};
 }
 
 void add_of_bills(const Dialect& dialect, const std::string& days, std::vector<Equation>& out) {
@@ -188,43 +205,40 @@ std::string kept_days(std::optional<std::int64_t> since) {
 
 std::string daily_lines(const Dialect& dialect, std::string_view days) {
   return fmt::format(
-      "calls AS (SELECT day, replica_no, entry_no, coalesce(key_hash, '') AS key_hash, user_id, team_id, "
-      "organization_id, end_user, tags, coalesce(model_group, '') AS model_group, coalesce(model, '') AS model,"
-      " coalesce(provider, '') AS provider, coalesce(route, '') AS route, cost_nano, 1 AS calls,"
-      " CASE WHEN status <> 0 THEN 1 ELSE 0 END AS failed, prompt_tokens, completion_tokens, cache_read_tokens, "
-      "cache_write_tokens FROM entry WHERE kind = 0 AND {}),"
+      "calls AS (SELECT day, coalesce(key_hash, '') AS key_hash, user_id, team_id, organization_id, end_user, tags, "
+      "coalesce(model_group, '') AS model_group, coalesce(model, '') AS model, coalesce(provider, '') AS provider, "
+      "coalesce(route, '') AS route, sum(cost_nano) AS cost_nano, count(*) AS calls, sum(CASE WHEN status <> 0 THEN 1 "
+      "ELSE 0 END) AS failed, sum(prompt_tokens) AS prompt_tokens, sum(completion_tokens) AS completion_tokens, "
+      "sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_tokens) AS cache_write_tokens"
+      " FROM entry WHERE kind = 0 AND {} GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11),"
       " tagged AS (SELECT DISTINCT c.*, t.value AS tag FROM calls c, {} WHERE t.value <> ''),"
       " lines AS (SELECT 6 AS entity_kind, key_hash AS entity, c.* FROM calls c"
       " UNION ALL SELECT 5, user_id, c.* FROM calls c WHERE user_id IS NOT NULL"
       " UNION ALL SELECT 3, team_id, c.* FROM calls c WHERE team_id IS NOT NULL"
       " UNION ALL SELECT 2, organization_id, c.* FROM calls c WHERE organization_id IS NOT NULL"
       " UNION ALL SELECT 7, end_user, c.* FROM calls c WHERE end_user IS NOT NULL"
-      " UNION ALL SELECT 8, tag, day, replica_no, entry_no, key_hash, user_id, team_id, organization_id, end_user, "
-      "tags, model_group, model, provider, route, cost_nano, calls, failed, prompt_tokens, completion_tokens, "
-      "cache_read_tokens, cache_write_tokens FROM tagged)",
+      " UNION ALL SELECT 8, tag, day, key_hash, user_id, team_id, organization_id, end_user, tags, model_group, model, "
+      "provider, route, cost_nano, calls, failed, prompt_tokens, completion_tokens, cache_read_tokens, "
+      "cache_write_tokens FROM tagged)",
       days, dialect.tags);
 }
 
 std::string entry_pairs(const Dialect& dialect, std::string_view days) {
   return fmt::format(
-      "rows AS (SELECT accounts, cost_nano, kind, started_us, replica_no, entry_no FROM entry WHERE {} UNION ALL SELECT"
-      " accounts, cost_nano, 0, NULL, replica_no, entry_no FROM entry_rejected), pairs AS (SELECT CAST(a.value AS "
-      "BIGINT) AS account, CAST(w.value AS BIGINT) AS win, cost_nano, kind, started_us, replica_no, entry_no"
-      " FROM rows, {}, {} WHERE {} AND w.key = a.key + 1)",
+      "rows AS (SELECT accounts, sum(cost_nano) AS cost_nano, sum(CASE WHEN kind = 0 THEN 1 ELSE 0 END) AS calls,"
+      " min(CASE WHEN kind = 0 THEN started_us END) AS first_us, max(CASE WHEN kind = 0 THEN started_us END) AS last_us"
+      " FROM entry WHERE {} GROUP BY accounts UNION ALL SELECT accounts, cost_nano, 1, NULL, NULL FROM entry_rejected),"
+      " pairs AS (SELECT CAST(a.value AS BIGINT) AS account, CAST(w.value AS BIGINT) AS win, cost_nano, calls, "
+      "first_us,"
+      " last_us FROM rows, {}, {} WHERE {} AND w.key = a.key + 1)",
       days, dialect.account_at, dialect.window_at, dialect.is_account);
 }
 
 std::vector<Equation> equations(const Dialect& dialect, std::optional<std::int64_t> since, std::int64_t now_us) {
   const std::string days = kept_days(since);
-  constexpr std::string_view kTokens = "prompt_tokens + completion_tokens + cache_read_tokens + cache_write_tokens";
   std::vector<Equation> out;
   if (!since) add_of_all_time(dialect, out);
-  out.push_back(daily_equation(dialect, days,
-                               "daily cost of each entity, key, group, model, provider and route = its rows",
-                               "cost_nano", "cost_nano"));
-  out.push_back(daily_equation(dialect, days, "daily calls = its rows", "calls", "calls"));
-  out.push_back(daily_equation(dialect, days, "daily failed calls = its rows", "failed", "failed"));
-  out.push_back(daily_equation(dialect, days, "daily tokens = its rows", kTokens, kTokens));
+  out.push_back(daily_equation(dialect, days));
   out.push_back(deployment_equation(days));
   const std::string of_days = since ? fmt::format("day >= {}", *since) : "1 = 1";
   out.push_back(replica_equation("entries of each replica's days = its rows", "entries", "1", "entries", of_days));

@@ -31,12 +31,14 @@ const Dialect& dialect_of(std::string_view database);  // "sqlite", "postgresql"
 
 /// Days whose entries are all there, from `since` on, as a condition on column `day`.
 std::string kept_days(std::optional<std::int64_t> since);
-/// The aggregates as the rows say they must be, as table `lines` of a WITH: one for each entity that a call counts for.
+/// The aggregates as the rows say they must be, as table `lines` of a WITH: one for each entity that calls count for.
+/// Calls that are alike in all that is told apart here are summed before: there are few kinds of them, and many calls.
 /// `days`: which of them.
 std::string daily_lines(const Dialect& dialect, std::string_view days);
 
-/// What each entry of `days` adds to which account and window, as tables `rows` and `pairs` of a WITH; entries that
-/// were set aside have no day.
+/// What the entries of `days` that name the same accounts add to each of their windows, with the times at which the
+/// first and the last of their calls began, as tables `rows` and `pairs` of a WITH; entries that were set aside have
+/// neither day nor times.
 std::string entry_pairs(const Dialect& dialect, std::string_view days);
 
 /// `since`: of later days only, without what is summed over all of them. `now_us`: what is late by then is told.

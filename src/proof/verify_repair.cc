@@ -74,8 +74,8 @@ struct WrongWindow {
 Result<std::vector<WrongWindow>> find_wrong_windows(db::Transaction& transaction, const Dialect& dialect) {
   const auto rows = run(
       transaction,
-      fmt::format("WITH {}, sides AS (SELECT account, win, 0 AS spent, cost_nano AS nano, 0 AS had, CASE WHEN kind = 0"
-                  " THEN 1 ELSE 0 END AS calls FROM pairs UNION ALL SELECT account_id, window_id, spent_nano, "
+      fmt::format("WITH {}, sides AS (SELECT account, win, 0 AS spent, cost_nano AS nano, 0 AS had, calls FROM pairs"
+                  " UNION ALL SELECT account_id, window_id, spent_nano, "
                   "dropped_nano, calls, dropped_calls FROM account_window)"
                   " SELECT account, win, sum(spent), sum(nano), sum(calls) FROM sides GROUP BY account, win"
                   " HAVING sum(spent) <> sum(nano) OR sum(had) <> sum(calls) ORDER BY account, win",
