@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -36,6 +37,11 @@ struct NewRows {
   std::vector<Row> rows;
 };
 
+struct Statement {
+  std::string_view sql;
+  std::vector<Value> values;
+};
+
 /// Statements of one unit of work, run inside one transaction by the database's own thread.
 class Transaction {
  public:
@@ -44,6 +50,11 @@ class Transaction {
   /// Errors: Unavailable (database away, busy, full), InvalidRequest with code "unique" on a violated key, Internal.
   /// After an error the unit should end with it: PostgreSQL takes no further statement of the transaction.
   virtual Result<Rows> run(std::string_view sql, const std::vector<Value>& values) = 0;
+
+  /// Statements of which none needs to know what those before it have found: one way to the database and back where it
+  /// can. What each found, in their order; the first error ends it. `ends_unit`: the unit is committed with them, and
+  /// nothing may follow; what `work` returns then changes nothing any more.
+  virtual Result<std::vector<Rows>> run_all(std::span<const Statement> statements, bool ends_unit = false);
 
   /// Other processes work on the same database: PostgreSQL's own SQL may be used where it is.
   virtual bool is_shared() const { return false; }

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "db/arrays.h"
 #include "db/postgres_days.h"
+#include "db/sqlstate.h"
 
 namespace turnpike::db {
 namespace {
@@ -26,13 +27,14 @@ constexpr int kTriesMax = 8;
 constexpr milliseconds kStopLook{200};
 constexpr std::size_t kRowsMax = 2'000;  // Of one statement.
 
-std::string begin_text(Unit unit, milliseconds statement_limit) {
-  const std::string limit = fmt::format("SET LOCAL statement_timeout = {}", statement_limit.count());
-  if (unit == Unit::Read) return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + limit;
+std::vector<std::string> beginning_of(Unit unit, milliseconds statement_limit) {
   // Not the server's default, which may ask for more than the statements are written for.
-  std::string text = "BEGIN ISOLATION LEVEL READ COMMITTED; " + limit;
-  if (unit == Unit::Change) text += fmt::format("; SELECT pg_advisory_xact_lock({})", kPostgresChangeLock);
-  return text;
+  const bool reads = unit == Unit::Read;
+  std::vector<std::string> texts = {
+      reads ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN ISOLATION LEVEL READ COMMITTED",
+      fmt::format("SET LOCAL statement_timeout = {}", statement_limit.count())};
+  if (unit == Unit::Change) texts.push_back(fmt::format("SELECT pg_advisory_xact_lock({})", kPostgresChangeLock));
+  return texts;
 }
 
 Value read_value(const char* text, int length, Oid type) {
@@ -59,6 +61,31 @@ Value read_value(const char* text, int length, Oid type) {
     default:
       return std::string(view);
   }
+}
+
+Rows rows_of(pg_result* result) {
+  Rows rows;
+  const int columns = PQnfields(result);
+  for (int column = 0; column < columns; ++column) rows.columns.emplace_back(PQfname(result, column));
+  const int count = PQntuples(result);
+  rows.rows.reserve(static_cast<std::size_t>(count));
+  for (int at = 0; at < count; ++at) {
+    Row& row = rows.rows.emplace_back();
+    row.reserve(static_cast<std::size_t>(columns));
+    for (int column = 0; column < columns; ++column) {
+      if (PQgetisnull(result, at, column) != 0) {
+        row.emplace_back(std::monostate{});
+      } else {
+        row.push_back(
+            read_value(PQgetvalue(result, at, column), PQgetlength(result, at, column), PQftype(result, column)));
+      }
+    }
+  }
+  if (!std::string_view(PQcmdStatus(result)).starts_with("SELECT")) {
+    const std::string_view changed = PQcmdTuples(result);
+    std::from_chars(changed.data(), changed.data() + changed.size(), rows.changed);
+  }
+  return rows;
 }
 
 /// Values as libpq takes them: text, with whole and broken numbers typed so that expressions of them alone are clear.
@@ -102,10 +129,6 @@ std::optional<std::int64_t> day_of(std::string_view detail) {
 std::string first_line(const char* text) {
   const std::string_view view = text == nullptr ? std::string_view() : std::string_view(text);
   return std::string(base::trim(view.substr(0, view.find('\n'))));
-}
-
-bool in_class(std::string_view state, std::initializer_list<std::string_view> classes) {
-  return std::ranges::any_of(classes, [&](std::string_view start) { return state.starts_with(start); });
 }
 
 }  // namespace
@@ -188,32 +211,40 @@ tl::unexpected<Error> PostgresConnection::failure(const pg_result* result) {
   if (state_text == nullptr) return lost(first_line(PQerrorMessage(handle_.get())));
   const std::string_view state = state_text;
   const std::string text = first_line(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
-  if (in_class(state, {"08", "57P"})) return lost(text);
+  const bool names_constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME) != nullptr;
+  const SqlFault fault = judge_sqlstate(state, names_constraint);
+  if (fault == SqlFault::Reconnect) return lost(fmt::format("{}: {}", state, text));
   Error error;
   error.detail = fmt::format("{}: {}", state, text);
-  if (state == "23514") {
-    const char* const detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
-    const char* const constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
-    if (constraint == nullptr && detail != nullptr) missing_day_ = day_of(detail);
+  error.retry_after = std::chrono::seconds(1);
+  switch (fault) {
+    case SqlFault::NoDay:
+      if (const char* const detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL)) missing_day_ = day_of(detail);
+      [[fallthrough]];
+    case SqlFault::Again:
+    case SqlFault::Later:
+    case SqlFault::Reconnect:
+      again_ = again_ || fault == SqlFault::Again;
+      error.kind = ErrorKind::Unavailable;
+      error.message = fmt::format("the database cannot be used: {}", text);
+      return base::fail(std::move(error));
+    case SqlFault::Taken:
+    case SqlFault::BadRow:
+      error.kind = ErrorKind::InvalidRequest;
+      error.message = "the database refused the row";
+      error.code = fault == SqlFault::Taken ? "unique" : "constraint";
+      break;
+    case SqlFault::BadValue:
+      error.kind = ErrorKind::InvalidRequest;
+      error.message = "the database refused the value";
+      error.code = "value";
+      break;
+    case SqlFault::Refused:
+      error.kind = ErrorKind::Internal;
+      error.message = fmt::format("database error: {}", text);
+      break;
   }
-  if (state == "40001" || state == "40P01") again_ = true;
-  if (state == "25006") broken_ = true;  // A standby: the next connection may find the server that writes.
-  if (in_class(state, {"40", "53", "55P03", "57", "58", "25006"})) {
-    error.kind = ErrorKind::Unavailable;
-    error.message = fmt::format("the database cannot be used: {}", text);
-    error.retry_after = std::chrono::seconds(1);
-  } else if (in_class(state, {"23"})) {
-    error.kind = ErrorKind::InvalidRequest;
-    error.message = "the database refused the row";
-    error.code = state == "23505" ? "unique" : "constraint";
-  } else if (in_class(state, {"22"})) {
-    error.kind = ErrorKind::InvalidRequest;
-    error.message = "the database refused the value";
-    error.code = "value";
-  } else {
-    error.kind = ErrorKind::Internal;
-    error.message = fmt::format("database error: {}", text);
-  }
+  error.retry_after.reset();
   return base::fail(std::move(error));
 }
 
@@ -256,51 +287,102 @@ Result<PostgresConnection::Answer> PostgresConnection::simple(const std::string&
   return receive();
 }
 
-Result<PostgresConnection::Answer> PostgresConnection::send(std::string_view sql, const std::vector<Value>& values) {
-  if (broken()) return lost("the connection has ended");
-  const Parameters parameters(values);
-  if (parameters.has_nul) {
-    Error error;
-    error.kind = ErrorKind::InvalidRequest;
-    error.message = "the database refused the value";
-    error.code = "value";
-    error.detail = "a text has a NUL";
-    return base::fail(std::move(error));
-  }
-  const std::string text(sql);
-  if (PQsendQueryParams(handle_.get(), text.c_str(), static_cast<int>(values.size()), parameters.types.data(),
-                        parameters.pointers.data(), nullptr, nullptr, 0) == 0) {
-    return lost(first_line(PQerrorMessage(handle_.get())));
-  }
-  return receive();
+Result<Rows> PostgresConnection::run(std::string_view sql, const std::vector<Value>& values) {
+  const Statement only{sql, values};
+  Result<std::vector<Rows>> all = run_all({&only, 1}, false);
+  if (!all) return base::fail(std::move(all.error()));
+  return std::move(all->front());
 }
 
-Result<Rows> PostgresConnection::run(std::string_view sql, const std::vector<Value>& values) {
-  Result<Answer> answer = send(sql, values);
-  if (!answer) return base::fail(std::move(answer.error()));
-  pg_result* const result = answer->get();
-  Rows rows;
-  const int columns = PQnfields(result);
-  for (int column = 0; column < columns; ++column) rows.columns.emplace_back(PQfname(result, column));
-  const int count = PQntuples(result);
-  rows.rows.reserve(static_cast<std::size_t>(count));
-  for (int at = 0; at < count; ++at) {
-    Row& row = rows.rows.emplace_back();
-    row.reserve(static_cast<std::size_t>(columns));
-    for (int column = 0; column < columns; ++column) {
-      if (PQgetisnull(result, at, column) != 0) {
-        row.emplace_back(std::monostate{});
-      } else {
-        row.push_back(
-            read_value(PQgetvalue(result, at, column), PQgetlength(result, at, column), PQftype(result, column)));
-      }
+/// With what begins the unit, if nothing of it has been sent, and with its end.
+Result<std::vector<Rows>> PostgresConnection::run_all(std::span<const Statement> statements, bool ends_unit) {
+  std::vector<Statement> all;
+  for (const std::string& text : beginning_) all.push_back({text, {}});
+  const std::size_t before = all.size();
+  all.insert(all.end(), statements.begin(), statements.end());
+  if (ends_unit) all.push_back({"COMMIT", {}});
+  Result<std::vector<Answer>> answers = pipeline(all);
+  if (began_) beginning_.clear();
+  if (!answers) return base::fail(std::move(answers.error()));
+  ended_ = ends_unit;
+  std::vector<Rows> found;
+  for (std::size_t i = 0; i < statements.size(); ++i) found.push_back(rows_of((*answers)[before + i].get()));
+  return found;
+}
+
+Result<std::vector<PostgresConnection::Answer>> PostgresConnection::pipeline(std::span<const Statement> statements) {
+  if (broken()) return lost("the connection has ended");
+  if (PQenterPipelineMode(handle_.get()) == 0) return lost(first_line(PQerrorMessage(handle_.get())));
+  const Status sent = send_all(statements);
+  if (!sent && broken()) return base::fail(sent.error());
+  Result<std::vector<Answer>> answers = receive_all(sent ? statements.size() : 0);
+  if (!broken() && PQexitPipelineMode(handle_.get()) == 0) return lost(first_line(PQerrorMessage(handle_.get())));
+  if (!sent) return base::fail(sent.error());
+  return answers;
+}
+
+/// A value that cannot be sent ends it before anything is.
+Status PostgresConnection::send_all(std::span<const Statement> statements) {
+  std::vector<Parameters> parameters;
+  parameters.reserve(statements.size());
+  bool has_nul = false;
+  for (const Statement& statement : statements) has_nul = parameters.emplace_back(statement.values).has_nul || has_nul;
+  for (std::size_t i = 0; i < statements.size() && !has_nul; ++i) {
+    const std::string text(statements[i].sql);
+    if (PQsendQueryParams(handle_.get(), text.c_str(), static_cast<int>(statements[i].values.size()),
+                          parameters[i].types.data(), parameters[i].pointers.data(), nullptr, nullptr, 0) == 0) {
+      return lost(first_line(PQerrorMessage(handle_.get())));
     }
   }
-  if (!std::string_view(PQcmdStatus(result)).starts_with("SELECT")) {
-    const std::string_view changed = PQcmdTuples(result);
-    std::from_chars(changed.data(), changed.data() + changed.size(), rows.changed);
+  if (PQpipelineSync(handle_.get()) == 0) return lost(first_line(PQerrorMessage(handle_.get())));
+  if (!has_nul) return {};
+  Error error;
+  error.kind = ErrorKind::InvalidRequest;
+  error.message = "the database refused the value";
+  error.code = "value";
+  error.detail = "a text has a NUL";
+  return base::fail(std::move(error));
+}
+
+/// What the server answers to `count` statements and the sync behind them. Once one has failed it passes over the rest.
+Result<std::vector<PostgresConnection::Answer>> PostgresConnection::receive_all(std::size_t count) {
+  const base::Monotonic until = base::monotonic_now() +
+                                limits_.statement * static_cast<std::int64_t>(std::max<std::size_t>(count, 1)) +
+                                std::chrono::seconds(1);
+  std::vector<Answer> answers;
+  Answer failed;
+  for (;;) {
+    Result<Answer> next = next_answer(until);
+    if (!next) return base::fail(std::move(next.error()));
+    if (!*next) continue;  // Behind each statement's answer.
+    const ExecStatusType status = PQresultStatus(next->get());
+    if (status == PGRES_PIPELINE_SYNC) break;
+    if (status == PGRES_PIPELINE_ABORTED) continue;
+    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
+      answers.push_back(std::move(*next));
+      if (!beginning_.empty()) began_ = true;
+    } else if (!failed) {
+      failed = std::move(*next);
+    }
   }
-  return rows;
+  if (failed) return failure(failed.get());
+  if (answers.size() != count) return lost("the connection ended");
+  return answers;
+}
+
+/// Null where one statement's answers end. Errors: Unavailable.
+Result<PostgresConnection::Answer> PostgresConnection::next_answer(base::Monotonic until) {
+  for (;;) {
+    const int unsent = PQflush(handle_.get());
+    if (unsent < 0) return lost(first_line(PQerrorMessage(handle_.get())));
+    if (unsent == 0 && PQisBusy(handle_.get()) == 0) break;
+    const auto events = static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN);
+    if (!wait_for_server(events, until)) return lost("no answer in time");
+    if (PQconsumeInput(handle_.get()) == 0) return lost(first_line(PQerrorMessage(handle_.get())));
+  }
+  Answer answer(PQgetResult(handle_.get()));
+  if (broken()) return lost(answer ? first_line(PQresultErrorMessage(answer.get())) : "the connection ended");
+  return answer;
 }
 
 /// Many rows a statement: one round trip, parsed once.
@@ -344,20 +426,19 @@ Status PostgresConnection::notify(std::string_view channel, std::string_view tex
 }
 
 Status PostgresConnection::once(const std::function<Status(Transaction&)>& work, Unit unit) {
-  began_ = again_ = false;
+  began_ = again_ = ended_ = false;
   missing_day_.reset();
-  if (const auto begun = simple(begin_text(unit, limits_.statement)); !begun) {
-    // Also when the lock was not to be had: the transaction is open then.
-    if (!broken()) (void)simple("ROLLBACK");
-    return base::fail(begun.error());
-  }
-  began_ = true;
+  beginning_ = beginning_of(unit, limits_.statement);
   Status status;
   try {
     status = work(*this);
   } catch (const std::exception& problem) {
     status = base::fail(ErrorKind::Internal, "database work failed", problem.what());
   }
+  if (ended_) return status;
+  const bool asked = beginning_.empty();
+  beginning_.clear();
+  if (status && !asked) return status;
   if (status) {
     const auto committed = simple("COMMIT");
     if (!committed) return base::fail(committed.error());
@@ -365,7 +446,7 @@ Status PostgresConnection::once(const std::function<Status(Transaction&)>& work,
     if (std::string_view(PQcmdStatus(committed->get())) == "COMMIT") return {};
     return base::fail(ErrorKind::Internal, "the database has rolled back what failed before");
   }
-  if (!broken()) (void)simple("ROLLBACK");
+  if (!broken() && began_) (void)simple("ROLLBACK");
   return status;
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,7 @@ class PostgresConnection final : public Transaction {
                                                           const std::atomic<bool>& stop);
 
   Result<Rows> run(std::string_view sql, const std::vector<Value>& values) override;
+  Result<std::vector<Rows>> run_all(std::span<const Statement> statements, bool ends_unit) override;
   bool is_shared() const override { return true; }
   bool prefers_many() const override { return true; }
   Result<std::vector<bool>> insert_new(const NewRows& rows) override;
@@ -69,6 +71,10 @@ class PostgresConnection final : public Transaction {
   Result<Answer> send(std::string_view sql, const std::vector<Value>& values);
   Result<Answer> simple(const std::string& sql);
   Result<Answer> receive();
+  Result<std::vector<Answer>> pipeline(std::span<const Statement> statements);
+  Status send_all(std::span<const Statement> statements);
+  Result<std::vector<Answer>> receive_all(std::size_t count);
+  Result<Answer> next_answer(base::Monotonic until);
   bool wait_for_server(short events, base::Monotonic until) const;
   tl::unexpected<Error> failure(const pg_result* result);
   tl::unexpected<Error> lost(std::string_view what);
@@ -76,7 +82,9 @@ class PostgresConnection final : public Transaction {
   Handle handle_;
   Limits limits_;
   const std::atomic<bool>& stop_;
+  std::vector<std::string> beginning_;  // What is still to be sent before the unit's first statement.
   bool began_ = false;
+  bool ended_ = false;  // Committed with its last statements.
   bool broken_ = false;
   bool again_ = false;  // The database asks to run the unit again.
   std::optional<std::int64_t> missing_day_;

@@ -27,6 +27,16 @@ std::string as_text(const Value& value) {
   return {};
 }
 
+Result<std::vector<Rows>> Transaction::run_all(std::span<const Statement> statements, bool) {
+  std::vector<Rows> all;
+  for (const Statement& statement : statements) {
+    Result<Rows> rows = run(statement.sql, statement.values);
+    if (!rows) return base::fail(std::move(rows.error()));
+    all.push_back(std::move(*rows));
+  }
+  return all;
+}
+
 Result<std::vector<bool>> Transaction::insert_new(const NewRows& rows) {
   std::string names, places, keys;
   for (std::size_t i = 0; i < rows.columns.size(); ++i) {
