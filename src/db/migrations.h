@@ -13,7 +13,7 @@ namespace turnpike::db {
 /// One step of the schema; statements are separated by ';' and hold no ';' inside.
 /// What only one of them takes stands in `/*sqlite: ... */` or `/*postgres: ... */`, a plain comment to the other.
 struct Migration {
-  int number;  // 1, 2, 3, ... without gaps.
+  int number;  // Rising; some are missing.
   std::string_view name;
   std::string_view sql;
 };
