@@ -54,6 +54,9 @@ bool settle(AccountWords& account, std::int64_t hold_nano, std::int64_t cost_nan
   const std::int64_t free = account.free.fetch_add(back_nano) + back_nano;
   account.held.fetch_sub(hold_nano, std::memory_order_relaxed);
   account.settled.fetch_add(cost_nano, std::memory_order_relaxed);
+  // Money is here again: whoever asks for it may find it, or let the database say once more that it is too little.
+  if (free > 0 && account.refused_until_us.load(std::memory_order_relaxed) != 0 && free >= account.refused_nano.load())
+    account.forget_refusal();
   return free < 0 || account.watched.load(std::memory_order_relaxed);
 }
 

@@ -50,6 +50,18 @@ TEST(AccountWords, AVerdictIsForHoldsOfItsSizeAndItsTime) {
   EXPECT_FALSE(account.refuses(40, 999));
 }
 
+TEST(AccountWords, AVerdictEndsWhenWhatWasLackingComesBack) {
+  AccountWords account;
+  account.free = 50;
+  take_anyway(account, 25);
+  take_anyway(account, 25);
+  account.refuse(40, 1'000);
+  settle(account, 25, 0);
+  EXPECT_TRUE(account.refuses(40, 999));
+  settle(account, 25, 5);
+  EXPECT_FALSE(account.refuses(40, 999)) << "45 are free";
+}
+
 TEST(AccountWords, NothingIsMadeOrLostBetweenThreads) {
   constexpr std::int64_t kGranted = 1'000;
   constexpr int kThreads = 4, kCalls = 20'000;
