@@ -3,6 +3,7 @@
 #include <compare>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace turnpike::lease {
@@ -46,6 +47,7 @@ enum class LeaseVerb : std::uint8_t {
 struct LeaseOperation {
   LeaseVerb verb = LeaseVerb::Ask;
   std::int64_t epoch = 0;
+  std::string journal_id = {};   // Whose the replica is; empty: it is not asked.
   std::int64_t op_no = 0;        // Larger than all before in this epoch; what arrives late finds it taken and is void.
   std::int64_t acked_no = 0;     // The last one that was answered in this epoch; a database below it has lost commits.
   std::vector<LeaseLine> lines;  // In the order of their keys: the order of locks.
@@ -86,8 +88,9 @@ struct OwnLease {
 
 struct LeaseAnswer {
   LeaseResult result = LeaseResult::Applied;
-  std::int64_t op_no = 0;       // Of the operation it answers.
-  std::int64_t shipped_no = 0;  // The replica's last stored entry, of the same moment as `own`.
+  std::int64_t op_no = 0;        // Of the operation it answers.
+  std::int64_t database_us = 0;  // What its clock showed; for the clock of windows only.
+  std::int64_t shipped_no = 0;   // The replica's last stored entry; with `own` of the same moment.
   std::int64_t live_replicas = 1;
   std::int64_t rank = 0;           // This one's place among them, from 0.
   std::vector<LeaseGrant> grants;  // One per line, in their order.

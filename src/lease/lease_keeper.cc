@@ -68,6 +68,13 @@ void LeaseKeeper::touched(LeaseKey key, std::int64_t now_us) {
   if (Lease* const lease = find(key)) hurry(*lease, now_us + terms_.linger_us);
 }
 
+void LeaseKeeper::look(LeaseKey key, std::int64_t now_us) {
+  Lease* const lease = find(key);
+  if (lease == nullptr) return;
+  lease->asks = true;
+  hurry(*lease, now_us);
+}
+
 std::vector<LeaseBelief> LeaseKeeper::beliefs() const {
   std::vector<LeaseBelief> all;
   for (const auto& [key, lease] : leases_)
@@ -90,7 +97,7 @@ void LeaseKeeper::watch(Lease& lease, std::int64_t now_us) const {
 }
 
 std::optional<LeaseOperation> LeaseKeeper::next(std::int64_t now_us) {
-  if (flight_ && now_us >= flight_->sent_us + terms_.answer_us) give_up(now_us);
+  if (flight_ && now_us >= flight_->sent_us + patience_us()) give_up(now_us);
   serve(now_us);
   if (flight_ || superseded_) return std::nullopt;
   if (standing_ != Standing::Sure) {
@@ -99,6 +106,16 @@ std::optional<LeaseOperation> LeaseKeeper::next(std::int64_t now_us) {
   }
   if (!ask_due(now_us)) return std::nullopt;
   return ask(now_us);
+}
+
+/// To give up a database that is only slow makes it slower: what was sent is asked for once more.
+std::int64_t LeaseKeeper::patience_us() const {
+  constexpr std::int64_t kTimes = 4;
+  return std::clamp(kTimes * slow_us_, terms_.answer_us, std::max(terms_.answer_us, terms_.answer_most_us));
+}
+
+void LeaseKeeper::note_answer_time(std::int64_t took_us) {
+  slow_us_ = std::max(took_us, slow_us_ * 7 / 8);
 }
 
 bool LeaseKeeper::ask_due(std::int64_t now_us) const {
@@ -111,7 +128,7 @@ std::int64_t LeaseKeeper::wake_at_us() const {
   if (superseded_) return INT64_MAX;
   std::int64_t at_us = INT64_MAX;
   for (const Waiting& waiting : waiting_) at_us = std::min(at_us, waiting.until_us);
-  if (flight_) return std::min(at_us, flight_->sent_us + terms_.answer_us);
+  if (flight_) return std::min(at_us, flight_->sent_us + patience_us());
   if (standing_ != Standing::Sure) return std::min(at_us, retry_at_us_);
   for (const Waiting& waiting : waiting_) at_us = std::min(at_us, waiting.ask_at_us);
   const std::int64_t apart_us = terms_.notices || waiting_.empty() ? terms_.heartbeat_us : terms_.poll_us;
@@ -144,6 +161,7 @@ LeaseOperation LeaseKeeper::ask(std::int64_t now_us) {
     sorted.lines[i] = flight_->lines[order[i]];
     sorted.leases[i] = flight_->leases[order[i]];
     sorted.in_full[i] = flight_->in_full[order[i]];
+    sorted.looks[i] = flight_->looks[order[i]];
   }
   for (LeaseGroup& group : sorted.groups) {
     for (LeaseNeed& need : group) need.line = place[need.line];
@@ -173,6 +191,7 @@ void LeaseKeeper::lost(std::int64_t op_no, std::int64_t now_us) {
 }
 
 void LeaseKeeper::give_up(std::int64_t now_us) {
+  given_up_ = {flight_->op_no, flight_->sent_us};
   flight_.reset();
   if (standing_ == Standing::Sure) standing_ = Standing::Unsure;
   for (Waiting& waiting : waiting_) {
@@ -182,10 +201,14 @@ void LeaseKeeper::give_up(std::int64_t now_us) {
 }
 
 void LeaseKeeper::answered(const LeaseAnswer& answer, std::int64_t now_us) {
-  if (!flight_ || answer.op_no != flight_->op_no) return;  // Of an operation that was given up.
+  if (!flight_ || answer.op_no != flight_->op_no) {  // Of an operation that was given up.
+    if (answer.op_no == given_up_.op_no) note_answer_time(now_us - given_up_.sent_us);
+    return;
+  }
   if (answer.result == LeaseResult::Stale) return give_up(now_us);
   const Flight flight = std::move(*flight_);
   flight_.reset();
+  note_answer_time(now_us - flight.sent_us);
   failures_ = 0;
   if (answer.result == LeaseResult::Superseded) {
     superseded_ = true;
@@ -226,6 +249,7 @@ void LeaseKeeper::read_grants(const Flight& flight, const LeaseAnswer& answer, s
     if (grant.give_nano > 0) lease.granted_at_us = now_us;
     lease.known = true;
     lease.scarce = grant.short_of;
+    if (flight.looks[i]) lease.asks = false;
     lease.reported_nano = flight.lines[i].committed_nano;
     lease.reported_at_us = now_us;
     lease.recall_seen = std::max(lease.recall_seen, flight.lines[i].recall_seen);

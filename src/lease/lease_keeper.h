@@ -22,7 +22,8 @@ struct LeaseTerms {
   std::int64_t idle_us = 10 * kSecondUs;             // Unused for so long, it goes back.
   std::int64_t heartbeat_us = 500 * kMillisecondUs;  // An operation at least so often,
   std::int64_t poll_us = 50 * kMillisecondUs;       // and so often where no notices arrive and somebody waits for them.
-  std::int64_t answer_us = 500 * kMillisecondUs;    // No answer for so long: the outcome is unknown.
+  std::int64_t answer_us = 500 * kMillisecondUs;    // No answer for so long: the outcome is unknown; a database that
+  std::int64_t answer_most_us = kSecondUs;          // has been slow gets four times what it took, up to this.
   std::int64_t linger_us = 5 * kMillisecondUs;      // What comes back within this time shares an operation.
   std::int64_t wait_us = 1'500 * kMillisecondUs;    // The most a call waits,
   std::int64_t held_wait_us = 50 * kMillisecondUs;  // and the least before it is refused or crosses.
@@ -102,6 +103,8 @@ class LeaseKeeper {
   void leave(std::uint64_t ticket);
   /// `settle` asked for it.
   void touched(LeaseKey key, std::int64_t now_us);
+  /// What is booked elsewhere may have changed: the next operation asks, if the database knows this lease.
+  void look(LeaseKey key, std::int64_t now_us);
 
   /// The next operation to send, or none now; ask again at `wake_at_us`, after any input, and after an answer.
   std::optional<LeaseOperation> next(std::int64_t now_us);
@@ -142,6 +145,7 @@ class LeaseKeeper {
     bool known = false;  // The database has rows of it.
     bool retired = false;
     bool scarce = false;  // The last operation that needed something found too little.
+    bool asks = false;    // For the line's sake, whatever else there is to say.
     std::int64_t limit_nano = 0;
     std::int64_t granted_nano = 0;
     std::int64_t provisional_nano = 0;  // Opened without the database; it becomes debt as far as it is used.
@@ -171,6 +175,7 @@ class LeaseKeeper {
     std::vector<LeaseLine> lines;
     std::vector<Lease*> leases;  // By line.
     std::vector<bool> in_full;   // By line: nothing free was kept.
+    std::vector<bool> looks;     // By line: asked for when it was sent.
     std::vector<LeaseGroup> groups;
     std::vector<std::uint64_t> tickets;  // By group.
   };
@@ -179,6 +184,8 @@ class LeaseKeeper {
   // lease_keeper.cc: operations and answers.
   void give_up(std::int64_t now_us);
   bool ask_due(std::int64_t now_us) const;
+  std::int64_t patience_us() const;
+  void note_answer_time(std::int64_t took_us);
   LeaseOperation begin(LeaseVerb verb, std::int64_t now_us);
   LeaseOperation ask(std::int64_t now_us);
   LeaseOperation restore(std::int64_t now_us);
@@ -219,7 +226,11 @@ class LeaseKeeper {
   Standing standing_ = Standing::Unsure;
   bool started_ = false;
   bool superseded_ = false;
-  int failures_ = 0;  // Without an answer, in a row.
+  int failures_ = 0;          // Without an answer, in a row.
+  std::int64_t slow_us_ = 0;  // What the slowest of the latest answers took.
+  struct {
+    std::int64_t op_no = 0, sent_us = 0;
+  } given_up_;  // The last one.
   std::int64_t op_no_ = 0, acked_no_ = 0;
   std::int64_t live_replicas_ = 1, rank_ = 0;
   std::int64_t sent_at_us_ = kNever, swept_at_us_ = kNever, retry_at_us_ = kNever;

@@ -115,6 +115,41 @@ TEST_F(Leases, AnUnknownOutcomeIsAskedForBehindALargerNumber) {
   EXPECT_EQ(book.apply(replica.number, *asked, now_us).result, LeaseResult::Stale);
 }
 
+TEST_F(Leases, ADatabaseThatIsSlowIsGivenMoreTime) {
+  Replica& replica = add_replica(true);
+  const auto beat = [&] {
+    now_us += 500 * kMillisecondUs;
+    const auto operation = replica.keeper.next(now_us);
+    EXPECT_TRUE(operation);
+    return *operation;
+  };
+  const auto answer = [&](const LeaseOperation& operation) {
+    replica.keeper.answered(book.apply(replica.number, operation, now_us), now_us);
+  };
+  const auto is_waited_for = [&](std::int64_t took_us) {
+    const LeaseOperation operation = beat();
+    now_us += took_us;
+    const auto asked_again = replica.keeper.next(now_us);
+    answer(operation);
+    if (asked_again) answer(*asked_again);
+    exchange(replica);
+    return !asked_again;
+  };
+  EXPECT_TRUE(is_waited_for(499 * kMillisecondUs));
+  EXPECT_TRUE(is_waited_for(999 * kMillisecondUs));
+  EXPECT_FALSE(is_waited_for(1'000 * kMillisecondUs)) << "that is the most";
+  for (int i = 0; i < 30; ++i) EXPECT_TRUE(is_waited_for(1 * kMillisecondUs));
+  const LeaseOperation late = beat();
+  now_us += 600 * kMillisecondUs;
+  const auto resync = replica.keeper.next(now_us);
+  ASSERT_TRUE(resync && resync->verb == LeaseVerb::Resync) << "what was slow is forgotten";
+  answer(late);  // It has only been slow: the next one is waited for.
+  now_us += 100 * kMillisecondUs;
+  answer(*resync);
+  exchange(replica);
+  EXPECT_TRUE(is_waited_for(900 * kMillisecondUs));
+}
+
 TEST_F(Leases, ARecallBringsBackWhatOthersHaveFree) {
   book.accounts[1].limit_nano = 1'000;
   Replica& one = add_replica(true);
@@ -189,6 +224,20 @@ TEST_F(Leases, AWindowThatBeginsInAnOutageIsOpenedInPartAndOwed) {
   pass(1 * kSecondUs);
   EXPECT_GE((book.leases[{kNext, replica.number}].granted_nano), 100);
   EXPECT_EQ(words->free.load() + 100, (book.leases[{kNext, replica.number}].granted_nano));
+}
+
+TEST_F(Leases, WhatIsBookedElsewhereIsAskedForWhenItMayHaveChanged) {
+  book.accounts[1].limit_nano = 100'000;
+  Replica& replica = add_replica(true);
+  wait(replica, 100);
+  exchange(replica);
+  pass(1 * kSecondUs);
+  book.spent_nano[kKey] = 700;  // Nothing of it is this replica's.
+  EXPECT_EQ(exchange(replica), 0);
+  replica.keeper.look(kKey, now_us);
+  EXPECT_EQ(exchange(replica), 1);
+  EXPECT_EQ(replica.words->elsewhere.load(), 700);
+  EXPECT_EQ(exchange(replica), 0) << "once";
 }
 
 TEST_F(Leases, ADatabaseThatLostCommitsIsTold) {

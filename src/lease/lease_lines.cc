@@ -106,13 +106,14 @@ std::size_t LeaseKeeper::add_line(LeaseOperation& operation, Lease& lease, const
   flight_->lines.push_back(line);
   flight_->leases.push_back(&lease);
   flight_->in_full.push_back(false);
+  flight_->looks.push_back(lease.asks);
   return operation.lines.size() - 1;
 }
 
 bool LeaseKeeper::has_something_to_say(const Lease& lease, const LeaseLine& line, std::int64_t now_us) const {
   const bool report = line.committed_nano != lease.reported_nano && now_us - lease.reported_at_us >= terms_.report_us;
   return line.back_nano > 0 || line.debt_nano > 0 || line.want_nano > 0 || lease.recall_seen < lease.recall_no ||
-         (report && lease.known);
+         ((report || lease.asks) && lease.known);
 }
 
 LeaseLine LeaseKeeper::line_of(Lease& lease, bool in_full, std::int64_t first_hold_nano, std::int64_t now_us) {

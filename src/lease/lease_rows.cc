@@ -37,33 +37,65 @@ struct Keys {
   bool any = false;
 };
 
-Value moment(std::optional<std::int64_t> now_us) {
-  return now_us ? Value(*now_us) : Value();
+/// The database's clock, or a test's, as SQL.
+std::string moment(std::optional<std::int64_t> now_us) {
+  return now_us ? std::to_string(*now_us) : "(extract(epoch FROM now()) * 1000000)::bigint";
 }
 
 LeaseKey key_of(const db::Row& row) {
   return {as_int(row[0]), as_int(row[1])};
 }
 
+// In all statements {now} is what time it is, and {applies} whether this operation has passed the fence in this very
+// transaction: they are sent together, before anybody knows. One that arrives late or twice changes nothing.
+constexpr std::string_view kApplies =
+    "EXISTS (SELECT 1 FROM replica_lease WHERE replica_no = {} AND op_epoch = {} AND op_no = {} AND xmin ="
+    " pg_current_xact_id()::xid)";
+
+constexpr std::string_view kMakeNumbers = "INSERT INTO replica_lease (replica_no) VALUES ($1) ON CONFLICT DO NOTHING";
+constexpr std::string_view kLockNumbers =
+    "SELECT op_epoch, op_no, {now} FROM replica_lease WHERE replica_no = $1 FOR UPDATE";
+// A statement of its own behind the lock: a process that has registered since is seen. What passes is `fence`'s to say;
+// here it is said once more, for the statements behind it.
+constexpr std::string_view kPassFence = R"sql(
+WITH known AS (
+  SELECT epoch, shipped_no FROM replica WHERE replica_no = $1 AND ($6 = '' OR journal_id = $6)
+), moved AS (
+  UPDATE replica_lease l SET op_epoch = $2, op_no = $3, alive_us = {now},
+         steady_since_us = CASE WHEN l.alive_us <= {now} - 3000000 THEN {now} ELSE l.steady_since_us END
+    FROM known k
+   WHERE l.replica_no = $1 AND NOT (l.op_epoch = $2 AND l.op_no >= $3)
+     AND CASE WHEN $5 <> 0 THEN k.epoch <= $2
+              ELSE k.epoch = $2 AND ($4 = 0 OR (l.op_epoch = $2 AND l.op_no >= $4)) END
+  RETURNING 1
+)
+SELECT k.epoch, (SELECT count(*) FROM moved),
+       1 + (SELECT count(*) FROM replica_lease WHERE replica_no <> $1 AND alive_us > {now} - 3000000),
+       (SELECT count(*) FROM replica_lease WHERE replica_no < $1 AND alive_us > {now} - 3000000), k.shipped_no
+  FROM known k)sql";
+// The commit of its start is lost.
+constexpr std::string_view kRaiseEpoch =
+    "UPDATE replica SET epoch = $2 WHERE replica_no = $1 AND epoch < $2 AND {applies}";
+
 // A new escrow begins with what was spent before, but for what a replica used that opened the window by itself. The
 // rows of account_window are locked first: shipping moves them and the escrow together.
 constexpr std::string_view kMakeWindows = R"sql(
 INSERT INTO account_window (account_id, window_id)
-SELECT a, w FROM unnest($1::bigint[], $2::bigint[]) q(a, w) ORDER BY 1, 2 ON CONFLICT DO NOTHING)sql";
+SELECT a, w FROM unnest($1::bigint[], $2::bigint[]) q(a, w) WHERE {applies} ORDER BY 1, 2 ON CONFLICT DO NOTHING)sql";
 constexpr std::string_view kLockWindows = R"sql(
 SELECT 1 FROM account_window t JOIN unnest($1::bigint[], $2::bigint[]) q(a, w) ON t.account_id = q.a AND t.window_id = q.w
 ORDER BY t.account_id, t.window_id FOR UPDATE OF t)sql";
 constexpr std::string_view kMakeEscrows = R"sql(
 INSERT INTO escrow (account_id, window_id, limit_nano, base_nano)
-SELECT q.a, q.w, c.limit_nano + CASE WHEN c.increase_until_us > $3 THEN c.increase_nano ELSE 0 END, t.spent_nano
+SELECT q.a, q.w, c.limit_nano + CASE WHEN c.increase_until_us > {now} THEN c.increase_nano ELSE 0 END, t.spent_nano
        - (SELECT coalesce(sum(l.used_nano), 0) FROM lease l WHERE l.account_id = q.a AND l.window_id = q.w)
   FROM unnest($1::bigint[], $2::bigint[]) q(a, w)
   JOIN account_window t ON t.account_id = q.a AND t.window_id = q.w
   LEFT JOIN account c ON c.account_id = q.a
- ORDER BY 1, 2 ON CONFLICT DO NOTHING)sql";
+ WHERE {applies} ORDER BY 1, 2 ON CONFLICT DO NOTHING)sql";
 constexpr std::string_view kMakeLeases = R"sql(
 INSERT INTO lease (account_id, window_id, replica_no)
-SELECT a, w, $3 FROM unnest($1::bigint[], $2::bigint[]) q(a, w) ORDER BY 1, 2 ON CONFLICT DO NOTHING)sql";
+SELECT a, w, $3 FROM unnest($1::bigint[], $2::bigint[]) q(a, w) WHERE {applies} ORDER BY 1, 2 ON CONFLICT DO NOTHING)sql";
 constexpr std::string_view kLockEscrows = R"sql(
 SELECT 1 FROM escrow e JOIN unnest($1::bigint[], $2::bigint[]) q(a, w) ON e.account_id = q.a AND e.window_id = q.w
 ORDER BY e.account_id, e.window_id FOR UPDATE OF e)sql";
@@ -71,8 +103,10 @@ ORDER BY e.account_id, e.window_id FOR UPDATE OF e)sql";
 // A statement of its own after the locks, so that it sees what was committed before they were had. Within it each group
 // is judged as if all before it were granted.
 constexpr std::string_view kDecide = R"sql(
-WITH line AS (
-  SELECT q.*, e.recall_no, e.tight_until_us > $14 AS tight, e.wanted_until_us > $14 AS wanted,
+WITH live AS (
+  SELECT 1 + count(*) AS replicas FROM replica_lease WHERE replica_no <> $1 AND alive_us > {now} - 3000000
+), line AS (
+  SELECT q.*, e.recall_no, e.tight_until_us > {now} AS tight, e.wanted_until_us > {now} AS wanted,
          q.seen > l.recall_seen AS sees, coalesce(t.spent_nano, 0) - l.used_nano AS elsewhere,
          coalesce(e.limit_nano - e.base_nano - e.granted_nano, 4611686018427387904) + q.back - q.debt AS room
     FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
@@ -80,11 +114,12 @@ WITH line AS (
     JOIN escrow e ON e.account_id = q.a AND e.window_id = q.w
     JOIN lease l ON l.account_id = q.a AND l.window_id = q.w AND l.replica_no = $1
     LEFT JOIN account_window t ON t.account_id = q.a AND t.window_id = q.w
+   WHERE {applies}
 ), others AS (
   SELECT li.a, li.w, bool_and(l.recall_seen >= li.recall_no) AS answered
     FROM line li JOIN lease l ON l.account_id = li.a AND l.window_id = li.w
     JOIN replica_lease r ON r.replica_no = l.replica_no
-   WHERE l.replica_no <> $1 AND l.granted_nano > 0 AND r.alive_us > $14 - 3000000
+   WHERE l.replica_no <> $1 AND l.granted_nano > 0 AND r.alive_us > {now} - 3000000
    GROUP BY li.a, li.w
 ), said AS (
   SELECT li.*, o.a IS NULL OR (li.tight AND o.answered) AS last_word
@@ -107,14 +142,14 @@ WITH line AS (
          coalesce(g.short_of, false) AND NOT li.last_word AND NOT li.tight AS recalls,
          coalesce(g.given, 0)
          + CASE WHEN li.want > 0 AND NOT li.tight AND NOT li.wanted AND NOT coalesce(g.short_of, false)
-                THEN greatest(0, least(li.want, (li.room - coalesce(g.given, 0)) / (2 * $15::bigint))) ELSE 0 END AS give
+                THEN greatest(0, least(li.want, (li.room - coalesce(g.given, 0)) / (2 * (SELECT replicas FROM live)))) ELSE 0 END AS give
     FROM said li LEFT JOIN give g ON g.a = li.a AND g.w = li.w
 ), upd AS (
   UPDATE escrow e SET granted_nano = e.granted_nano - d.back + d.debt + d.give, recall_no = e.recall_no + d.recalls::int,
-         tight_until_us = CASE WHEN d.recalls THEN $14 + 5000000 ELSE e.tight_until_us END,
-         wanted_until_us = CASE WHEN d.short_of THEN $14 + 2000000 ELSE e.wanted_until_us END
+         tight_until_us = CASE WHEN d.recalls THEN {now} + 5000000 ELSE e.tight_until_us END,
+         wanted_until_us = CASE WHEN d.short_of THEN {now} + 2000000 ELSE e.wanted_until_us END
     FROM decided d WHERE e.account_id = d.a AND e.window_id = d.w
-  RETURNING e.account_id AS a, e.window_id AS w, e.recall_no, greatest(0, e.tight_until_us - $14) AS tight_us
+  RETURNING e.account_id AS a, e.window_id AS w, e.recall_no, greatest(0, e.tight_until_us - {now}) AS tight_us
 ), mine AS (
   UPDATE lease l SET granted_nano = l.granted_nano + d.debt + d.give - d.back, committed_nano = d.committed,
          recall_seen = greatest(l.recall_seen, d.seen)
@@ -134,102 +169,124 @@ WITH line AS (
   SELECT q.*, greatest(0, q.granted - l.granted_nano) AS more
     FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS q(a, w, granted, committed)
     JOIN lease l ON l.account_id = q.a AND l.window_id = q.w AND l.replica_no = $1
+   WHERE {applies}
 ), upd AS (
   UPDATE escrow e SET granted_nano = e.granted_nano + li.more FROM line li WHERE e.account_id = li.a AND e.window_id = li.w
 )
 UPDATE lease l SET granted_nano = l.granted_nano + li.more, committed_nano = li.committed
   FROM line li WHERE l.account_id = li.a AND l.window_id = li.w AND l.replica_no = $1)sql";
 
-/// One operation under way.
+constexpr std::string_view kRecalls = R"sql(
+SELECT l.account_id, l.window_id, e.recall_no, greatest(0, e.tight_until_us - {now}) FROM lease l
+  JOIN escrow e ON e.account_id = l.account_id AND e.window_id = l.window_id
+ WHERE l.replica_no = $1 AND l.granted_nano > 0 AND l.recall_seen < e.recall_no ORDER BY 1, 2)sql";
+// In one statement: what is used and what is stored are of the same moment.
+constexpr std::string_view kOwn = R"sql(
+SELECT l.account_id, l.window_id, l.granted_nano, l.used_nano, r.shipped_no
+  FROM replica r LEFT JOIN lease l ON l.replica_no = r.replica_no WHERE r.replica_no = $1 ORDER BY 1, 2)sql";
+
+/// One operation: what is asked for it, all at once, and what the answers mean.
 class Applying {
  public:
-  Applying(db::Transaction& transaction, std::int64_t replica_no, const LeaseOperation& operation,
+  Applying(std::int64_t replica_no, const LeaseOperation& operation, std::optional<std::int64_t> now_us,
            std::vector<LeaseNotice>* told)
-      : transaction_(transaction), replica_no_(replica_no), operation_(operation), told_(told) {
+      : replica_no_(replica_no),
+        operation_(operation),
+        now_(moment(now_us)),
+        applies_(fmt::format(kApplies, replica_no, operation.epoch, operation.op_no)),
+        told_(told) {
     answer_.op_no = operation.op_no;
   }
 
-  Result<LeaseAnswer> run(std::optional<std::int64_t> now_us) {
-    if (const Status fenced = pass_fence(now_us); !fenced) return base::fail(fenced.error());
-    if (answer_.result != LeaseResult::Applied) return std::move(answer_);
-    if (const Status made = make_rows(); !made) return base::fail(made.error());
-    const Status decided = operation_.verb == LeaseVerb::Ask       ? decide()
-                           : operation_.verb == LeaseVerb::Restore ? restore()
-                                                                   : Status();
-    if (!decided) return base::fail(decided.error());
-    if (const Status read = read_own(); !read) return base::fail(read.error());
+  Result<LeaseAnswer> run(db::Transaction& transaction) {
+    ask();
+    std::vector<db::Statement> statements;
+    for (const Asked& one : asked_) statements.push_back({one.sql, one.values});
+    constexpr bool kEndsUnit = true;
+    const Result<std::vector<db::Rows>> found = transaction.run_all(statements, kEndsUnit);
+    if (!found) return base::fail(found.error());
+    for (std::size_t i = 0; i < asked_.size(); ++i) {
+      if (asked_[i].read == nullptr) continue;
+      if (const Status read = (this->*asked_[i].read)((*found)[i]); !read) return base::fail(read.error());
+      if (is_fenced_ && answer_.result != LeaseResult::Applied) break;
+    }
     return std::move(answer_);
   }
 
  private:
-  Result<db::Rows> run_sql(std::string_view sql, const std::vector<Value>& values) {
-    return transaction_.run(sql, values);
-  }
-  Status run_only(std::string_view sql, const std::vector<Value>& values) {
-    const auto done = transaction_.run(sql, values);
-    return done ? Status() : base::fail(done.error());
+  using Read = Status (Applying::*)(const db::Rows&);
+  struct Asked {
+    std::string sql;
+    std::vector<Value> values;
+    Read read = nullptr;
+  };
+  void add(std::string_view sql, std::vector<Value> values, Read read = nullptr) {
+    asked_.push_back({fmt::format(fmt::runtime(sql), fmt::arg("now", now_), fmt::arg("applies", applies_)),
+                      std::move(values), read});
   }
 
-  Status pass_fence(std::optional<std::int64_t> now_us) {
-    const auto last = lock_operations(now_us);
-    if (!last) return base::fail(last.error());
-    const db::Row& row = last->rows.front();
-    now_us_ = as_int(row[2]);
-    // Seen behind the lock: a process that has registered since finds this operation done, or it is void.
-    const auto known = run_sql("SELECT epoch FROM replica WHERE replica_no = $1", {replica_no_});
-    if (!known) return base::fail(known.error());
-    if (known->rows.empty()) return base::fail(ErrorKind::InvalidRequest, "this replica is not known");
-    const std::int64_t epoch = as_int(known->rows.front().front());
-    answer_.result = fence({epoch, as_int(row[0]), as_int(row[1])}, operation_);
-    if (answer_.result != LeaseResult::Applied) return {};
-    if (epoch < operation_.epoch) {  // The commit of its start is lost.
-      const Status registered = run_only("UPDATE replica SET epoch = $2 WHERE replica_no = $1 AND epoch < $2",
-                                         {replica_no_, operation_.epoch});
-      if (!registered) return registered;
-    }
-    const auto moved = run_sql(
-        "UPDATE replica_lease SET op_epoch = $2, op_no = $3, alive_us = $4,"
-        " steady_since_us = CASE WHEN alive_us <= $4 - 3000000 THEN $4 ELSE steady_since_us END WHERE replica_no = $1"
-        " RETURNING 1 + (SELECT count(*) FROM replica_lease WHERE replica_no <> $1 AND alive_us > $4 - 3000000),"
-        " (SELECT count(*) FROM replica_lease WHERE replica_no < $1 AND alive_us > $4 - 3000000)",
-        {replica_no_, operation_.epoch, operation_.op_no, now_us_});
-    if (!moved) return base::fail(moved.error());
-    answer_.live_replicas = as_int(moved->rows.front().at(0));
-    answer_.rank = as_int(moved->rows.front().at(1));
+  void ask() {
+    const bool is_ask = operation_.verb == LeaseVerb::Ask;
+    const bool is_restore = operation_.verb == LeaseVerb::Restore;
+    add(kMakeNumbers, {replica_no_});
+    add(kLockNumbers, {replica_no_}, &Applying::read_numbers);
+    add(kPassFence,
+        {replica_no_, operation_.epoch, operation_.op_no, operation_.acked_no, std::int64_t{is_restore ? 1 : 0},
+         operation_.journal_id},
+        &Applying::read_fence);
+    if (is_restore) add(kRaiseEpoch, {replica_no_, operation_.epoch});
+    make_rows();
+    if (is_ask) decide();
+    if (is_restore) restore();
+    add(kRecalls, {replica_no_}, &Applying::read_recalls);
+    if (!is_ask) add(kOwn, {replica_no_}, &Applying::read_own);
+  }
+
+  Status read_numbers(const db::Rows& rows) {
+    const db::Row& row = rows.rows.front();
+    numbers_.op_epoch = as_int(row[0]);
+    numbers_.op_no = as_int(row[1]);
+    answer_.database_us = as_int(row[2]);
     return {};
   }
 
-  /// Epoch and number of the last operation, and what time it is.
-  Result<db::Rows> lock_operations(std::optional<std::int64_t> now_us) {
-    constexpr std::string_view kLock =
-        "SELECT op_epoch, op_no, coalesce($2::bigint, (extract(epoch FROM now()) * 1000000)::bigint) FROM replica_lease"
-        " WHERE replica_no = $1 FOR UPDATE";
-    Result<db::Rows> last = run_sql(kLock, {replica_no_, moment(now_us)});
-    if (!last || !last->rows.empty()) return last;
-    const Status made =
-        run_only("INSERT INTO replica_lease (replica_no) VALUES ($1) ON CONFLICT DO NOTHING", {replica_no_});
-    return made ? run_sql(kLock, {replica_no_, moment(now_us)}) : base::fail(made.error());
+  /// A restored backup may be older than the replica, and may have given its number to another.
+  static Status forgotten() {
+    Error error;
+    error.kind = ErrorKind::Unavailable;
+    error.code = kForgottenReplica;
+    error.message = "the database does not know this replica";
+    return base::fail(std::move(error));
+  }
+  Status read_fence(const db::Rows& rows) {
+    if (rows.rows.empty()) return forgotten();
+    const db::Row& row = rows.rows.front();
+    answer_.shipped_no = as_int(row[4]);
+    numbers_.epoch = as_int(row[0]);
+    answer_.result = fence(numbers_, operation_);
+    is_fenced_ = true;
+    if ((as_int(row[1]) == 1) != (answer_.result == LeaseResult::Applied))
+      return base::fail(ErrorKind::Internal, "the database and the gateway disagree about an operation");
+    if (answer_.result != LeaseResult::Applied) return {};
+    answer_.live_replicas = as_int(row[2]);
+    answer_.rank = as_int(row[3]);
+    return {};
   }
 
-  Status make_rows() {
+  void make_rows() {
     if (const Keys fresh(operation_.lines, true); fresh.any) {
-      for (const std::string_view sql : {kMakeWindows, kLockWindows}) {
-        if (Status done = run_only(sql, fresh.values()); !done) return done;
-      }
-      const auto with = [&](std::int64_t number) {
-        std::vector<Value> values = fresh.values();
-        values.emplace_back(number);
-        return values;
-      };
-      if (Status done = run_only(kMakeEscrows, with(now_us_)); !done) return done;
-      if (Status done = run_only(kMakeLeases, with(replica_no_)); !done) return done;
+      add(kMakeWindows, fresh.values());
+      add(kLockWindows, fresh.values());
+      add(kMakeEscrows, fresh.values());
+      std::vector<Value> values = fresh.values();
+      values.emplace_back(replica_no_);
+      add(kMakeLeases, std::move(values));
     }
-    const Keys all(operation_.lines, false);
-    return all.any ? run_only(kLockEscrows, all.values()) : Status();
+    if (const Keys all(operation_.lines, false); all.any) add(kLockEscrows, all.values());
   }
 
-  Status decide() {
-    if (operation_.lines.empty()) return {};
+  void decide() {
+    if (operation_.lines.empty()) return;
     Array columns[7], groups[5];
     for (const LeaseLine& line : operation_.lines) {
       const std::int64_t numbers[7] = {line.key.account_id, line.key.window_id,  line.back_nano,  line.debt_nano,
@@ -247,16 +304,15 @@ class Applying {
     std::vector<Value> values = {replica_no_};
     for (const Array& column : columns) values.push_back(column.value());
     for (const Array& column : groups) values.push_back(column.value());
-    values.emplace_back(now_us_);
-    values.emplace_back(answer_.live_replicas);
-    const auto rows = run_sql(kDecide, values);
-    if (!rows) return base::fail(rows.error());
+    add(kDecide, std::move(values), &Applying::read_grants);
+  }
+
+  Status read_grants(const db::Rows& rows) {
     // Rows of windows long past are deleted: the replica finds out what there is, and they are made again.
-    if (rows->rows.size() != operation_.lines.size())
+    if (rows.rows.size() != operation_.lines.size())
       return base::fail(ErrorKind::Unavailable, "leases that were known are gone");
-    for (const db::Row& row : rows->rows) read_grant(row);
-    if (rows->rows.empty()) return {};
-    const std::string granted = as_text(rows->rows.front()[9]);
+    for (const db::Row& row : rows.rows) read_grant(row);
+    const std::string granted = as_text(rows.rows.front()[9]);
     for (const std::string_view group : base::split(granted, ' ')) {
       std::size_t number = 0;
       if (std::from_chars(group.data(), group.data() + group.size(), number).ec == std::errc())
@@ -283,45 +339,36 @@ class Applying {
                       recalled ? grant.recall_no : 0});
   }
 
-  Status restore() {
-    if (operation_.lines.empty()) return {};
+  void restore() {
+    if (operation_.lines.empty()) return;
     Array columns[4];
     for (const LeaseLine& line : operation_.lines) {
       const std::int64_t numbers[4] = {line.key.account_id, line.key.window_id, line.granted_nano, line.committed_nano};
       for (std::size_t i = 0; i < 4; ++i) columns[i].add(numbers[i]);
     }
-    return run_only(kRestore,
-                    {replica_no_, columns[0].value(), columns[1].value(), columns[2].value(), columns[3].value()});
+    add(kRestore, {replica_no_, columns[0].value(), columns[1].value(), columns[2].value(), columns[3].value()});
   }
 
-  Status read_own() {
-    const auto recalls = run_sql(
-        "SELECT l.account_id, l.window_id, e.recall_no, greatest(0, e.tight_until_us - $2) FROM lease l"
-        " JOIN escrow e ON e.account_id = l.account_id AND e.window_id = l.window_id"
-        " WHERE l.replica_no = $1 AND l.granted_nano > 0 AND l.recall_seen < e.recall_no ORDER BY 1, 2",
-        {replica_no_, now_us_});
-    if (!recalls) return base::fail(recalls.error());
-    for (const db::Row& row : recalls->rows) answer_.recalls.push_back({key_of(row), as_int(row[2]), as_int(row[3])});
-    if (operation_.verb == LeaseVerb::Ask) return {};
-    // In one statement: what is used and what is stored are of the same moment.
-    const auto own = run_sql(
-        "SELECT l.account_id, l.window_id, l.granted_nano, l.used_nano, r.shipped_no FROM replica r LEFT JOIN lease l "
-        "ON"
-        " l.replica_no = r.replica_no WHERE r.replica_no = $1 ORDER BY 1, 2",
-        {replica_no_});
-    if (!own) return base::fail(own.error());
-    for (const db::Row& row : own->rows) {
+  Status read_recalls(const db::Rows& rows) {
+    for (const db::Row& row : rows.rows) answer_.recalls.push_back({key_of(row), as_int(row[2]), as_int(row[3])});
+    return {};
+  }
+
+  Status read_own(const db::Rows& rows) {
+    for (const db::Row& row : rows.rows) {
       answer_.shipped_no = as_int(row[4]);
       if (!db::is_null(row[0])) answer_.own.push_back({key_of(row), as_int(row[2]), as_int(row[3])});
     }
     return {};
   }
 
-  db::Transaction& transaction_;
   const std::int64_t replica_no_;
   const LeaseOperation& operation_;
+  const std::string now_, applies_;
   std::vector<LeaseNotice>* const told_;
-  std::int64_t now_us_ = 0;
+  std::vector<Asked> asked_;
+  LeaseNumbers numbers_;
+  bool is_fenced_ = false;
   LeaseAnswer answer_;
 };
 
@@ -330,16 +377,14 @@ class Applying {
 Result<LeaseAnswer> apply_operation(db::Transaction& transaction, std::int64_t replica_no,
                                     const LeaseOperation& operation, std::optional<std::int64_t> now_us,
                                     std::vector<LeaseNotice>* told) {
-  return Applying(transaction, replica_no, operation, told).run(now_us);
+  return Applying(replica_no, operation, now_us, told).run(transaction);
 }
 
 Status reclaim_leases(db::Transaction& transaction, std::int64_t by_replica, std::int64_t dead_after_us,
                       std::optional<std::int64_t> now_us) {
   const auto since = transaction.run(
-      "SELECT coalesce($3::bigint, (extract(epoch FROM now()) * 1000000)::bigint) - $2, steady_since_us FROM "
-      "replica_lease"
-      " WHERE replica_no = $1",
-      {by_replica, dead_after_us, moment(now_us)});
+      fmt::format("SELECT {} - $2, steady_since_us FROM replica_lease WHERE replica_no = $1", moment(now_us)),
+      {by_replica, dead_after_us});
   if (!since) return base::fail(since.error());
   if (since->rows.empty() || as_int(since->rows[0][1]) > as_int(since->rows[0][0])) return {};
   const Value silent_since = since->rows[0][0];

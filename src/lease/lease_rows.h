@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -11,13 +12,16 @@
 
 namespace turnpike::lease {
 
-/// The database's side of the escrow protocol on PostgreSQL: one operation of a replica, inside one unit of work that
-/// may stand beside all others (`Database::append_now`). `lease_book.h` decides the same in memory.
+/// The database's side of the escrow protocol on PostgreSQL: one operation of a replica, which is all of a unit of work
+/// that may stand beside all others (`Database::append_now`): it is committed with its statements, in one way to the
+/// database and back. `lease_book.h` decides the same in memory.
 ///
 /// `now_us`: for tests; else the database's own clock.
 /// Locks: replica, account_window (new windows only), escrow in the order of keys, lease.
 /// `told`: what was notified, for tests; may be null.
-/// Errors: those of `Transaction::run`; InvalidRequest when the replica is not known.
+/// Errors: those of `Transaction::run`; Unavailable with code kForgottenReplica when the replica is not known, and when
+/// leases it knows are gone (the operation may stand all the same: its outcome is to be asked for).
+inline constexpr std::string_view kForgottenReplica = "forgotten_replica";
 Result<LeaseAnswer> apply_operation(db::Transaction& transaction, std::int64_t replica_no,
                                     const LeaseOperation& operation, std::optional<std::int64_t> now_us = {},
                                     std::vector<LeaseNotice>* told = nullptr);
