@@ -121,8 +121,7 @@ Status Importer::copy_spend_logs(const std::string& host) {
   const auto ship = [&]() -> Status {
     if (payloads.empty() || parts_.dry_run) return {};
     ledger::ShipBatch batch;
-    batch.replica_no = replica->replica_no;
-    batch.epoch = replica->epoch;
+    batch.replica = *replica;
     batch.last_no = number;
     batch.first_no = number - payloads.size() + 1;
     for (const std::string& payload : payloads) batch.payloads.emplace_back(payload);

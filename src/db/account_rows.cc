@@ -158,6 +158,26 @@ Status close_account(Transaction& transaction, std::int64_t account_id, std::int
   return {};
 }
 
+Status book_entry(Transaction& transaction, const DatabaseEntry& entry, std::int64_t now_us) {
+  constexpr std::int64_t kSuccess = 0, kLost = 4;  // entry.status
+  const auto number = transaction.run(
+      "UPDATE replica SET shipped_no = shipped_no + 1 WHERE replica_no = $1 RETURNING shipped_no", {kDatabaseReplica});
+  if (!number) return base::fail(number.error());
+  const auto moved = transaction.run(
+      "INSERT INTO account_window (account_id, window_id, spent_nano) VALUES ($1, $2, $3)"
+      " ON CONFLICT (account_id, window_id) DO UPDATE SET spent_nano = account_window.spent_nano + excluded.spent_nano",
+      {entry.account_id, entry.window_id, entry.nano});
+  if (!moved) return base::fail(moved.error());
+  const auto noted = transaction.run(
+      "INSERT INTO entry (day, replica_no, entry_no, kind, started_us, ended_us, status, cost_nano, user_id, accounts,"
+      " end_reason) VALUES ($1, $2, $3, $4, $5, $5, $10, $6, $7, $8, $9)",
+      {now_us / kMicrosecondsPerDay, kDatabaseReplica, as_int(number->rows.at(0).at(0)),
+       std::int64_t{static_cast<std::int16_t>(entry.kind)}, now_us, entry.nano,
+       entry.by.empty() ? Value() : Value(entry.by), fmt::format("[{},{}]", entry.account_id, entry.window_id),
+       entry.reason, entry.kind == EntryKind::WriteOff ? kLost : kSuccess});
+  return noted ? Status() : base::fail(noted.error());
+}
+
 Result<Money> set_account_spend(Transaction& transaction, std::int64_t account_id, Money spend, EntryKind kind,
                                 const std::string& by, std::int64_t now_us) {
   const auto account = find_account(transaction, account_id, now_us);
@@ -167,23 +187,12 @@ Result<Money> set_account_spend(Transaction& transaction, std::int64_t account_i
   const Money difference = spend - (*account)->spent;
   if (difference.nano() == 0) return difference;
 
-  const auto number = transaction.run(
-      "UPDATE replica SET shipped_no = shipped_no + 1 WHERE replica_no = $1 RETURNING shipped_no", {kDatabaseReplica});
-  if (!number) return base::fail(number.error());
   const auto edited = transaction.run("UPDATE account SET version = version + 1 WHERE account_id = $1", {account_id});
   if (!edited) return base::fail(edited.error());
-  const auto moved = transaction.run(
-      "INSERT INTO account_window (account_id, window_id, spent_nano) VALUES ($1, $2, $3)"
-      " ON CONFLICT (account_id, window_id) DO UPDATE SET spent_nano = account_window.spent_nano + excluded.spent_nano",
-      {account_id, window.id, difference.nano()});
-  if (!moved) return base::fail(moved.error());
-  const auto noted = transaction.run(
-      "INSERT INTO entry (day, replica_no, entry_no, kind, started_us, ended_us, status, cost_nano, user_id, accounts,"
-      " end_reason) VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7, $8, 'adjusted')",
-      {now_us / kMicrosecondsPerDay, kDatabaseReplica, as_int(number->rows.at(0).at(0)),
-       std::int64_t{static_cast<std::int16_t>(kind)}, now_us, difference.nano(), by,
-       fmt::format("[{},{}]", account_id, window.id)});
-  if (!noted) return base::fail(noted.error());
+  if (Status booked = book_entry(transaction, {account_id, window.id, difference.nano(), kind, by, "adjusted"}, now_us);
+      !booked) {
+    return base::fail(std::move(booked.error()));
+  }
   if (Status based = add_escrow_base(transaction, account_id, window.id, difference.nano()); !based)
     return base::fail(std::move(based.error()));
   return difference;

@@ -54,6 +54,15 @@ Result<std::int64_t> open_account(Transaction& transaction, const AccountName& n
 Status set_account_terms(Transaction& transaction, std::int64_t account_id, const NewTerms& terms, std::int64_t now_us);
 Result<std::int64_t> account_version(Transaction& transaction, std::int64_t account_id);
 Status close_account(Transaction& transaction, std::int64_t account_id, std::int64_t now_us);
+/// An amount that no call has cost.
+struct DatabaseEntry {
+  std::int64_t account_id = 0, window_id = 0, nano = 0;
+  EntryKind kind = EntryKind::Adjust;
+  std::string by = {};
+  std::string reason;
+};
+/// Books it in that window, as an entry of the database itself.
+Status book_entry(Transaction& transaction, const DatabaseEntry& entry, std::int64_t now_us);
 /// Books `spend - booked` as an entry of `kind` in the running window and returns that difference.
 Result<Money> set_account_spend(Transaction& transaction, std::int64_t account_id, Money spend, EntryKind kind,
                                 const std::string& by, std::int64_t now_us);

@@ -10,5 +10,6 @@ extern const std::string_view kEscrow;
 extern const std::string_view kReplicaLease;
 extern const std::string_view kReports;
 extern const std::string_view kWindows;
+extern const std::string_view kWriteOff;
 
 }  // namespace turnpike::db

@@ -245,6 +245,7 @@ const Migration kMigrations[] = {
     {7, "windows and terms of budgets", kWindows},
     {8, "reports, days that were dropped", kReports},
     {11, "lease operations apart from shipping", kReplicaLease},
+    {12, "what was written off for lost replicas", kWriteOff},
 };
 
 std::string for_engine(std::string_view sql, bool sqlite) {

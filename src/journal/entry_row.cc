@@ -218,11 +218,18 @@ std::optional<EntryRow> decode_row(std::string_view payload) {
   return row;
 }
 
-std::optional<std::uint64_t> entry_number_of(std::string_view payload) {
+std::optional<EntryId> entry_id_of(std::string_view payload) {
   if (payload.size() < sizeof(EntryNumbers)) return std::nullopt;
-  std::uint64_t number = 0;
-  std::memcpy(&number, payload.data(), sizeof number);
-  return number;
+  EntryId id;
+  static_assert(offsetof(EntryNumbers, entry_no) == 0 && offsetof(EntryNumbers, hold_id) == sizeof id.entry_no);
+  std::memcpy(&id.entry_no, payload.data(), sizeof id.entry_no);
+  std::memcpy(&id.hold_id, payload.data() + sizeof id.entry_no, sizeof id.hold_id);
+  return id;
+}
+
+std::string_view record_id_of(const EntryRow& row) {
+  const std::string_view own = row.text(Text::RecordId);
+  return own.empty() ? row.text(Text::CallId) : own;
 }
 
 }  // namespace turnpike::journal

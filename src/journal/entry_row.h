@@ -1,6 +1,8 @@
 #pragma once
 
 #include <array>
+#include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -105,7 +107,15 @@ EntryRow row_of(const domain::CallRecord& record, RowTexts& made);
 void encode_row(const EntryRow& row, std::string& out);
 /// Nothing when the payload is not a row of this version.
 std::optional<EntryRow> decode_row(std::string_view payload);
-std::optional<std::uint64_t> entry_number_of(std::string_view payload);
+/// Which entry a payload is: its number and the hold it has ended.
+struct EntryId {
+  std::uint64_t entry_no = 0;
+  std::uint64_t hold_id = 0;
+  auto operator<=>(const EntryId&) const = default;
+};
+std::optional<EntryId> entry_id_of(std::string_view payload);
+/// What its call is known by everywhere; empty: a number that belongs to no call.
+std::string_view record_id_of(const EntryRow& row);
 
 std::string attempts_json(const domain::CallRecord& record);
 std::string usage_json(const domain::Usage& usage);

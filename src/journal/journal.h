@@ -75,6 +75,8 @@ class Journal {
 
   std::uint64_t next_entry_no() { return entry_no_.fetch_add(1, std::memory_order_relaxed) + 1; }
   std::uint64_t last_entry_no() const { return entry_no_.load(std::memory_order_acquire); }
+  /// Which run of the journal has made the hold.
+  static std::uint64_t epoch_of_hold(std::uint64_t hold_id) { return hold_id >> kHoldIdEpochShift; }
   std::uint64_t next_hold_id() { return hold_id_.fetch_add(1, std::memory_order_relaxed) + 1; }
   std::uint64_t epoch() const { return directory_.epoch(); }
   const JournalDirectory& directory() const { return directory_; }
@@ -96,6 +98,8 @@ class Journal {
   void close();
 
  private:
+  static constexpr unsigned kHoldIdEpochShift = 40;
+
   Journal(JournalOptions options, JournalDirectory directory);
   Segment* append_numbered(RecordBatch& records, std::optional<std::uint64_t> sequence, int keep_pins);
   bool rotate(Segment* full_segment);

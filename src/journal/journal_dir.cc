@@ -21,6 +21,7 @@ namespace turnpike::journal {
 namespace {
 
 constexpr std::string_view kSuffix = ".tpj";
+constexpr const char* kFinished = "/finished";
 constexpr std::size_t kNumberDigits = 16;
 
 tl::unexpected<Error> cannot(std::string_view act, const std::string& path) {
@@ -169,7 +170,23 @@ Status JournalDirectory::write_identity() const {
 
 Status JournalDirectory::begin_epoch(std::uint64_t seen) {
   epoch_ = std::max(epoch_, seen) + 1;
+  const std::string finished = path_ + kFinished;
+  if (::unlink(finished.c_str()) != 0 && errno != ENOENT) return cannot("remove", finished);
   return write_identity();
+}
+
+Status JournalDirectory::mark_finished(const std::string& path, std::string_view how) {
+  const std::string file = path + kFinished;
+  const Descriptor descriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (descriptor.number < 0 || ::write(descriptor.number, how.data(), how.size()) != std::ssize(how) ||
+      ::fdatasync(descriptor.number) != 0) {
+    return cannot("write", file);
+  }
+  return {};
+}
+
+bool JournalDirectory::is_finished(const std::string& path) {
+  return std::filesystem::exists(path + kFinished);
 }
 
 Status JournalDirectory::sync() const {

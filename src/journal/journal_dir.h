@@ -44,6 +44,9 @@ class JournalDirectory {
   std::uint64_t epoch() const { return epoch_; }
   /// Begins a new epoch, larger than `seen` and than all before, and stores it.
   Status begin_epoch(std::uint64_t seen);
+  /// Nothing in it is open, unshipped or leased any more, and the file `finished` says so until the next epoch begins.
+  static Status mark_finished(const std::string& path, std::string_view how);
+  static bool is_finished(const std::string& path);
   std::string segment_path(std::uint64_t number) const;
   Status sync() const;  // The directory itself: names survive a power cut.
 

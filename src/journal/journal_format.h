@@ -29,6 +29,7 @@ enum class RecordType : std::uint16_t {
   Open = 9,
   Start = 10,
   Stop = 11,
+  Moved = 12,
 };
 
 /// Of a record that stands elsewhere too, with the same sequence: written again because its first place could not be

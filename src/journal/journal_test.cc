@@ -130,7 +130,7 @@ TEST(JournalFormat, RowsComeBack) {
   EXPECT_EQ(read->text(Text::Model), "gpt-4o");
   EXPECT_EQ(read->text(Text::RecordId), "record");
   EXPECT_EQ(accounts_json(read->accounts), "[42,0]");
-  EXPECT_EQ(entry_number_of(bytes), 7u);
+  EXPECT_EQ(entry_id_of(bytes), (EntryId{7, row.numbers.hold_id}));
   for (std::size_t cut = 0; cut < bytes.size(); ++cut) (void)decode_row(std::string_view(bytes).substr(0, cut));
 }
 

@@ -10,6 +10,14 @@ namespace {
 // Threads write side by side: a kill may leave one record missing before others that are whole.
 constexpr std::uint64_t kTornSequences = 256;
 
+EntryId moved_of(const RecordView& record) {
+  PayloadReader payload(record.payload);
+  EntryId id;
+  id.entry_no = payload.u64();
+  id.hold_id = payload.u64();
+  return id;
+}
+
 /// Numbers seen, kept as sorted runs: a healthy journal is one run.
 class NumberSet {
  public:
@@ -96,6 +104,13 @@ class Reader {
         replay_.shipped_no = std::max(replay_.shipped_no, payload.u64());
         return;
       }
+      case RecordType::Moved: {
+        const EntryId id = moved_of(record);
+        replay_.moved.insert(id);
+        closed_.erase(id.hold_id);  // What ends the hold stands behind it, or only in the database.
+        std::erase(replay_.interrupted_nos, id.entry_no);
+        return;
+      }
       case RecordType::Start:
       case RecordType::Stop:
         return;
@@ -103,6 +118,7 @@ class Reader {
   }
 
   void finish() {
+    std::erase_if(replay_.interrupted_nos, [&](std::uint64_t number) { return number <= replay_.shipped_no; });
     for (auto& [id, open] : open_) {
       replay_.open_holds.push_back(std::move(open));
       OpenHold& last = replay_.open_holds.back();
@@ -145,6 +161,8 @@ class Reader {
     if (!row) return;
     replay_.max_entry_no = std::max(replay_.max_entry_no, row->numbers.entry_no);
     entries_.add(row->numbers.entry_no);
+    constexpr auto kInterrupted = static_cast<std::uint8_t>(domain::EntryStatus::Interrupted);
+    if (row->numbers.status == kInterrupted) replay_.interrupted_nos.push_back(row->numbers.entry_no);
     if (row->numbers.hold_id == 0) return;  // A number nobody could explain.
     if (!closed_.insert(row->numbers.hold_id).second) replay_.doubled_holds.push_back(row->numbers.hold_id);
     open_.erase(row->numbers.hold_id);
@@ -202,18 +220,46 @@ Result<Replay> replay_journal(const std::string& directory, bool everything) {
 }
 
 Status read_entries(const std::vector<KeptSegment>& segments, std::uint64_t from, std::uint64_t to,
+                    const std::set<EntryId>& moved,
                     const std::function<bool(std::uint64_t number, std::string_view payload)>& found) {
   bool more = true;
   for (const KeptSegment& segment : segments) {
     if (!more) break;
     const auto scanned = scan_segment(segment, [&](const RecordView& record) {
       if (!more || record.type != RecordType::Entry) return;
-      const auto number = entry_number_of(record.payload);
-      if (number && *number >= from && *number <= to) more = found(*number, record.payload);
+      const auto id = entry_id_of(record.payload);
+      if (id && id->entry_no >= from && id->entry_no <= to && !moved.contains(*id))
+        more = found(id->entry_no, record.payload);
     });
     if (!scanned) return base::fail(scanned.error());
   }
   return {};
+}
+
+Result<std::set<EntryId>> read_moved(const std::vector<KeptSegment>& segments) {
+  std::set<EntryId> moved;
+  for (const KeptSegment& segment : segments) {
+    const auto scanned = scan_segment(segment, [&](const RecordView& record) {
+      if (record.type == RecordType::Moved) moved.insert(moved_of(record));
+    });
+    if (!scanned) return base::fail(scanned.error());
+  }
+  return moved;
+}
+
+void put_moved(std::string& out, EntryId id) {
+  put_u64(out, id.entry_no);
+  put_u64(out, id.hold_id);
+}
+
+EntryRow nobodys_row(std::uint64_t entry_no, std::int64_t now_us) {
+  EntryRow row;
+  row.numbers.entry_no = entry_no;
+  row.numbers.started_us = row.numbers.ended_us = now_us;
+  row.numbers.status = static_cast<std::uint8_t>(domain::EntryStatus::Interrupted);
+  row.numbers.marks = domain::kInterrupted;
+  row.text(Text::EndReason) = "journal_gap";
+  return row;
 }
 
 EntryRow closing_row(const OpenHold& hold, std::uint64_t entry_no, std::int64_t now_us, bool strict,

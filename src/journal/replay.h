@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,8 +38,12 @@ struct Replay {
   std::uint64_t first_hole_no = 0;  // The smallest entry number that is missing between others; 0: none is.
   std::uint64_t first_needed_segment = 0;
   std::vector<OpenHold> open_holds;
-  std::vector<std::uint64_t> doubled_holds;                   // With more than one ENTRY: never by our own doing.
-  std::vector<std::uint64_t> missing_entry_nos;               // Below the largest and above what was shipped.
+  /// ENTRY records that count no more: at a late join the database was found to know that number, or that call, as
+  /// another entry. What counts instead stands behind them.
+  std::set<EntryId> moved;
+  std::vector<std::uint64_t> interrupted_nos;    // Entries with which a start has closed holds, not noted as shipped.
+  std::vector<std::uint64_t> doubled_holds;      // With more than one ENTRY: never by our own doing.
+  std::vector<std::uint64_t> missing_entry_nos;  // Below the largest and above what was shipped.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> gaps;  // Sequence numbers that are gone, both ends inclusive.
   std::uint64_t bytes_skipped = 0;
   bool torn_tail = false;  // The damage is only at the end of the last segment: what a kill leaves.
@@ -48,9 +53,17 @@ struct Replay {
 /// Reads what the segments from the first needed one say (`everything`: from the oldest). Changes nothing.
 Result<Replay> replay_journal(const std::string& directory, bool everything = false);
 
-/// Calls `found` with each ENTRY payload whose number is in [from, to], in file order, until it returns false.
+/// Calls `found` with each ENTRY payload whose number is in [from, to] and which is not in `moved`, in file order,
+/// until it returns false.
 Status read_entries(const std::vector<KeptSegment>& segments, std::uint64_t from, std::uint64_t to,
+                    const std::set<EntryId>& moved,
                     const std::function<bool(std::uint64_t number, std::string_view payload)>& found);
+/// The records that say so. All segments are read.
+Result<std::set<EntryId>> read_moved(const std::vector<KeptSegment>& segments);
+void put_moved(std::string& out, EntryId id);
+
+/// The row of a number that belongs to no call: reason journal_gap.
+EntryRow nobodys_row(std::uint64_t entry_no, std::int64_t now_us);
 
 /// How an open hold ends (spec money 2, rows 23 to 25): status interrupted, reason gateway_crash.
 EntryRow closing_row(const OpenHold& hold, std::uint64_t entry_no, std::int64_t now_us, bool strict,

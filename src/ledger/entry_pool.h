@@ -16,6 +16,8 @@ struct UnshippedEntry {
   journal::Segment* segment =
       nullptr;  // Where it stands in the journal, pinned; null: only here, or in a segment of before.
   bool in_journal = false;
+  bool doubtful = false;  // The database may know its call already, under whatever number.
+  bool lost = false;      // Neither the journal nor the database has it any more.
   std::int64_t queued_us = 0;
   std::string payload;
 };

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "journal/replay.h"
 #include "ledger/ledger_impl.h"
+#include "ledger/stored_calls.h"
 #include "net/io_threads.h"
 
 namespace turnpike::ledger {
@@ -49,15 +50,19 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options, db::Database
   return ledger;
 }
 
-std::unique_ptr<Shipper> LedgerImpl::make_shipper(const ReplicaRow& replica, std::function<Result<ReplicaRow>()> join,
-                                                  std::uint64_t last_no) {
+std::unique_ptr<Shipper> LedgerImpl::make_shipper(const ReplicaRow& replica, bool joins_later,
+                                                  std::set<journal::EntryId> moved) {
   Shipper::Options ship;
   ship.interval = options_.ship_interval;
   ship.queued_bytes_max = options_.ship_queue_bytes_max;
   ship.batch_rows = std::max<std::size_t>(options_.ship_batch_rows, 1);
-  ship.join = std::move(join);
+  ship.join = [this, id = replica.journal_id, epoch = replica.epoch] { return join(id, epoch); };
+  ship.joined = [this](const ReplicaRow& joined) {
+    if (leases_) leases_->start(joined.replica_no);
+  };
+  ship.joins_later = joins_later;
   ship.alert = options_.alert;
-  ship.last_no = last_no;
+  ship.moved = std::move(moved);
   return std::make_unique<Shipper>(database_, std::move(ship), replica, journal_.get(), counters_);
 }
 
@@ -69,7 +74,6 @@ Result<ReplicaRow> LedgerImpl::join(const std::string& journal_id, std::uint64_t
   if (Status known = register_epoch(database_, *replica, options_.host, options_.version, instance_text_); !known) {
     return base::fail(std::move(known.error()));
   }
-  if (leases_) leases_->start(replica->replica_no);
   return replica;
 }
 
@@ -86,19 +90,25 @@ std::unique_ptr<Leases> LedgerImpl::make_leases(std::uint64_t epoch) {
 /// What calls of the processes before have cost their leases and the database does not know yet.
 std::map<lease::LeaseKey, std::int64_t> LedgerImpl::unshipped_costs(std::uint64_t shipped_no) const {
   std::map<lease::LeaseKey, std::int64_t> costs;
-  if (!journal_ || shipped_no >= last_no_at_start_) return costs;
-  const auto segments = journal::list_segments(journal_->directory().path());
+  if (!journal_) return costs;
   const auto add = [&](std::uint64_t, std::string_view payload) {
     const std::optional<journal::EntryRow> row = journal::decode_row(payload);
-    for (std::size_t i = 0; row && i < row->accounts.count; ++i) {
+    if (!row || journal::Journal::epoch_of_hold(row->numbers.hold_id) == journal_->epoch()) return true;
+    for (std::size_t i = 0; i < row->accounts.count; ++i) {
       const auto* const pair = &row->accounts.values[2 * i];
       if (row->accounts.is_covered(i)) costs[{pair[0], pair[1]}] += row->numbers.cost_nano;
     }
     return true;
   };
-  const Status read = segments ? journal::read_entries(*segments, shipped_no + 1, last_no_at_start_, add)
-                               : base::fail(segments.error());
-  if (!read) base::log(base::LogLevel::Error, "leases: the journal cannot be read: {}", read.error().message);
+  const auto read = [&]() -> Status {
+    const auto segments = journal::list_segments(journal_->directory().path());
+    if (!segments) return base::fail(segments.error());
+    const auto moved = journal::read_moved(*segments);
+    if (!moved) return base::fail(moved.error());
+    return journal::read_entries(*segments, shipped_no + 1, UINT64_MAX, *moved, add);
+  };
+  if (const Status done = read(); !done)
+    base::log(base::LogLevel::Error, "leases: the journal cannot be read: {}", done.error().message);
   return costs;
 }
 
@@ -111,26 +121,19 @@ Status LedgerImpl::start_without_journal() {
   if (options_.is_shared) leases_ = make_leases(1);
   const Result<ReplicaRow> replica = join(id, 1);
   if (!replica && !joins_later(replica.error())) return base::fail(replica.error());
-  shipper_ = replica ? make_shipper(*replica, {}) : make_shipper({}, [this, id] { return join(id, 1); });
+  shipper_ = make_shipper(replica.value_or(ReplicaRow{0, 1, 0, id}), !replica);
+  if (replica && leases_) leases_->start(replica->replica_no);
   shipper_->start();
   return {};
 }
 
-Status LedgerImpl::start() {
-  if (options_.journal_off) return start_without_journal();
-  auto directory = journal::JournalDirectory::take(options_.journal_dir);
-  if (!directory) return base::fail(directory.error());
-  const std::string journal_id = directory->journal_id_text();
-  auto replica = find_replica(database_, journal_id, options_.host, options_.version);
-  const bool away = !replica && joins_later(replica.error());
-  if (!replica && !away) return base::fail(replica.error());
+/// What the segments say. `away`: what they know of the database must do.
+Result<journal::Replay> LedgerImpl::read_journal(ReplicaRow& replica, bool away) const {
   auto replay = journal::replay_journal(options_.journal_dir);
-  if (away) {  // What the journal itself knows must do.
-    replica = ReplicaRow();
-    if (replay) replica->shipped_no = replay->shipped_no;
-  }
-  if (replay && replica->shipped_no < replay->shipped_no) replay = journal::replay_journal(options_.journal_dir, true);
-  if (!replay) return base::fail(replay.error());
+  if (replay && away) replica.shipped_no = replay->shipped_no;
+  // The database has lost what it once had: more is needed than what was open.
+  if (replay && replica.shipped_no < replay->shipped_no) replay = journal::replay_journal(options_.journal_dir, true);
+  if (!replay) return replay;
   for (const auto& [from, to] : replay->gaps) {
     base::log(base::LogLevel::Error, "journal_gap: records {} to {} of {} are missing", from, to, options_.journal_dir);
   }
@@ -138,16 +141,11 @@ Status LedgerImpl::start() {
     base::log(base::LogLevel::Error, "journal_gap: {} is damaged; what can be read of it is in force, the file is kept",
               file);
   }
-  for (const std::string& file : replay->unused_files) ::unlink(file.c_str());
+  return replay;
+}
 
-  if (const Status begun = directory->begin_epoch(std::max(replay->last_epoch, replica->epoch)); !begun) return begun;
-  replica->epoch = directory->epoch();
-  if (!away) {
-    if (const Status known = register_epoch(database_, *replica, options_.host, options_.version, instance_text_);
-        !known)
-      return known;
-  }
-
+Status LedgerImpl::open_journal(journal::JournalDirectory directory, const journal::Replay& replay,
+                                const ReplicaRow& replica) {
   journal::JournalOptions journal_options;
   journal_options.directory = options_.journal_dir;
   journal_options.segment_bytes = options_.segment_bytes;
@@ -156,78 +154,49 @@ Status LedgerImpl::start() {
   journal_options.serve_when_full = options_.serve_when_full;
   journal_options.disk = options_.durability == Durability::Disk;
   journal_options.version = options_.version;
-  const std::uint64_t last_entry = std::max(replay->max_entry_no, replica->shipped_no);
-  const std::uint64_t next_segment = replay->last_number + 1;
-  auto journal = journal::Journal::open(std::move(journal_options), std::move(*directory), replay->max_sequence + 1,
-                                        next_segment, last_entry + 1, replay->segments);
+  const std::uint64_t last_entry = std::max(replay.max_entry_no, replica.shipped_no);
+  auto journal = journal::Journal::open(std::move(journal_options), std::move(directory), replay.max_sequence + 1,
+                                        replay.last_number + 1, last_entry + 1, replay.segments);
   if (!journal) return base::fail(journal.error());
   journal_ = std::move(*journal);
-  journal_->note_shipped(replica->shipped_no);
+  journal_->note_shipped(replica.shipped_no);
   journal::RecordBatch start;
   start.begin(journal::RecordType::Start);
-  journal::put_u64(start.payload(), replica->epoch);
+  journal::put_u64(start.payload(), replica.epoch);
   journal::put_text(start.payload(), options_.version);
   start.end();
-  if (journal_->append(start, 0) == nullptr) {
-    return base::fail(ErrorKind::Unavailable, "cannot write the journal in " + options_.journal_dir);
-  }
+  if (journal_->append(start, 0) != nullptr) return {};
+  return base::fail(ErrorKind::Unavailable, "cannot write the journal in " + options_.journal_dir);
+}
 
-  if (options_.is_shared) leases_ = make_leases(replica->epoch);
-  std::function<Result<ReplicaRow>()> join_later;
-  if (away) join_later = [this, journal_id, epoch = replica->epoch] { return join(journal_id, epoch); };
-  shipper_ = make_shipper(*replica, std::move(join_later), last_entry);
-  const auto push = [&](std::uint64_t number, std::string payload, journal::Segment* segment, bool in_journal) {
-    std::unique_ptr<UnshippedEntry> entry = shipper_->new_entry();
-    entry->entry_no = number;
-    entry->payload = std::move(payload);
-    entry->segment = segment;
-    entry->in_journal = in_journal;
-    entry->queued_us = base::unix_now_us();
-    shipper_->push(std::move(entry));
-  };
-  // Numbers whose ENTRY never reached the file go to the calls that were being settled then.
-  const std::set<std::uint64_t> missing(replay->missing_entry_nos.begin(), replay->missing_entry_nos.end());
-  for (std::uint64_t number = replica->shipped_no + 1; number <= replay->max_entry_no; ++number) {
-    if (!missing.contains(number)) push(number, {}, nullptr, true);
-  }
-  auto next_missing = missing.upper_bound(replica->shipped_no);
-  const auto close_with = [&](const journal::EntryRow& row) {
-    journal::RecordBatch record;
-    record.begin(journal::RecordType::Entry);
-    journal::encode_row(row, record.payload());
-    std::string payload = record.bytes().substr(journal::kRecordHeaderBytes);
-    record.end();
-    journal::Segment* const segment = journal_->append(record, 1);
-    push(row.numbers.entry_no, std::move(payload), segment, segment != nullptr);
-    fault::kill_at("replay.mid_close");
-  };
-  // Entries that the database has and the journal has not, because a power cut took them or a full disk had no room for
-  // them: their calls are not open.
-  const std::uint64_t journaled_no = replay->first_hole_no != 0 ? replay->first_hole_no - 1 : replay->max_entry_no;
-  if (replica->shipped_no > journaled_no) {
-    const Status known = forget_stored(database_, *replica, journaled_no, replay->open_holds);
-    if (!known) return known;
-  }
-  const std::int64_t now_us = base::unix_now_us();
-  const auto take_number = [&] { return next_missing != missing.end() ? *next_missing++ : journal_->next_entry_no(); };
-  for (const journal::OpenHold& open : replay->open_holds) {
-    std::string record_id;
-    close_with(journal::closing_row(open, take_number(), now_us, options_.strict, record_id));
-    counters_.interrupted_at_start.fetch_add(1, std::memory_order_relaxed);
-  }
-  while (next_missing != missing.end()) {  // A call that ended before it held anything, or damage.
-    journal::EntryRow lost;
-    lost.numbers.entry_no = *next_missing++;
-    lost.numbers.started_us = lost.numbers.ended_us = now_us;
-    lost.numbers.status = static_cast<std::uint8_t>(domain::EntryStatus::Interrupted);
-    lost.numbers.marks = domain::kInterrupted;
-    lost.text(journal::Text::EndReason) = "journal_gap";
-    close_with(lost);
-  }
-  last_no_at_start_ = last_entry_no();
+Status LedgerImpl::start() {
+  if (options_.journal_off) return start_without_journal();
+  auto directory = journal::JournalDirectory::take(options_.journal_dir);
+  if (!directory) return base::fail(directory.error());
+  const std::string journal_id = directory->journal_id_text();
+  auto replica = find_replica(database_, journal_id, options_.host, options_.version);
+  bool away = !replica && joins_later(replica.error());
+  if (!replica && !away) return base::fail(replica.error());
+  if (away) replica = ReplicaRow{0, 0, 0, journal_id};
+  auto replay = read_journal(*replica, away);
+  if (!replay) return base::fail(replay.error());
+  for (const std::string& file : replay->unused_files) ::unlink(file.c_str());
+
+  if (const Status begun = directory->begin_epoch(std::max(replay->last_epoch, replica->epoch)); !begun) return begun;
+  replica->epoch = directory->epoch();
   if (!away) {
-    if (const Status shipped = shipper_->ship_all_now(); !shipped) return shipped;
-    journal_->release_kept();
+    const Status known = register_epoch(database_, *replica, options_.host, options_.version, instance_text_);
+    away = !known && joins_later(known.error());  // It has gone since.
+    if (!known && !away) return known;
+  }
+  if (Status opened = open_journal(std::move(*directory), *replay, *replica); !opened) return opened;
+  if (options_.is_shared) leases_ = make_leases(replica->epoch);
+  shipper_ = make_shipper(*replica, away, replay->moved);
+  ship_earlier(*replay, std::min(replica->shipped_no, replay->shipped_no) + 1);
+  if (Status closed = close_holds(*replay, *replica, away); !closed) return closed;
+  if (!away) {
+    const Status shipped = shipper_->ship_all_now();
+    if (!shipped && !joins_later(shipped.error())) return shipped;  // Else it is tried again and again.
     if (leases_) leases_->start(replica->replica_no);
   }
   if (!replay->open_holds.empty()) {
@@ -236,6 +205,63 @@ Status LedgerImpl::start() {
               replay->open_holds.size());
   }
   shipper_->start();
+  return {};
+}
+
+/// Entries of the runs before that are not noted as shipped.
+void LedgerImpl::ship_earlier(const journal::Replay& replay, std::uint64_t from_no) {
+  const std::set<std::uint64_t> missing(replay.missing_entry_nos.begin(), replay.missing_entry_nos.end());
+  const std::set<std::uint64_t> closed_at_start(replay.interrupted_nos.begin(), replay.interrupted_nos.end());
+  for (std::uint64_t number = from_no; number <= replay.max_entry_no; ++number) {
+    if (missing.contains(number)) continue;
+    std::unique_ptr<UnshippedEntry> entry = shipper_->new_entry();
+    entry->entry_no = number;
+    entry->in_journal = true;
+    entry->doubtful = closed_at_start.contains(number);
+    entry->queued_us = base::unix_now_us();
+    shipper_->push(std::move(entry));
+  }
+}
+
+void LedgerImpl::close_with(const journal::EntryRow& row, bool doubtful) {
+  journal::RecordBatch record;
+  record.begin(journal::RecordType::Entry);
+  journal::encode_row(row, record.payload());
+  std::unique_ptr<UnshippedEntry> entry = shipper_->new_entry();
+  entry->payload = record.bytes().substr(journal::kRecordHeaderBytes);
+  record.end();
+  entry->entry_no = row.numbers.entry_no;
+  entry->segment = journal_->append(record, 1);
+  entry->in_journal = entry->segment != nullptr;
+  entry->doubtful = doubtful;
+  entry->queued_us = base::unix_now_us();
+  shipper_->push(std::move(entry));
+  fault::kill_at("replay.mid_close");
+}
+
+/// Ends what a crash left open, and gives every number that is missing an entry. Numbers whose ENTRY never reached the
+/// file go to the calls that were being settled then; but not while the database is away, which may know them as the
+/// entries that a power cut took from the journal.
+Status LedgerImpl::close_holds(journal::Replay& replay, const ReplicaRow& replica, bool away) {
+  // Entries that the database has and the journal has not, because a power cut took them or a full disk had no room for
+  // them: their calls are not open.
+  const std::uint64_t journaled_no = replay.first_hole_no != 0 ? replay.first_hole_no - 1 : replay.max_entry_no;
+  if (!away && replica.shipped_no > journaled_no) {
+    const Status known = forget_stored(database_, replica.replica_no, journaled_no, replay.open_holds);
+    if (!known) return known;
+  }
+  const std::set<std::uint64_t> missing(replay.missing_entry_nos.begin(), replay.missing_entry_nos.end());
+  auto next_missing = missing.upper_bound(replica.shipped_no);
+  const std::int64_t now_us = base::unix_now_us();
+  for (const journal::OpenHold& open : replay.open_holds) {
+    const bool takes_missing = !away && next_missing != missing.end();
+    const std::uint64_t number = takes_missing ? *next_missing++ : journal_->next_entry_no();
+    std::string record_id;
+    close_with(journal::closing_row(open, number, now_us, options_.strict, record_id), away);
+    counters_.interrupted_at_start.fetch_add(1, std::memory_order_relaxed);
+  }
+  // A call that ended before it held anything, or damage.
+  for (; next_missing != missing.end(); ++next_missing) close_with(journal::nobodys_row(*next_missing, now_us), false);
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -97,8 +98,13 @@ class LedgerImpl final : public Ledger {
   void put_leased_limit(Account& account, std::int64_t limit_nano);
   Result<ReplicaRow> join(const std::string& journal_id, std::uint64_t epoch);
   bool joins_later(const Error& error) const;
-  std::unique_ptr<Shipper> make_shipper(const ReplicaRow& replica, std::function<Result<ReplicaRow>()> join,
-                                        std::uint64_t last_no = 0);
+  Result<journal::Replay> read_journal(ReplicaRow& replica, bool away) const;
+  Status open_journal(journal::JournalDirectory directory, const journal::Replay& replay, const ReplicaRow& replica);
+  void ship_earlier(const journal::Replay& replay, std::uint64_t from_no);
+  Status close_holds(journal::Replay& replay, const ReplicaRow& replica, bool away);
+  void close_with(const journal::EntryRow& row, bool doubtful);
+  std::unique_ptr<Shipper> make_shipper(const ReplicaRow& replica, bool joins_later,
+                                        std::set<journal::EntryId> moved = {});
   void finish(Hold::State& hold, journal::EntryRow& row);
   bool has_room() const;
   bool unsafe() const;  // What is booked now lives in memory until the database has it.
@@ -113,7 +119,6 @@ class LedgerImpl final : public Ledger {
   std::unique_ptr<journal::Journal> journal_;  // Null with --no-journal.
   std::unique_ptr<Leases> leases_;             // Null on SQLite: one process, to which all money belongs.
   std::unique_ptr<Shipper> shipper_;           // After what it tells where the database is.
-  std::atomic<std::uint64_t> last_no_at_start_{0};
   std::atomic<std::uint64_t> entry_no_{0}, hold_id_{0};  // Used without a journal.
   std::atomic<bool> closing_{false};
   bool closed_ = false;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -104,7 +105,8 @@ struct LedgerFixture : testing::Test {
   static domain::CallRecord record(std::int64_t cost_nano) {
     domain::CallRecord made;
     made.call_id = "call";
-    made.record_id = "record";
+    static std::atomic<int> records{0};
+    made.record_id = "record " + std::to_string(++records);
     made.started_us = 1'760'000'000'000'000;
     made.ended_us = made.started_us + 1000;
     made.status = domain::EntryStatus::Success;

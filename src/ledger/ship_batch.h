@@ -7,8 +7,8 @@
 
 #include "db/database.h"
 #include "journal/entry_row.h"
-#include "journal/replay.h"
 #include "ledger/budget_alerts.h"
+#include "ledger/replica_rows.h"
 
 namespace turnpike::ledger {
 
@@ -16,28 +16,9 @@ namespace turnpike::ledger {
 const std::string& entry_columns();
 void entry_values(const journal::EntryRow& row, std::int64_t replica_no, std::vector<db::Value>& values);
 
-/// Which journal the entries come from, as the database knows it.
-struct ReplicaRow {
-  std::int64_t replica_no = 0;
-  std::uint64_t epoch = 0;
-  std::uint64_t shipped_no = 0;
-};
-/// Finds or makes the journal's row. The epoch in it is the one registered last.
-Result<ReplicaRow> find_replica(db::Database& database, const std::string& journal_id, const std::string& host,
-                                const std::string& version);
-/// Registers a start; told twice by the same instance it is one. Errors: Unavailable with code kSuperseded when a newer
-/// instance owns the journal.
-inline constexpr std::string_view kSuperseded = "superseded";
-Status register_epoch(db::Database& database, const ReplicaRow& replica, const std::string& host,
-                      const std::string& version, const std::string& instance = {});
-
-/// A clean end: others do not count it as alive any more.
-Status retire_replica(db::Database& database, const ReplicaRow& replica);
-
 /// Entries in dense order, ready to be stored: payloads of ENTRY records.
 struct ShipBatch {
-  std::int64_t replica_no = 0;
-  std::uint64_t epoch = 0;
+  ReplicaRow replica;
   std::uint64_t first_no = 0, last_no = 0;
   std::vector<std::string_view> payloads;
 };
@@ -46,6 +27,7 @@ struct ShipOutcome {
   enum class Kind {
     Stored,
     Superseded,  // Another instance of this journal has registered.
+    Forgotten,   // The database does not know this journal, or under another number.
     Behind,      // The database knows fewer entries than it once did; ship again behind `stored_no`.
   };
   Kind kind = Kind::Stored;
@@ -55,13 +37,10 @@ struct ShipOutcome {
 };
 
 /// Stores a batch and everything that is summed from it in one transaction. Shipping twice counts once: totals come
-/// from the rows that were really inserted, and `replica.shipped_no` moves in the same transaction. A row the database
-/// cannot take goes to `entry_rejected` with its money booked.
-/// Errors: Unavailable: try the same batch again. Nothing else is returned as an error for long.
+/// from the rows that were really inserted, and `replica.shipped_no` moves in the same transaction. A batch that the
+/// database cannot take is split in halves, each a transaction of its own, until the one row is alone: that goes to
+/// `entry_rejected` with its money booked. An empty payload stands for an entry that is lost.
+/// Errors: try the same batch again, for ever.
 Result<ShipOutcome> ship_batch(db::Database& database, const ShipBatch& batch);
-
-/// Takes out of `holds` those whose entry stands in the database with a number above `entry_no`.
-Status forget_stored(db::Database& database, const ReplicaRow& replica, std::uint64_t entry_no,
-                     std::vector<journal::OpenHold>& holds);
 
 }  // namespace turnpike::ledger

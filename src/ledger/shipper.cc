@@ -1,7 +1,6 @@
 #include "ledger/shipper.h"
 
 #include <algorithm>
-#include <cstring>
 #include <unordered_map>
 
 #include "base/clock.h"
@@ -27,7 +26,8 @@ Shipper::Shipper(db::Database& database, Options options, ReplicaRow replica, jo
       replica_(replica),
       journal_(journal),
       counters_(counters),
-      joined_(!options_.join) {
+      joined_(!options_.joins_later),
+      moved_(options_.moved) {
   shipped_no_ = replica.shipped_no;
 }
 
@@ -87,21 +87,21 @@ std::size_t Shipper::dense_prefix() const {
   return count;
 }
 
-Status Shipper::load_payloads(std::size_t rows) {
+/// Reads what was left to the journal, `bytes_max` at most.
+Status Shipper::load_payloads(const std::vector<UnshippedEntry*>& entries, std::size_t bytes_max) {
   std::unordered_map<std::uint64_t, UnshippedEntry*> wanted;
   std::uint64_t from = UINT64_MAX, to = 0;
-  for (std::size_t i = 0; i < rows; ++i) {
-    UnshippedEntry& entry = *collected_[i];
-    if (!entry.payload.empty() || !entry.in_journal) continue;
-    wanted.emplace(entry.entry_no, &entry);
-    from = std::min(from, entry.entry_no);
-    to = std::max(to, entry.entry_no);
+  for (UnshippedEntry* const entry : entries) {
+    if (!entry->payload.empty() || !entry->in_journal) continue;
+    wanted.emplace(entry->entry_no, entry);
+    from = std::min(from, entry->entry_no);
+    to = std::max(to, entry->entry_no);
   }
-  if (wanted.empty()) return {};
+  if (wanted.empty() || journal_ == nullptr) return {};
   const auto segments = journal::list_segments(journal_->directory().path());
   if (!segments) return base::fail(segments.error());
   std::size_t loaded = 0;
-  return journal::read_entries(*segments, from, to, [&](std::uint64_t number, std::string_view payload) {
+  const auto take = [&](std::uint64_t number, std::string_view payload) {
     const auto found = wanted.find(number);
     if (found != wanted.end()) {
       found->second->payload = payload;
@@ -109,25 +109,40 @@ Status Shipper::load_payloads(std::size_t rows) {
       loaded += payload.size();
       wanted.erase(found);
     }
-    return !wanted.empty() && loaded < kLoadBytesMax;
-  });
+    return !wanted.empty() && loaded < bytes_max;
+  };
+  return journal::read_entries(*segments, from, to, moved_, take);
+}
+
+/// The payload of the first entry, and of many behind it. Those that the journal has no more are lost.
+Status Shipper::load_ready(std::size_t ready) {
+  // Far more than one batch at once: a journal is read from its beginning each time.
+  constexpr std::size_t kLoadRowsMax = 20'000;
+  std::vector<UnshippedEntry*> entries;
+  for (std::size_t i = 0; i < std::min(ready, kLoadRowsMax); ++i) entries.push_back(collected_[i].get());
+  if (const Status loaded = load_payloads(entries, kLoadBytesMax); !loaded) return loaded;
+  std::size_t lost = 0;
+  for (; lost < entries.size() && entries[lost]->payload.empty(); ++lost) entries[lost]->lost = true;
+  if (lost > 0) {
+    base::log(base::LogLevel::Error, "ledger: entries {} to {} are neither in the database nor in the journal",
+              entries[0]->entry_no, entries[lost - 1]->entry_no);
+  }
+  return {};
 }
 
 Status Shipper::ship_one_batch(std::size_t rows) {
-  if (collected_.front()->payload.empty()) {
-    // Far more than one batch at once: a journal is read from its beginning each time.
-    constexpr std::size_t kLoadRowsMax = 20'000;
-    if (const Status loaded = load_payloads(std::min(dense_prefix(), kLoadRowsMax)); !loaded) return loaded;
+  const UnshippedEntry& first = *collected_.front();
+  if (first.payload.empty() && !first.lost) {
+    if (const Status loaded = load_ready(dense_prefix()); !loaded) return loaded;
   }
   ShipBatch batch;
-  batch.replica_no = replica_.replica_no;
-  batch.epoch = replica_.epoch;
-  batch.first_no = collected_.front()->entry_no;
+  batch.replica = replica_;
+  batch.first_no = first.entry_no;
   std::size_t bytes = 0;
   std::size_t count = 0;
   for (; count < rows && bytes < kBatchBytesMax; ++count) {
     const UnshippedEntry& entry = *collected_[count];
-    if (entry.payload.empty() && count > 0) break;
+    if (entry.payload.empty() && !entry.lost) break;
     batch.payloads.push_back(entry.payload);
     bytes += entry.payload.size();
   }
@@ -141,51 +156,23 @@ Status Shipper::ship_one_batch(std::size_t rows) {
     case ShipOutcome::Kind::Superseded:
       superseded_ = true;
       return base::fail(ErrorKind::Unavailable, "another gateway has taken this journal over");
+    case ShipOutcome::Kind::Forgotten:
+      return join_database();
     case ShipOutcome::Kind::Behind:
       break;
   }
   return ship_again(outcome->stored_no);
 }
 
-/// The database has lost what it once had (a fail-over, a restored backup): it is shipped again from the journal.
-Status Shipper::ship_again(std::uint64_t stored_no) {
-  if (journal_ == nullptr) {
-    return base::fail(ErrorKind::Unavailable,
-                      "the database has lost entries it once had, and there is no journal to ship them from");
-  }
-  const std::uint64_t first_no = collected_.front()->entry_no;
-  base::log(base::LogLevel::Error,
-            "ledger: the database has lost entries {} to {}; they are shipped again from the journal", stored_no + 1,
-            first_no - 1);
-  shipped_no_.store(stored_no, std::memory_order_release);
-  for (std::uint64_t number = first_no - 1; number > stored_no; --number) {
-    std::unique_ptr<UnshippedEntry> entry = pool_.take();
-    entry->entry_no = number;
-    entry->in_journal = true;
-    entry->queued_us = base::unix_now_us();
-    collected_.push_front(std::move(entry));
-    counters_.unshipped.fetch_add(1, std::memory_order_relaxed);
-  }
-  return {};
+void Shipper::release(std::unique_ptr<UnshippedEntry> entry) {
+  queued_bytes_.fetch_sub(static_cast<std::int64_t>(entry->payload.size()), std::memory_order_relaxed);
+  if (entry->segment != nullptr) journal::Journal::unpin(entry->segment);
+  if (!entry->in_journal) counters_.in_memory.fetch_sub(1, std::memory_order_relaxed);
+  counters_.unshipped.fetch_sub(1, std::memory_order_relaxed);
+  pool_.give(std::move(entry));
 }
 
-void Shipper::finish_batch(std::size_t rows, const ShipOutcome& outcome) {
-  for (std::size_t i = 0; i < rows; ++i) {
-    std::unique_ptr<UnshippedEntry> entry = std::move(collected_.front());
-    collected_.pop_front();
-    shipped_no_.store(entry->entry_no, std::memory_order_release);
-    queued_bytes_.fetch_sub(static_cast<std::int64_t>(entry->payload.size()), std::memory_order_relaxed);
-    if (entry->segment != nullptr) journal::Journal::unpin(entry->segment);
-    if (!entry->in_journal) counters_.in_memory.fetch_sub(1, std::memory_order_relaxed);
-    pool_.give(std::move(entry));
-  }
-  counters_.unshipped.fetch_sub(rows, std::memory_order_relaxed);
-  counters_.ship_batches.fetch_add(1, std::memory_order_relaxed);
-  counters_.rejected_rows.fetch_add(outcome.rejected, std::memory_order_relaxed);
-  for (const BudgetAlert& alert : outcome.alerts) {
-    counters_.budget_alerts.fetch_add(1, std::memory_order_relaxed);
-    if (options_.alert) options_.alert(alert);
-  }
+void Shipper::note_shipped() {
   if (journal_ == nullptr) return;
   journal_->note_shipped(shipped_no_.load());
   journal::RecordBatch record;
@@ -195,73 +182,38 @@ void Shipper::finish_batch(std::size_t rows, const ShipOutcome& outcome) {
   journal_->append(record, 0);
 }
 
-/// What this run gave numbers that the database knows already, from entries which a power cut took from the journal:
-/// each gets a new number, and stands in the journal again under it.
-Status Shipper::number_anew() {
-  if (taken_no_ == 0) return {};
-  const auto first = std::ranges::find_if(collected_, [&](const auto& entry) {
-    return entry->entry_no > options_.last_no && entry->entry_no <= taken_no_;
-  });
-  const auto end =
-      std::find_if(first, collected_.end(), [&](const auto& entry) { return entry->entry_no > taken_no_; });
-  if (first == end) return {};
-  if (const Status loaded = load_payloads(static_cast<std::size_t>(end - collected_.begin())); !loaded) return loaded;
-  for (auto at = first; at != end; ++at) {
-    UnshippedEntry& entry = **at;
-    if (entry.payload.size() < sizeof entry.entry_no) {
-      return base::fail(ErrorKind::Internal, "the journal has lost an entry that is to be shipped");
-    }
-    do entry.entry_no = journal_->next_entry_no();
-    while (entry.entry_no <= taken_no_);
-    std::memcpy(entry.payload.data(), &entry.entry_no, sizeof entry.entry_no);
-    journal::RecordBatch record;
-    record.begin(journal::RecordType::Entry);
-    record.payload() += entry.payload;
-    record.end();
-    journal::Segment* const segment = journal_->append(record, 1);
-    if (entry.segment != nullptr) journal::Journal::unpin(entry.segment);
-    entry.segment = segment;
-    const bool in_journal = segment != nullptr;
-    counters_.in_memory.fetch_add(static_cast<int>(entry.in_journal) - static_cast<int>(in_journal));
-    entry.in_journal = in_journal;
+void Shipper::finish_batch(std::size_t rows, const ShipOutcome& outcome) {
+  for (std::size_t i = 0; i < rows; ++i) {
+    std::unique_ptr<UnshippedEntry> entry = std::move(collected_.front());
+    collected_.pop_front();
+    shipped_no_.store(entry->entry_no, std::memory_order_release);
+    release(std::move(entry));
   }
-  std::ranges::sort(collected_, {}, [](const auto& entry) { return entry->entry_no; });
-  return {};
-}
-
-/// The database says what it has: more than the journal knew of, when the note of the last shipping was lost.
-Status Shipper::join_database() {
-  Result<ReplicaRow> replica = options_.join();
-  if (!replica) {
-    if (replica.error().code == kSuperseded) superseded_ = true;
-    return base::fail(std::move(replica.error()));
+  counters_.ship_batches.fetch_add(1, std::memory_order_relaxed);
+  counters_.rejected_rows.fetch_add(outcome.rejected, std::memory_order_relaxed);
+  for (const BudgetAlert& alert : outcome.alerts) {
+    counters_.budget_alerts.fetch_add(1, std::memory_order_relaxed);
+    if (options_.alert) options_.alert(alert);
   }
-  replica_ = *replica;
-  joined_ = true;
-  collect();
-  std::size_t stored = 0;
-  const std::uint64_t stored_no = std::min(replica_.shipped_no, options_.last_no);
-  while (stored < collected_.size() && collected_[stored]->entry_no <= stored_no) ++stored;
-  if (stored > 0) finish_batch(stored, {});
-  if (journal_ != nullptr && replica_.shipped_no > options_.last_no) {
-    taken_no_ = replica_.shipped_no;
-    shipped_no_.store(taken_no_, std::memory_order_release);
-    while (journal_->last_entry_no() < taken_no_) (void)journal_->next_entry_no();
-  }
-  base::log(base::LogLevel::Info, "ledger: the database is there; entries go on behind number {}", shipped_no_.load());
-  return {};
+  note_shipped();
 }
 
 Status Shipper::ship_ready() {
   if (!joined_) {
     if (Status done = join_database(); !done) return done;
+  } else if (to_look_.exchange(false)) {
+    if (Status done = look(); !done) {
+      to_look_ = true;
+      return done;
+    }
   }
   for (;;) {
     collect();
-    if (const Status numbered = number_anew(); !numbered) return numbered;
+    if (const Status compared = compare(); !compared) return compared;
+    queue_again();
     const std::size_t ready = dense_prefix();
     if (ready == 0) {
-      if (options_.join && !released_ && journal_ != nullptr) journal_->release_kept();
+      if (!released_ && journal_ != nullptr) journal_->release_kept();
       released_ = true;
       return {};
     }
@@ -304,6 +256,14 @@ base::Completion Shipper::shipped(base::Executor* executor, std::uint64_t up_to)
   return completion;
 }
 
+void Shipper::heard(std::optional<std::uint64_t> stored_no) {
+  // What was read before the last commit says less than is true: the shipper looks for itself.
+  if ((stored_no && *stored_no >= shipped_no_.load(std::memory_order_acquire)) || to_look_.exchange(true)) return;
+  const std::lock_guard lock(mutex_);
+  wanted_ = hurry_ = true;
+  wake_.notify_one();
+}
+
 void Shipper::wake_waiters(bool failed) {
   std::vector<Waiter> done;
   {
@@ -341,7 +301,8 @@ void Shipper::work() {
     note_oldest();
     if (!shipped) {
       if (back_off.count() == 0) {
-        base::log(base::LogLevel::Warning, "ledger: shipping waits: {}", shipped.error().message);
+        base::log(base::LogLevel::Warning, "ledger: shipping waits: {} {}", shipped.error().message,
+                  shipped.error().detail);
       }
       counters_.ship_retries.fetch_add(1, std::memory_order_relaxed);
       back_off = std::clamp(back_off * 2, kBackOffFirst, kBackOffMax);

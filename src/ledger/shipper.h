@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,11 +33,13 @@ class Shipper {
     std::chrono::milliseconds interval{100};
     std::size_t batch_rows = 1000;
     std::int64_t queued_bytes_max = 64 * 1024 * 1024;
-    /// Where the database was away at start: makes the journal known to it. Called until it succeeds; what the replica
-    /// is given to the constructor for is guessed from the journal until then.
+    /// Makes the journal known to the database: where that was away at start, and where it has forgotten it.
     std::function<Result<ReplicaRow>()> join;
+    /// It is, and nothing that is still to be shipped is there under another number. Not after a start that knew it.
+    std::function<void(const ReplicaRow&)> joined = {};
+    bool joins_later = false;  // The replica given to the constructor is what the journal knew.
     std::function<void(const BudgetAlert&)> alert = {};  // On the shipper's thread.
-    std::uint64_t last_no = 0;  // The highest number of the runs before, as the journal knows them.
+    std::set<journal::EntryId> moved = {};               // journal::Replay::moved
   };
   Shipper(db::Database& database, Options options, ReplicaRow replica, journal::Journal* journal,
           LedgerCounters& counters);
@@ -50,6 +54,9 @@ class Shipper {
   void start();
   /// Completed when everything pushed before is shipped, or when the next try to ship it has failed.
   base::Completion shipped(base::Executor* executor, std::uint64_t up_to);
+  /// The database has said how much it knows (nothing: not even the journal). Less than it did: what it has lost is
+  /// shipped again. From any thread.
+  void heard(std::optional<std::uint64_t> stored_no);
   /// Waits until everything is shipped; false when `patience` ran out.
   bool drain(std::chrono::milliseconds patience, std::uint64_t up_to);
   void stop();
@@ -67,14 +74,26 @@ class Shipper {
   };
   void work();
   void collect();
-  Status join_database();
-  Status number_anew();
   Status ship_ready();  // The dense prefix of what is collected, batch by batch.
   Status ship_one_batch(std::size_t rows);
-  Status load_payloads(std::size_t rows);
-  Status ship_again(std::uint64_t stored_no);
+  Status load_payloads(const std::vector<UnshippedEntry*>& entries, std::size_t bytes_max);
+  Status load_ready(std::size_t ready);
   std::size_t dense_prefix() const;
   void finish_batch(std::size_t rows, const ShipOutcome& outcome);
+  void release(std::unique_ptr<UnshippedEntry> entry);
+  void note_shipped();
+
+  // shipper_join.cc: what the journal has is held against what the database has.
+  Status join_database();
+  Status look();
+  Status ship_again(std::uint64_t stored_no);
+  void queue_again();
+  bool is_doubtful(const UnshippedEntry& entry) const;
+  Status compare();
+  Status settle_doubt(UnshippedEntry& entry, std::uint64_t known_no, std::uint64_t stored_no);
+  void write_again(UnshippedEntry& entry, journal::EntryId moved);
+  void note_moved(journal::EntryId moved);
+
   void wake_waiters(bool failed);
   void note_oldest();
 
@@ -89,9 +108,12 @@ class Shipper {
   std::atomic<std::int64_t> queued_bytes_{0};
   std::atomic<std::uint64_t> shipped_no_{0};
   std::atomic<bool> superseded_{false};
+  std::atomic<bool> to_look_{false};  // The database may know less than it did.
   bool joined_;
-  std::uint64_t taken_no_ = 0;  // Numbers up to it that this run gave are taken; 0: none are.
+  bool compared_ = false;       // With what the database had at the start.
   bool released_ = false;       // What a late join found at start is shipped.
+  std::uint64_t again_to_ = 0;  // Entries up to here are shipped again, as far as they are not collected.
+  std::set<journal::EntryId> moved_;
   std::deque<std::unique_ptr<UnshippedEntry>> collected_;  // By entry number; the shipper's thread only.
 
   std::mutex mutex_;

@@ -40,7 +40,7 @@ struct Retained : ledger::LedgerFixture {
     }
     for (std::size_t first = 0; first < count; first += 1000) {
       const std::size_t last = std::min(count, first + 1000);
-      ledger::ShipBatch batch{replica->replica_no, 1, first + 1, last, {}};
+      ledger::ShipBatch batch{{replica->replica_no, 1, 0, replica->journal_id}, first + 1, last, {}};
       batch.payloads.assign(payloads.begin() + static_cast<std::ptrdiff_t>(first),
                             payloads.begin() + static_cast<std::ptrdiff_t>(last));
       const auto shipped = ledger::ship_batch(*database, batch);
@@ -91,7 +91,8 @@ TEST_F(Retained, DaysLeaveAndTheirSumsStay) {
   std::string payload;
   journal::encode_row(late, payload);
   const std::int64_t replica_no = number("SELECT replica_no FROM replica WHERE journal_id = 'filled'");
-  ASSERT_TRUE(ledger::ship_batch(*database, {replica_no, 1, 5'001, 5'001, {payload}}).has_value());
+  ledger::ShipBatch of_dropped_day{{replica_no, 1, 0, "filled"}, 5'001, 5'001, {payload}};
+  ASSERT_TRUE(ledger::ship_batch(*database, of_dropped_day).has_value());
   EXPECT_EQ(number("SELECT count(*) FROM entry"), 2'501);
   expect_agrees();
   EXPECT_EQ(ledger::drop_days_before(*database, kFirstDay + 2).value().entries, 1);

@@ -33,7 +33,8 @@ TEST_F(Sums, AcSpend3EveryCombinationOfOneFlushIsInTheAggregates) {
     row.text(journal::Text::Tags) = tags;
     journal::encode_row(row, payloads[i]);
   }
-  ledger::ShipBatch batch{replica->replica_no, 1, 1, kCombinations, {payloads.begin(), payloads.end()}};
+  ledger::ShipBatch batch{
+      {replica->replica_no, 1, 0, replica->journal_id}, 1, kCombinations, {payloads.begin(), payloads.end()}};
   const auto outcome = ledger::ship_batch(*database, batch);
   ASSERT_TRUE(outcome.has_value()) << outcome.error().message << outcome.error().detail;
   EXPECT_EQ(outcome->stored_no, kCombinations);

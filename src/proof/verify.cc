@@ -152,11 +152,11 @@ Status check_journal(db::Transaction& transaction, const std::string& journal_di
   RowCheck rows(transaction, as_int(replica->rows[0][0]));
   if (Status dropped = rows.read_dropped(); !dropped) return dropped;
   Status compared;
-  const Status read =
-      journal::read_entries(replay->segments, 1, shipped_no, [&](std::uint64_t number, std::string_view payload) {
-        compared = rows.compare(number, payload);
-        return compared.has_value();
-      });
+  const auto compare = [&](std::uint64_t number, std::string_view payload) {
+    compared = rows.compare(number, payload);
+    return compared.has_value();
+  };
+  const Status read = journal::read_entries(replay->segments, 1, shipped_no, replay->moved, compare);
   if (!compared) return compared;
   if (!read) return read;
   Check result = rows.result();

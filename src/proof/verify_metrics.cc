@@ -97,7 +97,9 @@ Result<Money> cost_since(db::Database& database, const std::string& journal_dir,
     if (!interrupted) cost += Money::from_nano(row->numbers.cost_nano);
     return true;
   };
-  if (Status rest = journal::read_entries(*segments, stored->shipped_no + 1, UINT64_MAX, add); !rest) {
+  const auto moved = journal::read_moved(*segments);
+  if (!moved) return base::fail(moved.error());
+  if (Status rest = journal::read_entries(*segments, stored->shipped_no + 1, UINT64_MAX, *moved, add); !rest) {
     return base::fail(rest.error());
   }
   return cost;
