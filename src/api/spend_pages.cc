@@ -134,17 +134,15 @@ Task<Result<Reply>> spend_session_page(const Context& context) {
   co_return co_await answer_page(context, std::move(*filter), *page);
 }
 
-/// Prompts and answers are not kept: what LiteLLM shows of a call that it did not keep either.
 Task<Result<Reply>> spend_log_texts(const Context& context) {
   SpendFilter filter;
   filter.request_id = context.captured;
-  filter.rows_max = 1;
   if (Status status = confine(*context.caller, filter); !status) co_return base::fail(std::move(status.error()));
   co_await context.gateway.ledger->shipped();
-  const Result<std::vector<std::string>> logs = co_await read_spend_logs(*context.gateway.database, std::move(filter));
-  if (!logs) co_return base::fail(logs.error());
-  if (logs->empty()) co_return no_such("request_id", "There is no call " + context.captured + ", or it is not yours.");
-  co_return private_json_reply(R"({"messages":{},"response":{},"proxy_server_request":{}})");
+  Result<std::string> texts = co_await read_spend_texts(*context.gateway.database, std::move(filter));
+  if (!texts) co_return base::fail(std::move(texts.error()));
+  if (texts->empty()) co_return no_such("request_id", "There is no call " + context.captured + ", or it is not yours.");
+  co_return private_json_reply(std::move(*texts));
 }
 
 }  // namespace turnpike::api

@@ -8,6 +8,7 @@
 #include "base/money.h"
 #include "base/text.h"
 #include "domain/call_record.h"
+#include "json/document.h"
 #include "json/write.h"
 
 namespace turnpike::api {
@@ -23,7 +24,13 @@ constexpr std::string_view kColumns =
     "operation, "
     "stream, retries, fallbacks, key_hash, key_alias, team_id, user_id, organization_id, end_user, tags, route, "
     "requested_model, model_group, model, provider, deployment_id, api_base, client_ip, error_kind, error_text, "
-    "end_reason, price_version FROM entry";
+    "end_reason, price_version";
+
+// Of a call whose texts were kept. Its day is that of its start by whichever clock.
+constexpr std::string_view kTexts =
+    "(SELECT request FROM entry_text t WHERE t.record_id = coalesce(entry.record_id, entry.call_id) AND t.day >= "
+    "entry.day - 1 AND t.day <= entry.day + 1), (SELECT response FROM entry_text t WHERE t.record_id = "
+    "coalesce(entry.record_id, entry.call_id) AND t.day >= entry.day - 1 AND t.day <= entry.day + 1)";
 
 enum Column : std::size_t {
   kRecordId,
@@ -67,6 +74,8 @@ enum Column : std::size_t {
   kErrorText,
   kEndReason,
   kPriceVersion,
+  kRequest,  // Where the texts were asked for.
+  kResponse,
 };
 
 /// What a page is sorted by, and where that stands.
@@ -186,6 +195,16 @@ void raw_or(json::Writer& writer, std::string_view name, const std::string& json
   writer.key(name).raw(json.empty() ? fallback : std::string_view(json));
 }
 
+/// `messages`, `response` and `proxy_server_request` of texts as they are kept, or empty objects.
+void write_texts(json::Writer& writer, const std::string& request, const std::string& response) {
+  json::Document document;
+  std::string_view messages;
+  if (document.parse(request)) messages = document.root().find("messages").raw();
+  raw_or(writer, "messages", std::string(messages), "{}");
+  raw_or(writer, "response", response, "{}");
+  raw_or(writer, "proxy_server_request", request, "{}");
+}
+
 void write_metadata(json::Writer& writer, const Reader& row, bool success) {
   writer.key("metadata").begin_object();
   text_or_null(writer, "user_api_key", row.text(kKeyHash));
@@ -295,9 +314,8 @@ std::string spend_log(const db::Row& columns) {
   text_or_null(writer, "session_id", row.text(kTraceId));
   writer.key("status").string(success ? "success" : "failure");
   writer.key("cache_hit").string("False").key("cache_key").string("Cache OFF");
-  for (const std::string_view empty : {"messages", "response", "proxy_server_request"}) {
-    writer.key(empty).begin_object().end_object();
-  }
+  const bool texts = columns.size() > kResponse;
+  write_texts(writer, texts ? row.text(kRequest) : std::string(), texts ? row.text(kResponse) : std::string());
   writer.key("request_duration_ms").number((row.number(kEnded) - row.number(kStarted)) / 1000);
   write_metadata(writer, row, success);
   write_own(writer, row, status);
@@ -327,14 +345,29 @@ std::span<const std::string_view> sort_names() {
 
 Task<Result<std::vector<std::string>>> read_spend_logs(db::Database& database, SpendFilter filter) {
   const Conditions where = conditions_of(filter);
-  std::string sql = fmt::format("{} {} ORDER BY started_us DESC, replica_no, entry_no DESC LIMIT {}", kColumns,
-                                where.text(), filter.rows_max + 1);
+  std::string sql =
+      fmt::format("{}{}{} FROM entry {} ORDER BY started_us DESC, replica_no, entry_no DESC LIMIT {}", kColumns,
+                  filter.with_texts ? ", " : "", filter.with_texts ? kTexts : "", where.text(), filter.rows_max + 1);
   Result<db::Rows> rows = co_await query(database, std::move(sql), where.values());
   if (!rows) co_return base::fail(std::move(rows.error()));
   std::vector<std::string> logs;
   logs.reserve(rows->rows.size());
   for (const db::Row& row : rows->rows) logs.push_back(spend_log(row));
   co_return logs;
+}
+
+Task<Result<std::string>> read_spend_texts(db::Database& database, SpendFilter filter) {
+  const Conditions where = conditions_of(filter);
+  std::string sql = fmt::format("SELECT {} FROM entry {} ORDER BY started_us DESC LIMIT 1", kTexts, where.text());
+  const Result<db::Rows> rows = co_await query(database, std::move(sql), where.values());
+  if (!rows) co_return base::fail(rows.error());
+  std::string body;
+  if (rows->rows.empty()) co_return body;
+  json::Writer writer(body);
+  writer.begin_object();
+  write_texts(writer, db::as_text(rows->rows[0][0]), db::as_text(rows->rows[0][1]));
+  writer.end_object();
+  co_return body;
 }
 
 Task<Result<SpendRows>> read_spend_page(db::Database& database, SpendFilter filter, SpendPage page) {
@@ -346,8 +379,8 @@ Task<Result<SpendRows>> read_spend_page(db::Database& database, SpendFilter filt
   const auto sorting = std::ranges::find(kSortings, page.sort_by, &Sorting::name);
   const std::string_view by = sorting == std::end(kSortings) ? kSortings[0].sql : sorting->sql;
   std::string sql =
-      fmt::format("{} {} ORDER BY {} {}, replica_no, entry_no DESC LIMIT {} OFFSET {}", kColumns, where.text(), by,
-                  page.ascending ? "ASC" : "DESC", page.size, (page.number - 1) * page.size);
+      fmt::format("{} FROM entry {} ORDER BY {} {}, replica_no, entry_no DESC LIMIT {} OFFSET {}", kColumns,
+                  where.text(), by, page.ascending ? "ASC" : "DESC", page.size, (page.number - 1) * page.size);
   Result<db::Rows> rows = co_await query(database, std::move(sql), where.values());
   if (!rows) co_return base::fail(std::move(rows.error()));
   SpendRows found;

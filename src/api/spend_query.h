@@ -28,6 +28,7 @@ struct SpendFilter {
   std::optional<std::int64_t> http_status;
   std::optional<std::string> error_part;  // Stands in the error's text.
   std::int64_t rows_max = 1000;
+  bool with_texts = false;  // What was asked and answered, where it was kept.
 };
 
 /// A page of a list; `sort_by` is one of `sort_names`.
@@ -47,6 +48,10 @@ struct SpendRows {
 /// One LiteLLM SpendLogs row (spec management-api 12.1) as JSON text, newest first. One row more than `rows_max` says
 /// that there are more.
 Task<Result<std::vector<std::string>>> read_spend_logs(db::Database& database, SpendFilter filter);
+
+/// What the newest such call asked for and was answered, as {"messages", "response", "proxy_server_request"}, each {}
+/// where it was not kept; empty: there is no such call.
+Task<Result<std::string>> read_spend_texts(db::Database& database, SpendFilter filter);
 
 Task<Result<SpendRows>> read_spend_page(db::Database& database, SpendFilter filter, SpendPage page);
 

@@ -246,12 +246,22 @@ Status Process::open_stores(const config::Settings& settings) {
   return {};
 }
 
+/// Also where none are kept any more: those of before have their time.
+void Process::open_prompts() {
+  const config::Settings& settings = *snapshot_->settings;
+  ledger::PromptStore::Options options;
+  options.string_bytes_max = static_cast<std::size_t>(settings.general.prompt_string_bytes_max);
+  options.keep_days = settings.turnpike.prompt_retention_days;
+  prompts_ = std::make_unique<ledger::PromptStore>(*database_, options);
+}
+
 void Process::make_workers() {
   gateway_.threads = threads_.get();
   gateway_.idempotency = std::make_shared<pipeline::Idempotency>(*threads_->all().front());
   gateway_.database = database_.get();
   gateway_.keys = keys_.get();
   gateway_.ledger = ledger_.get();
+  gateway_.prompts = prompts_.get();
   gateway_.metrics = metrics_.get();
   gateway_.access_log = access_log_.get();
   gateway_.events = events_.get();
@@ -342,6 +352,7 @@ Status Process::start() {
   snapshot_ = with_fallbacks(*snapshot_, fallbacks_);
   log_fallbacks(*snapshot_, fallbacks_);
   open_budgets();
+  open_prompts();
   make_workers();
   limits_ =
       std::make_unique<Limits>(gateway_, **settings, trial_.settings ? config::RedisSettings() : (*settings)->redis);

@@ -16,6 +16,7 @@
 #include "db/database.h"
 #include "http/server.h"
 #include "ledger/ledger.h"
+#include "ledger/prompt_store.h"
 #include "ledger/retention.h"
 #include "pipeline/gateway.h"
 #include "pipeline/hang_watch.h"
@@ -93,6 +94,7 @@ class Process {
   void open_missing_budgets();
   void look_after_keys();
   void look_after_entries();
+  void open_prompts();
   /// Of this replica, as soon as they are committed, and of the others, as the feed tells them.
   void take_changes(const std::vector<account::Change>& changes);
   std::string files_stamp(const config::Settings& settings) const;
@@ -106,6 +108,7 @@ class Process {
   std::unique_ptr<net::IoThreads> threads_;
   std::unique_ptr<db::Database> database_;
   std::unique_ptr<ledger::Ledger> ledger_;
+  std::unique_ptr<ledger::PromptStore> prompts_;
   std::unique_ptr<account::KeyStore> keys_;
   std::unique_ptr<telemetry::Metrics> metrics_;
   std::unique_ptr<telemetry::AccessLog> access_log_;

@@ -41,6 +41,9 @@ void Process::register_metrics() {
     const bool strict = snapshot_->settings->turnpike.budget_mode == config::BudgetMode::Strict;
     ledger::append_ledger_metrics(out, ledger_->counters(), strict, journal_off);
   });
+  metrics_->observe_text([this](std::string& out) {
+    if (prompts_) ledger::append_prompt_metrics(out, prompts_->counters());
+  });
   metrics_->observe_text([this](std::string& out) { limits_->append_metrics(out); });
   metrics_->observe_text([this](std::string& out) { telemetry::append_key_budgets(out, key_budgets(*ledger_)); });
   counter("turnpike_master_key_calls_total", "Calls to models with the master key: on nobody's budget.",

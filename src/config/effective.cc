@@ -356,6 +356,7 @@ EffectiveValues effective(const LitellmSettings& settings) {
   out.flag("include_cost_in_streaming_usage", settings.include_cost_in_streaming_usage);
   out.flag("forward_traceparent_to_llm_provider", settings.forward_traceparent_to_llm_provider);
   out.flag("redact_user_api_key_info", settings.redact_user_api_key_info);
+  out.flag("turn_off_message_logging", settings.turn_off_message_logging);
   out.flag("json_logs", settings.json_logs);
   out.flag("require_auth_for_metrics_endpoint", settings.require_auth_for_metrics_endpoint);
   out.texts("callbacks", settings.callbacks);
@@ -495,6 +496,7 @@ EffectiveValues effective(const TurnpikeSettings& settings) {
   out.time("journal_sync_interval", settings.journal_sync_interval);
   out.number("journal_keep", settings.journal_keep.count());
   if (settings.ledger_retention_days > 0) out.number("ledger_retention_days", settings.ledger_retention_days);
+  out.number("prompt_retention_days", settings.prompt_retention_days);
   out.word("journal_full_policy", settings.journal_full_policy, {"refuse", "serve"});
   out.time("ledger_ship_interval", settings.ledger_ship_interval);
   out.number("ship_batch_rows", settings.ship_batch_rows);

@@ -402,7 +402,7 @@ constexpr Key kKeys[] = {
     {"general_settings.database_args", Map, kHarmless, "DynamoDB was withdrawn"},
     {"general_settings.store_model_in_db", Bool, kHonoured, ""},
     {"general_settings.supported_db_objects", Texts, kNotYet, "models and credentials are read, nothing else is kept"},
-    {"general_settings.store_prompts_in_spend_logs", Bool, kNotYet, "prompts are never stored"},
+    {"general_settings.store_prompts_in_spend_logs", Bool, kHonoured, ""},
     {"general_settings.disable_spend_logs", Bool, kNotYet, "every call is booked"},
     {"general_settings.disable_spend_updates", Bool, kNotYet, "every call is booked"},
     {"general_settings.disable_error_logs", Bool, kNotYet, "every call is booked"},

@@ -67,7 +67,7 @@ constexpr Key kKeys[] = {
     {"turnpike.rate_limit_on_store_failure", Text, kHonoured, ""},
     {"turnpike.limit_wait_ms", Integer, kHonoured, ""},
     {"turnpike.ledger_retention_days", Integer, kHonoured, ""},
-    {"turnpike.prompt_retention_days", Integer, kHarmless, "prompts are never stored"},
+    {"turnpike.prompt_retention_days", Integer, kHonoured, ""},
     {"turnpike.idempotency_lifetime", Time, kHonoured, ""},
     {"turnpike.idempotency_entries_max", Integer, kHonoured, ""},
     {"turnpike.idempotency_bytes_max", Bytes, kHonoured, ""},

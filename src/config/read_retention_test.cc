@@ -50,7 +50,15 @@ TEST(Retention, IsForEverUnlessSomebodySaysSo) {
   EXPECT_EQ(load_with("{}", "{ledger_retention_days: 30}").settings->turnpike.ledger_retention_days, 30);
   for (const char* wrong : {"0", "-1", "many"}) {
     EXPECT_FALSE(load_with("{}", std::string("{ledger_retention_days: ") + wrong + "}").settings) << wrong;
+    EXPECT_FALSE(load_with("{}", std::string("{prompt_retention_days: ") + wrong + "}").settings) << wrong;
   }
+}
+
+TEST(Retention, OfPromptsIsShort) {
+  EXPECT_EQ(load_with("{}").settings->turnpike.prompt_retention_days, 30);
+  EXPECT_EQ(load_with("{}", "{prompt_retention_days: 2}").settings->turnpike.prompt_retention_days, 2);
+  EXPECT_FALSE(load_with("{}").settings->general.store_prompts_in_spend_logs);
+  EXPECT_TRUE(load_with("{store_prompts_in_spend_logs: true}").settings->general.store_prompts_in_spend_logs);
 }
 
 }  // namespace

@@ -297,6 +297,7 @@ LitellmSettings read_litellm(Reading& reading) {
   take_into(settings.include_cost_in_streaming_usage, section, "include_cost_in_streaming_usage", &Node::as_bool);
   take_into(settings.forward_traceparent_to_llm_provider, section, "forward_traceparent_to_llm_provider",
             &Node::as_bool);
+  take_into(settings.turn_off_message_logging, section, "turn_off_message_logging", &Node::as_bool);
   take_into(settings.redact_user_api_key_info, section, "redact_user_api_key_info", &Node::as_bool);
   take_into(settings.json_logs, section, "json_logs", &Node::as_bool);
   take_into(settings.require_auth_for_metrics_endpoint, section, "require_auth_for_metrics_endpoint", &Node::as_bool);
@@ -365,6 +366,11 @@ GeneralSettings read_general(Reading& reading) {
   take_into(settings.moderation_model, section, "moderation_model", &Node::as_text);
   take_into(settings.disable_spend_logs, section, "disable_spend_logs", &Node::as_bool);
   take_into(settings.store_prompts_in_spend_logs, section, "store_prompts_in_spend_logs", &Node::as_bool);
+  if (const auto most = variable(reading, "MAX_STRING_LENGTH_PROMPT_IN_DB")) {
+    if (const auto bytes = base::parse_unsigned(*most); bytes && *bytes > 0 && *bytes <= 1'000'000) {
+      settings.prompt_string_bytes_max = static_cast<std::int64_t>(*bytes);
+    }
+  }
   constexpr std::chrono::seconds kDay{86'400};
   if (const auto period = take_duration(reading, section, "maximum_spend_logs_retention_period", kDay)) {
     settings.spend_logs_retention = *period;

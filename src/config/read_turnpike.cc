@@ -93,6 +93,7 @@ TurnpikeSettings read_turnpike(Reading& reading) {
   take_into(settings.ledger_ship_interval, section, "ledger_ship_interval", &Node::as_time);
   take_whole(reading, section, "ship_batch_rows", settings.ship_batch_rows, 1, 100'000);
   take_whole(reading, section, "ledger_retention_days", settings.ledger_retention_days, 1, 100'000);
+  take_whole(reading, section, "prompt_retention_days", settings.prompt_retention_days, 1, 100'000);
   if (const auto quantile = take(section, "hold_quantile", &Node::as_double)) {
     if (*quantile <= 0 || *quantile > 1) {
       reading.diagnostics.push_back(section.find("hold_quantile")->error("must lie above 0 and at most at 1"));

@@ -218,6 +218,7 @@ struct LitellmSettings {
   bool include_cost_in_streaming_usage = false;
   bool forward_traceparent_to_llm_provider = false;
   bool redact_user_api_key_info = false;
+  bool turn_off_message_logging = false;  // No prompt and no answer is stored.
   bool json_logs = false;
   bool prometheus = true;  // GET /metrics is always served; kept for the start-up line.
   bool require_auth_for_metrics_endpoint = false;
@@ -272,6 +273,7 @@ struct GeneralSettings {
   bool reject_clientside_metadata_tags = false;
   bool disable_spend_logs = false;
   bool store_prompts_in_spend_logs = false;
+  std::int64_t prompt_string_bytes_max = 2048;  // MAX_STRING_LENGTH_PROMPT_IN_DB
   std::optional<std::chrono::seconds> spend_logs_retention;  // maximum_spend_logs_retention_period
   std::chrono::seconds spend_logs_retention_interval{86'400};
   Milliseconds user_api_key_cache_ttl{60'000};
@@ -355,6 +357,7 @@ struct TurnpikeSettings {
   Milliseconds journal_sync_interval{50};
   std::chrono::seconds journal_keep{3600};
   std::int64_t ledger_retention_days = 0;  // 0: as maximum_spend_logs_retention_period says, else for ever.
+  std::int64_t prompt_retention_days = 30;
   JournalFullPolicy journal_full_policy = JournalFullPolicy::Refuse;
   Milliseconds ledger_ship_interval{100};
   std::int64_t ship_batch_rows = 1000;

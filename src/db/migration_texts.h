@@ -7,6 +7,7 @@ namespace turnpike::db {
 
 extern const std::string_view kAccountTree;
 extern const std::string_view kEscrow;
+extern const std::string_view kPrompts;
 extern const std::string_view kReplicaLease;
 extern const std::string_view kReports;
 extern const std::string_view kWindows;

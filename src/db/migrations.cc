@@ -246,6 +246,7 @@ const Migration kMigrations[] = {
     {8, "reports, days that were dropped", kReports},
     {11, "lease operations apart from shipping", kReplicaLease},
     {12, "what was written off for lost replicas", kWriteOff},
+    {14, "prompts and answers", kPrompts},
 };
 
 std::string for_engine(std::string_view sql, bool sqlite) {

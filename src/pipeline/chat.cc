@@ -12,6 +12,7 @@
 #include "pipeline/keepalive.h"
 #include "pipeline/mirror.h"
 #include "pipeline/own_call.h"
+#include "pipeline/texts.h"
 
 namespace turnpike::pipeline {
 namespace {
@@ -321,6 +322,7 @@ Task<Status> tell(Call& call, std::string_view path_model) {
   Result<AdmittedCall> admitted = co_await admit(call, *plan);
   if (!admitted) co_return base::fail(std::move(admitted.error()));
 
+  call.texts = texts_to_keep(call);
   const Keepalive keepalive(call);
   Result<AnswerRef> answer = co_await run_plan(*admitted, *plan);
   if (!answer) {
@@ -386,6 +388,7 @@ Task<void> carry_out(Call& call, std::string_view path_model) {
     co_await send_error(call, told.error());
   }
   call.exchange.on_gone({});
+  hand_over_texts(call);
   close(call);
 }
 

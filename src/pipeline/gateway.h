@@ -15,6 +15,7 @@
 #include "db/database.h"
 #include "http/client.h"
 #include "ledger/ledger.h"
+#include "ledger/prompt_store.h"
 #include "limit/limiter.h"
 #include "net/io_threads.h"
 #include "pipeline/calls_under_way.h"
@@ -83,6 +84,7 @@ struct Gateway {
   /// Called after a commit on this replica: what was known of these is forgotten at once, others hear by the feed.
   std::function<void(const std::vector<account::Change>&)> changed;
   ledger::Ledger* ledger = nullptr;
+  ledger::PromptStore* prompts = nullptr;  // Null: there is nowhere to keep them.
   telemetry::Metrics* metrics = nullptr;
   telemetry::AccessLog* access_log = nullptr;
   telemetry::Events* events = nullptr;           // Null: nobody is told.

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "pipeline/call.h"
 #include "pipeline/note.h"
+#include "pipeline/texts.h"
 #include "protocol/openai_stream.h"
 
 namespace turnpike::pipeline {
@@ -100,10 +101,8 @@ Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer) {
   if (gone) mark_gone(call);
   settle(admitted, gone ? EntryStatus::Aborted : EntryStatus::Success);
   if (answer->mocked) answer->pieces = {answer->scratch};
-  if (call.idempotent) {
-    call.idempotent->keep(answer->pieces);
-    call.idempotent->finish(call, *answer);  // Also when the caller has gone: he will ask again.
-  }
+  keep_pieces(call, answer->pieces);
+  if (call.idempotent) call.idempotent->finish(call, *answer);  // Also when the caller has gone: he will ask again.
   co_await ledger::Hold::durable(*call.gateway.ledger);
   if (gone) co_return;
   fault::kill_at("reply.before_last_byte");
@@ -149,7 +148,7 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
     }
     if (!pieces.empty()) {
       call.record.reply_bytes += total_bytes(pieces);
-      if (call.idempotent) call.idempotent->keep(pieces);
+      keep_pieces(call, pieces);
       if (!call.drain.running()) {
         const Status sent = co_await call.exchange.write(pieces);
         caller_gone = !sent && !call.drain.running();
@@ -194,10 +193,8 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
     note_answer(call, *answer);
     // The caller reads the figures that are booked.
     if (stream.owes_usage()) pieces.push_back(stream.last_events(call.record.attempts.back().usage));
-    if (call.idempotent) {
-      call.idempotent->keep(pieces);
-      call.idempotent->finish(call, *answer);  // A drained one as well.
-    }
+    keep_pieces(call, pieces);
+    if (call.idempotent) call.idempotent->finish(call, *answer);  // A drained one as well.
   }
 
   if (caller_gone || call.exchange.caller_gone()) {

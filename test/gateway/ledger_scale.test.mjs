@@ -69,7 +69,7 @@ test(`each report of ${count} entries within a second`, async () => {
     'last page': `/user/daily/activity?${days()}&page=50`,
     'logs by day': `/spend/logs?${days()}&user_id=user-7`,
     'logs by day, all': `/spend/logs?${days()}`,
-    'a page of entries': `/spend/logs/v2?${days().replaceAll('_date=', '_date=')}&page_size=50`,
+    'a page of entries': `/spend/logs/v2?${days()}&page_size=50`,
     'entries of a key': `/spend/logs/v2?${days()}&api_key=${'7'.padStart(64, '0')}`,
     ...Object.fromEntries(['spend', 'spend/logs', 'spend/keys?limit=20', 'spend/models?limit=20', 'spend/teams', 'spend/provider', 'spend/all_tag_names', 'all_end_users'].map((of) => [`/global/${of}`, `/global/${of}`])),
     ...Object.fromEntries(['spend/tags', 'activity', 'activity/model', 'activity/exceptions', 'activity/cache_hits', 'spend/report'].map((of) => [`/global/${of}`, `/global/${of}?${days()}`])),
@@ -77,8 +77,6 @@ test(`each report of ${count} entries within a second`, async () => {
     'report of a key': `/global/spend/report?${days()}&group_by=api_key`,
     '/tag/distinct': '/tag/distinct',
   };
-  // A line for each day, team, model and key: 150,000 of them at the most, which is what takes the time.
-  const whole = { '/global/spend/report': 3000, 'logs by day, all': 3000 };
   const slow = [];
   for (const [name, target] of Object.entries(reports)) {
     let best = Infinity;
@@ -89,7 +87,7 @@ test(`each report of ${count} entries within a second`, async () => {
       assert.equal(reply.status, 200, `${target}: ${reply.text.slice(0, 300)}`);
     }
     console.log(`${best.toFixed(0).padStart(6)} ms  ${name}`);
-    if (best >= (whole[name] ?? 1000)) slow.push(`${name}: ${best.toFixed(0)} ms`);
+    if (best >= 1000) slow.push(`${name}: ${best.toFixed(0)} ms`);
   }
   assert.deepEqual(slow, []);
   const { metadata } = (await gateway.call('GET', `/team/daily/activity?${days()}&team_ids=team-3&page_size=1000`)).json;
@@ -98,8 +96,8 @@ test(`each report of ${count} entries within a second`, async () => {
 
 test('dropping old days moves no call, and takes nothing from sums', async () => {
   const key = await gateway.newKey();
-  await calls(key, ((end) => () => Date.now() > end)(Date.now() + 500));
-  const before = await calls(key, ((end) => () => Date.now() > end)(Date.now() + 1500));
+  await calls(key, ((end) => () => Date.now() > end)(Date.now() + 300));
+  const before = await calls(key, ((end) => () => Date.now() > end)(Date.now() + 1000));
   const report = `/global/spend/report?${days()}&group_by=team&team_id=team-3`;
   const sums = (await gateway.call('GET', report)).text;
   let dropped = false;
@@ -122,7 +120,7 @@ test('dropping old days moves no call, and takes nothing from sums', async () =>
 });
 
 test('entries are stored faster than five thousand a second', { skip: fs.existsSync(path.join(root, 'build/release/ship_rate')) ? false : 'build/release/ship_rate is not built: tools/build release ship_rate' }, () => {
-  const entries = process.env.LEDGER_ROWS ? 200_000 : 20_000;
+  const entries = process.env.LEDGER_ROWS ? 200_000 : 10_000;
   const printed = execFileSync(path.join(root, 'build/release/ship_rate'), [postgres.url(postgres.fresh()), String(entries)], { encoding: 'utf8' });
   console.log(printed.trim());
   assert.ok(JSON.parse(printed).per_second >= 5000, printed);

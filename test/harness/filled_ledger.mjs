@@ -8,9 +8,9 @@ const daily = (kind, entity, rows = 'entry e', column = entity) => `
 INSERT INTO daily SELECT day, ${kind}, ${column}, key_hash, model_group, model, provider, route, sum(cost_nano), count(*), sum(CASE WHEN status <> 0 THEN 1 ELSE 0 END), 0,
   sum(prompt_tokens), sum(completion_tokens), 0, 0 FROM ${rows} WHERE replica_no = ${replicaNo} GROUP BY day, ${column}, key_hash, model_group, model, provider, route`;
 
-/** `count` entries of 100 keys and as many users, 20 teams, 4 organisations, 50 customers, 30 tags and 5 models; from a million on of 500 keys and 10 models. */
+/** `count` entries of 50 keys, 100 users, 20 teams, 4 organisations, 50 customers, 30 tags and 4 models; from a million on of 500 keys and 10 models. */
 export function fillLedger(postgres, database, count) {
-  const [keys, models] = count < 1_000_000 ? [100, 5] : [500, 10];
+  const [keys, models] = count < 1_000_000 ? [50, 4] : [500, 10];
   const today = Math.floor(Date.now() / 86_400_000);
   const first = today - 29;
   const statements = [];

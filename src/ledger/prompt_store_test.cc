@@ -1,0 +1,114 @@
+#include "ledger/prompt_store.h"
+
+#include "ledger/ledger_test_fixture.h"
+
+namespace turnpike::ledger {
+namespace {
+
+constexpr std::int64_t kDayUs = 86'400'000'000;
+
+struct Prompts : LedgerFixture {
+  void SetUp() override {
+    LedgerFixture::SetUp();
+    open();
+  }
+  static std::unique_ptr<CallTexts> texts(std::string record_id, std::int64_t day, std::string request = "{}") {
+    auto made = std::make_unique<CallTexts>();
+    made->record_id = std::move(record_id);
+    made->started_us = day * kDayUs + 5;
+    made->request = std::move(request);
+    return made;
+  }
+  std::int64_t kept(const std::string& where = "1 = 1") {
+    return number("SELECT count(*) FROM entry_text WHERE " + where);
+  }
+};
+
+TEST_F(Prompts, AreStoredByTheEndAtTheLatest) {
+  const std::int64_t today = base::unix_now_us() / kDayUs;
+  {
+    PromptStore::Options options;
+    options.interval = std::chrono::hours(1);
+    PromptStore store(*database, options);
+    for (int i = 0; i < 250; ++i) store.push(texts("call-" + std::to_string(i), today, R"({"messages":[]})"));
+    EXPECT_EQ(kept(), 0);
+  }
+  EXPECT_EQ(kept(R"(request = '{"messages":[]}' AND response = '{}')"), 250);
+}
+
+TEST_F(Prompts, AreDroppedAndCountedWhereThereIsNoRoomOrNoDatabase) {
+  const std::int64_t today = base::unix_now_us() / kDayUs;
+  const auto counts = [&](std::int64_t queued_bytes_max) {
+    PromptStore::Options options;
+    options.interval = std::chrono::milliseconds(1);
+    options.queued_bytes_max = queued_bytes_max;
+    PromptStore store(*database, options);
+    store.push(texts("a call", today, std::string(5000, ' ') + "{}"));
+    for (;;) {
+      const std::pair counted(store.counters().stored.load(), store.counters().dropped.load());
+      if (counted.first + counted.second > 0) return counted;
+      std::this_thread::yield();
+    }
+  };
+  using Counts = std::pair<std::uint64_t, std::uint64_t>;
+  EXPECT_EQ(counts(5000), Counts(0, 1)) << "no room";
+  EXPECT_EQ(counts(50'000), Counts(1, 0));
+  EXPECT_EQ(kept(), 1);
+  ASSERT_TRUE(database->transact_now([](db::Transaction& t) -> Status {
+    const auto gone = t.run("DROP TABLE entry_text", {});
+    return gone ? Status() : base::fail(gone.error());
+  }));
+  EXPECT_EQ(counts(50'000), Counts(0, 1)) << "nowhere to go";
+}
+
+TEST_F(Prompts, GoWhenTheirDaysAreOver) {
+  PromptStore::Options options;
+  options.interval = std::chrono::hours(1);
+  {
+    PromptStore store(*database, options);
+    for (int i = 0; i < 2500; ++i) store.push(texts("old-" + std::to_string(i), 20'000));
+    for (int i = 0; i < 3; ++i) store.push(texts("young-" + std::to_string(i), 20'001));
+  }
+  ASSERT_EQ(kept(), 2503);
+  ASSERT_TRUE(forget_prompts_before(*database, 20'001));
+  EXPECT_EQ(kept(), 3);
+  EXPECT_EQ(kept("day = 20001"), 3);
+}
+
+TEST(ShownTexts, HideWhatIsNobodysBusiness) {
+  struct Case {
+    const char* body;
+    const char* shown;
+  };
+  const Case kCases[] = {
+      {R"({"model":"m","messages":[{"role":"user","content":"hi"}]})",
+       R"({"model":"m","messages":[{"role":"user","content":"hi"}]})"},
+      {R"({"api_key":"sk-1","model":"m","aws_secret_access_key":"x","extra_headers":{"a":"b"}})", R"({"model":"m"})"},
+      {R"({"model":"m","fallbacks":[{"model":"n","api_key":"sk-2"}],"metadata":{"a":1}})",
+       R"({"model":"m","metadata":{"a":1}})"},
+      {R"({"input":"0123456789abcdef!"})", R"j({"input":"0123456789abcdef... (1 bytes left out)"})j"},
+      {"[1]", "{}"},
+      {"{", "{}"},
+      {"", "{}"},
+  };
+  for (const Case& c : kCases) EXPECT_EQ(shown_request(c.body, 16), c.shown);
+  EXPECT_EQ(shown_response(R"( {"id":"x"})", 16), R"( {"id":"x"})");
+  EXPECT_EQ(shown_response("data: {\"id\":\"i\",\"choices\":[]}\n\n", 16),
+            R"({"id":"i","object":"chat.completion","created":null,"model":"","choices":[]})");
+  EXPECT_EQ(shown_response("ID3 sound", 16), "{}");
+  EXPECT_EQ(shown_response("", 16), "{}");
+}
+
+TEST(CallTexts, KeepNoPartOfWhatIsTooLong) {
+  CallTexts texts;
+  texts.add_to_response(std::string(CallTexts::kBytesMax, 'x'));
+  EXPECT_EQ(texts.response.size(), CallTexts::kBytesMax);
+  texts.add_to_response("x");
+  texts.add_to_response("y");
+  EXPECT_EQ(texts.response, "");
+  texts.set_request(std::string(CallTexts::kBytesMax + 1, 'x'));
+  EXPECT_EQ(texts.request, "");
+}
+
+}  // namespace
+}  // namespace turnpike::ledger
