@@ -250,8 +250,9 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
     expected.messages = counted.messages;
     admission.amount = dearest();
   }
-  admission.free_model =
-      all_free && call.settings().turnpike.free_models_over_budget == config::FreeModelsOverBudget::Allow;
+  // Free are tokens: what is paid by the search needs money.
+  admission.free_model = all_free && admission.amount == Money() &&
+                         call.settings().turnpike.free_models_over_budget == config::FreeModelsOverBudget::Allow;
   admission.may_cross = !is_strict && call.settings().turnpike.budget_crossing == config::BudgetCrossing::Allow;
   admission.started_us = call.record.started_us;
   admission.record_id = call.own_id;

@@ -129,6 +129,8 @@ Error final_error(const Call& call, const router::RoutePlan& plan, const Progres
   } else {
     error.message = "The budget does not cover this call on any deployment of its group.";
     error.kind = ErrorKind::BudgetHeld;
+    error.code = "budget_held";
+    error.retry_after = std::chrono::seconds(1);
   }
   return error;
 }

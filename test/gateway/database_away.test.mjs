@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { PgBouncer, Postgres } from '../harness/postgres.mjs';
-import { FakeProvider, Gateway, deployment, runBinary, scene, sleep, temporaryDirectory, until } from '../harness/turnpike.mjs';
+import { Child, FakeProvider, Gateway, deployment, runBinary, scene, sleep, temporaryDirectory, until } from '../harness/turnpike.mjs';
 
 const awaySeconds = Number(process.env.DATABASE_AWAY_SECONDS ?? 5);
 let server;
@@ -112,6 +112,45 @@ test('AC-DB-3: started while the database is away, the gateway serves the master
     );
   } finally {
     if (!resumed) await server.resume();
+  }
+});
+
+test('AC-DB-3: a database that crashes in the middle of a start is one that was away', async () => {
+  const name = server.fresh();
+  const directory = temporaryDirectory();
+  const started = (more) => Gateway.start({ config: config(server.url(name)), directory, ...more });
+  let resumed = true;
+  try {
+    await scene(
+      async (own) => {
+        const first = own(await started());
+        const key = await first.newKey();
+        assert.equal((await ask(first, key)).status, 200);
+        await first.stop();
+        // A start registers in the row of its journal: there it stays while somebody holds that row.
+        own(new Child(['psql', '-qXAt', '-c', 'BEGIN', '-c', 'SELECT 1 FROM replica FOR UPDATE', '-c', 'SELECT pg_sleep(60)', server.url(name)], { env: { PATH: process.env.PATH } }));
+        const active = (condition) => Number(server.query('postgres', `SELECT count(*) FROM pg_stat_activity WHERE datname = '${name}' AND ${condition}`)[0][0]);
+        await until(() => active("wait_event = 'PgSleep'") === 1, 'the row to be held');
+        const gateway = own(await started({ ready: false }));
+        await until(() => active("wait_event_type = 'Lock'") >= 1, 'the start to wait for it');
+        return { gateway, key };
+      },
+      async ({ gateway, key }) => {
+        resumed = false;
+        await server.pause('SIGQUIT');
+        await until(async () => (await fetch(`${gateway.url}/health/liveliness`)).status === 200, 'the port', 8000);
+        assert.equal((await ask(gateway)).status, 200);
+        await server.resume();
+        resumed = true;
+        await until(async () => (await gateway.call('GET', '/health/readiness', { key: undefined })).status === 200, 'readiness');
+        assert.equal((await ask(gateway, key)).status, 200);
+        await until(() => server.query(name, 'SELECT count(*) FROM entry WHERE kind = 0')[0][0] === '3', 'three booked calls');
+        await gateway.stop();
+      },
+    );
+  } finally {
+    if (!resumed) await server.resume();
+    fs.rmSync(directory, { recursive: true, force: true });
   }
 });
 
