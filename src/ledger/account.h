@@ -71,7 +71,11 @@ class Account {
   lease::LeaseKey
       leased_key;  // The last window that was leased, and its words: a budget may be taken away and given again.
   std::shared_ptr<lease::AccountWords> leased_words;
-  bool closed = false;  // Whose it was has been deleted; calls that are under way still end on it.
+  // The window after it, opened before it begins; no words: it is not.
+  lease::LeaseKey next_key;
+  std::shared_ptr<lease::AccountWords> next_words;
+  std::int64_t ahead_at_us = 0;  // When that is looked at.
+  bool closed = false;           // Whose it was has been deleted; calls that are under way still end on it.
 };
 using AccountRef = std::shared_ptr<Account>;
 

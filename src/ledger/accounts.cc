@@ -8,6 +8,8 @@ namespace {
 
 constexpr std::size_t kEarlyEditsMax = 100'000;
 constexpr std::size_t kThreadAccountsMax = 200'000;
+constexpr std::int64_t kAheadLeastUs = 100'000;
+constexpr std::int64_t kAheadUs = 5'000'000;  // Before its window begins money is asked for, or half a window before.
 constexpr std::size_t kWindowsKept = 4;  // Of one account, for calls that started in them and are not admitted yet.
 
 /// Accounts this thread has looked up, with the window it found last: no lock is taken while that window runs.
@@ -79,7 +81,7 @@ AccountRef LedgerImpl::account(const AccountFacts& facts) {
   }
   account = std::make_shared<Account>(std::move(terms));
   account->spend_version = spend_version;
-  const std::int64_t now_us = base::unix_now_us();
+  const std::int64_t now_us = clock_.now_us();
   account->limit = limit_at(account->terms, now_us);
   account->strict = account->terms.strict;
   begin_window(*account, account->terms.window, spent);
@@ -119,8 +121,11 @@ WindowRef LedgerImpl::make_window(Account& account, domain::BudgetWindow window,
   const lease::LeaseKey key{account.account_id, window.id};
   const std::optional<lease::LeaseKey> before = account.leased_words ? std::optional(account.leased_key) : std::nullopt;
   if (!account.leased_words || account.leased_key != key) {
-    account.leased_words = std::make_shared<lease::AccountWords>();
-    account.leased_words->elsewhere = spent.nano();  // Until the database says it with the first money.
+    const std::shared_ptr<lease::AccountWords> ahead = std::exchange(account.next_words, nullptr);
+    const bool is_open = ahead && account.next_key == key;
+    if (ahead && !is_open) leases_->let_go(account.next_key);
+    account.leased_words = is_open ? ahead : std::make_shared<lease::AccountWords>();
+    if (!is_open) account.leased_words->elsewhere = spent.nano();  // Until the database says it with the first money.
     account.leased_key = key;
   }
   open_lease(account, before);
@@ -148,6 +153,41 @@ void LedgerImpl::follow_time(Account& account, std::int64_t at_us) {
   const std::int64_t ends_us = running.ends_us.load();
   running.valid_until_us.store(is_increased(account.terms, at_us) ? std::min(ends_us, account.terms.increase_until_us)
                                                                   : ends_us);
+  plan_ahead(account);
+}
+
+/// Looks at the account again shortly before its window ends. Under its lock.
+void LedgerImpl::plan_ahead(Account& account) {
+  const AccountWindow& running = *account.windows.back();
+  const std::int64_t ends_us = running.ends_us.load();
+  if (!running.leased || ends_us == domain::kNeverUs) return;
+  const domain::BudgetWindow next = window_at({running.window_id, ends_us}, account.terms, ends_us);
+  const std::int64_t at_us = ends_us - std::min(kAheadUs, (next.ends_us - ends_us) / 2);
+  if (std::exchange(account.ahead_at_us, at_us) == at_us) return;
+  leases_->run_at(at_us, [this, &account] { open_ahead(account); });
+}
+
+/// Asks for money of the window to come, so that nobody waits for it when it begins; where somebody uses this one.
+void LedgerImpl::open_ahead(Account& account) {
+  const std::lock_guard lock(account.mutex);
+  const AccountWindow& running = *account.windows.back();
+  const std::int64_t ends_us = running.ends_us.load();
+  const std::int64_t left_us = ends_us - clock_.now_us();
+  const bool has_moved = left_us <= 0 || clock_.now_us() < account.ahead_at_us;
+  if (!running.leased || has_moved || account.closed || account.next_words) return;
+  if (running.words->taken.load(std::memory_order_relaxed) == 0) {  // Its first call may still come.
+    if (left_us > kAheadLeastUs) leases_->run_at(ends_us - left_us / 2, [this, &account] { open_ahead(account); });
+    return;
+  }
+  const domain::BudgetWindow next = window_at({running.window_id, ends_us}, account.terms, ends_us);
+  account.next_key = {account.account_id, next.id};
+  account.next_words = std::make_shared<lease::AccountWords>();
+  lease::LeaseAccount lease;
+  lease.key = account.next_key;
+  lease.strict = account.terms.strict;
+  lease.limit_nano = limit_at(account.terms, ends_us);
+  lease.after = running.key();
+  leases_->open(lease, account.next_words);
 }
 
 void LedgerImpl::put_limit(Account& account, std::int64_t limit_nano) {
@@ -219,7 +259,7 @@ void LedgerImpl::take_terms(const AccountFacts& facts, bool is_read) {
   if (facts.version < account->terms.version) return;
   account->closed = false;
   account->terms = facts;
-  const std::int64_t now_us = base::unix_now_us();
+  const std::int64_t now_us = clock_.now_us();
   AccountWindow& running = *account->windows.back();
   const domain::BudgetWindow told = window_at(facts.window, facts, now_us);
   if (told.id > running.window_id) {
@@ -228,9 +268,10 @@ void LedgerImpl::take_terms(const AccountFacts& facts, bool is_read) {
     running.ends_us.store(told.ends_us);  // Another duration: the window goes on with what is spent.
   }
   if (is_read && running.leased && facts.window.id == running.window_id && facts.version >= account->spend_version) {
-    // An edit of what is spent, on another replica. Own entries on their way are left out: too little is asked again.
+    // An edit of what is spent, on another replica. Own entries on their way are not in it: the database is asked.
     running.words->elsewhere.store(facts.spent.nano() - running.words->settled.load());
     running.words->forget_refusal();
+    leases_->look(running.key());
     account->spend_version = facts.version;
   }
   follow_time(*account, now_us);
@@ -259,6 +300,7 @@ void LedgerImpl::spend_changed(std::int64_t account_id, Money spent, Money diffe
   if (running.leased) {  // What it means for others' money, the database knows.
     running.words->elsewhere.fetch_add(difference.nano());
     running.words->forget_refusal();
+    leases_->look(running.key());  // An answer may have known of it already.
     return;
   }
   running.spent_before.fetch_add(difference.nano());

@@ -43,8 +43,10 @@ bool LedgerImpl::take_one(AccountWindow& window, std::int64_t nano, std::uint64_
   return false;
 }
 
-AccountWindow* LedgerImpl::take_all(const std::vector<WindowRef>& windows, std::int64_t nano,
-                                    std::uint64_t crossing_id) {
+AccountWindow* LedgerImpl::take_all(const Wish& wish) {
+  const std::vector<WindowRef>& windows = wish.windows;
+  const std::int64_t nano = wish.nano;
+  const std::uint64_t crossing_id = wish.crossing_id();
   for (std::size_t i = 0; i < windows.size(); ++i) {
     if (take_one(*windows[i], nano, crossing_id)) {
       windows[i]->words->held.fetch_add(nano, std::memory_order_relaxed);
@@ -66,12 +68,11 @@ void LedgerImpl::give(AccountWindow& window, std::int64_t held_nano, std::int64_
   if (lease::settle(*window.words, held_nano, cost_nano) && window.leased) leases_->touched(window.key());
 }
 
-Error LedgerImpl::refusal(const AccountWindow& window, std::int64_t needed_nano) {
-  Error error = budget_refusal(window, Money::from_nano(needed_nano));
-  std::atomic<std::uint64_t>& count =
-      error.kind == ErrorKind::BudgetSpent ? counters_.refused_spent : counters_.refused_held;
-  count.fetch_add(1, std::memory_order_relaxed);
-  return error;
+Error LedgerImpl::counted(Error refusal) {
+  if (refusal.kind == ErrorKind::BudgetSpent) counters_.refused_spent.fetch_add(1, std::memory_order_relaxed);
+  if (refusal.kind == ErrorKind::BudgetHeld) counters_.refused_held.fetch_add(1, std::memory_order_relaxed);
+  if (refusal.kind == ErrorKind::Unavailable) counters_.refused_unavailable.fetch_add(1, std::memory_order_relaxed);
+  return refusal;
 }
 
 std::optional<Error> LedgerImpl::look(const Admission& admission) {
@@ -80,7 +81,7 @@ std::optional<Error> LedgerImpl::look(const Admission& admission) {
     const std::int64_t limit = window->account.limit.load();
     const bool is_spent = window->leased ? window->words->refuses(admission.amount.nano(), steady_now_us())
                                          : window->spent().nano() >= limit;
-    if (limit >= 0 && is_spent) return refusal(*window, admission.amount.nano());
+    if (limit >= 0 && is_spent) return counted(budget_refusal(*window, admission.amount));
   }
   return std::nullopt;
 }
@@ -120,8 +121,8 @@ Result<Hold> LedgerImpl::admit(const Admission& admission) {
   const std::uint64_t id = next_hold_id();
   const std::int64_t nano = amount_of(admission);
   if (!admission.free_model) {
-    if (AccountWindow* const refused = take_all(admission.windows, nano, admission.may_cross ? id : 0))
-      return base::fail(refusal(*refused, nano));
+    if (const AccountWindow* const refused = take_all({admission.windows, id, nano, admission.may_cross}))
+      return base::fail(counted(budget_refusal(*refused, Money::from_nano(nano))));
   }
   return make_hold(admission, id, nano);
 }
@@ -132,6 +133,7 @@ Hold LedgerImpl::make_hold(const Admission& admission, std::uint64_t id, std::in
   state->ledger = this;
   state->id = id;
   state->amount_nano = nano;
+  state->started_us = admission.started_us;
   state->free_model = admission.free_model;
   state->may_cross = admission.may_cross;
   state->windows = admission.windows;

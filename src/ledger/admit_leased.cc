@@ -2,6 +2,7 @@
 
 #include "http/client.h"
 #include "ledger/ledger_impl.h"
+#include "ledger/refusal.h"
 #include "net/io_threads.h"
 
 // Admission that waits: for money that another admission is just undoing, or for the database to lease some.
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kUndoing{1};
 constexpr std::chrono::seconds kAwayRetry{2};
+constexpr std::chrono::milliseconds kExtensionWait{200};  // A caller whose attempt has failed has waited already.
 
 Error caller_gone() {
   Error error;
@@ -42,71 +44,79 @@ Task<Result<Hold>> LedgerImpl::admit_or_wait(Admission admission, http::Cancel& 
   if (Status may = may_admit(); !may) co_return base::fail(std::move(may.error()));
   const std::uint64_t id = next_hold_id();
   const std::int64_t nano = admission.free_model ? 0 : std::max<std::int64_t>(admission.amount.nano(), 0);
-  const std::uint64_t crossing_id = admission.may_cross ? id : 0;
-  const AccountWindow* refused = admission.free_model ? nullptr : take_all(admission.windows, nano, crossing_id);
+  const Wish wish{admission.windows, id, nano, admission.may_cross};
+  const AccountWindow* const refused = admission.free_model ? nullptr : take_all(wish);
   if (refused == nullptr) co_return make_hold(admission, id, nano);
-  if (leases_) {
-    // What is leased of a limit that has sunk since, or whose increase has ended, is nobody's to spend.
-    const bool is_spent = refused->spent().nano() >= refused->account.limit.load();
-    if (is_spent || refused->words->refuses(nano, steady_now_us())) co_return base::fail(refusal(*refused, nano));
-    co_return co_await wait_for_money(admission, id, nano, cancel);
+  const Status taken = co_await await_money(wish, *refused, cancel);
+  if (!taken) co_return base::fail(counted(taken.error()));
+  Hold hold = make_hold(admission, id, nano);
+  if (!cancel.requested()) co_return std::move(hold);
+  std::move(hold).undo();
+  co_return base::fail(caller_gone());
+}
+
+Task<bool> LedgerImpl::extend_or_wait(Hold::State& hold, std::int64_t nano, http::Cancel& cancel) {
+  if (nano <= 0) co_return true;
+  const Wish wish{hold.windows, hold.id, nano, hold.may_cross, kExtensionWait};
+  if (const AccountWindow* const refused = take_all(wish)) {
+    const Status taken = co_await await_money(wish, *refused, cancel);
+    if (!taken) co_return false;
   }
-  if (refused->spent().nano() >= refused->account.limit.load()) co_return base::fail(refusal(*refused, nano));
+  note_extended(hold, nano);
+  co_return true;
+}
+
+Task<Status> LedgerImpl::await_money(Wish wish, const AccountWindow& refused, http::Cancel& cancel) {
+  const Money needed = Money::from_nano(wish.nano);
+  // What is leased of a limit that has sunk since, or whose increase has ended, is nobody's to spend.
+  const bool is_spent = refused.spent().nano() >= refused.account.limit.load();
+  if (is_spent || (leases_ && refused.words->refuses(wish.nano, steady_now_us())))
+    co_return base::fail(budget_refusal(refused, needed));
+  if (cancel.requested()) co_return base::fail(caller_gone());
+  if (leases_) co_return co_await await_lease(wish, cancel);
   // Money that another admission was just undoing is there again a millisecond later (spec money 4).
   co_await net::current_io_thread()->sleep(kUndoing);
   if (cancel.requested()) co_return base::fail(caller_gone());
-  refused = take_all(admission.windows, nano, crossing_id);
-  if (refused != nullptr) co_return base::fail(refusal(*refused, nano));
-  co_return make_hold(admission, id, nano);
+  if (const AccountWindow* const again = take_all(wish)) co_return base::fail(budget_refusal(*again, needed));
+  co_return Status();
 }
 
-Error LedgerImpl::unavailable() {
-  counters_.refused_unavailable.fetch_add(1, std::memory_order_relaxed);
-  return budget_unavailable();
-}
-
-Task<Result<Hold>> LedgerImpl::wait_for_money(const Admission& admission, std::uint64_t id, std::int64_t nano,
-                                              http::Cancel& cancel) {
-  if (cancel.requested()) co_return base::fail(caller_gone());
-  if (leases_->away() && options_.budget_away == BudgetAway::Refuse) co_return base::fail(unavailable());
+Task<Status> LedgerImpl::await_lease(Wish wish, http::Cancel& cancel) {
+  if (leases_->away() && options_.budget_away == BudgetAway::Refuse) co_return base::fail(budget_unavailable());
   std::vector<lease::LeaseKey> keys;
-  for (const WindowRef& window : admission.windows) {
+  for (const WindowRef& window : wish.windows) {
     if (window->leased) keys.push_back(window->key());
   }
   const base::Monotonic begun = base::monotonic_now();
   const LeaseWaitRef wait =
-      leases_->wait(std::move(keys), nano, admission.may_cross, std::nullopt, net::current_io_thread());
+      leases_->wait(std::move(keys), wish.nano, wish.may_cross, wish.patience, net::current_io_thread());
   cancel.set_action([this, ticket = wait->ticket] { leases_->leave(ticket); });
   co_await wait->done;
   cancel.set_action({});
   count_wait(counters_, base::monotonic_now() - begun);
-  Result<Hold> hold = take_waited(admission, id, nano, *wait);
-  if (!hold || !cancel.requested()) co_return std::move(hold);
-  std::move(*hold).undo();
-  co_return base::fail(caller_gone());
+  co_return take_waited(wish, *wait);
 }
 
 /// What has come of a wait. Where it was given its money, that is taken already.
-Result<Hold> LedgerImpl::take_waited(const Admission& admission, std::uint64_t id, std::int64_t nano,
-                                     const LeaseWait& wait) {
+Status LedgerImpl::take_waited(const Wish& wish, const LeaseWait& wait) {
   using Outcome = LeaseWait::Outcome;
   if (wait.outcome == Outcome::Left) return base::fail(caller_gone());
   const bool allowed = wait.outcome == Outcome::Unavailable && options_.budget_away == BudgetAway::Allow;
-  if (wait.outcome == Outcome::Unavailable && !allowed) return base::fail(unavailable());
+  if (wait.outcome == Outcome::Unavailable && !allowed) return base::fail(budget_unavailable());
   const auto asked = std::ranges::find_if(
-      admission.windows, [&](const WindowRef& window) { return window->leased && window->key() == wait.key; });
+      wish.windows, [&](const WindowRef& window) { return window->leased && window->key() == wait.key; });
   if (wait.outcome == Outcome::Refused) {
-    const AccountWindow& refused = asked == admission.windows.end() ? *admission.windows.front() : **asked;
-    return base::fail(refusal(refused, nano));
+    const AccountWindow& refused = asked == wish.windows.end() ? *wish.windows.front() : **asked;
+    return base::fail(budget_refusal(refused, Money::from_nano(wish.nano)));
   }
-  for (const WindowRef& window : admission.windows) {
-    if (!window->leased || allowed) lease::take_anyway(*window->words, nano);
+  for (const WindowRef& window : wish.windows) {
+    if (!window->leased || allowed) lease::take_anyway(*window->words, wish.nano);
   }
-  if (wait.crossed && asked != admission.windows.end()) {
-    (*asked)->crossing.store(id);
+  if (wait.crossed && asked != wish.windows.end()) {
+    (*asked)->crossing.store(wish.hold_id);
     counters_.crossings.fetch_add(1, std::memory_order_relaxed);
   }
-  return make_hold(admission, id, nano);
+  return {};
 }
 
 }  // namespace turnpike::ledger

@@ -59,7 +59,11 @@ void Hold::progress(std::uint64_t prompt_tokens, std::uint64_t completion_tokens
 }
 
 bool Hold::extend(Money more) {
-  return state_->ledger->take(*state_, more.nano());
+  return state_->ledger->extend(*state_, more.nano());
+}
+
+Task<bool> Hold::extend_or_wait(Money more, http::Cancel& cancel) {
+  return state_->ledger->extend_or_wait(*state_, more.nano(), cancel);
 }
 
 Task<Status> Hold::aim(std::vector<WindowRef> targets, http::Cancel& cancel) {
@@ -149,24 +153,23 @@ void LedgerImpl::take_anyway(Hold::State& hold, std::int64_t nano) {
     lease::take_anyway(*window->words, nano);
     if (window->leased && window->words->free.load() < 0) leases_->touched(window->key());
   }
-  hold.amount_nano += nano;
-  journal::RecordBatch& records = scratch();
-  records.begin(journal::RecordType::Extend);
-  journal::put_extend(records.payload(), hold.id, Money::from_nano(nano));
-  records.end();
-  write(hold, records);
+  note_extended(hold, nano);
 }
 
-bool LedgerImpl::take(Hold::State& hold, std::int64_t nano) {
+bool LedgerImpl::extend(Hold::State& hold, std::int64_t nano) {
   if (nano <= 0) return true;
-  if (take_all(hold.windows, nano, 0) != nullptr) return false;
+  if (take_all({hold.windows, hold.id, nano}) != nullptr) return false;
+  note_extended(hold, nano);
+  return true;
+}
+
+void LedgerImpl::note_extended(Hold::State& hold, std::int64_t nano) {
   hold.amount_nano += nano;
   journal::RecordBatch& records = scratch();
   records.begin(journal::RecordType::Extend);
   journal::put_extend(records.payload(), hold.id, Money::from_nano(nano));
   records.end();
   write(hold, records);
-  return true;
 }
 
 void LedgerImpl::settle(Hold::State& hold, domain::CallRecord& record) {
@@ -181,6 +184,11 @@ void LedgerImpl::settle(Hold::State& hold, domain::CallRecord& record) {
   journal::RowTexts made;
   journal::EntryRow row = journal::row_of(record, made);
   row.text(journal::Text::PriceVersion) = hold.price_version;
+  // The ledger's rows are in its own time, so that each stands in the window it is booked on.
+  const std::int64_t offset_us = hold.started_us - row.numbers.started_us;
+  for (std::int64_t* const at_us : {&row.numbers.started_us, &row.numbers.first_byte_us, &row.numbers.ended_us}) {
+    if (*at_us != 0) *at_us += offset_us;
+  }
   // The provider may still bill an attempt that was sent and of which nothing came back before the caller went.
   const bool left = record.status == EntryStatus::Aborted && hold.attempted && !record.attempts.empty() &&
                     !record.attempts.back().billed && record.attempts.back().error == ErrorKind::CallerGone;
@@ -228,7 +236,7 @@ void LedgerImpl::settle_dropped(Hold::State& hold) {
   open.attempted = open.awaited = hold.attempted;
   open.price_version = hold.price_version;
   std::string record_id;
-  journal::EntryRow row = journal::closing_row(open, 0, base::unix_now_us(), false, record_id);
+  journal::EntryRow row = journal::closing_row(open, 0, clock_.now_us(), false, record_id);
   row.numbers.marks |= domain::kHoldDropped;
   row.text(journal::Text::EndReason) = "hold_dropped";
   row.text(journal::Text::ErrorText) = {};

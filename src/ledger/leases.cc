@@ -60,11 +60,12 @@ LeaseWait::Outcome outcome_of(lease::LeaseOutcome::Kind kind) {
 
 }  // namespace
 
-Leases::Leases(db::Database& database, Options options, LedgerCounters& counters)
+Leases::Leases(db::Database& database, Options options, LedgerCounters& counters, LedgerClock& clock)
     : database_(database),
       own_(database.beside(kConnections, kStatementTimeout)),
       options_(std::move(options)),
       counters_(counters),
+      clock_(clock),
       keeper_(options_.terms, options_.epoch) {
   listening_ = database_.listen(std::string(db::kMoneyChannel), [this](std::string_view text) { hear(text); });
   tend_at_ = base::monotonic_now() + kTend;
@@ -127,6 +128,14 @@ void Leases::touched(lease::LeaseKey key) {
   tell([this, key](std::int64_t now_us) { keeper_.touched(key, now_us); });
 }
 
+void Leases::look(lease::LeaseKey key) {
+  tell([this, key](std::int64_t now_us) { keeper_.look(key, now_us); });
+}
+
+void Leases::run_at(std::int64_t ledger_us, std::function<void()> act) {
+  tell([this, ledger_us, act = std::move(act)](std::int64_t) { due_.emplace(ledger_us, act); });
+}
+
 void Leases::hear(std::string_view text) {
   if (const std::optional<lease::LeaseNotice> notice = read_notice(text))
     tell([this, notice = *notice](std::int64_t now_us) { keeper_.noticed(notice, now_us); });
@@ -174,8 +183,7 @@ void Leases::keep() {
     std::vector<News> news;
     {
       std::unique_lock lock(mutex_);
-      const std::int64_t retire_at_us = ended_.empty() ? INT64_MAX : ended_.front().second;
-      const std::int64_t wake_at_us = std::max(std::min(keeper_.wake_at_us(), retire_at_us), steady_now_us());
+      const std::int64_t wake_at_us = this->wake_at_us();
       const auto is_told = [this] { return stopping_ || !news_.empty(); };
       if (wake_at_us == INT64_MAX) {
         told_.wait(lock, is_told);
@@ -188,6 +196,7 @@ void Leases::keep() {
     const std::int64_t now_us = steady_now_us();
     for (const News& one : news) one(now_us);
     retire_ended(now_us);
+    run_due();
     keeper_.hear_notices(listening_ != nullptr && listening_->hears());
     while (const std::optional<lease::LeaseOperation> operation = keeper_.next(now_us)) {
       const std::lock_guard lock(mutex_);
@@ -196,6 +205,22 @@ void Leases::keep() {
     }
     end_waits();
     publish(now_us);
+  }
+}
+
+std::int64_t Leases::wake_at_us() const {
+  const std::int64_t now_us = steady_now_us();
+  std::int64_t at_us = keeper_.wake_at_us();
+  if (!ended_.empty()) at_us = std::min(at_us, ended_.front().second);
+  if (!due_.empty()) at_us = std::min(at_us, now_us + due_.begin()->first - clock_.now_us());
+  return std::max(at_us, now_us);
+}
+
+void Leases::run_due() {
+  const std::int64_t ledger_us = clock_.now_us();
+  while (!due_.empty() && due_.begin()->first <= ledger_us) {
+    const std::function<void()> act = std::move(due_.extract(due_.begin()).mapped());
+    act();
   }
 }
 
@@ -232,7 +257,9 @@ void Leases::publish(std::int64_t now_us) {
   counters_.lease_free_nano.store(keeper_.free_nano(), std::memory_order_relaxed);
 }
 
-void Leases::read_answer(lease::LeaseAnswer answer, std::int64_t now_us) {
+void Leases::read_answer(Heard heard, std::int64_t now_us) {
+  lease::LeaseAnswer& answer = heard.answer;
+  clock_.heard(answer.database_us, heard.sent_us, heard.answered_us);
   std::atomic<std::uint64_t>& count =
       answer.result == lease::LeaseResult::Applied ? counters_.lease_applied : counters_.lease_stale;
   count.fetch_add(1, std::memory_order_relaxed);
@@ -246,6 +273,8 @@ void Leases::read_answer(lease::LeaseAnswer answer, std::int64_t now_us) {
     // A window that was opened without the database has no lease there.
     for (const auto& [key, cost_nano] : more) answer.own.push_back({key, 0, cost_nano});
   }
+  if (options_.stored && answer.result != lease::LeaseResult::Superseded)
+    options_.stored(static_cast<std::uint64_t>(answer.shipped_no));
   keeper_.answered(answer, now_us);
   if (!giving_back_) return;
   keeper_.retire_all(now_us);  // What has been found since then too.
@@ -272,26 +301,30 @@ void Leases::send() {
       tend(database);
       continue;
     }
-    const lease::LeaseOperation operation = std::move(outbox_.front());
+    lease::LeaseOperation operation = std::move(outbox_.front());
     outbox_.erase(outbox_.begin());
     lock.unlock();
-    lease::LeaseAnswer answer;
+    operation.journal_id = options_.journal_id;
+    Heard heard;
+    heard.sent_us = clock_.wall_us();
     const std::int64_t replica_no = replica_no_.load();
     const auto apply = [&](db::Transaction& transaction) -> Status {
       Result<lease::LeaseAnswer> applied = lease::apply_operation(transaction, replica_no, operation);
       if (!applied) return base::fail(std::move(applied.error()));
-      answer = std::move(*applied);
+      heard.answer = std::move(*applied);
       return {};
     };
     const Status done = replica_no == 0 ? base::fail(ErrorKind::Unavailable, "") : database.append_now(apply);
     if (operation.verb != lease::LeaseVerb::Ask) counters_.lease_resyncs.fetch_add(1, std::memory_order_relaxed);
+    heard.answered_us = clock_.wall_us();
     if (done) {
-      tell([this, answer](std::int64_t now_us) { read_answer(answer, now_us); });
+      tell([this, heard](std::int64_t now_us) { read_answer(heard, now_us); });
       continue;
     }
     counters_.lease_unknown.fetch_add(1, std::memory_order_relaxed);
     if (done.error().kind != ErrorKind::Unavailable)
       base::log(base::LogLevel::Error, "leases: {} {}", done.error().message, done.error().detail);
+    if (options_.stored && done.error().code == lease::kForgottenReplica) options_.stored(std::nullopt);
     tell([this, op_no = operation.op_no](std::int64_t now_us) { keeper_.lost(op_no, now_us); });
   }
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "base/completion.h"
 #include "db/database.h"
 #include "lease/lease_keeper.h"
+#include "ledger/ledger_clock.h"
 
 namespace turnpike::ledger {
 
@@ -46,14 +48,17 @@ class Leases {
   struct Options {
     lease::LeaseTerms terms;
     std::int64_t epoch = 0;
+    std::string journal_id;  // Whose the replica is.
+    /// How many entries the database has, with every answer; nothing: it does not know the replica.
+    std::function<void(std::optional<std::uint64_t> stored_no)> stored;
     /// What replicas held that have been silent for so long is stuck, and with `reclaims` it is taken back.
     std::chrono::milliseconds dead_after{600'000};
     bool reclaims = true;
     /// Costs of entries of the processes before that are not stored yet, by lease; `shipped_no`: what is stored.
     std::function<std::map<lease::LeaseKey, std::int64_t>(std::uint64_t shipped_no)> unshipped;
   };
-  /// `database`: the main one, for notices and where it has no connections to spare.
-  Leases(db::Database& database, Options options, LedgerCounters& counters);
+  /// `database`: the main one, for notices and where it has no connections to spare. `clock` is set by its answers.
+  Leases(db::Database& database, Options options, LedgerCounters& counters, LedgerClock& clock);
   ~Leases();
 
   /// Begins, once the journal's row is known.
@@ -64,6 +69,10 @@ class Leases {
   /// Its window has ended: calls that started in it may still come for a little while.
   void let_go(lease::LeaseKey key);
   void touched(lease::LeaseKey key);
+  /// What is booked elsewhere may have changed.
+  void look(lease::LeaseKey key);
+  /// Does it on the keeper's thread as soon as ledger time has come so far.
+  void run_at(std::int64_t ledger_us, std::function<void()> act);
   /// `patience`: instead of LeaseTerms::wait_us.
   LeaseWaitRef wait(std::vector<lease::LeaseKey> accounts, std::int64_t amount_nano, bool may_cross,
                     std::optional<std::chrono::milliseconds> patience, base::Executor* executor);
@@ -85,7 +94,13 @@ class Leases {
   void tell(News news);
   void keep();
   void hear(std::string_view text);
-  void read_answer(lease::LeaseAnswer answer, std::int64_t now_us);
+  struct Heard {
+    lease::LeaseAnswer answer;
+    std::int64_t sent_us = 0, answered_us = 0;  // By the wall clock.
+  };
+  void read_answer(Heard heard, std::int64_t now_us);
+  void run_due();
+  std::int64_t wake_at_us() const;
   void say_given_back();
   void end_waits();
   void retire_ended(std::int64_t now_us);
@@ -97,11 +112,13 @@ class Leases {
   const std::unique_ptr<db::Database> own_;  // Null: there are no others than those of `database_`.
   const Options options_;
   LedgerCounters& counters_;
+  LedgerClock& clock_;
   std::atomic<std::int64_t> replica_no_{0};  // 0: not known yet.
 
   lease::LeaseKeeper keeper_;  // From here on: the keeper's thread.
   std::map<std::uint64_t, LeaseWaitRef> waiting_;
   std::vector<std::pair<lease::LeaseKey, std::int64_t>> ended_;  // To be retired at that time.
+  std::multimap<std::int64_t, std::function<void()>> due_;       // By ledger time.
   bool giving_back_ = false;
   std::int64_t summed_at_us_ = 0;
 

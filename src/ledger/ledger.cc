@@ -77,14 +77,16 @@ Result<ReplicaRow> LedgerImpl::join(const std::string& journal_id, std::uint64_t
   return replica;
 }
 
-std::unique_ptr<Leases> LedgerImpl::make_leases(std::uint64_t epoch) {
+std::unique_ptr<Leases> LedgerImpl::make_leases(std::uint64_t epoch, const std::string& journal_id) {
   Leases::Options leases;
   leases.terms = options_.lease;
   leases.epoch = static_cast<std::int64_t>(epoch);
+  leases.journal_id = journal_id;
+  leases.stored = [this](std::optional<std::uint64_t> stored_no) { shipper_->heard(stored_no); };
   leases.dead_after = options_.lease_dead_after;
   leases.reclaims = !options_.strict;
   leases.unshipped = [this](std::uint64_t shipped_no) { return unshipped_costs(shipped_no); };
-  return std::make_unique<Leases>(database_, std::move(leases), counters_);
+  return std::make_unique<Leases>(database_, std::move(leases), counters_, clock_);
 }
 
 /// What calls of the processes before have cost their leases and the database does not know yet.
@@ -118,7 +120,7 @@ bool LedgerImpl::joins_later(const Error& error) const {
 
 Status LedgerImpl::start_without_journal() {
   const std::string id = "none-" + instance_text_;
-  if (options_.is_shared) leases_ = make_leases(1);
+  if (options_.is_shared) leases_ = make_leases(1, id);
   const Result<ReplicaRow> replica = join(id, 1);
   if (!replica && !joins_later(replica.error())) return base::fail(replica.error());
   shipper_ = make_shipper(replica.value_or(ReplicaRow{0, 1, 0, id}), !replica);
@@ -190,7 +192,7 @@ Status LedgerImpl::start() {
     if (!known && !away) return known;
   }
   if (Status opened = open_journal(std::move(*directory), *replay, *replica); !opened) return opened;
-  if (options_.is_shared) leases_ = make_leases(replica->epoch);
+  if (options_.is_shared) leases_ = make_leases(replica->epoch, journal_id);
   shipper_ = make_shipper(*replica, away, replay->moved);
   ship_earlier(*replay, std::min(replica->shipped_no, replay->shipped_no) + 1);
   if (Status closed = close_holds(*replay, *replica, away); !closed) return closed;

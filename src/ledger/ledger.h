@@ -16,6 +16,7 @@
 #include "lease/lease_keeper.h"
 #include "ledger/account.h"
 #include "ledger/budget_alerts.h"
+#include "ledger/ledger_clock.h"
 
 namespace turnpike::http {
 class Cancel;
@@ -50,6 +51,7 @@ struct LedgerOptions {
   lease::LeaseTerms lease;
   std::chrono::milliseconds lease_dead_after{600'000};  // Not with `strict`.
   BudgetAway budget_away = BudgetAway::Lease;
+  LedgerClock::Wall wall = base::unix_now_us;          // For tests: this machine's wall clock.
   std::function<void(const BudgetAlert&)> alert = {};  // A threshold was passed; on the shipper's thread.
   std::string host;
   std::string version;
@@ -83,8 +85,11 @@ class Hold {
   /// Journal PROGRESS, at most every 5 s for streams, and when an attempt that was billed has failed. `cost_so_far`: of
   /// all attempts.
   void progress(std::uint64_t prompt_tokens, std::uint64_t completion_tokens, Money cost_so_far);
-  /// Takes more, all or nothing; false: not affordable (spec money 2: `retry_unaffordable`).
+  /// Takes more of what is here, all or nothing; false: not affordable (spec money 2: `retry_unaffordable`).
   bool extend(Money more);
+  /// The same as another admission would: may cross, and waits for leased money, 200 ms at most. False also when the
+  /// caller has gone meanwhile.
+  Task<bool> extend_or_wait(Money more, http::Cancel& cancel);
   /// The accounts of whom the next attempt asks, its provider's and its deployment's, take the place of those of the
   /// attempt before; they hold what the call holds. Errors: those of admission, of an account that has too little left;
   /// nothing has changed then.
@@ -108,9 +113,9 @@ class Hold {
 struct Admission {
   std::vector<WindowRef> windows;  // All or nothing, in kind order.
   Money amount;
-  bool free_model = false;  // Explicit price 0: holds 0 and skips exhausted accounts.
-  bool may_cross = false;   // budget_crossing: allow, and not strict: may take more than is left (spec money 7.6).
-  std::int64_t started_us = 0;
+  bool free_model = false;      // Explicit price 0: holds 0 and skips exhausted accounts.
+  bool may_cross = false;       // budget_crossing: allow, and not strict: may take more than is left (spec money 7.6).
+  std::int64_t started_us = 0;  // Ledger time: that of its windows.
   base::Id128 record_id;
   std::string_view call_id;
   std::string_view key_hash;
@@ -162,8 +167,8 @@ class Ledger {
   virtual AccountRef account(const AccountFacts& facts) = 0;
   /// The object if this process knows the account.
   virtual AccountRef find_account(std::int64_t account_id) const = 0;
-  /// The account's window in which a call is booked that started at `at_us`: for ever, however long it runs. Windows
-  /// that begin meanwhile are opened here.
+  /// The account's window in which a call is booked that started at `at_us`, ledger time: for ever, however long it
+  /// runs. Windows that begin meanwhile are opened here.
   virtual WindowRef window(const AccountFacts& facts, std::int64_t at_us) = 0;
   /// The open accounts of a kind that have a budget and that this process knows: `count_max` at most, the oldest first.
   /// Walks all accounts under the lock of their table: not for the path of a call.
@@ -187,6 +192,9 @@ class Ledger {
 
   /// Waits until what this thread has settled is on disk (Durability::Disk; otherwise at once).
   virtual Task<void> durable() = 0;
+
+  /// What makes ledger time of the wall clock's, now. A call reads it once, at its start.
+  virtual std::int64_t clock_offset_us() const = 0;
 
   /// How many replicas are alive on this database, this one included, and its place among them, from 0.
   virtual std::int64_t live_replicas() const = 0;

@@ -26,6 +26,7 @@ struct Hold::State : base::PooledObject {
   LedgerImpl* ledger = nullptr;
   std::uint64_t id = 0;
   std::int64_t amount_nano = 0;
+  std::int64_t started_us = 0;  // Ledger time.
   bool free_model = false;
   bool may_cross = false;
   bool attempted = false;
@@ -36,9 +37,20 @@ struct Hold::State : base::PooledObject {
   std::string price_version;
 };
 
+/// Money that is wanted of several accounts: of all or of none.
+struct Wish {
+  const std::vector<WindowRef>& windows;
+  std::uint64_t hold_id = 0;
+  std::int64_t nano = 0;
+  bool may_cross = false;
+  std::optional<std::chrono::milliseconds> patience = {};  // Instead of budget_wait.
+  std::uint64_t crossing_id() const { return may_cross ? hold_id : 0; }
+};
+
 class LedgerImpl final : public Ledger {
  public:
-  LedgerImpl(LedgerOptions options, db::Database& database) : options_(std::move(options)), database_(database) {}
+  LedgerImpl(LedgerOptions options, db::Database& database)
+      : options_(std::move(options)), database_(database), clock_(options_.wall) {}
   ~LedgerImpl() override;
   Status start();
   Status start_without_journal();
@@ -57,6 +69,7 @@ class LedgerImpl final : public Ledger {
   void close(std::chrono::milliseconds patience) override;
   Task<void> shipped() override;
   Task<void> durable() override;
+  std::int64_t clock_offset_us() const override { return clock_.offset_us(); }
   std::int64_t live_replicas() const override { return leases_ ? leases_->live_replicas() : 1; }
   std::int64_t replica_rank() const override { return leases_ ? leases_->rank() : 0; }
   const LedgerCounters& counters() const override;
@@ -65,7 +78,8 @@ class LedgerImpl final : public Ledger {
   // For Hold.
   bool attempt(Hold::State& hold, std::uint32_t number, std::string_view deployment_id, std::string_view price_version);
   void write(Hold::State& hold, journal::RecordBatch& records);
-  bool take(Hold::State& hold, std::int64_t nano);
+  bool extend(Hold::State& hold, std::int64_t nano);
+  Task<bool> extend_or_wait(Hold::State& hold, std::int64_t nano, http::Cancel& cancel);
   void take_anyway(Hold::State& hold, std::int64_t nano);
   void settle(Hold::State& hold, domain::CallRecord& record);
   void settle_dropped(Hold::State& hold);
@@ -74,25 +88,29 @@ class LedgerImpl final : public Ledger {
 
  private:
   /// Which account refused, if one did; what was taken is given back then.
-  AccountWindow* take_all(const std::vector<WindowRef>& windows, std::int64_t nano, std::uint64_t crossing_id);
+  AccountWindow* take_all(const Wish& wish);
   bool take_one(AccountWindow& window, std::int64_t nano, std::uint64_t crossing_id);
   /// Ends what was taken: what is not spent is free again.
   void give(AccountWindow& window, std::int64_t held_nano, std::int64_t cost_nano);
   Status may_admit();
   std::uint64_t next_hold_id();
   Hold make_hold(const Admission& admission, std::uint64_t id, std::int64_t nano);
-  Task<Result<Hold>> wait_for_money(const Admission& admission, std::uint64_t id, std::int64_t nano,
-                                    http::Cancel& cancel);
-  Error unavailable();
-  Result<Hold> take_waited(const Admission& admission, std::uint64_t id, std::int64_t nano, const LeaseWait& wait);
-  std::unique_ptr<Leases> make_leases(std::uint64_t epoch);
+  /// What `take_all` did not find: takes it as soon as it is there. Who wished may be gone when it is.
+  Task<Status> await_money(Wish wish, const AccountWindow& refused, http::Cancel& cancel);
+  Task<Status> await_lease(Wish wish, http::Cancel& cancel);
+  Status take_waited(const Wish& wish, const LeaseWait& wait);
+  void note_extended(Hold::State& hold, std::int64_t nano);
+  std::unique_ptr<Leases> make_leases(std::uint64_t epoch, const std::string& journal_id);
   std::map<lease::LeaseKey, std::int64_t> unshipped_costs(std::uint64_t shipped_no) const;
-  Error refusal(const AccountWindow& window, std::int64_t needed_nano);
+  /// Counts the refusal of a call.
+  Error counted(Error refusal);
   AccountRef find_shared(std::int64_t account_id) const;
   void begin_window(Account& account, domain::BudgetWindow window, Money spent);
   WindowRef make_window(Account& account, domain::BudgetWindow window, Money spent);
   void open_lease(const Account& account, std::optional<lease::LeaseKey> before);
   void follow_time(Account& account, std::int64_t at_us);
+  void plan_ahead(Account& account);
+  void open_ahead(Account& account);
   void take_terms(const AccountFacts& facts, bool is_read);
   void put_limit(Account& account, std::int64_t limit_nano);
   void put_leased_limit(Account& account, std::int64_t limit_nano);
@@ -113,6 +131,7 @@ class LedgerImpl final : public Ledger {
 
   const LedgerOptions options_;
   db::Database& database_;
+  LedgerClock clock_;                               // Set by the answers to what `leases_` asks.
   const std::uint64_t instance_ = next_instance();  // Among those of this process.
   const std::string instance_text_ = new_instance_text();
   mutable LedgerCounters counters_;

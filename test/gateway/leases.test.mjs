@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
 import { Shared, ask, priceNano, warm } from '../harness/replicas.mjs';
-import { scene, until } from '../harness/turnpike.mjs';
+import { Gateway, deployment, scene, until } from '../harness/turnpike.mjs';
 
 let shared;
 before(async () => {
@@ -63,6 +63,29 @@ test('a clean stop returns what was leased; without the database leased money is
         await shared.server.resume();
       }
       await until(async () => (await ask(gateways[0], key)).status === 200, 'money to come again', 10_000);
+    },
+  );
+});
+
+test('a fallback that costs fifty times as much gets its money from the database; what nobody has is not asked for', async () => {
+  const name = shared.server.fresh();
+  const config = shared.config(name);
+  const dear = { input_cost_per_token: 0, output_cost_per_token: 0, input_cost_per_request: (50 * priceNano) / 1e9 };
+  config.model_list.push(deployment('broken', shared.fake.base('status=500'), { params: { ...dear, input_cost_per_request: priceNano / 1e9 } }), deployment('dear', shared.fake.base(), { params: dear }));
+  config.router_settings = { num_retries: 0, fallbacks: [{ broken: ['dear'] }] };
+  await scene(
+    async (own) => {
+      const start = async () => own(await Gateway.start({ config, flags: ['--num_workers', '1'] }));
+      return [await start(), await start()];
+    },
+    async (gateways) => {
+      const key = await gateways[0].newKey({ max_budget: (100 * priceNano) / 1e9 });
+      await warm(gateways, key);
+      assert.equal((await ask(gateways[1], key)).status, 200, 'the other replica has some of the money');
+      assert.equal((await ask(gateways[0], key, 'broken')).status, 200);
+      const refused = await ask(gateways[0], await gateways[0].newKey({ max_budget: (20 * priceNano) / 1e9, metadata: { budget_mode: 'strict' } }), 'broken');
+      assert.equal(refused.status, 500, 'the error of the first attempt: money was not why the call failed first');
+      await until(() => shared.number(name, "SELECT count(*) FROM entry WHERE status = 1 AND marks & 32768 <> 0") === 1, 'the mark retry_unaffordable');
     },
   );
 });
