@@ -40,6 +40,23 @@ void on_every_thread(pipeline::Gateway& gateway, const std::function<void(pipeli
   }
 }
 
+/// Limits of the configuration that so many replicas cannot share: each admits one at least.
+std::vector<std::string> limits_below(const config::Settings& settings, std::uint32_t replicas) {
+  std::vector<std::string> low;
+  const auto look = [&](const std::string& name, const std::optional<std::int64_t>& limit) {
+    if (limit && *limit > 0 && *limit < replicas) low.push_back(fmt::format("{} {}", name, *limit));
+  };
+  look("general_settings.max_parallel_requests", settings.general.max_parallel_requests);
+  look("general_settings.global_max_parallel_requests", settings.general.global_max_parallel_requests);
+  for (const config::ModelEntry& entry : settings.models) {
+    const std::string of = " of deployment " + entry.id;
+    look("rpm" + of, entry.rpm);
+    look("tpm" + of, entry.tpm);
+    look("max_parallel_requests" + of, entry.max_parallel_requests);
+  }
+  return low;
+}
+
 }  // namespace
 
 Limits::Limits(pipeline::Gateway& gateway, const config::Settings& settings, const config::RedisSettings& redis)
@@ -92,7 +109,22 @@ void Limits::watch_replicas() {
   share.replicas = static_cast<std::uint32_t>(std::max<std::int64_t>(gateway_.ledger->live_replicas(), 1));
   share.rank = static_cast<std::uint32_t>(std::max<std::int64_t>(gateway_.ledger->replica_rank(), 0));
   gateway_.replicas.set(share);
+  if (!redis_) tell_low_limits(share.replicas);
   watch_timer_ = gateway_.workers.front()->thread->after(kLookAtReplicas, [this] { watch_replicas(); });
+}
+
+/// Once for each number of replicas: check-config cannot know how many there will be.
+void Limits::tell_low_limits(std::uint32_t replicas) {
+  const pipeline::SnapshotRef& snapshot = gateway_.workers.front()->snapshot;
+  if (replicas == told_replicas_ || !snapshot) return;
+  told_replicas_ = replicas;
+  constexpr std::size_t kNamedMax = 10;
+  const std::vector<std::string> low = limits_below(*snapshot->settings, replicas);
+  if (low.empty()) return;
+  const std::span named(low.data(), std::min(low.size(), kNamedMax));
+  base::log(base::LogLevel::Warning,
+            "{} replicas without Redis admit one call each at least, so {} limit(s) are too low: {}", replicas,
+            low.size(), fmt::join(named, ", "));
 }
 
 std::string Limits::basis() const {
@@ -110,6 +142,10 @@ void Limits::append_metrics(std::string& page) const {
     page += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{0} {3}\n", name, help, type, value);
   };
   gateway_.limit_refusals.append(page);
+  one("turnpike_limit_waiting", "gauge", "Calls that wait for room in their limits.",
+      static_cast<std::uint64_t>(std::max<std::int64_t>(gateway_.limit_waits.waiting.load(), 0)));
+  one("turnpike_limit_queue_full_total", "counter", "Calls refused because too many waited for a limit already.",
+      gateway_.limit_waits.queue_full.load());
   one("turnpike_replicas_live", "gauge", "Replicas alive on this database, this one included.",
       gateway_.replicas.get().replicas);
   one("turnpike_limit_meters", "gauge", "Counts of requests, tokens and parallel calls kept.",

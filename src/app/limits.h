@@ -30,10 +30,12 @@ class Limits {
 
  private:
   void watch_replicas();
+  void tell_low_limits(std::uint32_t replicas);
 
   pipeline::Gateway& gateway_;
   bool stopped_ = false;
-  const bool alone_;  // Nobody else uses this database.
+  const bool alone_;                 // Nobody else uses this database.
+  std::uint32_t told_replicas_ = 1;  // With so many live the operator was last told which limits are too low.
   limit::Installation installation_;
   std::shared_ptr<redis::Redis> redis_;  // Null: there is none.
   std::unique_ptr<pipeline::SharedRests> rests_;

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "limit/line.h"
 #include "limit/ring.h"
 
 namespace turnpike::limit {
@@ -80,6 +81,9 @@ class Meter {
   /// Whether something of it still counts, and when it was last taken from: what may be forgotten first.
   bool counts(std::int64_t now_us) const { return used(now_us) > 0; }
   std::int64_t last_us() const { return last_us_.load(std::memory_order_relaxed); }
+  /// Who waits for room of it.
+  Line& line() { return line_; }
+  const Line& line() const { return line_; }
 
  private:
   const Subject subject_;
@@ -88,6 +92,7 @@ class Meter {
   std::atomic<std::int64_t> last_us_{0};
   std::atomic<std::int64_t> under_way_{0};  // Unit::Calls,
   std::unique_ptr<Ring> ring_;              // the others.
+  Line line_;
 };
 
 using MeterRef = std::shared_ptr<Meter>;
@@ -95,7 +100,7 @@ using MeterRef = std::shared_ptr<Meter>;
 /// All meters of the process, made when first asked for.
 ///
 /// Limits:    `meters_max`; one more takes the place of the one used longest ago among some that no caller and no call
-///            refers to, which forgets at most one window of one subject. About 1.2 kB each.
+///            refers to, which forgets at most one window of one subject. About 1.3 kB each.
 /// Threading: any; behind a lock, so calls ask a `NearMeters`.
 class Meters {
  public:

@@ -136,7 +136,7 @@ Result<const domain::CallerAccount*> account_of_all(const Call& call) {
 Result<std::vector<ledger::WindowRef>> windows_of(const Call& call) {
   std::vector<ledger::WindowRef> windows;
   const auto add = [&](const domain::CallerAccount& facts) {
-    windows.push_back(call.gateway.ledger->window(facts, call.record.started_us));
+    windows.push_back(call.gateway.ledger->window(facts, call.ledger_us));
   };
   const Result<const domain::CallerAccount*> all = account_of_all(call);
   if (!all) return base::fail(all.error());
@@ -161,6 +161,13 @@ Result<std::vector<ledger::WindowRef>> windows_of(const Call& call) {
   }
   std::ranges::sort(windows, {}, [](const ledger::WindowRef& window) { return window->account.kind; });
   return windows;
+}
+
+/// What the hold lacks for another attempt. Nothing: it has no price. The first group has been looked at before the
+/// call was admitted; a fallback may be one without.
+std::optional<Money> lacking_for(const AdmittedCall& admitted, const router::Deployment& deployment, Money beside) {
+  if (!check_price(admitted.call, deployment, budget_applies(admitted.windows))) return std::nullopt;
+  return attempt_cost(admitted, deployment) + beside + billed_cost(admitted.call.record) - admitted.hold.amount();
 }
 
 Task<Result<ledger::Hold>> take(Call& call, const ledger::Admission& admission) {
@@ -254,7 +261,7 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   admission.free_model = all_free && admission.amount == Money() &&
                          call.settings().turnpike.free_models_over_budget == config::FreeModelsOverBudget::Allow;
   admission.may_cross = !is_strict && call.settings().turnpike.budget_crossing == config::BudgetCrossing::Allow;
-  admission.started_us = call.record.started_us;
+  admission.started_us = call.ledger_us;
   admission.record_id = call.own_id;
   admission.call_id = call.record.call_id;
   admission.key_hash = call.caller->key_hash_hex;
@@ -285,7 +292,7 @@ Result<AdmittedCall> admit_replay(Call& call) {
   ledger::Admission admission;
   admission.windows = *windows;
   admission.free_model = true;
-  admission.started_us = call.record.started_us;
+  admission.started_us = call.ledger_us;
   admission.record_id = call.own_id;
   admission.call_id = call.record.call_id;
   admission.key_hash = call.caller->key_hash_hex;
@@ -300,11 +307,15 @@ Money attempt_cost(const AdmittedCall& admitted, const router::Deployment& deplo
 }
 
 bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment, Money beside) {
-  // The first group has been looked at before the call was admitted; a fallback may be one without a price.
-  if (!check_price(admitted.call, deployment, budget_applies(admitted.windows))) return false;
-  const Money needed = attempt_cost(admitted, deployment) + beside + billed_cost(admitted.call.record);
-  if (needed <= admitted.hold.amount()) return true;
-  return admitted.hold.extend(needed - admitted.hold.amount());
+  const std::optional<Money> lacking = lacking_for(admitted, deployment, beside);
+  return lacking && admitted.hold.extend(*lacking);
+}
+
+Task<bool> cover_next_attempt(AdmittedCall& admitted, const router::Deployment& deployment) {
+  const std::optional<Money> lacking = lacking_for(admitted, deployment, Money());
+  if (!lacking) co_return false;
+  if (lacking->nano() <= 0) co_return true;
+  co_return co_await admitted.hold.extend_or_wait(*lacking, *admitted.call.cancel);
 }
 
 Money prompt_cost(const AdmittedCall& admitted, const router::Deployment& deployment) {

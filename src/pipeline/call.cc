@@ -27,6 +27,7 @@ Call::Call(Gateway& gateway_in, http::Exchange& exchange_in, domain::Operation o
   const http::Request& http_request = exchange.request();
   base::Random& random = exchange.thread().random();
   record.started_us = base::unix_now_us();
+  ledger_us = record.started_us + (gateway.ledger != nullptr ? gateway.ledger->clock_offset_us() : 0);
   record.operation = operation;
   record.route = route;
   own_id = base::make_id(static_cast<std::uint64_t>(record.started_us / 1000), random.next(), random.next());

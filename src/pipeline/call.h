@@ -46,6 +46,7 @@ struct Call {
   http::Exchange& exchange;
   telemetry::TraceContext trace;
   domain::CallRecord record;
+  std::int64_t ledger_us = 0;  // When it started by ledger time: in whose windows it is booked.
   protocol::CallRequest request;
   domain::CallerRef caller;
   std::vector<domain::CallerAccount> named_accounts;  // Of the end user and the tags that the call names.
@@ -114,6 +115,8 @@ Money billed_cost(const domain::CallRecord& record);
 /// Makes the hold cover another attempt on `deployment`, beside attempts under way that may cost `beside`; false when
 /// the budget does not allow it.
 bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment, Money beside = {});
+/// The same for an attempt that nothing goes on beside: it can wait a moment for the money.
+Task<bool> cover_next_attempt(AdmittedCall& admitted, const router::Deployment& deployment);
 
 /// Journals what an attempt that came to nothing was billed: a crash before the end of the next one books it.
 void journal_billed(AdmittedCall& admitted, std::size_t at);
@@ -155,6 +158,7 @@ struct Answer : base::PooledObject {
   bool mocked = false;
   std::size_t group_size = 1;  // Of the group that answers.
   router::Slot slot;           // The call counts as under way until the provider's part is over.
+  limit::Admission limits;     // What it has taken of its deployment's, until the tokens it used are known.
   std::string extra_fields;    // Provider headers passed on, rendered.
   std::string content_type;    // Of an answer that is neither JSON nor server-sent events: the provider's.
 };
@@ -173,12 +177,6 @@ bool has_own_budget(const Call& call, const router::Deployment& deployment);
 
 /// What this call is to the router: what `router::pick` and `router::outlook` go by.
 router::PickInput pick_input(const AdmittedCall& admitted, std::span<const std::string> tried);
-
-/// The deployment of the next attempt, by what this call is. Waits where all that could answer have as many calls as
-/// they may: while time is left, of which two thirds are spent while there is a fallback. Errors: see router::pick;
-/// Timeout, CallerGone.
-Task<Result<router::Pick>> choose(AdmittedCall& admitted, const router::ModelGroup& group,
-                                  std::span<const std::string> tried, bool fallback_left = false);
 
 /// Sends the answer and settles: the entry is journaled before the last byte leaves.
 Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer);

@@ -1,14 +1,14 @@
 #include <algorithm>
 
 #include "account/authenticator.h"
-#include "pipeline/call.h"
+#include "pipeline/choose.h"
+#include "pipeline/limits.h"
 #include "pipeline/own_call.h"
 #include "pipeline/sticky.h"
+#include "pipeline/target_limits.h"
 
 namespace turnpike::pipeline {
 namespace {
-
-constexpr std::chrono::milliseconds kLookAgain{5};  // For a place on a deployment that has all calls it may have.
 
 /// A wait for a place is bounded like an attempt: while other groups wait behind this one it gets two thirds of what is
 /// left, so that a fallback still ends inside the caller's deadline.
@@ -50,7 +50,7 @@ std::vector<ledger::WindowRef> targets_of(const Call& call, const router::Deploy
   if (shared == nullptr || (call.own != nullptr && call.own->probe)) return targets;
   const auto add = [&](const auto& accounts, std::string_view name) {
     const auto found = accounts.find(name);
-    if (found != accounts.end()) targets.push_back(call.gateway.ledger->window(found->second, call.record.started_us));
+    if (found != accounts.end()) targets.push_back(call.gateway.ledger->window(found->second, call.ledger_us));
   };
   if (deployment.target.provider != nullptr) add(shared->providers, deployment.target.provider->name);
   add(shared->deployments, deployment.id);
@@ -65,6 +65,111 @@ bool may_have_target(const Call& call) {
 bool is_budget(const Error& error) {
   return error.kind == ErrorKind::BudgetSpent || error.kind == ErrorKind::BudgetHeld ||
          error.code == "budget_unavailable";
+}
+
+/// One choice: asks the router, then what only the call can know of the deployment it names; who refuses is passed
+/// over.
+class Choice {
+ public:
+  Choice(AdmittedCall& admitted, const router::ModelGroup& group, std::span<const std::string> tried,
+         base::Monotonic until)
+      : admitted_(admitted), call_(admitted.call), group_(group), input_(pick_input(admitted, tried)), until_(until) {
+    input_.sticky = sticky_of(call_, group);
+  }
+
+  Result<router::Pick> pick();
+  /// The deployment may be asked without more ado.
+  bool is_free(const router::Deployment& deployment) const {
+    return !may_have_target(call_) && !has_limits(call_, group_, deployment);
+  }
+  Task<Result<limit::Admission>> take(const router::Pick& pick);
+  /// Whether another deployment may do after `take` has failed.
+  bool passed_over() const { return passed_over_; }
+  Task<Status> wait_for_place();
+
+ private:
+  Result<limit::Admission> pass_over(const router::Pick& pick, const limit::Refusal& refusal);
+  bool asks_when_room_comes();
+
+  AdmittedCall& admitted_;
+  Call& call_;
+  const router::ModelGroup& group_;
+  router::PickInput input_;
+  const base::Monotonic until_;
+  std::vector<std::string> spent_, full_;
+  std::optional<Error> refusal_;  // Of the first budget in the way.
+  bool passed_over_ = false;      // The latest deployment: another one may do.
+};
+
+Result<router::Pick> Choice::pick() {
+  passed_over_ = false;
+  for (;;) {
+    input_.now_us = base::unix_now_us();
+    input_.random = call_.worker.thread->random().next();
+    input_.spent = spent_;
+    input_.full = full_;
+    Result<router::Pick> pick = router::pick(group_, input_);
+    if (pick || pick.error().kind != ErrorKind::NoDeployment) return pick;
+    if (refusal_) return base::fail(std::move(*refusal_));
+    if (!asks_when_room_comes()) return pick;
+  }
+}
+
+/// What a deployment has by itself, in the order of a call's own (spec money 4): limits as counted here, budgets,
+/// limits over all replicas.
+Task<Result<limit::Admission>> Choice::take(const router::Pick& pick) {
+  const router::Deployment& deployment = *pick.deployment;
+  tl::expected<limit::Admission, limit::Refusal> limits = take_target(admitted_, group_, deployment);
+  if (!limits) co_return pass_over(pick, limits.error());
+  if (may_have_target(call_)) {
+    if (Status aimed = co_await admitted_.hold.aim(targets_of(call_, deployment), *call_.cancel); !aimed) {
+      undo_limits(*limits);
+      passed_over_ = is_budget(aimed.error());
+      if (passed_over_) spent_.push_back(deployment.id);
+      if (passed_over_ && !refusal_) refusal_ = aimed.error();
+      co_return base::fail(std::move(aimed.error()));
+    }
+  }
+  if (auto confirmed = co_await confirm_target(call_, *limits); !confirmed) {
+    co_return pass_over(pick, confirmed.error());
+  }
+  if (!call_.cancel->requested()) co_return std::move(*limits);
+  undo_limits(*limits);
+  co_return base::fail(call_.cancelled());
+}
+
+Result<limit::Admission> Choice::pass_over(const router::Pick& pick, const limit::Refusal& refusal) {
+  passed_over_ = refusal.why != limit::Refusal::Why::StoreAway;
+  // Nobody waits for a place on one that rests.
+  if (refusal.unit == limit::Unit::Calls && !pick.probe) {
+    full_.push_back(pick.deployment->id);
+  } else {
+    spent_.push_back(pick.deployment->id);
+    if (input_.room_after_us == 0 || refusal.wait.count() < input_.room_after_us)
+      input_.room_after_us = refusal.wait.count();
+  }
+  return base::fail(limit::refusal_error(refusal, {}, base::unix_now_us()));
+}
+
+/// The router knows minutes of the wall clock; limits slide. True once: who refuses then says when room really comes.
+bool Choice::asks_when_room_comes() {
+  if (input_.room_after_us > 0) return false;
+  input_.room_after_us = room_of_targets_after(admitted_, group_).count();
+  return input_.room_after_us > 0;
+}
+
+Task<Status> Choice::wait_for_place() {
+  constexpr std::chrono::milliseconds kLookAgain{5};        // For a place that this process counts,
+  constexpr std::chrono::milliseconds kLookAgainAfter{25};  // and for one that somebody else may hold.
+  const std::chrono::milliseconds pause = full_.empty() ? kLookAgain : kLookAgainAfter;
+  if (base::monotonic_now() + pause >= until_) {
+    co_return base::fail(ErrorKind::Timeout,
+                         "litellm.Timeout: timeout expired while the call waited for a place on model=" + group_.name +
+                             " (max_parallel_requests).");
+  }
+  full_.clear();
+  if (!co_await call_.sleep(pause)) co_return base::fail(call_.cancelled());
+  co_return Status{};
 }
 
 }  // namespace
@@ -102,38 +207,23 @@ router::PickInput pick_input(const AdmittedCall& admitted, std::span<const std::
   return input;
 }
 
-Task<Result<router::Pick>> choose(AdmittedCall& admitted, const router::ModelGroup& group,
-                                  std::span<const std::string> tried, bool fallback_left) {
-  Call& call = admitted.call;
-  router::PickInput input = pick_input(admitted, tried);
-  input.sticky = sticky_of(call, group);
-  const base::Monotonic until = share_of_deadline(call, fallback_left);
-  std::vector<std::string> spent;  // Who has no money left of a budget of his own; the error says whose.
-  std::optional<Error> refusal;
+Task<Result<Chosen>> choose(AdmittedCall& admitted, const router::ModelGroup& group, std::span<const std::string> tried,
+                            bool fallback_left) {
+  const Call& call = admitted.call;
+  Choice choice(admitted, group, tried, share_of_deadline(call, fallback_left));
   for (;;) {
-    input.now_us = base::unix_now_us();
-    input.random = call.worker.thread->random().next();
-    Result<router::Pick> pick = router::pick(group, input);
-    if (!pick && refusal && pick.error().kind == ErrorKind::NoDeployment) co_return base::fail(std::move(*refusal));
-    if (!pick) co_return pick;
-    if (pick->deployment && !may_have_target(call)) co_return pick;
-    if (pick->deployment) {
-      Status aimed = co_await admitted.hold.aim(targets_of(call, *pick->deployment), *call.cancel);
-      if (aimed) co_return pick;
-      router::note_unasked(*pick->deployment, pick->probe);
-      if (call.cancel->requested()) co_return base::fail(call.cancelled());
-      if (!is_budget(aimed.error())) co_return base::fail(std::move(aimed.error()));
-      spent.push_back(pick->deployment->id);
-      input.spent = spent;
-      if (!refusal) refusal = std::move(aimed.error());
+    Result<router::Pick> pick = choice.pick();
+    if (!pick) co_return base::fail(std::move(pick.error()));
+    if (pick->deployment == nullptr) {
+      if (Status waited = co_await choice.wait_for_place(); !waited) co_return base::fail(std::move(waited.error()));
       continue;
     }
-    if (base::monotonic_now() + kLookAgain >= until) {
-      co_return base::fail(ErrorKind::Timeout,
-                           "litellm.Timeout: timeout expired while the call waited for a place on model=" + group.name +
-                               " (max_parallel_requests).");
-    }
-    if (!co_await call.sleep(kLookAgain)) co_return base::fail(call.cancelled());
+    if (choice.is_free(*pick->deployment)) co_return Chosen{std::move(*pick)};
+    Result<limit::Admission> taken = co_await choice.take(*pick);
+    if (taken) co_return Chosen{std::move(*pick), std::move(*taken)};
+    router::note_unasked(*pick->deployment, pick->probe);
+    if (call.cancel->requested()) co_return base::fail(call.cancelled());
+    if (!choice.passed_over()) co_return base::fail(std::move(taken.error()));
   }
 }
 

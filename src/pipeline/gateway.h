@@ -66,6 +66,12 @@ struct MediaCounters {
   std::atomic<std::uint64_t> fetched{0}, refused{0}, bytes{0};
 };
 
+/// Calls that wait for room in their limits (turnpike.limit_wait_ms).
+struct LimitWaits {
+  std::atomic<std::int64_t> waiting{0};
+  std::atomic<std::uint64_t> queue_full{0};
+};
+
 class Probes;
 class SharedRests;
 class Idempotency;
@@ -99,6 +105,7 @@ struct Gateway {
   std::unique_ptr<limit::Meters> meters;
   limit::LiveReplicas replicas;
   limit::RefusalCounts limit_refusals;
+  LimitWaits limit_waits;
   redis::Redis* redis = nullptr;  // Null: there is none, replicas do not count together.
   MediaCounters media;
   MirrorCounters mirrors;

@@ -57,31 +57,52 @@ Error refuse(const Call& call, CallLimits& limits, limit::Refusal refusal) {
   return error;
 }
 
-std::int64_t counted(config::TokenRateLimit kind, bool count_cached, const domain::Usage& usage) {
-  const std::uint64_t cached = count_cached ? 0 : usage.of(domain::Unit::CachedInputTokens);
-  const std::uint64_t input = usage.prompt_tokens() - std::min(cached, usage.prompt_tokens());
-  switch (kind) {
-    case config::TokenRateLimit::Input:
-      return static_cast<std::int64_t>(input);
-    case config::TokenRateLimit::Output:
-      return static_cast<std::int64_t>(usage.completion_tokens());
-    case config::TokenRateLimit::Total:
-      break;
-  }
-  return static_cast<std::int64_t>(input + usage.completion_tokens());
-}
-
 /// What all attempts that did work have used.
 std::int64_t used_tokens(const Call& call) {
-  const config::TokenRateLimit kind = call.settings().general.token_rate_limit_type;
-  const bool count_cached = call.settings().turnpike.tpm_count_cached;
   std::int64_t tokens = 0;
   bool billed = false;
   for (const domain::Attempt& attempt : call.record.attempts) {
     billed = billed || attempt.billed;
-    if (attempt.billed) tokens += counted(kind, count_cached, attempt.usage);
+    if (attempt.billed) tokens += counted_tokens(call, attempt.usage);
   }
-  return billed ? tokens : counted(kind, count_cached, call.record.usage);
+  return billed ? tokens : counted_tokens(call, call.record.usage);
+}
+
+/// The limit for which somebody waits who came before this call.
+const limit::Limit* others_first(const CallLimits& limits) {
+  const limit::Line::Ticket ticket = limits.queueing ? limits.queueing->waiter.ticket() : limit::Line::kNone;
+  const auto queued = std::ranges::find_if(
+      limits.all, [ticket](const limit::Limit& one) { return !one.meter->line().lets_pass(ticket); });
+  return queued == limits.all.end() ? nullptr : &*queued;
+}
+
+/// What a call is told that may not pass those who wait: they will be served first, so it is full, room or not.
+limit::Refusal behind(const Call& call, const CallLimits& limits, const limit::Limit& queued) {
+  const limit::Terms terms = call.worker.limiter->terms(limits.tokens);
+  const std::int64_t amount = terms.amount(queued.meter->unit());
+  const std::int64_t most = terms.most(queued.most);
+  return limit::refusal_of(queued, most, amount, queued.meter->used(terms.now_us),
+                           queued.meter->wait_us(amount, most, terms.now_us));
+}
+
+limit::MeterRef refusing_meter(const CallLimits& limits) {
+  const auto refusing = std::ranges::find_if(limits.all, [&](const limit::Limit& one) {
+    return one.meter->unit() == limits.refusal->unit && one.meter->subject() == limits.refusal->subject;
+  });
+  return refusing->meter;
+}
+
+/// Sleeps until it is the call's turn, or for `length`; false when the caller has gone.
+Task<bool> sleep_until_rung(Call& call, Queueing& queueing, std::chrono::milliseconds length) {
+  if (call.cancel->requested()) co_return false;
+  base::Signal over;
+  const auto timer = call.worker.thread->after(length, [&over] { over.fire(); });
+  call.cancel->set_action([&over] { over.fire(); });
+  queueing.bell->signal = &over;
+  co_await over;
+  queueing.bell->signal = nullptr;
+  call.cancel->set_action({});
+  co_return !call.cancel->requested();
 }
 
 void add_line(std::string& fields, std::string_view name, std::int64_t value) {
@@ -157,13 +178,33 @@ CallLimits limits_of(Call& call) {
   return limits;
 }
 
+std::int64_t tokens_to_reserve(const Call& call, const Expectation& expected) {
+  const config::TokenRateLimit kind = call.settings().general.token_rate_limit_type;
+  const bool both = call.settings().turnpike.tpm_reserve == config::TpmReserve::PromptAndOutput;
+  const std::uint64_t prompt = kind == config::TokenRateLimit::Output ? 0 : expected.prompt_tokens;
+  const std::uint64_t output = both && kind != config::TokenRateLimit::Input ? expected.output_tokens : 0;
+  return static_cast<std::int64_t>(prompt + output);
+}
+
+std::int64_t counted_tokens(const Call& call, const domain::Usage& usage) {
+  const bool count_cached = call.settings().turnpike.tpm_count_cached;
+  const std::uint64_t cached = count_cached ? 0 : usage.of(domain::Unit::CachedInputTokens);
+  const std::uint64_t input = usage.prompt_tokens() - std::min(cached, usage.prompt_tokens());
+  switch (call.settings().general.token_rate_limit_type) {
+    case config::TokenRateLimit::Input:
+      return static_cast<std::int64_t>(input);
+    case config::TokenRateLimit::Output:
+      return static_cast<std::int64_t>(usage.completion_tokens());
+    case config::TokenRateLimit::Total:
+      break;
+  }
+  return static_cast<std::int64_t>(input + usage.completion_tokens());
+}
+
 bool reserve_tokens(const Call& call, const Expectation& expected, CallLimits& limits) {
   if (!limits.has(Unit::Tokens)) return false;
   const bool output_only = call.settings().general.token_rate_limit_type == config::TokenRateLimit::Output;
-  const bool input_only = call.settings().general.token_rate_limit_type == config::TokenRateLimit::Input;
-  const bool output = !input_only && call.settings().turnpike.tpm_reserve == config::TpmReserve::PromptAndOutput;
-  limits.tokens =
-      static_cast<std::int64_t>((output_only ? 0 : expected.prompt_tokens) + (output ? expected.output_tokens : 0));
+  limits.tokens = tokens_to_reserve(call, expected);
   const limit::Terms terms = call.worker.limiter->terms(limits.tokens);
   return !output_only && std::ranges::any_of(limits.all, [&](const limit::Limit& one) {
     const std::int64_t most = terms.most(one.most);
@@ -171,8 +212,27 @@ bool reserve_tokens(const Call& call, const Expectation& expected, CallLimits& l
   });
 }
 
+void Queueing::Bell::ring(const std::shared_ptr<Bell>& bell) {
+  bell->thread.post([bell] {
+    if (bell->signal != nullptr) bell->signal->fire();
+  });
+}
+
+Queueing::Queueing(Call& call)
+    : gateway(call.gateway),
+      bell(std::make_shared<Bell>(*call.worker.thread)),
+      waiter([bell = bell] { Bell::ring(bell); }) {
+  gateway.limit_waits.waiting.fetch_add(1, std::memory_order_relaxed);
+}
+
+Queueing::~Queueing() {
+  gateway.limit_waits.waiting.fetch_sub(1, std::memory_order_relaxed);
+}
+
 Result<limit::Admission> take_limits(Call& call, CallLimits& limits) {
   if (limits.all.empty()) return limit::Admission();
+  if (const limit::Limit* queued = others_first(limits))
+    return base::fail(refuse(call, limits, behind(call, limits, *queued)));
   tl::expected<limit::Admission, limit::Refusal> taken = call.worker.limiter->take(limits.all, limits.tokens);
   if (taken) return std::move(*taken);
   return base::fail(refuse(call, limits, std::move(taken.error())));
@@ -189,14 +249,23 @@ void undo_limits(limit::Admission& admission) {
   admission.undo(monotonic_us());
 }
 
-Task<bool> wait_for_room(Call& call, const CallLimits& limits, base::Monotonic until) {
-  constexpr std::chrono::milliseconds kLookAgain{50};
+Task<bool> wait_for_room(Call& call, CallLimits& limits, base::Monotonic until) {
+  using std::chrono::milliseconds;
+  constexpr milliseconds kLookAgain{10}, kLookAgainAtMost{50};  // Room may come sooner: calls end, reservations shrink.
   if (!limits.refusal || limits.refusal->why != limit::Refusal::Why::Full) co_return false;
-  const auto left = std::chrono::floor<std::chrono::milliseconds>(until - base::monotonic_now());
+  const auto left = std::chrono::floor<milliseconds>(until - base::monotonic_now());
   const bool known = limits.refusal->unit != Unit::Calls;  // Nobody knows when calls end.
-  if (left <= std::chrono::milliseconds(0) || (known && limits.refusal->wait > left)) co_return false;
-  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(limits.refusal->wait);
-  co_return co_await call.sleep(std::clamp(wait, std::chrono::milliseconds(1), kLookAgain));
+  if (left <= milliseconds(0) || (known && limits.refusal->wait > left)) co_return false;
+  if (!limits.queueing) limits.queueing = std::make_unique<Queueing>(call);
+  if (!limits.queueing->waiter.join(refusing_meter(limits))) {
+    call.gateway.limit_waits.queue_full.fetch_add(1, std::memory_order_relaxed);
+    co_return false;
+  }
+  // Whoever is first looks himself; the others are told when they are.
+  if (!limits.queueing->waiter.first()) co_return co_await sleep_until_rung(call, *limits.queueing, left);
+  const auto wait = std::chrono::ceil<milliseconds>(limits.refusal->wait);
+  const milliseconds pause = known ? std::clamp(wait, milliseconds(1), kLookAgainAtMost) : kLookAgain;
+  co_return co_await call.sleep(std::min(left, pause));
 }
 
 void tell_limits(Call& call, const CallLimits& limits, const limit::Admission* admission) {

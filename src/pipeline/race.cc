@@ -4,18 +4,21 @@
 #include <exception>
 
 #include "base/log.h"
+#include "pipeline/limits.h"
 #include "pipeline/mock.h"
 #include "pipeline/note.h"
+#include "pipeline/target_limits.h"
 
 namespace turnpike::pipeline {
 namespace {
 
 using std::chrono::milliseconds;
 
-/// The attempt and what the router learns of it. `pick`'s place is given back when it failed.
-Task<Result<AnswerRef>> attempt_noted(AdmittedCall& admitted, router::Pick& pick, const router::RoutePlan::Stop& stop,
+/// The attempt and what the router learns of it. What was taken of the deployment is given back when it failed.
+Task<Result<AnswerRef>> attempt_noted(AdmittedCall& admitted, Chosen& chosen, const router::RoutePlan::Stop& stop,
                                       const AttemptLimits& limits, Try& now) {
   const Call& call = admitted.call;
+  router::Pick& pick = chosen.pick;
   const bool mocked = is_mocked(call, *pick.deployment);  // Says nothing of the provider, whatever it says.
   Result<AnswerRef> answer = co_await attempt(admitted, pick, stop, limits, now);
   if (mocked) {
@@ -26,8 +29,10 @@ Task<Result<AnswerRef>> attempt_noted(AdmittedCall& admitted, router::Pick& pick
   if (answer) {
     (*answer)->group_size = stop.group->deployments.size();
     (*answer)->slot = std::move(pick.slot);
+    (*answer)->limits = std::move(chosen.limits);
   } else {
     pick.slot.end();
+    settle_target(call, chosen.limits, call.record.attempts[now.at], now.sent);
   }
   co_return answer;
 }
@@ -38,23 +43,27 @@ class Race {
   Race(AdmittedCall& admitted, const router::RoutePlan::Stop& stop, const AttemptLimits& limits, RaceTerms terms)
       : admitted_(admitted), call_(admitted.call), stop_(stop), limits_(limits), terms_(terms) {}
 
-  Task<Outcome> run(router::Pick first);
+  Task<Outcome> run(Chosen first);
 
  private:
   struct Runner {
-    Runner(router::Pick pick_in, const AttemptLimits& limits_in)
-        : pick(std::move(pick_in)), limits(limits_in), cancel(std::make_unique<http::Cancel>()), now(*cancel) {}
-    router::Pick pick;
+    Runner(Chosen chosen_in, const AttemptLimits& limits_in)
+        : chosen(std::move(chosen_in)), limits(limits_in), cancel(std::make_unique<http::Cancel>()), now(*cancel) {}
+    Chosen chosen;
     const AttemptLimits limits;
     std::unique_ptr<http::Cancel> cancel;
     Try now;
     std::optional<Result<AnswerRef>> result;
     bool answered() const { return result && result->has_value(); }
+    const router::DeploymentRef& deployment() const { return chosen.pick.deployment; }
   };
 
-  void start(router::Pick pick, const AttemptLimits& limits);
+  void start(Chosen chosen, const AttemptLimits& limits);
   Task<void> carry_out(Runner& runner);
-  std::optional<router::Pick> rival();
+  Task<std::optional<Chosen>> rival();
+  std::optional<router::Pick> pick_rival() const;
+  Task<std::optional<limit::Admission>> take_limits_of(const router::Deployment& other);
+  bool reserve(const router::Deployment& other, bool probe);
   bool settled() const;
   Task<void> end_others(const Runner* winner);
   Task<void> bill_lost(Runner& loser);
@@ -72,14 +81,14 @@ class Race {
   bool late_ = false;
 };
 
-void Race::start(router::Pick pick, const AttemptLimits& limits) {
-  runners_.push_back(std::make_unique<Runner>(std::move(pick), limits));
+void Race::start(Chosen chosen, const AttemptLimits& limits) {
+  runners_.push_back(std::make_unique<Runner>(std::move(chosen), limits));
   base::spawn(carry_out(*runners_.back()));
 }
 
 Task<void> Race::carry_out(Runner& runner) {
   try {
-    runner.result.emplace(co_await attempt_noted(admitted_, runner.pick, stop_, runner.limits, runner.now));
+    runner.result.emplace(co_await attempt_noted(admitted_, runner.chosen, stop_, runner.limits, runner.now));
   } catch (const std::exception& failure) {
     base::log(base::LogLevel::Error, "call {}: {}", call_.record.call_id, failure.what());
     runner.result.emplace(base::fail(ErrorKind::Internal, "Internal error in an attempt.", failure.what()));
@@ -94,12 +103,12 @@ bool Race::settled() const {
   return std::any_of(runners_.begin(), runners_.end(), answered) || std::all_of(runners_.begin(), runners_.end(), over);
 }
 
-/// Another deployment that is well and whose attempt is affordable, with its place taken.
-std::optional<router::Pick> Race::rival() {
+/// Another deployment that is well, with its place taken.
+std::optional<router::Pick> Race::pick_rival() const {
   const Runner& first = *runners_.front();
   if (!first.now.sent) return std::nullopt;  // What is slow is on our side: a file, a credential.
   std::vector<std::string> tried(terms_.tried.begin(), terms_.tried.end());
-  tried.push_back(first.pick.deployment->id);
+  tried.push_back(first.deployment()->id);
   router::PickInput input = pick_input(admitted_, tried);
   if (!router::outlook(*stop_.group, input, nullptr).other_healthy) return std::nullopt;
   input.random = call_.worker.thread->random().next();
@@ -108,25 +117,52 @@ std::optional<router::Pick> Race::rival() {
   const router::Deployment& other = *pick->deployment;
   // The others are well, but full; or it is one without a provider, whose wait nobody could end.
   // Nor is there a second one where whom it asks has a budget: a call is booked on those of one deployment.
-  const bool budgeted = has_own_budget(call_, other) || has_own_budget(call_, *first.pick.deployment);
+  const bool budgeted = has_own_budget(call_, other) || has_own_budget(call_, *first.deployment());
   if (budgeted || std::find(tried.begin(), tried.end(), other.id) != tried.end() || is_mocked(call_, other)) {
     router::note_unasked(other, pick->probe);
     return std::nullopt;
   }
-  router::HedgeState& state = *stop_.group->hedge.state;
-  std::optional<Money> extra;
-  if (!pick->probe) extra = state.take(stop_.group->hedge.extra_share_ppm);
-  if (!extra || !cover_attempt(admitted_, other, attempt_cost(admitted_, *first.pick.deployment))) {
-    if (extra) state.give_back(*extra);
-    router::note_unasked(other, pick->probe);
-    return std::nullopt;
-  }
-  state.begun();
-  reserved_ = *extra;
   return std::move(*pick);
 }
 
-Task<Outcome> Race::run(router::Pick first) {
+/// What its limits give, unless they refuse or what the wait was for has happened while they were asked.
+Task<std::optional<limit::Admission>> Race::take_limits_of(const router::Deployment& other) {
+  auto taken = take_target(admitted_, *stop_.group, other);
+  if (!taken) co_return std::nullopt;
+  const auto confirmed = co_await confirm_target(call_, *taken);
+  if (!confirmed) co_return std::nullopt;
+  if (!settled() && !call_.cancel->requested()) co_return std::move(*taken);
+  undo_limits(*taken);
+  co_return std::nullopt;
+}
+
+/// Whether the group's share of extra cost and the budget cover it; they have given it then.
+bool Race::reserve(const router::Deployment& other, bool probe) {
+  router::HedgeState& state = *stop_.group->hedge.state;
+  std::optional<Money> extra;
+  if (!probe) extra = state.take(stop_.group->hedge.extra_share_ppm);
+  if (!extra) return false;
+  if (!cover_attempt(admitted_, other, attempt_cost(admitted_, *runners_.front()->deployment()))) {
+    state.give_back(*extra);
+    return false;
+  }
+  state.begun();
+  reserved_ = *extra;
+  return true;
+}
+
+/// A second attempt that is affordable, with all it needs taken.
+Task<std::optional<Chosen>> Race::rival() {
+  std::optional<router::Pick> pick = pick_rival();
+  if (!pick) co_return std::nullopt;
+  std::optional<limit::Admission> limits = co_await take_limits_of(*pick->deployment);
+  if (limits && reserve(*pick->deployment, pick->probe)) co_return Chosen{std::move(*pick), std::move(*limits)};
+  if (limits) undo_limits(*limits);
+  router::note_unasked(*pick->deployment, pick->probe);
+  co_return std::nullopt;
+}
+
+Task<Outcome> Race::run(Chosen first) {
   call_.cancel->set_action([this] {
     for (const std::unique_ptr<Runner>& runner : runners_) runner->cancel->request();
   });
@@ -141,10 +177,10 @@ Task<Outcome> Race::run(router::Pick first) {
     changed_.reset();
     if (!late_ || settled() || call_.cancel->requested()) continue;
     late_ = false;
-    if (std::optional<router::Pick> second = rival()) {
+    if (std::optional<Chosen> second = co_await rival()) {
       ++call_.record.retries;
       call_.record.marks |= domain::kHedged;
-      AttemptLimits limits = limits_of(call_, *second->deployment, limits_.share);
+      AttemptLimits limits = limits_of(call_, *second->pick.deployment, limits_.share);
       limits.catch_filtered = limits_.catch_filtered;
       start(std::move(*second), limits);
     }
@@ -198,6 +234,7 @@ Task<void> Race::bill_lost(Runner& loser) {
                           answer.facts.text_for_count, answer.facts.text_for_count.size());
   }
   journal_billed(admitted_, loser.now.at);
+  settle_target(call_, answer.limits, call_.record.attempts[loser.now.at], true);
   loser.result->value().reset();
 }
 
@@ -207,7 +244,7 @@ Outcome Race::outcome(Runner* winner) {
     const bool lost = winner != nullptr && runner->result && !runner->answered() &&
                       runner->result->error().kind == ErrorKind::CallerGone;
     if (runner->result->has_value() || lost) continue;
-    outcome.failures.push_back({runner->pick.deployment, std::move(runner->result->error())});
+    outcome.failures.push_back({runner->deployment(), std::move(runner->result->error())});
   }
   if (winner == nullptr) return outcome;
   outcome.answer = std::move(**winner->result);
@@ -216,22 +253,22 @@ Outcome Race::outcome(Runner* winner) {
   std::rotate(attempts.begin() + static_cast<std::ptrdiff_t>(winner->now.at),
               attempts.begin() + static_cast<std::ptrdiff_t>(winner->now.at) + 1, attempts.end());
   outcome.answer->at = attempts.size() - 1;
-  if (winner->pick.deployment->entry) call_.region = winner->pick.deployment->entry->region_name;
+  if (winner->deployment()->entry) call_.region = winner->deployment()->entry->region_name;
   call_.cancel = std::move(winner->cancel);  // What reads the rest of the answer waits on this one.
   return outcome;
 }
 
 }  // namespace
 
-Task<Outcome> attempt_alone(AdmittedCall& admitted, router::Pick pick, const router::RoutePlan::Stop& stop,
+Task<Outcome> attempt_alone(AdmittedCall& admitted, Chosen chosen, const router::RoutePlan::Stop& stop,
                             AttemptLimits limits) {
   Try now(*admitted.call.cancel);
-  Result<AnswerRef> answer = co_await attempt_noted(admitted, pick, stop, limits, now);
+  Result<AnswerRef> answer = co_await attempt_noted(admitted, chosen, stop, limits, now);
   Outcome outcome;
   if (answer) {
     outcome.answer = std::move(*answer);
   } else {
-    outcome.failures.push_back({pick.deployment, std::move(answer.error())});
+    outcome.failures.push_back({chosen.pick.deployment, std::move(answer.error())});
   }
   co_return outcome;
 }
@@ -255,10 +292,10 @@ std::optional<RaceTerms> race_terms(const AdmittedCall& admitted, const router::
   return RaceTerms{milliseconds(static_cast<std::int64_t>(*seconds * 1000) + 1), tried};
 }
 
-Task<Outcome> attempt_hedged(AdmittedCall& admitted, router::Pick pick, const router::RoutePlan::Stop& stop,
+Task<Outcome> attempt_hedged(AdmittedCall& admitted, Chosen chosen, const router::RoutePlan::Stop& stop,
                              AttemptLimits limits, RaceTerms terms) {
   Race race(admitted, stop, limits, terms);
-  co_return co_await race.run(std::move(pick));
+  co_return co_await race.run(std::move(chosen));
 }
 
 }  // namespace turnpike::pipeline

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "pipeline/attempt.h"
+#include "pipeline/choose.h"
 
 namespace turnpike::pipeline {
 
@@ -18,7 +19,7 @@ struct Outcome {
 };
 
 /// One attempt on what was picked; its deployment's health is told what came of it.
-Task<Outcome> attempt_alone(AdmittedCall& admitted, router::Pick pick, const router::RoutePlan::Stop& stop,
+Task<Outcome> attempt_alone(AdmittedCall& admitted, Chosen chosen, const router::RoutePlan::Stop& stop,
                             AttemptLimits limits);
 
 /// What a second attempt needs to know of the attempts before.
@@ -36,7 +37,7 @@ std::optional<RaceTerms> race_terms(const AdmittedCall& admitted, const router::
 /// The same with a second attempt on another deployment when the first is slow: who answers first (a stream: with its
 /// first content) has won, the other is ended and what it cost is booked. The second counts as a retry; it is not
 /// made when the group's share of extra cost, the budget or a lack of other deployments forbid it.
-Task<Outcome> attempt_hedged(AdmittedCall& admitted, router::Pick pick, const router::RoutePlan::Stop& stop,
+Task<Outcome> attempt_hedged(AdmittedCall& admitted, Chosen chosen, const router::RoutePlan::Stop& stop,
                              AttemptLimits limits, RaceTerms terms);
 
 }  // namespace turnpike::pipeline

@@ -13,6 +13,7 @@ using std::chrono::milliseconds;
 
 constexpr std::string_view kUsage = R"("usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18})";
 constexpr std::int64_t kCost = 11 * 1'000 + 7 * 2'000;
+constexpr std::int64_t kPlaces = 3;  // Of each deployment.
 constexpr milliseconds kTardy{150};  // Far longer than what the tests' groups have learned to expect.
 
 std::string chunk(std::string_view choices, std::string_view more = "") {
@@ -104,6 +105,7 @@ struct Race : testing::Test {
       config::ModelEntry& entry = pipeline->add(name, id);
       entry.order = order++;
       entry.region_name = id + "-region";
+      entry.max_parallel_requests = kPlaces;
     }
     pipeline->settings->turnpike.hedging.push_back({name, 100});
   }
@@ -172,6 +174,7 @@ struct Race : testing::Test {
     for (const router::ModelGroupRef& one : groups()) {
       for (const router::DeploymentRef& member : one->deployments) {
         EXPECT_EQ(member->health->load.in_flight, 0) << member->id;
+        EXPECT_EQ(pipeline->places_of(member->id).used(0), 0) << member->id;
         EXPECT_FALSE(member->health->probing) << member->id;
       }
     }
@@ -431,6 +434,18 @@ TEST_F(Race, IsNotRunOnABudgetThatCoversOneAttemptOnly) {
 }
 
 // A mocked deployment says nothing of a provider, and its wait is not one that a race can end.
+TEST_F(Race, IsNotRunWhereTheLimitsOfTheOtherRefuse) {
+  start();
+  group("g", {"tardy1", "quick2"});
+  learned();
+  ASSERT_TRUE(pipeline->places_of("quick2").take(kPlaces, kPlaces, 0)) << "by calls that the router does not know of";
+  const Ended alone = call(request("g"));
+  EXPECT_EQ(alone.record.status, EntryStatus::Success);
+  EXPECT_EQ(alone.record.attempts.size(), 1U);
+  pipeline->places_of("quick2").give_back(kPlaces, 0, 0);
+  expect_whole(alone.record);
+}
+
 TEST_F(Race, NeverAsksAMock) {
   start();
   group("chat", {"tardy", "mocked"});

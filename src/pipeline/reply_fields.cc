@@ -86,7 +86,7 @@ std::string reply_fields(const Call& call, std::string_view provider_lines, bool
   if (call.caller) {
     for (const domain::CallerAccount& facts : call.caller->accounts) {
       if (facts.kind != 6) continue;
-      const ledger::WindowRef window = call.gateway.ledger->window(facts, record.started_us);
+      const ledger::WindowRef window = call.gateway.ledger->window(facts, call.ledger_us);
       add(fields, "x-litellm-key-spend", window->spent().to_string());
       if (call.caller->max_budget) add(fields, "x-litellm-key-max-budget", call.caller->max_budget->to_string());
     }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "pipeline/limits.h"
 #include "pipeline/race.h"
 #include "pipeline/sightings.h"
 
@@ -111,13 +112,13 @@ bool last_billed(const Call& call, std::size_t count) {
 }
 
 /// One attempt in the group, or two where it is hedged.
-Task<Outcome> ask(AdmittedCall& admitted, const router::RoutePlan& plan, router::Pick pick, AttemptLimits limits,
+Task<Outcome> ask(AdmittedCall& admitted, const router::RoutePlan& plan, Chosen chosen, AttemptLimits limits,
                   const Progress& progress) {
   const router::RoutePlan::Stop& stop = plan.stops[progress.stop];
   const std::optional<RaceTerms> terms =
-      race_terms(admitted, plan, progress.stop, *pick.deployment, progress.attempts_in_group, progress.tried);
-  if (!terms) co_return co_await attempt_alone(admitted, std::move(pick), stop, limits);
-  co_return co_await attempt_hedged(admitted, std::move(pick), stop, limits, *terms);
+      race_terms(admitted, plan, progress.stop, *chosen.pick.deployment, progress.attempts_in_group, progress.tried);
+  if (!terms) co_return co_await attempt_alone(admitted, std::move(chosen), stop, limits);
+  co_return co_await attempt_hedged(admitted, std::move(chosen), stop, limits, *terms);
 }
 
 /// The error of a call that found no answer: the first one, as callers of LiteLLM know it.
@@ -146,24 +147,25 @@ Task<Result<AnswerRef>> run_plan(AdmittedCall& admitted, router::RoutePlan& plan
     const router::RoutePlan::Stop& stop = plan.stops[progress.stop];
     const bool fallback_left = progress.stop + 1 < plan.stops.size();
     call.hedge = stop.group->hedge.state;
-    Result<router::Pick> pick = router::Pick{plan.pinned, false};
-    if (!plan.pinned) pick = co_await choose(admitted, *stop.group, progress.tried, fallback_left);
-    if (!pick) {
-      if (pick.error().kind == ErrorKind::CallerGone) break;
-      if (pick.error().kind == ErrorKind::NoDeployment) tell_if_all_rest(call.worker, call.gateway, *stop.group);
-      progress.note(pick.error());
-      router::lead_on(plan, progress.stop, pick.error().kind, planning);
+    Result<Chosen> chosen = Chosen{router::Pick{plan.pinned, false}};
+    if (!plan.pinned) chosen = co_await choose(admitted, *stop.group, progress.tried, fallback_left);
+    if (!chosen) {
+      if (chosen.error().kind == ErrorKind::CallerGone) break;
+      if (chosen.error().kind == ErrorKind::NoDeployment) tell_if_all_rest(call.worker, call.gateway, *stop.group);
+      progress.note(chosen.error());
+      router::lead_on(plan, progress.stop, chosen.error().kind, planning);
       if (base::monotonic_now() >= call.deadline || !enter_next_group(call, plan, progress)) break;
       continue;
     }
-    if (!cover_attempt(admitted, *pick->deployment)) {
-      router::note_unasked(*pick->deployment, pick->probe);
-      call.record.marks |= domain::kRetryUnaffordable;
+    if (!co_await cover_next_attempt(admitted, *chosen->pick.deployment)) {
+      router::note_unasked(*chosen->pick.deployment, chosen->pick.probe);
+      undo_limits(chosen->limits);
+      if (!call.cancel->requested()) call.record.marks |= domain::kRetryUnaffordable;
       break;
     }
-    AttemptLimits limits = limits_of(call, *pick->deployment, share_of_group(call, fallback_left));
+    AttemptLimits limits = limits_of(call, *chosen->pick.deployment, share_of_group(call, fallback_left));
     limits.catch_filtered = router::catches_filtered(plan, progress.stop, planning);
-    Outcome outcome = co_await ask(admitted, plan, std::move(*pick), limits, progress);
+    Outcome outcome = co_await ask(admitted, plan, std::move(*chosen), limits, progress);
     if (outcome.answer) {
       if (call.record.retries > 0) call.record.marks |= domain::kRetried;
       co_return std::move(outcome.answer);

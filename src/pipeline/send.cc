@@ -2,8 +2,9 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "pipeline/call.h"
+#include "pipeline/limits.h"
 #include "pipeline/note.h"
+#include "pipeline/target_limits.h"
 #include "pipeline/texts.h"
 #include "protocol/openai_stream.h"
 
@@ -85,8 +86,10 @@ Task<void> send_whole(AdmittedCall& admitted, AnswerRef answer) {
   if (!answer->mocked) {
     co_await bill_attempt(admitted, answer->at, *answer->deployment, answer->facts.usage, answer->facts.service_tier,
                           answer->facts.text_for_count, answer->facts.text_for_count.size());
+    settle_target(call, answer->limits, call.record.attempts[answer->at], true);
     note_answer(call, *answer);
   } else {
+    undo_limits(answer->limits);
     call.record.attempts.back().usage = answer->facts.usage.value_or(domain::Usage{});
   }
   std::string owed;  // The caller reads the figures that are booked.
@@ -189,6 +192,7 @@ Task<void> send_stream(AdmittedCall& admitted, AnswerRef answer) {
   answer->slot.end();
   co_await bill_attempt(admitted, answer->at, *answer->deployment, stream.usage(), stream.service_tier(),
                         stream.text_for_count(), stream.text_bytes());
+  settle_target(call, answer->limits, call.record.attempts[answer->at], true);
   if (broken && !caller_gone) {
     note_answer(call, *answer);
     // The caller reads the figures that are booked.

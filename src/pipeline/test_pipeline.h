@@ -167,6 +167,7 @@ class TestPipeline {
     gateway.ledger = ledger_.get();
     gateway.metrics = &records;
     gateway.access_log = &records;
+    gateway.meters = std::make_unique<limit::Meters>();
     for (net::IoThread* thread : threads_->all()) {
       at_once(*thread, [&] {
         auto worker = std::make_unique<Worker>();
@@ -177,6 +178,9 @@ class TestPipeline {
         auth.master_key = base::Secret("sk-master-0123456789");  // Without one every caller would be let in.
         worker->authenticator =
             std::make_unique<account::Authenticator>(*database_, auth, account::Authenticator::Limits{});
+        worker->meters = std::make_unique<limit::NearMeters>(*gateway.meters);
+        worker->limiter =
+            std::make_unique<limit::Limiter>(gateway.replicas, nullptr, nullptr, limit::Limiter::Options{});
         gateway.workers.push_back(std::move(worker));
       });
     }
@@ -284,6 +288,11 @@ class TestPipeline {
     EXPECT_EQ(window->spent().nano(), nano);
     EXPECT_EQ(window->words->free.load(), size_.budget_nano - nano);
     EXPECT_EQ(ledger_->counters().hold_dropped.load(), 0U);
+  }
+
+  /// Calls under way on a deployment as its limits count them.
+  limit::Meter& places_of(const std::string& deployment) {
+    return *gateway.meters->find({limit::Kind::Deployment, deployment}, limit::Unit::Calls, 0);
   }
 
   std::shared_ptr<config::Settings> settings;

@@ -129,12 +129,13 @@ tl::unexpected<Error> refusal(const ModelGroup& group, Standing best, const Pick
   switch (best) {
     case Standing::Spent: {
       constexpr std::int64_t kSecondUs = 1'000'000;
-      const std::int64_t seconds = (kMinuteUs - input.now_us % kMinuteUs + kSecondUs - 1) / kSecondUs;
+      const std::int64_t wait_us = input.room_after_us > 0 ? input.room_after_us : kMinuteUs - input.now_us % kMinuteUs;
+      const std::int64_t seconds = (wait_us + kSecondUs - 1) / kSecondUs;
       error.kind = ErrorKind::NoDeployment;
       error.retry_after = std::chrono::seconds(seconds);
       error.message = "No deployments available for selected model, Try again in " + std::to_string(seconds) +
                       " seconds. Passed model=" + group.name +
-                      ". pre-call-checks=True: the rpm or tpm of every deployment is used up for this minute";
+                      ". pre-call-checks=True: the limits of every deployment are used up for now";
       break;
     }
     case Standing::TooLong:
@@ -255,8 +256,9 @@ Result<Pick> pick(const ModelGroup& group, const PickInput& input) {
   if (group.deployments.empty()) return nobody(group, nullptr, input.now_us);
   if (group.precise) {
     const Standing named_stands = Standings(group, input).best();
-    if (named_stands == Standing::Elsewhere || named_stands == Standing::Hidden)
+    if (named_stands == Standing::Elsewhere || named_stands == Standing::Hidden || named_stands == Standing::Spent)
       return refusal(group, named_stands, input);
+    if (named_stands == Standing::Full) return Pick{};
     const DeploymentRef& named = group.deployments.front();
     return begun(named, false, input.now_us, named->parallel_max);
   }

@@ -106,6 +106,23 @@ TEST(Pick, ADeploymentNamedByItsIdIsTakenAsItIs) {
   EXPECT_FALSE(pick(group, {.now_us = kNow, .random = 0})->probe);
 }
 
+TEST(Pick, PassesOverWhoOthersKnowToBeFullOrSpent) {
+  const std::vector<std::string> a = {"a"}, both = {"a", "b"};
+  const ModelGroup group = group_of({{"a", {}, 1}, {"b", {}, 2}});
+  EXPECT_EQ(pick(group, {.full = a, .now_us = kNow})->deployment->id, "b");
+  EXPECT_EQ(pick(group, {.full = both, .now_us = kNow})->deployment, nullptr) << "somebody's call will end";
+  EXPECT_EQ(pick(group, {.spent = a, .now_us = kNow})->deployment->id, "b");
+  const Result<Pick> refused =
+      pick(group, {.spent = both, .room_after_us = 17 * kSecond + 1, .now_us = kNow + 59 * kSecond});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().retry_after, std::chrono::seconds(18)) << "not what is left of the minute";
+
+  ModelGroup named = group_of({{"a", {}, {}}});
+  named.precise = true;
+  EXPECT_EQ(pick(named, {.full = a, .now_us = kNow})->deployment, nullptr);
+  ASSERT_FALSE(pick(named, {.spent = a, .now_us = kNow}));
+}
+
 TEST(Pick, OneProbeGoesOutWhenAllAreCooling) {
   const ModelGroup group = group_of({{"a", {}, {}, 9 * kSecond}, {"b", {}, {}, 4 * kSecond + 1}});
   group.deployments[1]->health->cooling_status = 503;

@@ -109,6 +109,7 @@ Standing standing_of(const Deployment& member, const TagFilter& tags, const Rout
   if (is_in(input.spent, member.id)) return Standing::Spent;
   if (routing.limits && is_spent(member, routing, input)) return Standing::Spent;
   if (cooling_until(member) > input.now_us) return Standing::Cooling;
+  if (is_in(input.full, member.id)) return Standing::Full;
   if (member.parallel_max && member.health->load.in_flight.load(std::memory_order_relaxed) >= *member.parallel_max)
     return Standing::Full;
   return !input.tried.empty() && is_in(input.tried, member.id) ? Standing::Tried : Standing::Fresh;
@@ -120,6 +121,7 @@ Standing standing_of_named(const Deployment& member, const PickInput& input) {
   if (is_another_teams(member, input)) return Standing::Hidden;
   if (is_elsewhere(member, input)) return Standing::Elsewhere;
   if (is_in(input.spent, member.id)) return Standing::Spent;
+  if (is_in(input.full, member.id)) return Standing::Full;
   if (cooling_until(member) > input.now_us) return Standing::Cooling;
   return is_in(input.tried, member.id) ? Standing::Tried : Standing::Fresh;
 }

@@ -69,7 +69,9 @@ inline constexpr std::array<Need, 5> kNeeds = {{
 /// What the choice looks at beside the group.
 struct PickInput {
   std::span<const std::string> tried = {};  // Ids of deployments.
-  std::span<const std::string> spent = {};  // Of those that no money is left for.
+  std::span<const std::string> spent = {};  // Of those that no money, or nothing of their minute, is left for.
+  std::span<const std::string> full = {};   // Of those that have as many calls as they may, as others count them.
+  std::int64_t room_after_us = 0;           // Until one of those has something of its minute again; 0: unknown.
   std::int64_t now_us = 0;
   std::uint64_t random = 0;
   std::uint64_t prompt_tokens = 0;

@@ -249,3 +249,27 @@ test('the whole gateway has a limit of parallel calls; a call may wait for room'
     },
   );
 });
+
+test('who waits for room is served in the order of coming, and who leaves makes way', async () => {
+  const params = { general_settings: { global_max_parallel_requests: 1 }, turnpike: { limit_wait_ms: 20_000 } };
+  await scene(
+    async (own) => own(await Gateway.start({ config: config(params), flags: ['--num_workers', '2'] })),
+    async (other) => {
+      const waiting = async () => Number(/^turnpike_limit_waiting (\d+)$/m.exec(await other.metrics())[1]);
+      const ended = [];
+      const calls = [];
+      const gone = new AbortController();
+      for (let i = 0; i < 9; ++i) {
+        const options = i === 3 ? { signal: gone.signal } : {};
+        calls.push(other.chat({ model: 'slow' }, options).then((reply) => ended.push([i, reply.status]), () => {}));
+        await until(async () => (await waiting()) === i || ended.length > 0, `call ${i} to wait`);
+      }
+      assert.equal(ended.length, 0, 'all came while the first was under way');
+      gone.abort();
+      await until(async () => (await waiting()) < 8, 'the caller who has gone to be missed', 1000);
+      await Promise.all(calls);
+      assert.deepEqual(ended, [0, 1, 2, 4, 5, 6, 7, 8].map((i) => [i, 200]));
+      assert.equal(await waiting(), 0);
+    },
+  );
+});
