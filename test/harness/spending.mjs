@@ -45,6 +45,7 @@ export class Spending {
     run.gateways = [];
     try {
       await run.#start(replicas, port);
+      await run.#learn();
       await run.#spend(faults(run));
       await run.#settle();
       return run.#judge();
@@ -73,6 +74,15 @@ export class Spending {
           INSERT INTO granted VALUES (NEW.account_id, extract(epoch FROM clock_timestamp()) * 1000000);
         END IF; RETURN NULL; END';
       CREATE TRIGGER note_grant AFTER UPDATE ON lease FOR EACH ROW EXECUTE FUNCTION note_grant()`);
+  }
+  /** Before they have learned what calls need, holds are so large that a budget is a few of them. */
+  async #learn() {
+    const { key } = await this.post('/key/generate', {});
+    const some = Array.from({ length: 40 }, () => this.#tokens());
+    await Promise.all(this.gateways.flatMap((gateway) => some.map((tokens) => gateway.chat({ model: 'm', max_tokens: mostTokens, fake: { tokens } }, { key }))));
+  }
+  #tokens() {
+    return Math.min(mostTokens, Math.ceil(-Math.log(1 - this.chance.next()) * meanTokens));
   }
   async #gateway(port, more = {}) {
     return Object.assign(await Gateway.start({ config: this.config(port), flags: ['--num_workers', '1'], ...more }), { databasePort: port, earlier: [] });
@@ -135,7 +145,7 @@ export class Spending {
   }
 
   async #call(family) {
-    const tokens = Math.min(mostTokens, Math.ceil(-Math.log(1 - this.chance.next()) * meanTokens));
+    const tokens = this.#tokens();
     const cap = modes[this.mode].capOf(tokens, this.chance);
     const key = this.chance.pick(family.keys);
     const id = `s-${this.made.size}`;
