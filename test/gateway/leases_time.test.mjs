@@ -98,3 +98,44 @@ test('AC-RESET-2: a budget of a second begins anew on both, and a call is booked
     },
   );
 });
+
+test('windows that turn while the database is away: money asked for before is there; later a part of the budget by default, none in strict', async () => {
+  const calls = 80; // Of a window; a half of a quarter of them is each replica's when a window begins without the database.
+  const windowMs = 2_000;
+  await scene(
+    (own) => shared.pair(own, { budget_wait: 0.8 }),
+    async ({ name, gateways: [gateway, other] }) => {
+      const terms = { max_budget: (calls * priceNano) / 1e9, budget_duration: `${windowMs / 1000}s` };
+      const byDefault = await gateway.newKey(terms);
+      const strict = await gateway.newKey({ ...terms, metadata: { budget_mode: 'strict' } });
+      await warm([gateway, other], byDefault);
+      let served = 0;
+      const status = async (key) => {
+        const reply = await ask(gateway, key);
+        if (reply.status === 200) served += 1;
+        return reply.status;
+      };
+      const both = () => Promise.all([status(byDefault), status(strict)]);
+      const left = () => windowMs - (Date.now() % windowMs);
+      assert.deepEqual(await both(), [200, 200]);
+      await sleep(left());
+      const turn = Date.now() + left();
+      const held = () => shared.number(name, `SELECT count(*) FROM lease WHERE window_id = ${Math.round(turn / 1000)} AND granted_nano > 0`);
+      for (let i = 0; i < 5; ++i) assert.deepEqual(await both(), [200, 200]);
+      await until(() => held() === 2, 'money of the next window', turn - Date.now());
+      await shared.server.pause('SIGQUIT');
+      try {
+        await sleep(Math.max(0, turn - Date.now()));
+        for (let i = 0; i < 3; ++i) assert.deepEqual(await both(), [200, 200], 'the window begins with what was asked for');
+        await sleep(Math.max(0, turn + windowMs + 50 - Date.now()));
+        assert.deepEqual(await both(), [200, 503], 'a window that nobody has heard of');
+        let more = 1;
+        while ((await status(byDefault)) === 200) more += 1;
+        assert.ok(more <= calls / 8, `${more} calls of a window that was opened without the database`);
+      } finally {
+        await shared.server.resume();
+      }
+      await until(() => shared.number(name, 'SELECT count(*) FROM entry WHERE status = 0') === served, 'all to be booked', 10_000);
+    },
+  );
+});
