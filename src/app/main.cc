@@ -4,6 +4,7 @@
 #include "app/drill_config.h"
 #include "app/import_litellm.h"
 #include "app/init_config.h"
+#include "app/lost_replica.h"
 #include "app/options.h"
 #include "app/print_effective.h"
 #include "app/reconcile_ledger.h"
@@ -35,6 +36,10 @@ int main(int argc, char** argv) {
       return app::verify_ledger(options);
     case app::Command::LedgerReconcile:
       return app::reconcile_ledger(options);
+    case app::Command::LedgerForget:
+      return app::forget_replica(options);
+    case app::Command::LedgerAdopt:
+      return app::adopt_journal(options);
     case app::Command::ImportLiteLlm:
       return app::import_litellm(options);
     case app::Command::RotateSaltKey:

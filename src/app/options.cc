@@ -120,10 +120,13 @@ void add_refused_flags(CLI::App& cli) {
 struct LedgerCommands {
   CLI::App* verify;
   CLI::App* reconcile;
+  CLI::App* forget;
+  CLI::App* adopt;
 };
 
 LedgerCommands add_ledger_commands(CLI::App& cli, Options& options) {
-  CLI::App* ledger = cli.add_subcommand("ledger", "Prove the ledger: verify, reconcile");
+  CLI::App* ledger =
+      cli.add_subcommand("ledger", "Prove the ledger (verify, reconcile); what a lost replica leaves (adopt, forget)");
   ledger->require_subcommand(1);
   CLI::App* verify = ledger->add_subcommand(
       "verify",
@@ -148,7 +151,16 @@ LedgerCommands add_ledger_commands(CLI::App& cli, Options& options) {
   reconcile->add_option("--tolerance", options.reconcile.tolerance_percent, "Per cent by which both may differ")
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
-  for (CLI::App* command : {ledger, verify, reconcile}) {
+  CLI::App* adopt = ledger->add_subcommand(
+      "adopt", "Finish the journal of a gateway that is gone: close its calls, store its entries, return its leases");
+  adopt->add_option("directory", options.lost.directory, "The journal, or the data directory it is in")->required();
+  CLI::App* forget = ledger->add_subcommand(
+      "forget", "A replica whose journal is lost: write off what it may have spent, free the rest of its leases");
+  forget->add_option("replica", options.lost.replica_no, "Its number: `ledger verify` names silent ones")
+      ->required()
+      ->check(CLI::PositiveNumber);
+  forget->add_flag("--release", options.lost.release, "Write nothing off: what it has not stored was not spent");
+  for (CLI::App* command : {ledger, verify, reconcile, adopt, forget}) {
     command->add_option("--data_dir", options.data_dir, "The data directory of the gateway")
         ->envname("TURNPIKE_DATA_DIR");
     command->add_option("--database_url", options.database_url, "The gateway's PostgreSQL; without it its SQLite")
@@ -156,7 +168,7 @@ LedgerCommands add_ledger_commands(CLI::App& cli, Options& options) {
     command->add_option("-c,--config", options.config, "The gateway's config.yaml: says where both are")
         ->envname("CONFIG_FILE_PATH");
   }
-  return {verify, reconcile};
+  return {verify, reconcile, forget, adopt};
 }
 
 /// What CLI11 knows as "arguments were not expected", with the flag that was probably meant.
@@ -312,6 +324,8 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   options.drill.json = drill_format == "json";
   if (ledger.verify->parsed()) options.command = Command::LedgerVerify;
   if (ledger.reconcile->parsed()) options.command = Command::LedgerReconcile;
+  if (ledger.forget->parsed()) options.command = Command::LedgerForget;
+  if (ledger.adopt->parsed()) options.command = Command::LedgerAdopt;
   if (import->parsed()) options.command = Command::ImportLiteLlm;
   if (rotate->parsed()) options.command = Command::RotateSaltKey;
   if (providers->parsed()) options.command = Command::Providers;

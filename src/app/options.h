@@ -20,6 +20,8 @@ enum class Command : std::uint8_t {
   Drill,
   LedgerVerify,
   LedgerReconcile,
+  LedgerForget,
+  LedgerAdopt,
   ImportLiteLlm,
   RotateSaltKey,
   Providers,
@@ -54,6 +56,13 @@ struct VerifyOptions {
   bool repair = false;      // --repair-aggregates
 };
 
+/// What `ledger forget` and `ledger adopt` are told.
+struct LostReplicaOptions {
+  std::int64_t replica_no = 0;
+  bool release = false;   // --release: nothing is written off.
+  std::string directory;  // Of the journal to be adopted.
+};
+
 /// The command line: LiteLLM's flags and our own (spec config 11). Flags of LiteLLM that mean nothing here are taken
 /// and named in `ignored`; those that promise what is not served yet are refused with the way round.
 struct Options {
@@ -66,6 +75,7 @@ struct Options {
   std::string database_url;  // Of the commands about the ledger.
   VerifyOptions verify;
   ReconcileOptions reconcile;
+  LostReplicaOptions lost;
   std::vector<std::string> allow_unenforced;
   bool allow_no_auth = false;
   bool no_journal = false;

@@ -1,7 +1,6 @@
 #include "app/process.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <coroutine>
@@ -13,6 +12,7 @@
 #include "account/jwt_callers.h"
 #include "api/records.h"
 #include "app/findings.h"
+#include "app/host_name.h"
 #include "app/open_database.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -164,12 +164,6 @@ void log_fallbacks(const pipeline::Snapshot& snapshot, const std::vector<router:
               "Lists of fallbacks set by POST /fallback, which stand in the place of the configuration's: {}",
               stored.size());
   }
-}
-
-std::string host_name() {
-  char name[256] = {};
-  ::gethostname(name, sizeof name - 1);
-  return name;
 }
 
 }  // namespace

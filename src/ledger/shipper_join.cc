@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -118,10 +119,14 @@ Status Shipper::compare() {
 
 /// `known_no`: the number under which the database has the call; 0: it has not.
 Status Shipper::settle_doubt(UnshippedEntry& entry, std::uint64_t known_no, std::uint64_t stored_no) {
-  entry.doubtful = false;
+  const bool is_closing = std::exchange(entry.doubtful, false);
   const auto id = journal::entry_id_of(entry.payload);
   const bool number_is_taken = entry.entry_no <= stored_no;
-  if (!id || known_no == entry.entry_no || journal_ == nullptr) return {};
+  if (!id || journal_ == nullptr) return {};
+  if (known_no == entry.entry_no) {
+    if (is_closing && number_is_taken) note_moved(*id);  // How the call really ended only the database knows.
+    return {};
+  }
   if (known_no != 0 || (id->hold_id == 0 && number_is_taken)) {
     if (number_is_taken) {
       note_moved(*id);

@@ -107,6 +107,37 @@ test('AC-SPEND-4: 25006: a server that has become a read-only standby, and one t
   });
 });
 
+test('AC-SPEND-4: 22003, 23502, 42703: the one row that the database does not take is set aside, its money is booked', async () => {
+  const name = server.fresh();
+  const config = { model_list: [deployment('m', fake.base('prompt_tokens=5,tokens=3'))], general_settings: { database_url: server.url(name) }, turnpike: { shutdown_grace: 0, ledger_ship_interval: 0.5 } };
+  await scene(
+    async (own) => own(await Gateway.start({ config })),
+    async (gateway) => {
+      const key = await gateway.newKey({ max_budget: 10 });
+      const states = { 9: '22003', 17: '23502', 18: '42703' };
+      server.query(
+        name,
+        `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           ${Object.entries(states).map(([no, state]) => `IF NEW.entry_no = ${no} THEN RAISE EXCEPTION 'provoked' USING ERRCODE = '${state}'; END IF;`).join(' ')}
+           RETURN NEW; END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON entry FOR EACH ROW EXECUTE FUNCTION refuse()`,
+      );
+      const replies = await Promise.all(Array.from({ length: 40 }, () => gateway.chat({ model: 'm' }, { key })));
+      for (const reply of replies) assert.equal(reply.status, 200, reply.text);
+      await until(async () => (await metric(gateway, 'turnpike_ledger_unshipped_entries')) === 0, 'everything shipped or set aside');
+      assert.equal(server.query(name, 'SELECT count(*) FROM entry WHERE kind = 0')[0][0], '37');
+      const aside = server.query(name, 'SELECT entry_no, cost_nano, reason FROM entry_rejected ORDER BY 1');
+      assert.deepEqual(aside.map(([no, cost]) => [no, cost]), Object.keys(states).map((no) => [no, '11000']));
+      for (const [no, , reason] of aside) assert.ok(reason.includes(`${states[no]}: provoked`), reason);
+      assert.equal(await metric(gateway, 'turnpike_ledger_rejected_entries_total'), 3);
+      assert.equal(server.query(name, 'SELECT sum(spent_nano) FROM account_window t JOIN account a USING (account_id) WHERE a.kind = 6')[0][0], String(40 * 11_000));
+      assert.match(gateway.printed, /entry 9 of replica \d+ cannot be stored and goes to entry_rejected/);
+      const verified = await runBinary(['ledger', 'verify', '--data_dir', path.join(gateway.directory, 'data'), '--database_url', server.url(name)], { ms: 60_000 });
+      assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+    },
+  );
+});
+
 test('AC-SPEND-2: with a healthy database the oldest entry that is not shipped is young, and the metrics say how old', async () => {
   const name = server.fresh();
   const config = { model_list: [deployment('m', fake.base('prompt_tokens=5,tokens=3'))], general_settings: { database_url: server.url(name) }, turnpike: { shutdown_grace: 0 } };

@@ -61,6 +61,20 @@ export class Postgres {
     const text = run(['psql', '-qXAt', '-F', '\t', '-v', 'ON_ERROR_STOP=1', '-c', sql, this.url(database)]);
     return text.split('\n').filter(Boolean).map((line) => line.split('\t'));
   }
+  /** A backup of a database, as an operator makes it beside running clients. */
+  dump(database) {
+    return run([`${bin}/pg_dump`, this.url(database)], { maxBuffer: 256 << 20 });
+  }
+  /** Puts what `dump` gave in the database's place; whoever is connected is cut off. */
+  restore(database, dump) {
+    const fresh = this.fresh();
+    const text = dump.replace(/^SET transaction_timeout.*$/m, '');
+    run(['psql', '-qX1', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null', this.url(fresh)], { input: text, stdio: ['pipe', 'pipe', 'pipe'] });
+    this.query('postgres', `ALTER DATABASE ${database} ALLOW_CONNECTIONS false`);
+    this.query('postgres', `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '${database}'`);
+    this.query('postgres', `ALTER DATABASE ${database} RENAME TO ${database}_lost`);
+    this.query('postgres', `ALTER DATABASE ${fresh} RENAME TO ${database}`);
+  }
   /** Ends it as a crash or an operator would: SIGQUIT at once, SIGINT in order. */
   async pause(signal = 'SIGINT') {
     this.child.signal(signal);
