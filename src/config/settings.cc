@@ -119,8 +119,7 @@ bool waits_for_a_start(std::string_view line) {
        {"turnpike.data_dir", "turnpike.journal_dir", "turnpike.journal_segment_bytes", "turnpike.journal_sync_interval",
         "turnpike.journal_keep", "turnpike.ledger_durability", "turnpike.ledger_ship_interval",
         "turnpike.ship_batch_rows", "turnpike.journal_full_policy", "turnpike.ledger_retention_days",
-        "turnpike.prompt_retention_days",
-        "general_settings.maximum_spend_logs_retention_period",
+        "turnpike.prompt_retention_days", "general_settings.maximum_spend_logs_retention_period",
         "general_settings.maximum_spend_logs_retention_interval"}) {
     if (line.starts_with(name) && line.size() > name.size() && (line[name.size()] == ':' || line[name.size()] == ' '))
       return true;

@@ -273,7 +273,7 @@ struct GeneralSettings {
   bool reject_clientside_metadata_tags = false;
   bool disable_spend_logs = false;
   bool store_prompts_in_spend_logs = false;
-  std::int64_t prompt_string_bytes_max = 2048;  // MAX_STRING_LENGTH_PROMPT_IN_DB
+  std::int64_t prompt_string_bytes_max = 2048;               // MAX_STRING_LENGTH_PROMPT_IN_DB
   std::optional<std::chrono::seconds> spend_logs_retention;  // maximum_spend_logs_retention_period
   std::chrono::seconds spend_logs_retention_interval{86'400};
   Milliseconds user_api_key_cache_ttl{60'000};

@@ -20,7 +20,7 @@ constexpr std::uint64_t kReservePerHoldBytes = 4096;
 constexpr std::chrono::milliseconds kIdleLook{1000};
 constexpr std::chrono::milliseconds kDiskLinger{1};
 constexpr std::size_t kRetiredMin = 64;  // Newest deleted segments whose small objects are kept for late readers.
-constexpr int kSyncFailuresMax = 2;  // In a row: then as if the disk were full.
+constexpr int kSyncFailuresMax = 2;      // In a row: then as if the disk were full.
 
 std::string errno_text() {
   return std::generic_category().message(errno);

@@ -135,9 +135,9 @@ class LedgerImpl final : public Ledger {
   const std::uint64_t instance_ = next_instance();  // Among those of this process.
   const std::string instance_text_ = new_instance_text();
   mutable LedgerCounters counters_;
-  std::unique_ptr<journal::Journal> journal_;  // Null with --no-journal.
-  std::unique_ptr<Leases> leases_;             // Null on SQLite: one process, to which all money belongs.
-  std::unique_ptr<Shipper> shipper_;           // After what it tells where the database is.
+  std::unique_ptr<journal::Journal> journal_;            // Null with --no-journal.
+  std::unique_ptr<Leases> leases_;                       // Null on SQLite: one process, to which all money belongs.
+  std::unique_ptr<Shipper> shipper_;                     // After what it tells where the database is.
   std::atomic<std::uint64_t> entry_no_{0}, hold_id_{0};  // Used without a journal.
   std::atomic<bool> closing_{false};
   bool closed_ = false;
