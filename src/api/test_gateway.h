@@ -54,6 +54,7 @@ class TestLedger : public ledger::Ledger {
   void close(std::chrono::milliseconds) override {}
   Task<void> shipped() override { co_return; }
   Task<void> durable() override { co_return; }
+  std::int64_t clock_offset_us() const override { return 0; }
   std::int64_t live_replicas() const override { return 1; }
   std::int64_t replica_rank() const override { return 0; }
   const ledger::LedgerCounters& counters() const override { return counters_; }

@@ -114,6 +114,13 @@ std::int64_t LeaseKeeper::patience_us() const {
   return std::clamp(kTimes * slow_us_, terms_.answer_us, std::max(terms_.answer_us, terms_.answer_most_us));
 }
 
+/// Money that others' calls have just let go of comes with the operation after the one they have under way, and is had
+/// with the one after that here: where the database is slow a refusal waits for all three.
+std::int64_t LeaseKeeper::held_wait_us() const {
+  constexpr std::int64_t kOperations = 3;
+  return std::clamp(kOperations * slow_us_, terms_.held_wait_us, std::max(terms_.held_wait_us, terms_.wait_us / 2));
+}
+
 void LeaseKeeper::note_answer_time(std::int64_t took_us) {
   slow_us_ = std::max(took_us, slow_us_ * 7 / 8);
 }

@@ -185,6 +185,7 @@ class LeaseKeeper {
   void give_up(std::int64_t now_us);
   bool ask_due(std::int64_t now_us) const;
   std::int64_t patience_us() const;
+  std::int64_t held_wait_us() const;
   void note_answer_time(std::int64_t took_us);
   LeaseOperation begin(LeaseVerb verb, std::int64_t now_us);
   LeaseOperation ask(std::int64_t now_us);

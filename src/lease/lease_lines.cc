@@ -63,7 +63,7 @@ void LeaseKeeper::add_groups(LeaseOperation& operation, const std::vector<Queue:
       const std::int64_t here_nano = std::min(one.left_nano, call->call.amount_nano);
       one.left_nano -= here_nano;
       const std::int64_t need_nano = call->call.amount_nano - here_nano;
-      const bool patient = now_us >= call->since_us + terms_.held_wait_us;
+      const bool patient = now_us >= call->since_us + held_wait_us();
       if (need_nano > 0) group.push_back({*one.line, need_nano, may_cross(call->call, *lease) && patient});
     }
     call->asked = true;

@@ -92,7 +92,7 @@ void LeaseKeeper::ask_soon(LeaseKey key, std::int64_t now_us) {
 /// What an answer says to a call whose group was not granted: ask again, and when; or that there is no use.
 void LeaseKeeper::judge(Waiting& waiting, const LeaseGroup& group, const Flight& flight, const LeaseAnswer& answer,
                         std::int64_t now_us) {
-  const std::int64_t patient_at_us = waiting.since_us + terms_.held_wait_us;
+  const std::int64_t patient_at_us = waiting.since_us + held_wait_us();
   std::int64_t ask_at_us = now_us;
   for (const LeaseNeed& need : group) {
     const LeaseGrant& grant = answer.grants[need.line];
