@@ -90,7 +90,7 @@ Limits::Limits(pipeline::Gateway& gateway, const config::Settings& settings, con
     if (rests_) rests_->start();
     watch_replicas();
   });
-  base::log(base::LogLevel::Info, "{}", basis());
+  if (redis_ || !alone_) base::log(base::LogLevel::Info, "{}", basis());
 }
 
 void Limits::stop() {
@@ -132,7 +132,6 @@ std::string Limits::basis() const {
     return fmt::format("Limits are counted by all replicas together in {} ({}).", redis_->settings().shown(),
                        redis_->breaker().open() ? "it does not answer now" : "it answers");
   }
-  if (alone_) return "Limits are counted in this process, the only one on its database.";
   return "Limits without Redis: each replica admits its share, the limit over the live replicas, so uneven load makes "
          "limits stricter. router_settings.redis_url has all replicas count together.";
 }

@@ -7,7 +7,7 @@ import net from 'node:net';
 import { after, before, test } from 'node:test';
 import { Books, nano, priceOf } from '../harness/books.mjs';
 import { asksStream, bytesOf, dialects } from '../harness/raw_dialects.mjs';
-import { ShapeGroups, answer, checkHeaders, contentOf, everyWay, failing, firstWord, minute, modes, shapes } from '../harness/shape_groups.mjs';
+import { ShapeGroups, answer, checkHeaders, contentOf, everyWay, failing, firstWord, modes, shapes } from '../harness/shape_groups.mjs';
 import { frame } from '../harness/shapes/bedrock.mjs';
 import { freePort } from '../harness/turnpike.mjs';
 import { vendorErrors } from '../harness/vendor_errors.mjs';
@@ -282,19 +282,14 @@ each('a 200 that was filtered is shown, or goes to the fallback for refused cont
   return 3 * good;
 });
 
-each('rpm of the minute used up: 429 until it is over, another deployment or a fallback answers, nobody rests', async (books, shape, mode) => {
+each('the rpm of the last minute is used up: 429 with the wait, another deployment or a fallback answers, nobody rests', async (books, shape, mode) => {
   let booked = 0;
   for (const form of ['alone', 'pair', 'back']) {
     const group = `${shape}-limited-${mode}-${form}`;
-    let seen;
-    let began;
-    do {
-      began = minute();
-      const first = await groups.ask(books, group, mode);
-      assert.equal(contentOf(first.reply, mode, group), 'one two');
-      seen = await groups.ask(books, group, mode);
-      booked += nano(first.row.spend) + nano(seen.row.spend);
-    } while (began !== minute());
+    const first = await groups.ask(books, group, mode);
+    assert.equal(contentOf(first.reply, mode, group), 'one two');
+    const seen = await groups.ask(books, group, mode);
+    booked += nano(first.row.spend) + nano(seen.row.spend);
     assert.deepEqual(seen.resting, []);
     checkHeaders(seen, { 'x-litellm-attempted-retries': '0', 'x-litellm-attempted-fallbacks': form === 'back' ? '1' : '0' });
     if (form !== 'alone') {
@@ -303,8 +298,8 @@ each('rpm of the minute used up: 429 until it is over, another deployment or a f
     }
     assert.equal(seen.reply.status, 429, seen.reply.text);
     assert.deepEqual([seen.reply.json.error.type, seen.reply.json.error.code], ['rate_limit_error', '429']);
-    const after = Number(seen.reply.headers.get('retry-after'));
-    assert.ok(after >= 1 && after <= 60, `Retry-After ${after}`);
+    const after = Number(seen.reply.headers.get('retry-after')); // The window slides in 61 buckets of a second.
+    assert.ok(after >= 1 && after <= 61, `Retry-After ${after}`);
     assert.deepEqual(seen.asked, []);
   }
   return booked;

@@ -207,7 +207,7 @@ test('a start that fails says why without the secret', async () => {
       `model_list: [{model_name: a, litellm_params: {model: openai/a, api_key: {a: ${key}}}}]\n`,
       `model_list: [{model_name: a, litellm_params: {model: openai/a, api_key: k, rpm: os.environ/SECRET}}]\n`,
       `general_settings: {master_key: "${key}}\n`,
-      `general_settings: {master_key: ${key}, maximum_spend_logs_retention_period: 30d}\n`,
+      `general_settings: {master_key: ${key}, custom_auth: a.b}\n`,
     ]) {
       fs.writeFileSync(file, text);
       for (const args of [['--config', file, '--port', '0', '--data_dir', path.join(directory, 'data')], ['check-config', file], ['check-config', file, '--print-effective']]) {
