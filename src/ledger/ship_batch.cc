@@ -113,30 +113,35 @@ class Shipping {
 
   /// Rows that nobody can store are set aside at once; of the others whatever is wrong with one is found by halves.
   Status store(db::Transaction& transaction, ShipSums& sums) {
+    const bool together =
+        transaction.prefers_many();  // Else a row is stored as it is read: a batch of them is megabytes.
     std::vector<journal::EntryRow> rows;
+    if (together) rows.reserve(batch_.payloads.size());
+    std::vector<Value> values;
     for (std::size_t i = 0; i < batch_.payloads.size(); ++i) {
       const auto row = journal::decode_row(batch_.payloads[i]);
       const std::string_view why = batch_.payloads[i].empty()  ? "neither the database nor the journal has it any more"
                                    : !row                      ? "not a row of this version"
                                    : fault::at("ship.bad_row") ? "armed fault"
                                                                : refused_;
-      if (!why.empty()) {
-        if (Status done = reject(transaction, i, row, why, sums); !done) return done;
-      } else {
+      if (why.empty() && together) {
         rows.push_back(*row);
+        continue;
       }
+      const Status done =
+          why.empty() ? store_one(transaction, *row, values, sums) : reject(transaction, i, row, why, sums);
+      if (!done) return done;
     }
-    return transaction.prefers_many() ? store_together(transaction, rows, sums) : store_each(transaction, rows, sums);
+    return together ? store_together(transaction, rows, sums) : Status();
   }
 
-  Status store_each(db::Transaction& transaction, const std::vector<journal::EntryRow>& rows, ShipSums& sums) {
-    std::vector<Value> values;
-    for (const journal::EntryRow& row : rows) {
-      entry_values(row, batch_.replica.replica_no, values);
-      const auto inserted = transaction.run(insert_entry(), values);
-      if (!inserted) return base::fail(inserted.error());
-      if (inserted->changed == 1) sums.add(row);
-    }
+  /// `values` is room that is used again.
+  Status store_one(db::Transaction& transaction, const journal::EntryRow& row, std::vector<Value>& values,
+                   ShipSums& sums) {
+    entry_values(row, batch_.replica.replica_no, values);
+    const auto inserted = transaction.run(insert_entry(), values);
+    if (!inserted) return base::fail(inserted.error());
+    if (inserted->changed == 1) sums.add(row);
     return {};
   }
 
