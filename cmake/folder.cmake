@@ -11,10 +11,10 @@ if(TURNPIKE_TESTS)
 endif()
 
 # These run for many seconds in templates, which costs more than a quicker compilation spares.
-set(folders_with_optimized_tests codec ledger)
+set(folders_with_optimized_tests codec price ledger)
 
 # Tests of these run on SQLite, and with ./check --full on PostgreSQL too (src/db/test_postgres.h).
-set(folders_with_a_database account ledger api)
+set(folders_with_a_database account ledger prompt proof api)
 
 # turnpike_test(<name> <source>...): the test binary <name>_test for the library turnpike_<name>.
 function(turnpike_test name)

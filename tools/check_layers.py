@@ -16,7 +16,7 @@ LAYERS = [
     ["drill"],
     ["api", "dashboard", "fake_provider"],
     ["pipeline", "proof"],
-    ["account", "limit", "ledger", "router", "cache", "guardrail", "telemetry", "codec"],
+    ["account", "limit", "ledger", "prompt", "router", "cache", "guardrail", "telemetry", "codec"],
     ["provider"],
     ["credential", "lease"],
     ["http", "db", "redis", "protocol", "price", "journal"],

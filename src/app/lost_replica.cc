@@ -10,6 +10,7 @@
 #include "app/open_ledger.h"
 #include "app/version.h"
 #include "base/clock.h"
+#include "db/replica_state.h"
 #include "db/write_off.h"
 #include "journal/journal_dir.h"
 #include "ledger/ledger.h"
@@ -40,14 +41,14 @@ Result<std::optional<Sign>> read_sign(db::Database& database, std::int64_t repli
   std::optional<Sign> sign;
   const Status read = database.read_now([&](db::Transaction& transaction) -> Status {
     const auto rows = transaction.run(
-        "SELECT r.host, coalesce(p.alive_us, 0), CASE WHEN r.state = 1 THEN 1 ELSE 0 END FROM replica r LEFT JOIN"
+        "SELECT r.host, coalesce(p.alive_us, 0), r.state FROM replica r LEFT JOIN"
         " replica_lease p ON p.replica_no = r.replica_no WHERE r.replica_no = $1 AND r.replica_no > 0",
         {replica_no});
     if (!rows) return base::fail(rows.error());
     sign.reset();
     if (rows->rows.empty()) return {};
     const db::Row& row = rows->rows.front();
-    sign = Sign{db::as_text(row[0]), db::as_int(row[1]), db::as_int(row[2]) != 0};
+    sign = Sign{db::as_text(row[0]), db::as_int(row[1]), db::as_int(row[2]) == db::kReplicaStopped};
     return {};
   });
   if (!read) return base::fail(read.error());

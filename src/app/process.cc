@@ -243,10 +243,10 @@ Status Process::open_stores(const config::Settings& settings) {
 /// Also where none are kept any more: those of before have their time.
 void Process::open_prompts() {
   const config::Settings& settings = *snapshot_->settings;
-  ledger::PromptStore::Options options;
+  prompt::PromptStore::Options options;
   options.string_bytes_max = static_cast<std::size_t>(settings.general.prompt_string_bytes_max);
   options.keep_days = settings.turnpike.prompt_retention_days;
-  prompts_ = std::make_unique<ledger::PromptStore>(*database_, options);
+  prompts_ = std::make_unique<prompt::PromptStore>(*database_, options);
 }
 
 void Process::make_workers() {

@@ -16,11 +16,11 @@
 #include "db/database.h"
 #include "http/server.h"
 #include "ledger/ledger.h"
-#include "ledger/prompt_store.h"
 #include "ledger/retention.h"
 #include "pipeline/gateway.h"
 #include "pipeline/hang_watch.h"
 #include "pipeline/probes.h"
+#include "prompt/prompt_store.h"
 
 namespace turnpike::account {
 class JwtCallers;
@@ -108,7 +108,7 @@ class Process {
   std::unique_ptr<net::IoThreads> threads_;
   std::unique_ptr<db::Database> database_;
   std::unique_ptr<ledger::Ledger> ledger_;
-  std::unique_ptr<ledger::PromptStore> prompts_;
+  std::unique_ptr<prompt::PromptStore> prompts_;
   std::unique_ptr<account::KeyStore> keys_;
   std::unique_ptr<telemetry::Metrics> metrics_;
   std::unique_ptr<telemetry::AccessLog> access_log_;

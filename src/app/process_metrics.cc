@@ -42,7 +42,7 @@ void Process::register_metrics() {
     ledger::append_ledger_metrics(out, ledger_->counters(), strict, journal_off);
   });
   metrics_->observe_text([this](std::string& out) {
-    if (prompts_) ledger::append_prompt_metrics(out, prompts_->counters());
+    if (prompts_) prompt::append_prompt_metrics(out, prompts_->counters());
   });
   metrics_->observe_text([this](std::string& out) { limits_->append_metrics(out); });
   metrics_->observe_text([this](std::string& out) { telemetry::append_key_budgets(out, key_budgets(*ledger_)); });

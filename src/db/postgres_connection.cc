@@ -251,29 +251,18 @@ tl::unexpected<Error> PostgresConnection::failure(const pg_result* result) {
 /// Everything the server answers to what was sent: the last result, or the first failure.
 Result<PostgresConnection::Answer> PostgresConnection::receive() {
   const base::Monotonic until = base::monotonic_now() + limits_.statement + std::chrono::seconds(1);
-  for (;;) {
-    const int unsent = PQflush(handle_.get());
-    if (unsent < 0) return lost(first_line(PQerrorMessage(handle_.get())));
-    if (unsent == 0 && PQisBusy(handle_.get()) == 0) break;
-    const auto events = static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN);
-    if (!wait_for_server(events, until)) return lost("no answer in time");
-    if (PQconsumeInput(handle_.get()) == 0) return lost(first_line(PQerrorMessage(handle_.get())));
-  }
   Answer last;
   Answer failed;
   for (;;) {
-    while (PQisBusy(handle_.get()) != 0) {
-      if (!wait_for_server(POLLIN, until)) return lost("no answer in time");
-      if (PQconsumeInput(handle_.get()) == 0) return lost(first_line(PQerrorMessage(handle_.get())));
-    }
-    Answer next(PQgetResult(handle_.get()));
-    if (!next) break;
-    const ExecStatusType status = PQresultStatus(next.get());
+    Result<Answer> next = next_answer(until);
+    if (!next) return base::fail(std::move(next.error()));
+    if (!*next) break;
+    const ExecStatusType status = PQresultStatus(next->get());
     const bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
     if (!good && !failed) {
-      failed = std::move(next);
+      failed = std::move(*next);
     } else {
-      last = std::move(next);
+      last = std::move(*next);
     }
   }
   if (failed) return failure(failed.get());

@@ -6,11 +6,10 @@
 
 #include "db/account_rows.h"
 #include "db/escrow_rows.h"
+#include "db/replica_state.h"
 
 namespace turnpike::db {
 namespace {
-
-constexpr std::int64_t kLive = 0, kForgotten = 3;  // replica.state
 
 struct LeasedLine {
   std::int64_t account_id = 0, window_id = 0, granted_nano = 0, used_nano = 0, committed_nano = 0;
@@ -73,8 +72,8 @@ Status give_up(Transaction& transaction, std::int64_t replica_no, const LeasedLi
 Result<std::optional<Forgotten>> forget_replica(Transaction& transaction, std::int64_t replica_no, bool release,
                                                 const std::string& by, std::int64_t now_us) {
   Forgotten forgotten;
-  const auto marked =
-      transaction.run("UPDATE replica SET state = $2 WHERE replica_no = $1 AND state <> $2", {replica_no, kForgotten});
+  const auto marked = transaction.run("UPDATE replica SET state = $2 WHERE replica_no = $1 AND state <> $2",
+                                      {replica_no, kReplicaForgotten});
   if (!marked) return base::fail(marked.error());
   if (marked->changed == 0) {
     const auto known = transaction.run("SELECT 1 FROM replica WHERE replica_no = $1", {replica_no});
@@ -102,7 +101,7 @@ Result<std::optional<Forgotten>> forget_replica(Transaction& transaction, std::i
 
 Status reverse_write_off(Transaction& transaction, std::int64_t replica_no, std::int64_t now_us) {
   const auto marked = transaction.run("UPDATE replica SET state = $2 WHERE replica_no = $1 AND state = $3",
-                                      {replica_no, kLive, kForgotten});
+                                      {replica_no, kReplicaLive, kReplicaForgotten});
   if (!marked) return base::fail(marked.error());
   const auto rows = transaction.run("DELETE FROM write_off WHERE replica_no = $1 RETURNING account_id, window_id, nano",
                                     {replica_no});

@@ -1,12 +1,11 @@
 #include "ledger/replica_rows.h"
 
 #include "base/clock.h"
+#include "db/replica_state.h"
 #include "db/write_off.h"
 
 namespace turnpike::ledger {
 namespace {
-
-constexpr std::int64_t kInstanceLive = 0, kInstanceStopped = 1;
 
 Result<std::optional<ReplicaRow>> read_row(db::Transaction& transaction, const std::string& journal_id) {
   const auto known =
@@ -57,7 +56,7 @@ Status register_epoch(db::Database& database, const ReplicaRow& replica, const s
     const auto moved = transaction.run(
         "UPDATE replica SET epoch = $2, host = $3, version = $4, state = $5, heartbeat_us = $6, instance = $7 WHERE"
         " replica_no = $1 AND (epoch < $2 OR (epoch = $2 AND instance = $7 AND instance <> ''))",
-        {replica.replica_no, static_cast<std::int64_t>(replica.epoch), host, version, kInstanceLive,
+        {replica.replica_no, static_cast<std::int64_t>(replica.epoch), host, version, db::kReplicaLive,
          base::unix_now_us(), instance});
     if (!moved) return base::fail(moved.error());
     if (moved->changed == 1) return db::reverse_write_off(transaction, replica.replica_no, base::unix_now_us());
@@ -73,7 +72,7 @@ Status retire_replica(db::Database& database, const ReplicaRow& replica) {
   return database.append_now([&](db::Transaction& transaction) -> Status {
     const auto moved =
         transaction.run("UPDATE replica SET state = $3 WHERE replica_no = $1 AND epoch = $2",
-                        {replica.replica_no, static_cast<std::int64_t>(replica.epoch), kInstanceStopped});
+                        {replica.replica_no, static_cast<std::int64_t>(replica.epoch), db::kReplicaStopped});
     if (!moved) return base::fail(moved.error());
     if (moved->changed == 0) return {};
     const auto silent =

@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "db/replica_state.h"
 #include "db/write_off.h"
 #include "ledger/ship_sums.h"
 
@@ -15,8 +16,6 @@ namespace turnpike::ledger {
 namespace {
 
 using db::Value;
-
-constexpr std::int64_t kForgotten = 3;  // replica.state
 
 constexpr std::string_view kNumberColumns =
     "day, replica_no, entry_no, kind, started_us, first_byte_us, ended_us, upstream_us, status, http_status, marks, "
@@ -63,7 +62,8 @@ class Shipping {
          as_signed(batch_.first_no) - 1, batch_.replica.journal_id});
     if (!moved) return base::fail(moved.error());
     if (moved->rows.empty()) return look(transaction);
-    if (db::as_int(moved->rows[0][0]) == kForgotten) {  // Cut off for so long that it was believed to be lost.
+    if (db::as_int(moved->rows[0][0]) ==
+        db::kReplicaForgotten) {  // Cut off for so long that it was believed to be lost.
       const Status back = db::reverse_write_off(transaction, batch_.replica.replica_no, base::unix_now_us());
       if (!back) return back;
     }

@@ -60,7 +60,7 @@ struct Call {
   std::chrono::milliseconds limit{0};                 // The latest attempt's of the first group: what ran out on 408.
   std::unique_ptr<http::Cancel> cancel;               // Requested when the caller goes.
   Drain drain;
-  std::unique_ptr<ledger::CallTexts> texts;       // To be stored; null: prompts and answers are not kept.
+  std::unique_ptr<prompt::CallTexts> texts;       // To be stored; null: prompts and answers are not kept.
   std::unique_ptr<Idempotency::Turn> idempotent;  // What is answered is kept for calls with the same Idempotency-Key.
 
   const config::Settings& settings() const { return *snapshot->settings; }

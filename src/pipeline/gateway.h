@@ -15,12 +15,12 @@
 #include "db/database.h"
 #include "http/client.h"
 #include "ledger/ledger.h"
-#include "ledger/prompt_store.h"
 #include "limit/limiter.h"
 #include "net/io_threads.h"
 #include "pipeline/calls_under_way.h"
 #include "price/catalogue.h"
 #include "price/estimate.h"
+#include "prompt/prompt_store.h"
 #include "protocol/error_face.h"
 #include "router/router.h"
 #include "telemetry/access_log.h"
@@ -90,7 +90,7 @@ struct Gateway {
   /// Called after a commit on this replica: what was known of these is forgotten at once, others hear by the feed.
   std::function<void(const std::vector<account::Change>&)> changed;
   ledger::Ledger* ledger = nullptr;
-  ledger::PromptStore* prompts = nullptr;  // Null: there is nowhere to keep them.
+  prompt::PromptStore* prompts = nullptr;  // Null: there is nowhere to keep them.
   telemetry::Metrics* metrics = nullptr;
   telemetry::AccessLog* access_log = nullptr;
   telemetry::Events* events = nullptr;           // Null: nobody is told.

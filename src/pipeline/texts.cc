@@ -5,14 +5,14 @@
 
 namespace turnpike::pipeline {
 
-std::unique_ptr<ledger::CallTexts> texts_to_keep(const Call& call) {
+std::unique_ptr<prompt::CallTexts> texts_to_keep(const Call& call) {
   const config::Settings& settings = call.settings();
   if (!settings.general.store_prompts_in_spend_logs || call.gateway.prompts == nullptr) return nullptr;
   if (call.own != nullptr) return nullptr;
   if (settings.litellm.turn_off_message_logging) return nullptr;
   const std::string_view redacted = call.exchange.request().find("x-litellm-enable-message-redaction");
   if (base::equals_ignoring_case(redacted, "true")) return nullptr;
-  auto texts = std::make_unique<ledger::CallTexts>();
+  auto texts = std::make_unique<prompt::CallTexts>();
   texts->record_id = call.record.record_id;
   texts->started_us = call.record.started_us;
   return texts;

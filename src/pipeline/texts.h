@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "http/message.h"
-#include "ledger/prompt_store.h"
+#include "prompt/prompt_store.h"
 
 /// Prompts and answers of calls, where they are kept (`store_prompts_in_spend_logs`).
 namespace turnpike::pipeline {
@@ -11,7 +11,7 @@ namespace turnpike::pipeline {
 struct Call;
 
 /// Null: those of this call are not to be kept.
-std::unique_ptr<ledger::CallTexts> texts_to_keep(const Call& call);
+std::unique_ptr<prompt::CallTexts> texts_to_keep(const Call& call);
 
 /// The caller is sent these: kept for calls with his Idempotency-Key, and for the log.
 void keep_pieces(Call& call, http::Pieces pieces);

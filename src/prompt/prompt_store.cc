@@ -1,4 +1,4 @@
-#include "ledger/prompt_store.h"
+#include "prompt/prompt_store.h"
 
 #include <fmt/format.h>
 
@@ -16,7 +16,7 @@
 #include "protocol/joined_events.h"
 #include "protocol/own_fields.h"
 
-namespace turnpike::ledger {
+namespace turnpike::prompt {
 namespace {
 
 constexpr std::int64_t kMicrosecondsPerDay = 86'400'000'000;
@@ -94,7 +94,7 @@ std::string shown_response(std::string_view body, std::size_t string_bytes_max) 
   return document.parse(body) ? shortened(document, string_bytes_max) : std::string(kNothing);
 }
 
-Status forget_prompts_before(db::Database& database, std::int64_t first_kept) {
+Status forget_prompts_before(db::Database& database, std::int64_t first_kept, const std::atomic<bool>* stop) {
   constexpr std::int64_t kRowsAtOnce = 1000;
   for (;;) {
     const base::Monotonic begun = base::monotonic_now();
@@ -108,7 +108,8 @@ Status forget_prompts_before(db::Database& database, std::int64_t first_kept) {
       gone = deleted->changed;
       return {};
     });
-    if (!done || gone < kRowsAtOnce) return done;
+    const bool is_stopped = stop != nullptr && stop->load(std::memory_order_relaxed);
+    if (!done || gone < kRowsAtOnce || is_stopped) return done;
     std::this_thread::sleep_for(base::monotonic_now() - begun);  // The database has other work.
   }
 }
@@ -141,7 +142,7 @@ void PromptStore::push(std::unique_ptr<CallTexts> texts) {
 /// False: it was the last.
 bool PromptStore::pause() {
   std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, options_.interval, [this] { return stopping_; });
+  wake_.wait_for(lock, options_.interval, [this] { return stopping_.load(); });
   return !stopping_;
 }
 
@@ -183,7 +184,7 @@ void PromptStore::store_waiting() {
 
 void PromptStore::forget_old() {
   const std::int64_t today = base::unix_now_us() / kMicrosecondsPerDay;
-  if (Status done = forget_prompts_before(database_, today - options_.keep_days); !done) {
+  if (Status done = forget_prompts_before(database_, today - options_.keep_days, &stopping_); !done) {
     base::log(base::LogLevel::Warning, "ledger: old prompts stay for now: {}", done.error().message);
   }
 }
@@ -198,4 +199,4 @@ void append_prompt_metrics(std::string& out, const PromptCounters& counters) {
           counters.dropped);
 }
 
-}  // namespace turnpike::ledger
+}  // namespace turnpike::prompt

@@ -1,16 +1,30 @@
-#include "ledger/prompt_store.h"
+#include "prompt/prompt_store.h"
 
-#include "ledger/ledger_test_fixture.h"
+#include <gtest/gtest.h>
+#include <stdlib.h>
 
-namespace turnpike::ledger {
+#include <filesystem>
+
+#include "base/clock.h"
+#include "db/test_postgres.h"
+
+namespace turnpike::prompt {
 namespace {
 
 constexpr std::int64_t kDayUs = 86'400'000'000;
 
-struct Prompts : LedgerFixture {
+struct Prompts : testing::Test {
   void SetUp() override {
-    LedgerFixture::SetUp();
-    open();
+    char name[] = "/tmp/turnpike_prompt_test_XXXXXX";
+    directory = ::mkdtemp(name);
+    db::prepare_test_database(directory + "/turnpike.db");
+    auto opened = db::open_test_database(directory + "/turnpike.db");
+    ASSERT_TRUE(opened.has_value()) << opened.error().message;
+    database = std::move(*opened);
+  }
+  void TearDown() override {
+    database.reset();
+    std::filesystem::remove_all(directory);
   }
   static std::unique_ptr<CallTexts> texts(std::string record_id, std::int64_t day, std::string request = "{}") {
     auto made = std::make_unique<CallTexts>();
@@ -20,8 +34,19 @@ struct Prompts : LedgerFixture {
     return made;
   }
   std::int64_t kept(const std::string& where = "1 = 1") {
-    return number("SELECT count(*) FROM entry_text WHERE " + where);
+    std::int64_t count = -1;
+    const Status read = database->read_now([&](db::Transaction& transaction) -> Status {
+      const auto rows = transaction.run("SELECT count(*) FROM entry_text WHERE " + where, {});
+      if (!rows) return base::fail(rows.error());
+      count = db::as_int(rows->rows[0][0]);
+      return {};
+    });
+    EXPECT_TRUE(read.has_value());
+    return count;
   }
+
+  std::string directory;
+  std::unique_ptr<db::Database> database;
 };
 
 TEST_F(Prompts, AreStoredByTheEndAtTheLatest) {
@@ -70,6 +95,9 @@ TEST_F(Prompts, GoWhenTheirDaysAreOver) {
     for (int i = 0; i < 3; ++i) store.push(texts("young-" + std::to_string(i), 20'001));
   }
   ASSERT_EQ(kept(), 2503);
+  const std::atomic<bool> stop{true};
+  ASSERT_TRUE(forget_prompts_before(*database, 20'001, &stop));
+  EXPECT_EQ(kept(), 1503) << "a gateway that ends does not wait for all of them";
   ASSERT_TRUE(forget_prompts_before(*database, 20'001));
   EXPECT_EQ(kept(), 3);
   EXPECT_EQ(kept("day = 20001"), 3);
@@ -111,4 +139,4 @@ TEST(CallTexts, KeepNoPartOfWhatIsTooLong) {
 }
 
 }  // namespace
-}  // namespace turnpike::ledger
+}  // namespace turnpike::prompt

@@ -13,7 +13,7 @@
 #include "base/result.h"
 #include "db/database.h"
 
-namespace turnpike::ledger {
+namespace turnpike::prompt {
 
 /// What a call asked for and what it was answered.
 struct CallTexts {
@@ -73,7 +73,7 @@ class PromptStore {
   std::atomic<std::int64_t> queued_bytes_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 
@@ -83,10 +83,11 @@ std::string shown_request(std::string_view body, std::size_t string_bytes_max);
 /// An answer as it may be shown: events joined into one, long strings cut. "{}" when it is no JSON object.
 std::string shown_response(std::string_view body, std::size_t string_bytes_max);
 
-/// Takes away the texts of days before `first_kept` (unix day, UTC), some at a time. Errors: those of the database.
-Status forget_prompts_before(db::Database& database, std::int64_t first_kept);
+/// Takes away the texts of days before `first_kept` (unix day, UTC), some at a time; ends early when `stop` is set.
+/// Errors: those of the database.
+Status forget_prompts_before(db::Database& database, std::int64_t first_kept, const std::atomic<bool>* stop = nullptr);
 
 /// Their series on the page of metrics, in Prometheus' text format.
 void append_prompt_metrics(std::string& out, const PromptCounters& counters);
 
-}  // namespace turnpike::ledger
+}  // namespace turnpike::prompt

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <cstdint>
+
+namespace turnpike::db {
+
+/// What `replica.state` says of the gateway that owns a journal.
+inline constexpr std::int64_t kReplicaLive = 0;
+inline constexpr std::int64_t kReplicaStopped = 1;    // A clean end: everything is shipped and returned.
+inline constexpr std::int64_t kReplicaForgotten = 3;  // An operator has given it up.
+
+}  // namespace turnpike::db
