@@ -562,9 +562,12 @@ TEST_F(Ship, ADatabaseSetBackGetsItsEntriesAgainAndCountsThemOnce) {
 
 TEST_F(Ship, ABadRowIsSetAsideWithItsMoneyBooked) {
   open();
-  fault::arm("ship.bad_row", 3);
   const ledger::AccountRef account = make_account("key", 1'000'000);
-  for (int i = 0; i < 10; ++i) ASSERT_TRUE(settle(account, 300, 100));
+  ASSERT_TRUE(settle(account, 300, 100));
+  ship();  // A day's first entry may be stored twice, and the fault comes once.
+  ASSERT_EQ(number("SELECT count(*) FROM entry"), 1);
+  fault::arm("ship.bad_row", 3);
+  for (int i = 0; i < 9; ++i) ASSERT_TRUE(settle(account, 300, 100));
   ship();
   EXPECT_EQ(number("SELECT count(*) FROM entry"), 9);
   EXPECT_EQ(number("SELECT count(*) FROM entry_rejected"), 1);
