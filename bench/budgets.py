@@ -1,5 +1,6 @@
-"""What budgets and limits of everybody cost a call: one key budget on SQLite, the same on PostgreSQL with leases, and there
-budgets and limits of key, member, team, organisation, user, end user, tag and model; by turns."""
+"""What budgets and limits of everybody cost a call: a caller with a team, an organisation, a user, an end user and a tag, of
+which only the key has a budget, on SQLite and on PostgreSQL with leases, and there the same caller with budgets and limits of
+key, member, team, organisation, user, end user, tag and model; by turns."""
 import contextlib
 import json
 import statistics
@@ -14,19 +15,22 @@ LIMITS = {"rpm_limit": 900_000_000, "tpm_limit": 900_000_000_000, "max_parallel_
 BY_MODEL = {"model_max_budget": {"bench": {"budget_limit": 1000000.0, "time_period": "30d"}}}
 
 
-def make_key_of_all(gateway):
-    """A key whose every call meets eleven budgets and the limits of seven; `user` of the body is the end user."""
+def make_caller(gateway, all_limited):
+    """A key in a team of an organisation, of a user who is its member, with a tag; `user` of the body is the end user. Either
+    the key alone has a budget, or each call meets eleven budgets and the limits of four."""
     def post(path, body):
         return request(gateway.port, "POST", path, body, MASTER_KEY)
 
-    organization = post("/organization/new", {"organization_alias": "bench", "models": ["bench"], **BUDGET, **LIMITS})["organization_id"]
-    user = post("/user/new", {"user_id": "bench-owner", "auto_create_key": False, **BUDGET, **LIMITS})["user_id"]
-    team = post("/team/new", {"team_alias": "bench", "models": ["bench"], "organization_id": organization, **BUDGET, **LIMITS, **BY_MODEL})["team_id"]
-    post("/team/member_add", {"team_id": team, "member": {"role": "user", "user_id": user}, "max_budget_in_team": 1000000.0})
-    post("/customer/new", {"user_id": "bench-user", **BUDGET})
-    post("/tag/new", {"name": "bench", **BUDGET})
+    budget, limits, by_model = (BUDGET, LIMITS, BY_MODEL) if all_limited else ({}, {}, {})
+    organization = post("/organization/new", {"organization_alias": "bench", "models": ["bench"], **budget, **limits})["organization_id"]
+    user = post("/user/new", {"user_id": "bench-owner", "auto_create_key": False, **budget, **limits})["user_id"]
+    team = post("/team/new", {"team_alias": "bench", "models": ["bench"], "organization_id": organization, **budget, **limits, **by_model})["team_id"]
+    member = {"max_budget_in_team": 1000000.0} if all_limited else {}
+    post("/team/member_add", {"team_id": team, "member": {"role": "user", "user_id": user}, **member})
+    post("/customer/new", {"user_id": "bench-user", **budget})
+    post("/tag/new", {"name": "bench", **budget})
     made = post("/key/generate", {"models": ["bench"], "team_id": team, "user_id": user, "metadata": {"tags": ["bench"]},
-                                  **BUDGET, **LIMITS, **BY_MODEL})
+                                  **BUDGET, **limits, **by_model})
     return made["key"]
 
 
@@ -40,9 +44,10 @@ def budget_row(directory, io_threads, rounds):
         provider = keep(FakeProvider(directory))
         server = keep(Postgres(directory))
         one = keep(Gateway(directory, "sqlite", provider.port, io_threads))
-        leased = keep(Gateway(directory, "postgres", provider.port, io_threads, database_url=server.url()))
-        keys = {ONE: one.make_key(), LEASED: leased.make_key(), ALL: make_key_of_all(leased)}
-        turns = ByTurns(directory, {ONE: one, LEASED: leased, ALL: leased}, keys)
+        leased = keep(Gateway(directory, "leased", provider.port, io_threads, database_url=server.url()))
+        all_limited = keep(Gateway(directory, "limited", provider.port, io_threads, database_url=server.fresh("limited")))
+        keys = {ONE: make_caller(one, False), LEASED: make_caller(leased, False), ALL: make_caller(all_limited, True)}
+        turns = ByTurns(directory, {ONE: one, LEASED: leased, ALL: all_limited}, keys)
         spent = turns.run("budgets", rounds)
         turns.stop()
     row = medians(spent)

@@ -28,8 +28,13 @@ class Postgres(Process):
         ready = [f"{BIN}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         until(lambda: subprocess.run(ready).returncode == 0, "PostgreSQL")
 
-    def url(self):
-        return f"postgresql://turnpike@127.0.0.1:{self.port}/postgres"
+    def url(self, database="postgres"):
+        return f"postgresql://turnpike@127.0.0.1:{self.port}/{database}"
+
+    def fresh(self, database):
+        """The address of a new database."""
+        subprocess.run([f"{BIN}/createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "turnpike", database], check=True)
+        return self.url(database)
 
 
 def spent_by(gateway, load, calls, wrong):

@@ -16,13 +16,14 @@ std::string name_in_store(SubjectView subject, Unit unit) {
                      subject.entity.size(), subject.entity, subject.model);
 }
 
-std::size_t hash_of(SubjectView subject, Unit unit) {
-  const std::hash<std::string_view> hash;
-  const std::size_t low = static_cast<std::size_t>(subject.kind) * 4 + static_cast<std::size_t>(unit);
-  return (hash(subject.entity) * 31 + hash(subject.model)) * 31 + low;
-}
-
 }  // namespace
+
+SubjectView::SubjectView(Kind of, std::string_view id, std::string_view calls_to)
+    : kind(of), entity(id), model(calls_to) {
+  constexpr std::hash<std::string_view> kHash;
+  constexpr std::size_t kUnits = 4;
+  hash = ((kHash(id) * 31 + (calls_to.empty() ? 0 : kHash(calls_to))) * 31 + static_cast<std::size_t>(of)) * kUnits;
+}
 
 std::string_view descriptor_of(Kind kind) {
   switch (kind) {
@@ -145,7 +146,7 @@ std::size_t Meters::place_for_one_more(std::int64_t now_us) {
 }
 
 MeterRef NearMeters::find(SubjectView subject, Unit unit, std::int64_t now_us) {
-  std::weak_ptr<Meter>& place = places_[hash_of(subject, unit) % kPlaces];
+  std::weak_ptr<Meter>& place = places_[(subject.hash + static_cast<std::size_t>(unit)) % kPlaces];
   if (MeterRef known = place.lock(); known && known->unit() == unit && subject.is(known->subject())) return known;
   MeterRef found = all_.find(subject, unit, now_us);
   place = found;

@@ -47,13 +47,13 @@ struct Subject {
   bool operator==(const Subject&) const = default;
 };
 
-/// The same, borrowed: what a call asks for its meters with.
+/// The same, borrowed and hashed: what a call asks for its meters with.
 struct SubjectView {
   Kind kind = Kind::Key;
   std::string_view entity, model;
-  SubjectView() = default;
-  SubjectView(Kind of, std::string_view id, std::string_view calls_to = {}) : kind(of), entity(id), model(calls_to) {}
-  SubjectView(const Subject& of) : kind(of.kind), entity(of.entity), model(of.model) {}  // NOLINT
+  std::size_t hash = 0;
+  SubjectView(Kind of, std::string_view id, std::string_view calls_to = {});
+  SubjectView(const Subject& of) : SubjectView(of.kind, of.entity, of.model) {}  // NOLINT
   Subject own() const { return {kind, std::string(entity), std::string(model)}; }
   bool is(const Subject& other) const { return kind == other.kind && entity == other.entity && model == other.model; }
 };

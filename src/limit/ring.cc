@@ -5,6 +5,7 @@
 namespace turnpike::limit {
 namespace {
 
+constexpr std::int64_t kNever = -1;
 constexpr std::int64_t kOldest = 60;  // The age in buckets of the oldest that counts.
 
 constexpr std::uint64_t pack(std::int64_t bucket, std::int64_t count) {
@@ -100,14 +101,20 @@ void Ring::give_back(std::int64_t amount, std::int64_t taken_us, std::int64_t no
     const std::int64_t before = age == 0 ? count_of(seen) : 0;
     if (word.compare_exchange_weak(seen, pack(bucket, before + amount), std::memory_order_acq_rel,
                                    std::memory_order_acquire)) {
+      added_up_in_.store(kNever);
       return;
     }
   }
 }
 
 std::int64_t Ring::used(std::int64_t now_us) const {
+  const std::int64_t bucket = bucket_of(now_us);
   const std::int64_t total = total_.load(std::memory_order_acquire);
-  return std::max<std::int64_t>(0, total - forgotten(total, bucket_of(now_us)));
+  if (added_up_in_.load() != bucket) {
+    added_up_in_.store(bucket);  // Before the words are read: what comes back from here on takes it away again.
+    raise(forgotten_, forgotten(total, bucket));
+  }
+  return std::max<std::int64_t>(0, total - forgotten_.load(std::memory_order_acquire));
 }
 
 std::optional<std::int64_t> Ring::wait_us(std::int64_t amount, std::int64_t limit, std::int64_t now_us) const {

@@ -34,7 +34,8 @@ class Ring {
   /// Gives back of what was taken at `taken_us`; without effect when that has left the window.
   void give_back(std::int64_t amount, std::int64_t taken_us, std::int64_t now_us);
 
-  /// The sum of the window.
+  /// The sum of the window. Adds the buckets up once in each of them and after something came back, else reads two
+  /// words.
   std::int64_t used(std::int64_t now_us) const;
   /// How long until `amount` would fit if nobody took anything meanwhile: 0 when it fits, nothing when it never will.
   std::optional<std::int64_t> wait_us(std::int64_t amount, std::int64_t limit, std::int64_t now_us) const;
@@ -48,10 +49,13 @@ class Ring {
   std::int64_t forgotten(std::int64_t total, std::int64_t bucket) const;
 
   std::int64_t bucket_us_;
-  std::atomic<std::int64_t> total_{0};      // Ever taken; never falls.
-  std::atomic<std::int64_t> forgotten_{0};  // The part of it that no longer counts, as last added up: never too high.
-  std::array<Word, kBuckets> began_{};      // The total, cut to 32 bits, when the bucket began.
-  std::array<Word, kBuckets> returned_{};   // What came back of the bucket.
+  std::atomic<std::int64_t> total_{0};  // Ever taken; never falls.
+  // The part of it that no longer counts, as last added up: never too high.
+  mutable std::atomic<std::int64_t> forgotten_{0};
+  mutable std::atomic<std::int64_t> added_up_in_{
+      -1};                                 // The bucket in which that was, unless something came back since.
+  std::array<Word, kBuckets> began_{};     // The total, cut to 32 bits, when the bucket began.
+  std::array<Word, kBuckets> returned_{};  // What came back of the bucket.
 };
 
 }  // namespace turnpike::limit

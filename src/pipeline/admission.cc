@@ -145,11 +145,11 @@ Result<std::vector<ledger::WindowRef>> windows_of(const Call& call) {
   windows.reserve(call.caller->accounts.size() + named.size() + of_models.size() + 1);
   if (*all != nullptr) add(**all);
   std::ranges::for_each(call.caller->accounts, add);
+  std::ranges::for_each(named, add);  // Before those of models: nearly in the order of kinds.
   for (const domain::CallerAccount& facts : of_models) {
     if (facts.model == call.request.model || facts.model == call.record.model_group) add(facts);
   }
   if (named.empty() && of_models.empty()) return windows;
-  std::ranges::for_each(named, add);
   constexpr std::size_t kWindowsMax = journal::kAccountsMax - 2;  // One for a provider, one for a deployment.
   if (windows.size() > kWindowsMax) {
     Error error;

@@ -1,8 +1,10 @@
 #include "pipeline/limits.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
-#include "base/text.h"
+#include <algorithm>
+#include <array>
+#include <charconv>
 
 namespace turnpike::pipeline {
 namespace {
@@ -105,12 +107,6 @@ Task<bool> sleep_until_rung(Call& call, Queueing& queueing, std::chrono::millise
   co_return !call.cancel->requested();
 }
 
-void add_line(std::string& fields, std::string_view name, std::int64_t value) {
-  fields.append(name).append(": ");
-  base::append_number(fields, value);
-  fields.append("\r\n");
-}
-
 /// A model's name as part of a header's.
 std::string in_header(std::string_view model) {
   std::string name(model);
@@ -122,31 +118,80 @@ std::string in_header(std::string_view model) {
   return name;
 }
 
+/// Header names of one limit, with their colon.
+struct RateNames {
+  std::string limit, remaining;
+};
+
+/// By kind and unit; made once, since every answer of a limited call has several.
+const RateNames& names_of(limit::Kind kind, Unit unit) {
+  constexpr std::size_t kKinds = static_cast<std::size_t>(limit::Kind::Deployment) + 1, kUnits = 3;
+  static const auto* const names = [] {
+    auto* all = new std::array<std::array<RateNames, kUnits>, kKinds>();
+    for (std::size_t k = 0; k < kKinds; ++k) {
+      for (std::size_t u = 0; u < kUnits; ++u) {
+        const std::string_view who = descriptor_of(static_cast<limit::Kind>(k)), what = name_of(static_cast<Unit>(u));
+        (*all)[k][u] = {fmt::format("x-ratelimit-{}-limit-{}: ", who, what),
+                        fmt::format("x-ratelimit-{}-remaining-{}: ", who, what)};
+      }
+    }
+    return all;
+  }();
+  return (*names)[static_cast<std::size_t>(kind)][static_cast<std::size_t>(unit)];
+}
+
 /// The whole header block stays below what an nginx in front takes: further limits are not told.
 constexpr std::size_t kFieldsMax = 900;
 
-std::string fields_of_rest(const limit::Admission& admission, const limit::Terms& terms) {
-  std::string fields;
-  for (std::size_t i = 0; i < admission.limits().size() && fields.size() < kFieldsMax; ++i) {
-    const limit::Meter& meter = *admission.limits()[i].meter;
-    const std::int64_t most = terms.most(admission.limits()[i].most);
-    const std::int64_t here = most - meter.used(terms.now_us);
-    const std::vector<std::int64_t>& over_all = admission.shared.left;
-    const std::int64_t left = std::max<std::int64_t>(0, i < over_all.size() ? std::min(here, over_all[i]) : here);
-    const std::string_view unit = name_of(meter.unit());
-    const std::string of = "x-ratelimit-" + std::string(descriptor_of(meter.subject().kind));
-    add_line(fields, of + "-limit-" + std::string(unit), most);
-    add_line(fields, of + "-remaining-" + std::string(unit), left);
-    if (meter.unit() == Unit::Calls) continue;
-    if (meter.subject().kind == limit::Kind::Key)
-      add_line(fields, meter.unit() == Unit::Tokens ? "x-litellm-key-tpm-limit" : "x-litellm-key-rpm-limit",
-               admission.limits()[i].most);
-    if (meter.subject().kind == limit::Kind::KeyModel)
-      add_line(fields,
-               "x-litellm-key-remaining-" + std::string(unit) + "-" + in_header(meter.subject().model.substr(0, 64)),
+/// Header lines, written where there is room for `kFieldsMax` and those of one limit more.
+class RateFields {
+ public:
+  bool full() const { return size_ >= kFieldsMax; }
+  std::string_view text() const { return {text_.data(), size_}; }
+  /// `name` ends with its colon.
+  void add(std::string_view name, std::int64_t value) {
+    constexpr std::string_view kEnd = "\r\n";
+    name.copy(&text_[size_], name.size());
+    char* const digits = &text_[size_ + name.size()];
+    char* const end = std::to_chars(digits, digits + kDigitsMax, value).ptr;
+    size_ = static_cast<std::size_t>(end - text_.data()) + kEnd.copy(end, kEnd.size());
+  }
+
+ private:
+  static constexpr std::size_t kDigitsMax = 20, kOfOneLimit = 400;  // Three lines of at most 130 bytes.
+  std::array<char, kFieldsMax + kOfOneLimit> text_;
+  std::size_t size_ = 0;
+};
+
+void add_rest(const limit::Limit& limit, const limit::Terms& terms, std::optional<std::int64_t> over_all,
+              RateFields& fields) {
+  const limit::Meter& meter = *limit.meter;
+  const Unit unit = meter.unit();
+  const limit::Kind kind = meter.subject().kind;
+  const std::int64_t most = terms.most(limit.most);
+  const std::int64_t here = most - meter.used(terms.now_us);
+  const std::int64_t left = std::max<std::int64_t>(0, over_all ? std::min(here, *over_all) : here);
+  const RateNames& names = names_of(kind, unit);
+  fields.add(names.limit, most);
+  fields.add(names.remaining, left);
+  if (unit == Unit::Calls) return;
+  if (kind == limit::Kind::Key)
+    fields.add(unit == Unit::Tokens ? "x-litellm-key-tpm-limit: " : "x-litellm-key-rpm-limit: ", limit.most);
+  if (kind == limit::Kind::KeyModel) {
+    constexpr std::size_t kModelMax = 64;
+    fields.add(fmt::format("x-litellm-key-remaining-{}-{}: ", name_of(unit),
+                           in_header(std::string_view(meter.subject().model).substr(0, kModelMax))),
                left);
   }
-  return fields;
+}
+
+void tell_rest(const limit::Admission& admission, const limit::Terms& terms, std::string& into) {
+  RateFields fields;
+  const std::vector<std::int64_t>& over_all = admission.shared.left;
+  for (std::size_t i = 0; i < admission.limits().size() && !fields.full(); ++i) {
+    add_rest(admission.limits()[i], terms, i < over_all.size() ? std::optional(over_all[i]) : std::nullopt, fields);
+  }
+  into = fields.text();
 }
 
 std::string fields_of_refusal(const limit::Refusal& refusal, std::span<const limit::Limit> limits,
@@ -168,6 +213,8 @@ CallLimits limits_of(Call& call) {
   CallLimits limits;
   if (call.own != nullptr || !call.worker.limiter) return limits;
   const std::int64_t now_us = monotonic_us();
+  constexpr std::size_t kUsual = 16;
+  if (!call.caller->limits.empty() || !call.named_limits.empty()) limits.all.reserve(kUsual);
   const domain::RateLimits whole = limits_of_gateway(call.settings().general);
   if (whole.any()) add(call, {limit::Kind::Proxy, "gateway"}, whole, now_us, limits.all);
   for (const std::vector<domain::CallerLimits>* list : {&call.caller->limits, &std::as_const(call.named_limits)}) {
@@ -272,7 +319,7 @@ void tell_limits(Call& call, const CallLimits& limits, const limit::Admission* a
   if (limits.all.empty()) return;
   const limit::Terms terms = call.worker.limiter->terms(limits.tokens);
   if (admission != nullptr) {
-    call.limit_fields = fields_of_rest(*admission, terms);
+    tell_rest(*admission, terms, call.limit_fields);
   } else if (limits.refusal) {
     call.gateway.limit_refusals.add(*limits.refusal);
     call.limit_fields = fields_of_refusal(*limits.refusal, limits.all, terms);
