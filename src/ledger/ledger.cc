@@ -62,6 +62,7 @@ std::unique_ptr<Shipper> LedgerImpl::make_shipper(const ReplicaRow& replica, boo
   };
   ship.joins_later = joins_later;
   ship.alert = options_.alert;
+  ship.rejected = options_.rejected;
   ship.moved = std::move(moved);
   return std::make_unique<Shipper>(database_, std::move(ship), replica, journal_.get(), counters_);
 }

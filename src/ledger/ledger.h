@@ -17,6 +17,7 @@
 #include "ledger/account.h"
 #include "ledger/budget_alerts.h"
 #include "ledger/ledger_clock.h"
+#include "ledger/rejected_entries.h"
 
 namespace turnpike::http {
 class Cancel;
@@ -51,8 +52,9 @@ struct LedgerOptions {
   lease::LeaseTerms lease;
   std::chrono::milliseconds lease_dead_after{600'000};  // Not with `strict`.
   BudgetAway budget_away = BudgetAway::Lease;
-  LedgerClock::Wall wall = base::unix_now_us;          // For tests: this machine's wall clock.
-  std::function<void(const BudgetAlert&)> alert = {};  // A threshold was passed; on the shipper's thread.
+  LedgerClock::Wall wall = base::unix_now_us;                 // For tests: this machine's wall clock.
+  std::function<void(const BudgetAlert&)> alert = {};         // A threshold was passed; on the shipper's thread.
+  std::function<void(const RejectedEntries&)> rejected = {};  // The database does not take them; on the same.
   std::string host;
   std::string version;
 };

@@ -171,9 +171,9 @@ class Shipping {
          base::to_hex({reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()}), std::string(reason),
          base::unix_now_us()});
     if (!done) return base::fail(done.error());
-    if (done->changed == 0) return {};  // Set aside before, its money is booked.
-    if (row) sums.add(*row);
-    ++outcome.rejected;
+    if (row && done->changed == 1) sums.add(*row);  // Else it was set aside before, and its money is booked.
+    const std::uint64_t number = batch_.first_no + i;
+    outcome.rejected.add({1, number, number, Money::from_nano(row ? row->numbers.cost_nano : 0)});
     return {};
   }
 
@@ -253,7 +253,7 @@ Result<ShipOutcome> ship_whole(db::Database& database, const ShipBatch& batch, s
 void add_to(ShipOutcome& all, ShipOutcome more) {
   all.kind = more.kind;
   all.stored_no = more.stored_no;
-  all.rejected += more.rejected;
+  all.rejected.add(more.rejected);
   all.alerts.insert(all.alerts.end(), std::make_move_iterator(more.alerts.begin()),
                     std::make_move_iterator(more.alerts.end()));
 }

@@ -291,6 +291,7 @@ TEST_F(Ship, ARejectedRowWhoseCommitWasInDoubtIsSetAsideOnce) {
   while (ledger->counters().unshipped.load() > 0) ship();
   EXPECT_EQ(number("SELECT count(*) FROM entry"), 2);
   EXPECT_EQ(number("SELECT count(*) FROM entry_rejected"), 1);
+  EXPECT_EQ(ledger->counters().rejected_rows.load(), 1u) << "it is told of";
   EXPECT_EQ(number("SELECT spent_nano FROM account_window"), 213);
   EXPECT_EQ(number("SELECT sum(cost_nano) FROM daily WHERE entity_kind = 6"), 213);
   EXPECT_EQ(number("SELECT entries FROM replica_day"), 3);
