@@ -33,7 +33,7 @@ std::string words_of(const Error& error) {
 struct Sign {
   std::string host;
   std::int64_t alive_us = 0;  // The database's clock.
-  bool stopped = false;       // A clean end: everything is shipped and returned.
+  std::int64_t state = db::kReplicaLive;
 };
 
 /// Nothing: the database does not know the replica.
@@ -48,7 +48,7 @@ Result<std::optional<Sign>> read_sign(db::Database& database, std::int64_t repli
     sign.reset();
     if (rows->rows.empty()) return {};
     const db::Row& row = rows->rows.front();
-    sign = Sign{db::as_text(row[0]), db::as_int(row[1]), db::as_int(row[2]) == db::kReplicaStopped};
+    sign = Sign{db::as_text(row[0]), db::as_int(row[1]), db::as_int(row[2])};
     return {};
   });
   if (!read) return base::fail(read.error());
@@ -114,7 +114,7 @@ Result<std::string> adopt(const Options& options, const std::string& journal) {
   if (!replica_no) return base::fail(replica_no.error());
   const Result<std::optional<Sign>> sign = read_sign(database, *replica_no);
   if (!sign) return base::fail(sign.error());
-  if (!*sign || !(*sign)->stopped)
+  if (!*sign || (*sign)->state != db::kReplicaStopped)
     return base::fail(ErrorKind::Unavailable, "the database did not take everything: run it again");
   std::string how = fmt::format(
       "The journal of replica {} is finished: {} calls that were open are booked, everything "
@@ -149,9 +149,10 @@ int forget_replica(const Options& options) {
     fmt::print("Replica {} on {} was forgotten before; nothing has changed.\n", options.lost.replica_no, silent->host);
     return 0;
   }
-  fmt::print("Replica {} on {} is forgotten: ${} written off, ${} free again, on {} budgets.\n",
-             options.lost.replica_no, silent->host, forgotten->written_off.to_string(), forgotten->freed.to_string(),
-             forgotten->budgets);
+  const bool reclaimed = silent->state == db::kReplicaReclaimed;
+  fmt::print("Replica {} on {}{} is forgotten: ${} written off, ${} free again, on {} budgets.\n",
+             options.lost.replica_no, silent->host, reclaimed ? ", from which was taken what it had free," : "",
+             forgotten->written_off.to_string(), forgotten->freed.to_string(), forgotten->budgets);
   return 0;
 }
 

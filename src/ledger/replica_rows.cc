@@ -59,7 +59,7 @@ Status register_epoch(db::Database& database, const ReplicaRow& replica, const s
         {replica.replica_no, static_cast<std::int64_t>(replica.epoch), host, version, db::kReplicaLive,
          base::unix_now_us(), instance});
     if (!moved) return base::fail(moved.error());
-    if (moved->changed == 1) return db::reverse_write_off(transaction, replica.replica_no, base::unix_now_us());
+    if (moved->changed == 1) return db::take_replica_back(transaction, replica.replica_no, base::unix_now_us());
     Error error;
     error.kind = ErrorKind::Unavailable;
     error.code = kSuperseded;

@@ -62,9 +62,8 @@ class Shipping {
          as_signed(batch_.first_no) - 1, batch_.replica.journal_id});
     if (!moved) return base::fail(moved.error());
     if (moved->rows.empty()) return look(transaction);
-    if (db::as_int(moved->rows[0][0]) ==
-        db::kReplicaForgotten) {  // Cut off for so long that it was believed to be lost.
-      const Status back = db::reverse_write_off(transaction, batch_.replica.replica_no, base::unix_now_us());
+    if (db::is_given_up(db::as_int(moved->rows[0][0]))) {
+      const Status back = db::take_replica_back(transaction, batch_.replica.replica_no, base::unix_now_us());
       if (!back) return back;
     }
     outcome.stored_no = batch_.last_no;

@@ -197,6 +197,40 @@ test('`ledger forget` writes off what a lost replica may have spent, and takes i
   );
 });
 
+/** A replica that is alive and cannot be heard, while `work` goes on. */
+async function silence(gateway, work) {
+  gateway.signal('SIGSTOP');
+  try {
+    await work();
+  } finally {
+    gateway.signal('SIGCONT');
+  }
+}
+const stateOf = (name, replica) => shared.number(name, `SELECT state FROM replica WHERE replica_no = ${replica}`);
+
+test('what a silent replica had free is taken back, which its row says until it is heard again', async () => {
+  const name = shared.server.fresh();
+  await scene(
+    (own) => killed(name, own, { lease_dead_after: 4 }),
+    async ({ directory, first, second, key, ids }) => {
+      const free = () => shared.number(name, 'SELECT sum(granted_nano - greatest(used_nano, committed_nano)) FROM lease WHERE replica_no = 2');
+      assert.ok(free() > 0, 'some was leased ahead');
+      await silence(second, async () => {
+        await until(() => stateOf(name, 2) === 2, 'the others to take it back', 20_000);
+        assert.equal(free(), 0);
+        assert.equal(stateOf(name, 1), 0);
+      });
+      await until(() => stateOf(name, 2) === 0, 'it to be heard again');
+      ids.push(...(await serve(second, key, 2)));
+      await shipped(second);
+      assert.equal(shared.spentNano(name), ids.length * priceNano);
+      for (const gateway of [first, second]) await verify(name, journal(gateway));
+      await second.stop();
+      fs.rmSync(directory, { recursive: true });
+    },
+  );
+});
+
 test('`ledger forget --release` writes nothing off', { skip: !everything }, async () => {
   const name = shared.server.fresh();
   await scene(
