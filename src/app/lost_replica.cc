@@ -101,7 +101,7 @@ Result<std::string> adopt(const Options& options, const std::string& journal) {
   }
   ledger::LedgerOptions made;
   made.journal_dir = journal;
-  made.is_shared = database.description() != "sqlite";
+  made.is_shared = database.is_shared();
   made.strict = opened->settings && opened->settings->turnpike.budget_mode == config::BudgetMode::Strict;
   made.host = host_name();
   made.version = TURNPIKE_VERSION;
@@ -131,8 +131,7 @@ int forget_replica(const Options& options) {
   const Result<OpenLedger> opened = open_ledger(options, LedgerAccess::Write);
   if (!opened) return refuse("forget", words_of(opened.error()));
   db::Database& database = *opened->database;
-  if (database.description() == "sqlite")
-    return refuse("forget", "on SQLite there is one process, and nothing is leased to others");
+  if (!database.is_shared()) return refuse("forget", "on SQLite there is one process, and nothing is leased to others");
   const Result<Sign> silent = find_silent(database, options.lost.replica_no);
   if (!silent) return refuse("forget", words_of(silent.error()));
   std::optional<db::Forgotten> forgotten;

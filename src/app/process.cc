@@ -227,7 +227,7 @@ Status Process::open_stores(const config::Settings& settings) {
   ledger_options.durability =
       ours.ledger_durability == config::LedgerDurability::Disk ? ledger::Durability::Disk : ledger::Durability::Process;
   ledger_options.strict = ours.budget_mode == config::BudgetMode::Strict;
-  ledger_options.database_may_be_away = ledger_options.is_shared = database_->description() != "sqlite";
+  ledger_options.database_may_be_away = ledger_options.is_shared = database_->is_shared();
   ledger_options.lease = lease_terms(ours);
   ledger_options.lease_dead_after = ours.lease_dead_after;
   ledger_options.budget_away = budget_away(ours.budget_database_down);
@@ -303,10 +303,10 @@ Status Process::start() {
     if (!database_->reachable()) {
       return base::fail(ErrorKind::Unavailable, "The database cannot be reached, so nothing was migrated.");
     }
-    if (database_->description() == "sqlite") {
-      base::log(LogLevel::Info, "The database in {} is up to date.", data_dir_->path());
-    } else {
+    if (database_->is_shared()) {
       base::log(LogLevel::Info, "The PostgreSQL database is up to date.");
+    } else {
+      base::log(LogLevel::Info, "The database in {} is up to date.", data_dir_->path());
     }
     return {};
   }

@@ -60,6 +60,17 @@ TEST_P(Db, RunsStatementsWithNumberedPlaceholdersInAnyOrder) {
   EXPECT_TRUE(status);
 }
 
+TEST_P(Db, SaysWhetherOtherProcessesMayUseIt) {
+  const auto database = open();
+  ASSERT_TRUE(database.has_value()) << database.error().message;
+  const bool is_shared = GetParam() == Engine::Postgres;
+  EXPECT_EQ((*database)->is_shared(), is_shared);
+  ASSERT_TRUE((*database)->read_now([&](Transaction& t) -> Status {
+    EXPECT_EQ(t.is_shared(), is_shared);
+    return {};
+  }));
+}
+
 TEST_P(Db, TextWithQuotesComesBackAsItWentIn) {
   const auto database = open();
   ASSERT_TRUE(database.has_value());

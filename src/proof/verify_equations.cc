@@ -195,8 +195,8 @@ void add_of_bills(const Dialect& dialect, const std::string& days, std::vector<E
 
 }  // namespace
 
-const Dialect& dialect_of(std::string_view database) {
-  return database == "sqlite" ? kSqlite : kPostgres;
+const Dialect& dialect_of(const db::Database& database) {
+  return database.is_shared() ? kPostgres : kSqlite;
 }
 
 std::string kept_days(std::optional<std::int64_t> since) {
