@@ -120,6 +120,9 @@ Result<std::string> adopt(const Options& options, const std::string& journal) {
       "The journal of replica {} is finished: {} calls that were open are booked, everything "
       "is in the database, and its leases are returned.\n",
       *replica_no, closed);
+  // What the accounts say of themselves is in the database.
+  if (closed > 0 && !opened->settings)
+    how += "Without --config budget_mode was not known: only calls of strict budgets were booked with all they held.\n";
   if (Status marked = journal::JournalDirectory::mark_finished(journal, how); !marked)
     return base::fail(std::move(marked.error()));
   return how;

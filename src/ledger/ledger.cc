@@ -23,6 +23,13 @@ std::uint64_t new_id_bits() {
   return bits;
 }
 
+bool names_one(const journal::AccountPairs& accounts, const std::set<std::int64_t>& of) {
+  for (std::size_t i = 0; i < accounts.count; ++i) {
+    if (of.contains(accounts.values[2 * i])) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Error journal_full() {
@@ -253,6 +260,12 @@ Status LedgerImpl::close_holds(journal::Replay& replay, const ReplicaRow& replic
     const Status known = forget_stored(database_, replica.replica_no, journaled_no, replay.open_holds);
     if (!known) return known;
   }
+  std::set<std::int64_t> strict;  // While the database is away only budget_mode is known.
+  if (!away && !replay.open_holds.empty()) {
+    Result<std::set<std::int64_t>> found = find_strict(database_, replay.open_holds);
+    if (!found && !joins_later(found.error())) return base::fail(std::move(found.error()));
+    if (found) strict = std::move(*found);
+  }
   const std::set<std::uint64_t> missing(replay.missing_entry_nos.begin(), replay.missing_entry_nos.end());
   auto next_missing = missing.upper_bound(replica.shipped_no);
   const std::int64_t now_us = base::unix_now_us();
@@ -260,7 +273,8 @@ Status LedgerImpl::close_holds(journal::Replay& replay, const ReplicaRow& replic
     const bool takes_missing = !away && next_missing != missing.end();
     const std::uint64_t number = takes_missing ? *next_missing++ : journal_->next_entry_no();
     std::string record_id;
-    close_with(journal::closing_row(open, number, now_us, options_.strict, record_id), away);
+    const bool is_strict = options_.strict || names_one(open.facts.accounts, strict);
+    close_with(journal::closing_row(open, number, now_us, is_strict, record_id), away);
     counters_.interrupted_at_start.fetch_add(1, std::memory_order_relaxed);
   }
   // A call that ended before it held anything, or damage.

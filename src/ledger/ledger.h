@@ -44,7 +44,7 @@ struct LedgerOptions {
   std::size_t ship_batch_rows = 1000;
   std::int64_t ship_queue_bytes_max = 64 * 1024 * 1024;  // Entries beyond it are read from the journal again.
   Durability durability = Durability::Process;
-  bool strict = false;           // How holds that a crash left open are booked at the start.
+  bool strict = false;  // How holds that a crash left open are booked at the start; strict accounts are known there.
   bool serve_when_full = false;  // journal_full_policy: serve; entries wait in memory, at most ship_queue_bytes_max.
   bool database_may_be_away = false;  // At start: entries wait in the journal until it can be asked.
   // Other processes may spend from the same budgets: money is leased from the database (PostgreSQL).

@@ -132,6 +132,29 @@ test('`ledger adopt` finishes the journal of a gateway that is gone', async () =
   );
 });
 
+test('`ledger adopt` without the configuration knows budgets that are strict by themselves, and says what it does not know', async () => {
+  const name = shared.server.fresh();
+  await scene(
+    (own) => killed(name, own),
+    async ({ directory, first, second, key }) => {
+      const strict = await first.newKey({ max_budget: (1000 * priceNano) / 1e9, metadata: { budget_mode: 'strict' } });
+      await warm([second], strict);
+      const open = [key, strict].map((asking) => ask(second, asking, 'slow').catch(() => undefined));
+      await new Promise((resolve) => setTimeout(resolve, 150)); // The provider answers after 300 ms.
+      await second.kill();
+      await Promise.all(open);
+      const done = await command(name, 'adopt', path.join(directory, 'data'));
+      assert.equal(done.code, 0, done.text);
+      assert.match(done.text, /: 2 calls that were open are booked/);
+      assert.match(done.text, /^Without --config budget_mode was not known/m);
+      const rows = shared.server.query(name, "SELECT a.strict, e.cost_nano FROM entry e JOIN account a ON a.kind = 6 AND a.entity = e.key_hash WHERE e.status = 3 ORDER BY 1");
+      assert.deepEqual(rows, [['0', '0'], ['1', String(priceNano)]]);
+      await verify(name, journal({ directory }));
+      fs.rmSync(directory, { recursive: true });
+    },
+  );
+});
+
 test('`ledger adopt` refuses what is no journal', async () => {
   const name = shared.server.fresh();
   const nothing = temporaryDirectory();
