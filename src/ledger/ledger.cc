@@ -199,6 +199,11 @@ Status LedgerImpl::start() {
     away = !known && joins_later(known.error());  // It has gone since.
     if (!known && !away) return known;
   }
+  // Before the first answer to what `leases_` asks: what is closed now is booked by ledger time as well.
+  if (!away && options_.is_shared) {
+    const Status heard = hear_clock(database_, clock_);
+    if (!heard && !joins_later(heard.error())) return heard;
+  }
   if (Status opened = open_journal(std::move(*directory), *replay, *replica); !opened) return opened;
   if (options_.is_shared) leases_ = make_leases(replica->epoch, journal_id);
   shipper_ = make_shipper(*replica, away, replay->moved);
@@ -268,13 +273,14 @@ Status LedgerImpl::close_holds(journal::Replay& replay, const ReplicaRow& replic
   }
   const std::set<std::uint64_t> missing(replay.missing_entry_nos.begin(), replay.missing_entry_nos.end());
   auto next_missing = missing.upper_bound(replica.shipped_no);
-  const std::int64_t now_us = base::unix_now_us();
+  const std::int64_t now_us = clock_.now_us();
   for (const journal::OpenHold& open : replay.open_holds) {
     const bool takes_missing = !away && next_missing != missing.end();
     const std::uint64_t number = takes_missing ? *next_missing++ : journal_->next_entry_no();
     std::string record_id;
     const bool is_strict = options_.strict || names_one(open.facts.accounts, strict);
-    close_with(journal::closing_row(open, number, now_us, is_strict, record_id), away);
+    const std::int64_t ended_us = std::max(now_us, open.facts.started_us);  // This machine's clock may be behind.
+    close_with(journal::closing_row(open, number, ended_us, is_strict, record_id), away);
     counters_.interrupted_at_start.fetch_add(1, std::memory_order_relaxed);
   }
   // A call that ended before it held anything, or damage.

@@ -68,6 +68,19 @@ Status register_epoch(db::Database& database, const ReplicaRow& replica, const s
   });
 }
 
+Status hear_clock(db::Database& database, LedgerClock& clock) {
+  constexpr int kTimes = 3;  // One may be slow.
+  return database.read_now([&](db::Transaction& transaction) -> Status {
+    for (int i = 0; i < kTimes; ++i) {
+      const std::int64_t sent_us = clock.wall_us();
+      const auto now = transaction.run("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint", {});
+      if (!now) return base::fail(now.error());
+      clock.heard(db::as_int(now->rows.at(0).at(0)), sent_us, clock.wall_us());
+    }
+    return {};
+  });
+}
+
 Status retire_replica(db::Database& database, const ReplicaRow& replica) {
   return database.append_now([&](db::Transaction& transaction) -> Status {
     const auto moved =
