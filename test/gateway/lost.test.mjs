@@ -254,6 +254,32 @@ test('what a silent replica had free is taken back, which its row says until it 
   );
 });
 
+test('a replica that was forgotten by mistake takes its write-off back as soon as it is heard, also when nobody calls it', async () => {
+  const name = shared.server.fresh();
+  await scene(
+    (own) => killed(name, own, { budget_mode: 'strict' }),
+    async ({ directory, first, second, key, ids }) => {
+      await silence(second, async () => {
+        shared.server.query(name, `UPDATE lease SET committed_nano = used_nano + ${priceNano} WHERE replica_no = 2`);
+        const done = await command(name, 'forget', '2');
+        assert.equal(done.code, 0, done.text);
+        assert.equal(stateOf(name, 2), 3);
+        assert.equal(shared.spentNano(name), (ids.length + 1) * priceNano);
+      });
+      await until(() => stateOf(name, 2) === 0, 'it to be heard again');
+      assert.equal(shared.spentNano(name), ids.length * priceNano);
+      assert.deepEqual(shared.server.query(name, 'SELECT cost_nano, end_reason FROM entry WHERE kind = 2 ORDER BY 1'), [[String(-priceNano), 'came_back'], [String(priceNano), 'written_off']]);
+      assert.equal(shared.number(name, 'SELECT count(*) FROM write_off'), 0);
+      ids.push(...(await serve(second, key, 2)));
+      await shipped(second);
+      assert.equal(shared.spentNano(name), ids.length * priceNano);
+      for (const gateway of [first, second]) await verify(name, journal(gateway));
+      await second.stop();
+      fs.rmSync(directory, { recursive: true });
+    },
+  );
+});
+
 test('`ledger forget --release` writes nothing off', { skip: !everything }, async () => {
   const name = shared.server.fresh();
   await scene(
