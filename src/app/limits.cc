@@ -60,7 +60,7 @@ std::vector<std::string> limits_below(const config::Settings& settings, std::uin
 }  // namespace
 
 Limits::Limits(pipeline::Gateway& gateway, const config::Settings& settings, const config::RedisSettings& redis)
-    : gateway_(gateway), alone_(gateway.database->description() == "sqlite") {
+    : gateway_(gateway), alone_(!gateway.database->is_shared()) {
   installation_.window = window_length();
   std::uint8_t random[16];
   base::fill_random(random, sizeof random);

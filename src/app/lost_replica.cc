@@ -33,7 +33,7 @@ std::string words_of(const Error& error) {
 struct Sign {
   std::string host;
   std::int64_t alive_us = 0;  // The database's clock.
-  bool stopped = false;       // A clean end: everything is shipped and returned.
+  std::int64_t state = db::kReplicaLive;
 };
 
 /// Nothing: the database does not know the replica.
@@ -48,7 +48,7 @@ Result<std::optional<Sign>> read_sign(db::Database& database, std::int64_t repli
     sign.reset();
     if (rows->rows.empty()) return {};
     const db::Row& row = rows->rows.front();
-    sign = Sign{db::as_text(row[0]), db::as_int(row[1]), db::as_int(row[2]) == db::kReplicaStopped};
+    sign = Sign{db::as_text(row[0]), db::as_int(row[1]), db::as_int(row[2])};
     return {};
   });
   if (!read) return base::fail(read.error());
@@ -101,7 +101,7 @@ Result<std::string> adopt(const Options& options, const std::string& journal) {
   }
   ledger::LedgerOptions made;
   made.journal_dir = journal;
-  made.is_shared = database.description() != "sqlite";
+  made.is_shared = database.is_shared();
   made.strict = opened->settings && opened->settings->turnpike.budget_mode == config::BudgetMode::Strict;
   made.host = host_name();
   made.version = TURNPIKE_VERSION;
@@ -114,12 +114,15 @@ Result<std::string> adopt(const Options& options, const std::string& journal) {
   if (!replica_no) return base::fail(replica_no.error());
   const Result<std::optional<Sign>> sign = read_sign(database, *replica_no);
   if (!sign) return base::fail(sign.error());
-  if (!*sign || !(*sign)->stopped)
+  if (!*sign || (*sign)->state != db::kReplicaStopped)
     return base::fail(ErrorKind::Unavailable, "the database did not take everything: run it again");
   std::string how = fmt::format(
       "The journal of replica {} is finished: {} calls that were open are booked, everything "
       "is in the database, and its leases are returned.\n",
       *replica_no, closed);
+  // What the accounts say of themselves is in the database.
+  if (closed > 0 && !opened->settings)
+    how += "Without --config budget_mode was not known: only calls of strict budgets were booked with all they held.\n";
   if (Status marked = journal::JournalDirectory::mark_finished(journal, how); !marked)
     return base::fail(std::move(marked.error()));
   return how;
@@ -131,8 +134,7 @@ int forget_replica(const Options& options) {
   const Result<OpenLedger> opened = open_ledger(options, LedgerAccess::Write);
   if (!opened) return refuse("forget", words_of(opened.error()));
   db::Database& database = *opened->database;
-  if (database.description() == "sqlite")
-    return refuse("forget", "on SQLite there is one process, and nothing is leased to others");
+  if (!database.is_shared()) return refuse("forget", "on SQLite there is one process, and nothing is leased to others");
   const Result<Sign> silent = find_silent(database, options.lost.replica_no);
   if (!silent) return refuse("forget", words_of(silent.error()));
   std::optional<db::Forgotten> forgotten;
@@ -149,9 +151,10 @@ int forget_replica(const Options& options) {
     fmt::print("Replica {} on {} was forgotten before; nothing has changed.\n", options.lost.replica_no, silent->host);
     return 0;
   }
-  fmt::print("Replica {} on {} is forgotten: ${} written off, ${} free again, on {} budgets.\n",
-             options.lost.replica_no, silent->host, forgotten->written_off.to_string(), forgotten->freed.to_string(),
-             forgotten->budgets);
+  const bool reclaimed = silent->state == db::kReplicaReclaimed;
+  fmt::print("Replica {} on {}{} is forgotten: ${} written off, ${} free again, on {} budgets.\n",
+             options.lost.replica_no, silent->host, reclaimed ? ", from which was taken what it had free," : "",
+             forgotten->written_off.to_string(), forgotten->freed.to_string(), forgotten->budgets);
   return 0;
 }
 

@@ -227,11 +227,12 @@ Status Process::open_stores(const config::Settings& settings) {
   ledger_options.durability =
       ours.ledger_durability == config::LedgerDurability::Disk ? ledger::Durability::Disk : ledger::Durability::Process;
   ledger_options.strict = ours.budget_mode == config::BudgetMode::Strict;
-  ledger_options.database_may_be_away = ledger_options.is_shared = database_->description() != "sqlite";
+  ledger_options.database_may_be_away = ledger_options.is_shared = database_->is_shared();
   ledger_options.lease = lease_terms(ours);
   ledger_options.lease_dead_after = ours.lease_dead_after;
   ledger_options.budget_away = budget_away(ours.budget_database_down);
   ledger_options.alert = [this](const ledger::BudgetAlert& alert) { tell_alert(alert); };
+  ledger_options.rejected = [this](const ledger::RejectedEntries& rejected) { tell_rejected(rejected); };
   ledger_options.host = host_name();
   ledger_options.version = TURNPIKE_VERSION;
   Result<std::unique_ptr<ledger::Ledger>> ledger = ledger::Ledger::open(std::move(ledger_options), *database_);
@@ -302,10 +303,10 @@ Status Process::start() {
     if (!database_->reachable()) {
       return base::fail(ErrorKind::Unavailable, "The database cannot be reached, so nothing was migrated.");
     }
-    if (database_->description() == "sqlite") {
-      base::log(LogLevel::Info, "The database in {} is up to date.", data_dir_->path());
-    } else {
+    if (database_->is_shared()) {
       base::log(LogLevel::Info, "The PostgreSQL database is up to date.");
+    } else {
+      base::log(LogLevel::Info, "The database in {} is up to date.", data_dir_->path());
     }
     return {};
   }
@@ -444,21 +445,32 @@ Result<std::string> Process::reload() {
   return report;
 }
 
-/// Budgets that pass a threshold are events; before these are there, at start, lines of the log alone.
+/// What the shipper tells of is an event; before these are there, at start, a line of the log alone.
+void Process::tell(telemetry::Event event) {
+  event.at_us = base::unix_now_us();
+  if (telemetry::Events* const events = alerted_.load())
+    events->raise(std::move(event));
+  else
+    base::log(LogLevel::Warning, "{}: {}", telemetry::event_kind_name(event.kind), event.text);
+}
+
 void Process::tell_alert(const ledger::BudgetAlert& alert) {
-  telemetry::Events* const events = alerted_.load();
-  if (events == nullptr) {
-    base::log(LogLevel::Warning, "budget_alerts: {}", ledger::alert_text(alert));
-    return;
-  }
   telemetry::Event event;
   event.kind = telemetry::EventKind::Budget;
   event.level = alert.threshold == ledger::BudgetAlert::Threshold::All ? telemetry::EventLevel::High
                                                                        : telemetry::EventLevel::Medium;
-  event.at_us = base::unix_now_us();
   event.text = ledger::alert_text(alert);
   event.value = static_cast<double>(alert.spent.nano()) / 1e9;
-  events->raise(std::move(event));
+  tell(std::move(event));
+}
+
+void Process::tell_rejected(const ledger::RejectedEntries& rejected) {
+  telemetry::Event event;
+  event.kind = telemetry::EventKind::FailedTracking;
+  event.level = telemetry::EventLevel::High;
+  event.text = ledger::rejection_text(rejected);
+  event.value = static_cast<double>(rejected.count);
+  tell(std::move(event));
 }
 
 /// Accounts of the configuration's budgets, into the snapshot. While the database is away those of before are in force.

@@ -90,6 +90,8 @@ class Process {
                                                      std::function<void(const domain::Caller&)> on_read);
   void follow_changes();
   void tell_alert(const ledger::BudgetAlert& alert);
+  void tell_rejected(const ledger::RejectedEntries& rejected);
+  void tell(telemetry::Event event);
   void open_budgets();
   void open_missing_budgets();
   void look_after_keys();

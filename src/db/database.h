@@ -56,7 +56,7 @@ class Transaction {
   /// nothing may follow; what `work` returns then changes nothing any more.
   virtual Result<std::vector<Rows>> run_all(std::span<const Statement> statements, bool ends_unit = false);
 
-  /// Other processes work on the same database: PostgreSQL's own SQL may be used where it is.
+  /// As `Database::is_shared`.
   virtual bool is_shared() const { return false; }
   /// Many rows go faster in one statement than in one each.
   virtual bool prefers_many() const { return false; }
@@ -108,7 +108,9 @@ class Database {
   virtual Status opened() { return {}; }
   virtual Status usable() const { return {}; }  // The same at any later time, without waiting.
 
-  virtual std::string description() const = 0;  // "sqlite", "postgresql"
+  /// Several processes may use it at once, and SQL beyond the common subset may be used: PostgreSQL.
+  virtual bool is_shared() const { return false; }
+  virtual std::string description() const = 0;  // For people: "sqlite", "postgresql".
   virtual bool reachable() const = 0;           // What the last unit of work found; no query.
 };
 

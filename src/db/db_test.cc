@@ -60,6 +60,17 @@ TEST_P(Db, RunsStatementsWithNumberedPlaceholdersInAnyOrder) {
   EXPECT_TRUE(status);
 }
 
+TEST_P(Db, SaysWhetherOtherProcessesMayUseIt) {
+  const auto database = open();
+  ASSERT_TRUE(database.has_value()) << database.error().message;
+  const bool is_shared = GetParam() == Engine::Postgres;
+  EXPECT_EQ((*database)->is_shared(), is_shared);
+  ASSERT_TRUE((*database)->read_now([&](Transaction& t) -> Status {
+    EXPECT_EQ(t.is_shared(), is_shared);
+    return {};
+  }));
+}
+
 TEST_P(Db, TextWithQuotesComesBackAsItWentIn) {
   const auto database = open();
   ASSERT_TRUE(database.has_value());
@@ -157,6 +168,25 @@ TEST_P(Db, KeysOfTheVersionBeforeAreKeptAndMayBeRoutedFromNowOn) {
     EXPECT_EQ(must_run(t, "SELECT 1 FROM fallback").rows.size(), 0u);
     return {};
   }));
+}
+
+TEST_P(Db, AMigrationThatIsMissingBelowTheHighestIsApplied) {
+  const auto undo = [&](bool wholly) {
+    const auto database = open();
+    ASSERT_TRUE(database.has_value()) << database.error().message;
+    ASSERT_TRUE((*database)->transact_now([&](Transaction& t) -> Status {
+      EXPECT_EQ(must_run(t, "DELETE FROM schema_version WHERE number = 12").changed, 1);
+      if (wholly) must_run(t, "DROP TABLE write_off");
+      return {};
+    }));
+  };
+  undo(true);
+  undo(false);  // It opens: the table is there again, and its number.
+  const auto refused = open();
+  ASSERT_FALSE(refused) << "the table is there, and nobody knows of what form";
+  EXPECT_NE(refused.error().message.find("migration 12 (what was written off for lost replicas) failed"),
+            std::string::npos)
+      << refused.error().message;
 }
 
 TEST_P(Db, RefusesASchemaTwoVersionsNewer) {

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "db/migration_texts.h"
 
@@ -272,27 +275,33 @@ std::span<const Migration> migrations() {
 
 Status migrate(const std::function<Status(const std::function<Status(Transaction&)>&)>& transact, bool sqlite,
                int last) {
-  std::int64_t have = 0;
+  std::set<std::int64_t> have;
   const auto read_version = [&](Transaction& transaction) -> Status {
     const auto made = transaction.run(
         "CREATE TABLE IF NOT EXISTS schema_version (number BIGINT NOT NULL PRIMARY KEY, applied_us BIGINT NOT NULL)",
         {});
     if (!made) return base::fail(made.error());
-    const auto rows = transaction.run("SELECT coalesce(max(number), 0) FROM schema_version", {});
+    const auto rows = transaction.run("SELECT number FROM schema_version", {});
     if (!rows) return base::fail(rows.error());
-    have = as_int(rows->rows.at(0).at(0));
+    have.clear();
+    for (const Row& row : rows->rows) have.insert(as_int(row[0]));
     return {};
   };
   if (const Status status = transact(read_version); !status) return status;
 
   const int newest = kMigrations[std::size(kMigrations) - 1].number;
-  if (have > newest + 1) {
-    return base::fail(
-        ErrorKind::Unavailable,
-        fmt::format("the database schema has version {}, this program knows {}: start a newer program", have, newest));
+  const std::int64_t highest = have.empty() ? 0 : *have.rbegin();
+  if (highest > newest + 1) {
+    return base::fail(ErrorKind::Unavailable,
+                      fmt::format("the database schema has version {}, this program knows {}: start a newer program",
+                                  highest, newest));
   }
   for (const Migration& migration : kMigrations) {
-    if (migration.number <= have || migration.number > last) continue;
+    if (have.contains(migration.number) || migration.number > last) continue;
+    if (migration.number < highest) {  // It was made beside a later one, and released after it.
+      base::log(base::LogLevel::Warning, "database: migration {} ({}) is missing below {} and is applied now",
+                migration.number, migration.name, highest);
+    }
     const auto step = [&](Transaction& transaction) -> Status {
       // Another process on the same database may have been here meanwhile.
       const auto done_before =

@@ -20,7 +20,8 @@ struct Migration {
 
 std::span<const Migration> migrations();
 
-/// Applies what is missing, each step in a transaction of its own with its row in `schema_version`.
+/// Applies what is missing, below the highest that is there too, each step in a transaction of its own with its row in
+/// `schema_version`.
 /// `last`: the step to end with, for tests of what comes after it.
 /// Errors: Unavailable when the schema is more than one version newer than this program.
 Status migrate(const std::function<Status(const std::function<Status(Transaction&)>&)>& transact, bool sqlite,

@@ -83,6 +83,7 @@ class PostgresDatabase final : public Database {
     return std::make_unique<PostgresDatabase>(url_, options);
   }
 
+  bool is_shared() const override { return true; }
   std::string description() const override { return "postgresql"; }
   bool reachable() const override { return state_.load(std::memory_order_relaxed) == State::Up; }
 

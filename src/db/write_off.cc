@@ -99,9 +99,9 @@ Result<std::optional<Forgotten>> forget_replica(Transaction& transaction, std::i
   return forgotten;
 }
 
-Status reverse_write_off(Transaction& transaction, std::int64_t replica_no, std::int64_t now_us) {
-  const auto marked = transaction.run("UPDATE replica SET state = $2 WHERE replica_no = $1 AND state = $3",
-                                      {replica_no, kReplicaLive, kReplicaForgotten});
+Status take_replica_back(Transaction& transaction, std::int64_t replica_no, std::int64_t now_us) {
+  const auto marked = transaction.run("UPDATE replica SET state = $2 WHERE replica_no = $1 AND state IN ($3, $4)",
+                                      {replica_no, kReplicaLive, kReplicaReclaimed, kReplicaForgotten});
   if (!marked) return base::fail(marked.error());
   const auto rows = transaction.run("DELETE FROM write_off WHERE replica_no = $1 RETURNING account_id, window_id, nano",
                                     {replica_no});

@@ -21,7 +21,8 @@ struct Forgotten {
 /// `release`: nothing is written off. Nothing returned: there is no such replica.
 Result<std::optional<Forgotten>> forget_replica(Transaction& transaction, std::int64_t replica_no, bool release,
                                                 const std::string& by, std::int64_t now_us);
-/// It is there again after all, and its entries follow: what was written off is booked with the opposite sign.
-Status reverse_write_off(Transaction& transaction, std::int64_t replica_no, std::int64_t now_us);
+/// It is there again after all, and its entries follow: it counts as live, and what was written off is booked with the
+/// opposite sign. Done twice it changes nothing.
+Status take_replica_back(Transaction& transaction, std::int64_t replica_no, std::int64_t now_us);
 
 }  // namespace turnpike::db

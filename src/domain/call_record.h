@@ -73,6 +73,15 @@ enum Mark : std::uint64_t {
 /// "estimated,truncated": the names of all set marks, in bit order.
 std::string mark_names(std::uint64_t marks);
 
+/// What decided an attempt's prices beside its usage.
+struct BilledAs {
+  std::string_view service_tier;  // "flex", "priority", as the answer said; empty: standard. Lives for ever.
+  std::string_view search_size;   // "low", "medium", "high"; empty: there was no search. Lives for ever.
+  bool image = false;             // Images were made, of this quality and size, as asked; "" and 0: not said.
+  std::uint32_t image_width = 0, image_height = 0;
+  std::string image_quality;
+};
+
 /// One upstream try.
 struct Attempt {
   std::string model_group;
@@ -87,6 +96,7 @@ struct Attempt {
   std::int64_t ended_us = 0;
   bool billed = false;  // At least one byte of a 2xx body came.
   Usage usage;
+  BilledAs billed_as;
   Money cost;
 };
 

@@ -31,8 +31,8 @@ constexpr std::string_view kColumns[kTextCount] = {
 };
 
 /// What the token columns cannot say.
-bool needs_usage_json(const domain::Usage& usage) {
-  if (usage.list_cost_nano) return true;
+bool needs_usage_json(const domain::Usage& usage, const domain::BilledAs& billed_as) {
+  if (usage.list_cost_nano || !billed_as.service_tier.empty()) return true;  // Images and searches are units.
   for (const domain::UnitCount& item : usage.counts) {
     switch (item.unit) {
       case Unit::InputTokens:
@@ -58,12 +58,19 @@ std::int64_t EntryRow::day() const {
   return numbers.started_us / kMicrosecondsPerDay;
 }
 
-std::string usage_json(const domain::Usage& usage) {
+std::string usage_json(const domain::Usage& usage, const domain::BilledAs& billed_as) {
   std::string out;
   json::Writer writer(out);
   writer.begin_object();
   for (const domain::UnitCount& item : usage.counts) writer.key(domain::unit_name(item.unit)).number(item.count);
   if (usage.list_cost_nano) writer.key("list_cost_nano").number(*usage.list_cost_nano);
+  if (!billed_as.service_tier.empty()) writer.key("service_tier").string(billed_as.service_tier);
+  if (!billed_as.search_size.empty()) writer.key("search_size").string(billed_as.search_size);
+  if (billed_as.image) {
+    writer.key("image_quality").string(billed_as.image_quality);
+    writer.key("image_width").number(std::uint64_t{billed_as.image_width});
+    writer.key("image_height").number(std::uint64_t{billed_as.image_height});
+  }
   writer.end_object();
   return out;
 }
@@ -86,7 +93,7 @@ std::string attempts_json(const domain::CallRecord& record) {
     writer.key("ended_us").number(attempt.ended_us);
     writer.key("billed").boolean(attempt.billed);
     writer.key("cost_nano").number(attempt.cost.nano());
-    writer.key("usage").raw(usage_json(attempt.usage));
+    writer.key("usage").raw(usage_json(attempt.usage, attempt.billed_as));
     writer.end_object();
   }
   writer.end_array();
@@ -157,7 +164,9 @@ EntryRow row_of(const domain::CallRecord& record, RowTexts& made) {
   // One that went well says nothing that the row does not say already.
   const bool plain = record.attempts.empty() || (record.attempts.size() == 1 && !record.attempts.front().error);
   if (!plain) row.text(Text::Attempts) = made.attempts = attempts_json(record);
-  if (needs_usage_json(record.usage)) row.text(Text::Usage) = made.usage = usage_json(record.usage);
+  const domain::BilledAs billed_as = record.attempts.empty() ? domain::BilledAs() : record.attempts.back().billed_as;
+  if (needs_usage_json(record.usage, billed_as))
+    row.text(Text::Usage) = made.usage = usage_json(record.usage, billed_as);
   if (!record.tags.empty()) {
     json::Writer writer(made.tags);
     writer.begin_array();

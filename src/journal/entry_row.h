@@ -118,7 +118,7 @@ std::optional<EntryId> entry_id_of(std::string_view payload);
 std::string_view record_id_of(const EntryRow& row);
 
 std::string attempts_json(const domain::CallRecord& record);
-std::string usage_json(const domain::Usage& usage);
+std::string usage_json(const domain::Usage& usage, const domain::BilledAs& billed_as);
 std::string accounts_json(const AccountPairs& accounts);
 
 }  // namespace turnpike::journal

@@ -93,6 +93,7 @@ struct LeaseAnswer {
   std::int64_t shipped_no = 0;   // The replica's last stored entry; with `own` of the same moment.
   std::int64_t live_replicas = 1;
   std::int64_t rank = 0;           // This one's place among them, from 0.
+  bool given_up = false;           // Others believe this replica to be gone (db::is_given_up).
   std::vector<LeaseGrant> grants;  // One per line, in their order.
   std::vector<std::size_t> granted_groups;
   std::vector<LeaseRecall> recalls;  // Of this replica's leases, not answered yet.

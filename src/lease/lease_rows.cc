@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/text.h"
+#include "db/replica_state.h"
 
 namespace turnpike::lease {
 namespace {
@@ -59,7 +60,7 @@ constexpr std::string_view kLockNumbers =
 // here it is said once more, for the statements behind it.
 constexpr std::string_view kPassFence = R"sql(
 WITH known AS (
-  SELECT epoch, shipped_no FROM replica WHERE replica_no = $1 AND ($6 = '' OR journal_id = $6)
+  SELECT epoch, shipped_no, state FROM replica WHERE replica_no = $1 AND ($6 = '' OR journal_id = $6)
 ), moved AS (
   UPDATE replica_lease l SET op_epoch = $2, op_no = $3, alive_us = {now},
          steady_since_us = CASE WHEN l.alive_us <= {now} - 3000000 THEN {now} ELSE l.steady_since_us END
@@ -71,7 +72,7 @@ WITH known AS (
 )
 SELECT k.epoch, (SELECT count(*) FROM moved),
        1 + (SELECT count(*) FROM replica_lease WHERE replica_no <> $1 AND alive_us > {now} - 3000000),
-       (SELECT count(*) FROM replica_lease WHERE replica_no < $1 AND alive_us > {now} - 3000000), k.shipped_no
+       (SELECT count(*) FROM replica_lease WHERE replica_no < $1 AND alive_us > {now} - 3000000), k.shipped_no, k.state
   FROM known k)sql";
 // The commit of its start is lost.
 constexpr std::string_view kRaiseEpoch =
@@ -185,6 +186,23 @@ constexpr std::string_view kOwn = R"sql(
 SELECT l.account_id, l.window_id, l.granted_nano, l.used_nano, r.shipped_no
   FROM replica r LEFT JOIN lease l ON l.replica_no = r.replica_no WHERE r.replica_no = $1 ORDER BY 1, 2)sql";
 
+// A lease of which something is free; strict accounts wait for an operator's word.
+constexpr std::string_view kReclaimable =
+    "l.granted_nano > greatest(l.used_nano, l.committed_nano) AND NOT EXISTS (SELECT 1 FROM account a WHERE"
+    " a.account_id = l.account_id AND a.strict <> 0)";
+constexpr std::string_view kReclaim = R"sql(
+WITH taken AS (
+  UPDATE lease l SET granted_nano = greatest(l.used_nano, l.committed_nano) FROM replica_lease r, lease old
+   WHERE l.replica_no = ANY($2::bigint[]) AND r.replica_no = l.replica_no AND r.alive_us <= $1 AND {}
+     AND old.account_id = l.account_id AND old.window_id = l.window_id AND old.replica_no = l.replica_no
+  RETURNING l.account_id, l.window_id, l.replica_no, old.granted_nano - l.granted_nano AS nano
+), marked AS (
+  UPDATE replica SET state = $4 WHERE state = $3 AND replica_no IN (SELECT replica_no FROM taken)
+)
+UPDATE escrow e SET granted_nano = e.granted_nano - t.nano
+  FROM (SELECT account_id, window_id, sum(nano) AS nano FROM taken GROUP BY 1, 2) t
+ WHERE e.account_id = t.account_id AND e.window_id = t.window_id)sql";
+
 /// One operation: what is asked for it, all at once, and what the answers mean.
 class Applying {
  public:
@@ -270,6 +288,7 @@ class Applying {
     if (answer_.result != LeaseResult::Applied) return {};
     answer_.live_replicas = as_int(row[2]);
     answer_.rank = as_int(row[3]);
+    answer_.given_up = db::is_given_up(as_int(row[5]));
     return {};
   }
 
@@ -388,25 +407,27 @@ Status reclaim_leases(db::Transaction& transaction, std::int64_t by_replica, std
   if (!since) return base::fail(since.error());
   if (since->rows.empty() || as_int(since->rows[0][1]) > as_int(since->rows[0][0])) return {};
   const Value silent_since = since->rows[0][0];
-  // A lease changes under its escrow's lock only: what the second statement sees stays so.
+  // One whose row is locked is storing entries this very moment: it is slow, not gone.
+  const auto silent = transaction.run(
+      fmt::format("SELECT s.replica_no FROM replica s JOIN replica_lease r ON r.replica_no = s.replica_no WHERE"
+                  " r.alive_us <= $1 AND EXISTS (SELECT 1 FROM lease l WHERE l.replica_no = s.replica_no AND {})"
+                  " ORDER BY s.replica_no FOR UPDATE OF s SKIP LOCKED",
+                  kReclaimable),
+      {silent_since});
+  if (!silent) return base::fail(silent.error());
+  if (silent->rows.empty()) return {};
+  Array replicas;
+  for (const db::Row& row : silent->rows) replicas.add(as_int(row[0]));
+  // A lease changes under its escrow's lock only: what the last statement sees stays so.
   const auto locked = transaction.run(
-      "SELECT 1 FROM escrow e WHERE EXISTS (SELECT 1 FROM lease l JOIN replica_lease r ON r.replica_no = l.replica_no "
-      "WHERE"
-      " l.account_id = e.account_id AND l.window_id = e.window_id AND r.alive_us <= $1 AND l.granted_nano >"
-      " greatest(l.used_nano, l.committed_nano)) AND NOT EXISTS (SELECT 1 FROM account a WHERE a.account_id ="
-      " e.account_id AND a.strict <> 0) ORDER BY e.account_id, e.window_id FOR UPDATE OF e",
-      {silent_since});
+      fmt::format("SELECT 1 FROM escrow e WHERE EXISTS (SELECT 1 FROM lease l WHERE l.account_id = e.account_id AND"
+                  " l.window_id = e.window_id AND l.replica_no = ANY($1::bigint[]) AND {})"
+                  " ORDER BY e.account_id, e.window_id FOR UPDATE OF e",
+                  kReclaimable),
+      {replicas.value()});
   if (!locked) return base::fail(locked.error());
-  const auto done = transaction.run(
-      "WITH taken AS (UPDATE lease l SET granted_nano = greatest(l.used_nano, l.committed_nano) FROM replica_lease r, "
-      "lease"
-      " old WHERE r.replica_no = l.replica_no AND r.alive_us <= $1 AND l.granted_nano > greatest(l.used_nano,"
-      " l.committed_nano) AND NOT EXISTS (SELECT 1 FROM account a WHERE a.account_id = l.account_id AND a.strict <> 0)"
-      " AND old.account_id = l.account_id AND old.window_id = l.window_id AND old.replica_no ="
-      " l.replica_no RETURNING l.account_id, l.window_id, old.granted_nano - l.granted_nano AS nano)"
-      " UPDATE escrow e SET granted_nano = e.granted_nano - t.nano FROM (SELECT account_id, window_id, sum(nano) AS"
-      " nano FROM taken GROUP BY 1, 2) t WHERE e.account_id = t.account_id AND e.window_id = t.window_id",
-      {silent_since});
+  const auto done = transaction.run(fmt::format(kReclaim, kReclaimable),
+                                    {silent_since, replicas.value(), db::kReplicaLive, db::kReplicaReclaimed});
   return done ? Status() : base::fail(done.error());
 }
 

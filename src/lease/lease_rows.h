@@ -27,7 +27,8 @@ Result<LeaseAnswer> apply_operation(db::Transaction& transaction, std::int64_t r
                                     std::vector<LeaseNotice>* told = nullptr);
 
 /// Takes back what replicas held that have been silent for so long; nothing happens when `by_replica` has been silent
-/// itself, and nothing to accounts that are strict by themselves. Never with budget_mode: strict.
+/// itself, and nothing to accounts that are strict by themselves. Never with budget_mode: strict. Those it takes
+/// something from are marked `db::kReplicaReclaimed`, until `db::take_replica_back`.
 Status reclaim_leases(db::Transaction& transaction, std::int64_t by_replica, std::int64_t dead_after_us,
                       std::optional<std::int64_t> now_us = {});
 /// What is leased beyond what is used to replicas that have been silent for so long.

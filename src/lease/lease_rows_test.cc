@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <set>
 
 #include "base/id.h"
 #include "db/test_postgres.h"
+#include "db/write_off.h"
 #include "lease/lease_book.h"
 
 namespace turnpike::lease {
@@ -290,6 +292,74 @@ TEST(LeaseRows, PostgresDecidesAsTheBookInMemory) {
   EXPECT_GT(seen.stale, 20);
   EXPECT_GT(seen.lost, 5);
   EXPECT_GT(seen.reclaimed, 5);
+}
+
+/// What one statement finds, as text.
+std::string look(db::Database& database, const std::string& sql) {
+  std::string text;
+  const Status read = database.read_now([&](db::Transaction& t) -> Status {
+    text.clear();
+    const auto found = t.run(sql, {});
+    if (!found) return base::fail(found.error());
+    for (const db::Row& row : found->rows)
+      for (const db::Value& value : row) text += fmt::format("{} ", db::as_int(value));
+    return {};
+  });
+  EXPECT_TRUE(read) << read.error().message << " " << read.error().detail;
+  return text;
+}
+
+TEST(LeaseRows, WhoIsTakenFromIsMarkedAndHearsOfItWhenItIsBack) {
+  if (!db::on_postgres()) GTEST_SKIP() << "leases are PostgreSQL's: this runs with TURNPIKE_TEST_DATABASE=postgres";
+  auto database = db::TestDatabase(db::Engine::Postgres, "").open();
+  ASSERT_TRUE(database.has_value());
+  const auto unit = [&](const std::function<Status(db::Transaction&)>& work) {
+    const Status done = (*database)->append_now(work);
+    ASSERT_TRUE(done) << done.error().message << " " << done.error().detail;
+  };
+  for (const char* sql :
+       {"INSERT INTO account (account_id, kind, entity, limit_nano, strict) VALUES (1, 6, 'k', 900, 0), (2, 6, 's', "
+        "900, 1)",
+        // Who has leases: 1 is alive, 2 and 3 are silent; of 3 only a strict account has something free.
+        "INSERT INTO replica (replica_no, journal_id, epoch) VALUES (1, 'j1', 1), (2, 'j2', 1), (3, 'j3', 1)",
+        "INSERT INTO replica_lease (replica_no, op_epoch, alive_us, steady_since_us) VALUES (1, 1, 100000000, 0), (2, "
+        "1, 80000000, 0), (3, 1, 80000000, 0)",
+        "INSERT INTO escrow (account_id, window_id, limit_nano, granted_nano) VALUES (1, 0, 900, 250), (2, 0, 900, 50)",
+        "INSERT INTO lease (account_id, window_id, replica_no, granted_nano, committed_nano, used_nano) VALUES (1, 0, "
+        "1, 100, 0, 0), (1, 0, 2, 100, 30, 20), (1, 0, 3, 50, 50, 20), (2, 0, 3, 50, 0, 0)"}) {
+    unit([&](db::Transaction& t) -> Status {
+      const auto done = t.run(sql, {});
+      return done ? Status() : base::fail(done.error());
+    });
+  }
+  const std::string states = "SELECT state FROM replica ORDER BY replica_no";
+  const std::string granted = "SELECT granted_nano FROM lease ORDER BY replica_no, account_id";
+  constexpr std::int64_t kNow = 100 * kSecondUs;
+  unit([&](db::Transaction& t) { return reclaim_leases(t, 1, 10 * kSecondUs, kNow); });
+  EXPECT_EQ(look(**database, states), "0 2 0 ");
+  EXPECT_EQ(look(**database, granted), "100 30 50 50 ");
+  EXPECT_EQ(look(**database, "SELECT granted_nano FROM escrow ORDER BY 1"), "50 180 ");
+
+  const auto beat = [&](std::int64_t replica, std::int64_t op_no) {
+    LeaseOperation operation;
+    operation.epoch = 1;
+    operation.op_no = op_no;
+    LeaseAnswer answer;
+    unit([&](db::Transaction& t) -> Status {
+      auto applied = apply_operation(t, replica, operation, kNow);
+      if (!applied) return base::fail(applied.error());
+      answer = std::move(*applied);
+      return {};
+    });
+    return answer;
+  };
+  EXPECT_FALSE(beat(1, 1).given_up);
+  EXPECT_FALSE(beat(3, 1).given_up);
+  EXPECT_TRUE(beat(2, 1).given_up);
+  EXPECT_FALSE(beat(2, 1).given_up) << "what is late says nothing";
+  unit([&](db::Transaction& t) { return db::take_replica_back(t, 2, kNow); });
+  EXPECT_EQ(look(**database, states), "0 0 0 ");
+  EXPECT_FALSE(beat(2, 2).given_up);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ class Away : public db::Database {
     if (away) return base::fail(ErrorKind::Unavailable, "away");
     return real_.transact_now(work);
   }
+  bool is_shared() const override { return real_.is_shared(); }
   std::string description() const override { return "away"; }
   bool reachable() const override { return !away; }
   std::atomic<bool> away{false};

@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <functional>
 #include <future>
 #include <optional>
@@ -204,6 +205,35 @@ TEST_F(LeasedLedger, WindowsGoByTheClockOfTheDatabase) {
   account.duration = domain::BudgetDuration{domain::BudgetDuration::Unit::Minute, 1};
   account.window = {0, wall() + kHourUs / 2};  // By the wall clock it goes on; the next begins half an hour ago.
   EXPECT_EQ(ledger->account(account)->running()->window_id == 0, false);
+}
+
+TEST_F(LeasedLedger, WhatACrashLeftOpenEndsByTheClockItBeganBy) {
+  constexpr std::int64_t kHourUs = 3'600'000'000;
+  wall = [] { return base::unix_now_us() - kHourUs; };
+  start();
+  EXPECT_GT(ledger->clock_offset_us(), kHourUs / 2) << "it is known from the start";
+  const AccountFacts account = make(1'000);
+  const std::int64_t began_us = wall() + ledger->clock_offset_us();
+  Admission made = admission({}, 300);
+  made.windows = {ledger->window(account, began_us)};
+  made.started_us = began_us;
+  std::promise<void> done;
+  std::optional<Result<Hold>> hold;
+  http::Cancel cancel;
+  threads->all().front()->post([&] { base::spawn(run(made, cancel, hold, done)); });
+  done.get_future().wait();
+  ASSERT_TRUE((*hold)->attempt(1, "deployment", "prices"));
+  // The journal as a kill would leave it.
+  const std::string journal = directory + "/journal", killed = directory + "/killed";
+  std::filesystem::copy(journal, killed, std::filesystem::copy_options::recursive);
+  std::move(**hold).undo();
+  ledger.reset();
+  std::filesystem::remove_all(journal);
+  std::filesystem::rename(killed, journal);
+  start();
+  EXPECT_EQ(number("SELECT count(*) FROM entry WHERE status = 3"), 1);
+  EXPECT_GE(number("SELECT ended_us - started_us FROM entry"), 0);
+  EXPECT_LT(number("SELECT ended_us - started_us FROM entry"), kHourUs / 2);
 }
 
 TEST_F(LeasedLedger, MoneyOfTheNextWindowIsThereBeforeItBegins) {

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/thread_name.h"
+#include "db/write_off.h"
 #include "lease/lease_rows.h"
 #include "ledger/ledger.h"
 
@@ -15,7 +16,8 @@ namespace {
 
 constexpr std::size_t kConnections = 2;  // The second serves while the first waits for an answer that does not come.
 constexpr std::chrono::milliseconds kStatementTimeout{2000};
-constexpr std::chrono::seconds kTend{30};  // Between two looks for money that is stuck.
+// Between two looks for money that is stuck: a quarter of `dead_after`, within these.
+constexpr std::chrono::milliseconds kTendMin{1000}, kTendMax{30'000};
 constexpr std::int64_t kLetGoUs = 5 * lease::kSecondUs;
 
 /// "c ACCOUNT WINDOW NUMBER", "r ACCOUNT WINDOW" or "v ACCOUNT WINDOW".
@@ -64,11 +66,12 @@ Leases::Leases(db::Database& database, Options options, LedgerCounters& counters
     : database_(database),
       own_(database.beside(kConnections, kStatementTimeout)),
       options_(std::move(options)),
+      tend_every_(std::clamp(options_.dead_after / 4, kTendMin, kTendMax)),
       counters_(counters),
       clock_(clock),
       keeper_(options_.terms, options_.epoch) {
   listening_ = database_.listen(std::string(db::kMoneyChannel), [this](std::string_view text) { hear(text); });
-  tend_at_ = base::monotonic_now() + kTend;
+  tend_at_ = base::monotonic_now() + tend_every_;
   for (std::size_t i = 0; i < kConnections; ++i) {
     senders_.emplace_back([this] {
       base::name_this_thread("lease sender");
@@ -296,7 +299,7 @@ void Leases::send() {
     if (stopping_) return;
     if (outbox_.empty()) {
       if (base::monotonic_now() < tend_at_) continue;
-      tend_at_ = base::monotonic_now() + kTend;
+      tend_at_ = base::monotonic_now() + tend_every_;
       lock.unlock();
       tend(database);
       continue;
@@ -318,6 +321,7 @@ void Leases::send() {
     if (operation.verb != lease::LeaseVerb::Ask) counters_.lease_resyncs.fetch_add(1, std::memory_order_relaxed);
     heard.answered_us = clock_.wall_us();
     if (done) {
+      if (heard.answer.given_up) come_back(database, replica_no);
       tell([this, heard](std::int64_t now_us) { read_answer(heard, now_us); });
       continue;
     }
@@ -327,6 +331,14 @@ void Leases::send() {
     if (options_.stored && done.error().code == lease::kForgottenReplica) options_.stored(std::nullopt);
     tell([this, op_no = operation.op_no](std::int64_t now_us) { keeper_.lost(op_no, now_us); });
   }
+}
+
+/// The others have given this replica up, and it is alive. Where it fails, the next answer says so again.
+void Leases::come_back(db::Database& database, std::int64_t replica_no) {
+  const Status done = database.append_now([&](db::Transaction& transaction) {
+    return db::take_replica_back(transaction, replica_no, base::unix_now_us());
+  });
+  if (done) base::log(base::LogLevel::Warning, "leases: replica {} was given up by the others and is back", replica_no);
 }
 
 void Leases::tend(db::Database& database) {

@@ -106,11 +106,13 @@ class Leases {
   void retire_ended(std::int64_t now_us);
   void publish(std::int64_t now_us);
   void send();
+  void come_back(db::Database& database, std::int64_t replica_no);
   void tend(db::Database& database);
 
   db::Database& database_;
   const std::unique_ptr<db::Database> own_;  // Null: there are no others than those of `database_`.
   const Options options_;
+  const std::chrono::milliseconds tend_every_;
   LedgerCounters& counters_;
   LedgerClock& clock_;
   std::atomic<std::int64_t> replica_no_{0};  // 0: not known yet.

@@ -23,6 +23,13 @@ std::uint64_t new_id_bits() {
   return bits;
 }
 
+bool names_one(const journal::AccountPairs& accounts, const std::set<std::int64_t>& of) {
+  for (std::size_t i = 0; i < accounts.count; ++i) {
+    if (of.contains(accounts.values[2 * i])) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Error journal_full() {
@@ -62,6 +69,7 @@ std::unique_ptr<Shipper> LedgerImpl::make_shipper(const ReplicaRow& replica, boo
   };
   ship.joins_later = joins_later;
   ship.alert = options_.alert;
+  ship.rejected = options_.rejected;
   ship.moved = std::move(moved);
   return std::make_unique<Shipper>(database_, std::move(ship), replica, journal_.get(), counters_);
 }
@@ -191,6 +199,11 @@ Status LedgerImpl::start() {
     away = !known && joins_later(known.error());  // It has gone since.
     if (!known && !away) return known;
   }
+  // Before the first answer to what `leases_` asks: what is closed now is booked by ledger time as well.
+  if (!away && options_.is_shared) {
+    const Status heard = hear_clock(database_, clock_);
+    if (!heard && !joins_later(heard.error())) return heard;
+  }
   if (Status opened = open_journal(std::move(*directory), *replay, *replica); !opened) return opened;
   if (options_.is_shared) leases_ = make_leases(replica->epoch, journal_id);
   shipper_ = make_shipper(*replica, away, replay->moved);
@@ -252,14 +265,22 @@ Status LedgerImpl::close_holds(journal::Replay& replay, const ReplicaRow& replic
     const Status known = forget_stored(database_, replica.replica_no, journaled_no, replay.open_holds);
     if (!known) return known;
   }
+  std::set<std::int64_t> strict;  // While the database is away only budget_mode is known.
+  if (!away && !replay.open_holds.empty()) {
+    Result<std::set<std::int64_t>> found = find_strict(database_, replay.open_holds);
+    if (!found && !joins_later(found.error())) return base::fail(std::move(found.error()));
+    if (found) strict = std::move(*found);
+  }
   const std::set<std::uint64_t> missing(replay.missing_entry_nos.begin(), replay.missing_entry_nos.end());
   auto next_missing = missing.upper_bound(replica.shipped_no);
-  const std::int64_t now_us = base::unix_now_us();
+  const std::int64_t now_us = clock_.now_us();
   for (const journal::OpenHold& open : replay.open_holds) {
     const bool takes_missing = !away && next_missing != missing.end();
     const std::uint64_t number = takes_missing ? *next_missing++ : journal_->next_entry_no();
     std::string record_id;
-    close_with(journal::closing_row(open, number, now_us, options_.strict, record_id), away);
+    const bool is_strict = options_.strict || names_one(open.facts.accounts, strict);
+    const std::int64_t ended_us = std::max(now_us, open.facts.started_us);  // This machine's clock may be behind.
+    close_with(journal::closing_row(open, number, ended_us, is_strict, record_id), away);
     counters_.interrupted_at_start.fetch_add(1, std::memory_order_relaxed);
   }
   // A call that ended before it held anything, or damage.

@@ -17,6 +17,7 @@
 #include "ledger/account.h"
 #include "ledger/budget_alerts.h"
 #include "ledger/ledger_clock.h"
+#include "ledger/rejected_entries.h"
 
 namespace turnpike::http {
 class Cancel;
@@ -43,7 +44,7 @@ struct LedgerOptions {
   std::size_t ship_batch_rows = 1000;
   std::int64_t ship_queue_bytes_max = 64 * 1024 * 1024;  // Entries beyond it are read from the journal again.
   Durability durability = Durability::Process;
-  bool strict = false;           // How holds that a crash left open are booked at the start.
+  bool strict = false;  // How holds that a crash left open are booked at the start; strict accounts are known there.
   bool serve_when_full = false;  // journal_full_policy: serve; entries wait in memory, at most ship_queue_bytes_max.
   bool database_may_be_away = false;  // At start: entries wait in the journal until it can be asked.
   // Other processes may spend from the same budgets: money is leased from the database (PostgreSQL).
@@ -51,8 +52,9 @@ struct LedgerOptions {
   lease::LeaseTerms lease;
   std::chrono::milliseconds lease_dead_after{600'000};  // Not with `strict`.
   BudgetAway budget_away = BudgetAway::Lease;
-  LedgerClock::Wall wall = base::unix_now_us;          // For tests: this machine's wall clock.
-  std::function<void(const BudgetAlert&)> alert = {};  // A threshold was passed; on the shipper's thread.
+  LedgerClock::Wall wall = base::unix_now_us;                 // For tests: this machine's wall clock.
+  std::function<void(const BudgetAlert&)> alert = {};         // A threshold was passed; on the shipper's thread.
+  std::function<void(const RejectedEntries&)> rejected = {};  // The database does not take them; on the same.
   std::string host;
   std::string version;
 };

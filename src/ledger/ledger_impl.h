@@ -131,7 +131,7 @@ class LedgerImpl final : public Ledger {
 
   const LedgerOptions options_;
   db::Database& database_;
-  LedgerClock clock_;                               // Set by the answers to what `leases_` asks.
+  LedgerClock clock_;                               // Set at the start, then by the answers to what `leases_` asks.
   const std::uint64_t instance_ = next_instance();  // Among those of this process.
   const std::string instance_text_ = new_instance_text();
   mutable LedgerCounters counters_;

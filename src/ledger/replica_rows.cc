@@ -59,12 +59,25 @@ Status register_epoch(db::Database& database, const ReplicaRow& replica, const s
         {replica.replica_no, static_cast<std::int64_t>(replica.epoch), host, version, db::kReplicaLive,
          base::unix_now_us(), instance});
     if (!moved) return base::fail(moved.error());
-    if (moved->changed == 1) return db::reverse_write_off(transaction, replica.replica_no, base::unix_now_us());
+    if (moved->changed == 1) return db::take_replica_back(transaction, replica.replica_no, base::unix_now_us());
     Error error;
     error.kind = ErrorKind::Unavailable;
     error.code = kSuperseded;
     error.message = "another gateway has taken this journal over: give this one a journal directory of its own";
     return base::fail(std::move(error));
+  });
+}
+
+Status hear_clock(db::Database& database, LedgerClock& clock) {
+  constexpr int kTimes = 3;  // One may be slow.
+  return database.read_now([&](db::Transaction& transaction) -> Status {
+    for (int i = 0; i < kTimes; ++i) {
+      const std::int64_t sent_us = clock.wall_us();
+      const auto now = transaction.run("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint", {});
+      if (!now) return base::fail(now.error());
+      clock.heard(db::as_int(now->rows.at(0).at(0)), sent_us, clock.wall_us());
+    }
+    return {};
   });
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "db/database.h"
+#include "ledger/ledger_clock.h"
 
 namespace turnpike::ledger {
 
@@ -28,6 +29,9 @@ Result<ReplicaRow> find_replica(db::Database& database, const std::string& journ
 inline constexpr std::string_view kSuperseded = "superseded";
 Status register_epoch(db::Database& database, const ReplicaRow& replica, const std::string& host,
                       const std::string& version, const std::string& instance = {});
+
+/// Sets the clock by that of a database which other processes use too. Errors: those of the database.
+Status hear_clock(db::Database& database, LedgerClock& clock);
 
 /// A clean end: others do not count it as alive any more.
 Status retire_replica(db::Database& database, const ReplicaRow& replica);

@@ -175,7 +175,7 @@ Result<DroppedDays> delete_rows(db::Database& database, std::int64_t first_kept,
 }  // namespace
 
 Result<DroppedDays> drop_days_before(db::Database& database, std::int64_t first_kept, const std::atomic<bool>* stop) {
-  if (database.description() == "sqlite") return delete_rows(database, first_kept, stop);
+  if (!database.is_shared()) return delete_rows(database, first_kept, stop);
   std::vector<std::int64_t> days;
   const Status read = database.read_now([&](Transaction& transaction) -> Status {
     Result<std::vector<std::int64_t>> found = db::entry_days_before(transaction, first_kept);

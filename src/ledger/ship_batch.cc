@@ -62,9 +62,8 @@ class Shipping {
          as_signed(batch_.first_no) - 1, batch_.replica.journal_id});
     if (!moved) return base::fail(moved.error());
     if (moved->rows.empty()) return look(transaction);
-    if (db::as_int(moved->rows[0][0]) ==
-        db::kReplicaForgotten) {  // Cut off for so long that it was believed to be lost.
-      const Status back = db::reverse_write_off(transaction, batch_.replica.replica_no, base::unix_now_us());
+    if (db::is_given_up(db::as_int(moved->rows[0][0]))) {
+      const Status back = db::take_replica_back(transaction, batch_.replica.replica_no, base::unix_now_us());
       if (!back) return back;
     }
     outcome.stored_no = batch_.last_no;
@@ -171,9 +170,9 @@ class Shipping {
          base::to_hex({reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()}), std::string(reason),
          base::unix_now_us()});
     if (!done) return base::fail(done.error());
-    if (done->changed == 0) return {};  // Set aside before, its money is booked.
-    if (row) sums.add(*row);
-    ++outcome.rejected;
+    if (row && done->changed == 1) sums.add(*row);  // Else it was set aside before, and its money is booked.
+    const std::uint64_t number = batch_.first_no + i;
+    outcome.rejected.add({1, number, number, Money::from_nano(row ? row->numbers.cost_nano : 0)});
     return {};
   }
 
@@ -253,7 +252,7 @@ Result<ShipOutcome> ship_whole(db::Database& database, const ShipBatch& batch, s
 void add_to(ShipOutcome& all, ShipOutcome more) {
   all.kind = more.kind;
   all.stored_no = more.stored_no;
-  all.rejected += more.rejected;
+  all.rejected.add(more.rejected);
   all.alerts.insert(all.alerts.end(), std::make_move_iterator(more.alerts.begin()),
                     std::make_move_iterator(more.alerts.end()));
 }

@@ -8,6 +8,7 @@
 #include "db/database.h"
 #include "journal/entry_row.h"
 #include "ledger/budget_alerts.h"
+#include "ledger/rejected_entries.h"
 #include "ledger/replica_rows.h"
 
 namespace turnpike::ledger {
@@ -32,14 +33,15 @@ struct ShipOutcome {
   };
   Kind kind = Kind::Stored;
   std::uint64_t stored_no = 0;
-  std::uint64_t rejected = 0;
+  RejectedEntries rejected;
   std::vector<BudgetAlert> alerts;  // Thresholds that the totals have passed with this batch.
 };
 
 /// Stores a batch and everything that is summed from it in one transaction. Shipping twice counts once: totals come
 /// from the rows that were really inserted, and `replica.shipped_no` moves in the same transaction. A batch that the
 /// database cannot take is split in halves, each a transaction of its own, until the one row is alone: that goes to
-/// `entry_rejected` with its money booked. An empty payload stands for an entry that is lost.
+/// `entry_rejected` with its money booked, and is told of also when the try before had set it aside and its outcome was
+/// lost. An empty payload stands for an entry that is lost.
 /// Errors: try the same batch again, for ever.
 Result<ShipOutcome> ship_batch(db::Database& database, const ShipBatch& batch);
 

@@ -190,7 +190,10 @@ void Shipper::finish_batch(std::size_t rows, const ShipOutcome& outcome) {
     release(std::move(entry));
   }
   counters_.ship_batches.fetch_add(1, std::memory_order_relaxed);
-  counters_.rejected_rows.fetch_add(outcome.rejected, std::memory_order_relaxed);
+  if (outcome.rejected.count > 0) {
+    counters_.rejected_rows.fetch_add(outcome.rejected.count, std::memory_order_relaxed);
+    if (options_.rejected) options_.rejected(outcome.rejected);
+  }
   for (const BudgetAlert& alert : outcome.alerts) {
     counters_.budget_alerts.fetch_add(1, std::memory_order_relaxed);
     if (options_.alert) options_.alert(alert);

@@ -38,8 +38,10 @@ class Shipper {
     /// It is, and nothing that is still to be shipped is there under another number. Not after a start that knew it.
     std::function<void(const ReplicaRow&)> joined = {};
     bool joins_later = false;  // The replica given to the constructor is what the journal knew.
-    std::function<void(const BudgetAlert&)> alert = {};  // On the shipper's thread.
-    std::set<journal::EntryId> moved = {};               // journal::Replay::moved
+    /// On the shipper's thread.
+    std::function<void(const BudgetAlert&)> alert = {};
+    std::function<void(const RejectedEntries&)> rejected = {};
+    std::set<journal::EntryId> moved = {};  // journal::Replay::moved
   };
   Shipper(db::Database& database, Options options, ReplicaRow replica, journal::Journal* journal,
           LedgerCounters& counters);

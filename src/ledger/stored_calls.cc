@@ -1,6 +1,9 @@
 #include "ledger/stored_calls.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <span>
 #include <string>
 
 #include "base/text.h"
@@ -82,6 +85,30 @@ Status forget_stored(db::Database& database, std::int64_t replica_no, std::uint6
   std::size_t at = 0;
   std::erase_if(holds, [&](const journal::OpenHold&) { return stored[at++]; });
   return {};
+}
+
+Result<std::set<std::int64_t>> find_strict(db::Database& database, const std::vector<journal::OpenHold>& holds) {
+  constexpr std::size_t kAtOnce = 1000;  // In one statement.
+  std::set<std::int64_t> named, strict;
+  for (const journal::OpenHold& hold : holds) {
+    const journal::AccountPairs& accounts = hold.facts.accounts;
+    for (std::size_t i = 0; i < accounts.count; ++i) named.insert(accounts.values[2 * i]);
+  }
+  const std::vector<std::int64_t> ids(named.begin(), named.end());
+  const Status read = database.read_now([&](db::Transaction& transaction) -> Status {
+    strict.clear();
+    for (std::size_t begin = 0; begin < ids.size(); begin += kAtOnce) {
+      const std::span<const std::int64_t> part = std::span(ids).subspan(begin, std::min(kAtOnce, ids.size() - begin));
+      const auto rows = transaction.run(
+          fmt::format("SELECT account_id FROM account WHERE strict <> 0 AND account_id IN ({})", fmt::join(part, ", ")),
+          {});
+      if (!rows) return base::fail(rows.error());
+      for (const db::Row& row : rows->rows) strict.insert(db::as_int(row[0]));
+    }
+    return {};
+  });
+  if (!read) return base::fail(read.error());
+  return strict;
 }
 
 }  // namespace turnpike::ledger

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -18,5 +19,8 @@ Result<std::vector<std::uint64_t>> find_stored(db::Database& database, std::int6
 /// Takes out of `holds` those whose entry stands in the database with a number above `entry_no`.
 Status forget_stored(db::Database& database, std::int64_t replica_no, std::uint64_t entry_no,
                      std::vector<journal::OpenHold>& holds);
+
+/// The accounts of these holds that are strict by themselves, whatever budget_mode says.
+Result<std::set<std::int64_t>> find_strict(db::Database& database, const std::vector<journal::OpenHold>& holds);
 
 }  // namespace turnpike::ledger

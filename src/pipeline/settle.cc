@@ -61,6 +61,23 @@ price::PriceField asked_search(const Call& call) {
   return price::parse_search_size(document.root().find("web_search_options").find("search_context_size").inner());
 }
 
+/// The terms as the entry tells them, so that the bill can be made again.
+domain::BilledAs billed_as(const Call& call, const domain::Usage& usage, const price::BillTerms& terms) {
+  constexpr std::size_t kQualityBytesMax =
+      64;  // No price list has such a word, and all that it does not have cost the same.
+  domain::BilledAs made;
+  made.service_tier = price::service_tier_name(terms.service);
+  if (usage.of(domain::Unit::Queries) > 0) made.search_size = price::search_size_name(terms.search);
+  if (usage.of(domain::Unit::Images) > 0 && domain::makes_images(call.request.operation)) {
+    const domain::Measures& asked = call.request.measures;
+    made.image = true;
+    made.image_width = asked.width;
+    made.image_height = asked.height;
+    made.image_quality = asked.quality.size() <= kQualityBytesMax ? asked.quality : "other";
+  }
+  return made;
+}
+
 /// Providers whose own figure is believed before ours.
 bool is_trusted(std::string_view provider) {
   return provider == "openrouter" || provider == "perplexity" || provider == "deepinfra";
@@ -102,6 +119,7 @@ Task<void> bill_attempt(AdmittedCall& admitted, std::size_t at, const router::De
   if (bill.unknown && deployment.target.self_hosted) call.record.marks |= domain::kSelfHosted;
   if (bill.free) call.record.marks |= domain::kFree;
   entry.billed = true;
+  entry.billed_as = billed_as(call, usage, terms);
   entry.cost = bill.cost;
   entry.usage = std::move(usage);
   const bool whole = said && !entry.usage.estimated && !entry.usage.empty();

@@ -234,6 +234,11 @@ PriceField parse_search_size(std::string_view size) {
   return size == "high" ? PriceField::SearchHigh : PriceField::SearchMedium;
 }
 
+std::string_view search_size_name(PriceField search) {
+  if (search == PriceField::SearchLow) return "low";
+  return search == PriceField::SearchHigh ? "high" : "medium";
+}
+
 void add_own_units(domain::Usage& usage, const Prices& prices, std::uint64_t milliseconds) {
   if (prices.find(PriceField::Request).known()) usage.set(Unit::Requests, 1);
   if (prices.by_second() && usage.of(Unit::Milliseconds) == 0) usage.set(Unit::Milliseconds, milliseconds);

@@ -48,6 +48,7 @@ void add_own_units(domain::Usage& usage, const Prices& prices, std::uint64_t mil
 
 /// What "low", "medium" and "high" mean; else medium, as at those who sell searches.
 PriceField parse_search_size(std::string_view size);
+std::string_view search_size_name(PriceField search);  // Lives for ever.
 
 /// Units x price in grains before factors and rounding, for callers who compare (dearest deployment); -1 when unknown.
 Grains bill_grains(const Prices& prices, const domain::Usage& usage, const BillTerms& terms = {});

@@ -54,6 +54,20 @@ ServiceTier parse_service_tier(std::string_view name) {
   return ServiceTier::Standard;
 }
 
+std::string_view service_tier_name(ServiceTier service) {
+  switch (service) {
+    case ServiceTier::Standard:
+      return {};
+    case ServiceTier::Flex:
+      return "flex";
+    case ServiceTier::Priority:
+      return "priority";
+    case ServiceTier::Batch:
+      return "batch";
+  }
+  return {};
+}
+
 std::optional<FieldKey> parse_field(std::string_view name) {
   constexpr std::string_view kAbove = "_above_";
   constexpr std::string_view kThousandTokens = "k_tokens";

@@ -40,6 +40,8 @@ enum class ServiceTier : std::uint8_t { Standard, Flex, Priority, Batch };
 
 /// The `service_tier` of an answer ("flex", "priority"); every other word is Standard.
 ServiceTier parse_service_tier(std::string_view name);
+/// The other way; empty: Standard. Lives for ever.
+std::string_view service_tier_name(ServiceTier service);
 
 /// What a field name of the price file means: "input_cost_per_token_above_272k_tokens_priority" is the price of Input
 /// for requests above 272,000 prompt tokens served as priority.

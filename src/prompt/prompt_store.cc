@@ -134,26 +134,32 @@ void PromptStore::push(std::unique_ptr<CallTexts> texts) {
   }
   queued_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   CallTexts* const node = texts.release();
-  node->next = pushed_.load(std::memory_order_relaxed);
-  while (!pushed_.compare_exchange_weak(node->next, node, std::memory_order_release, std::memory_order_relaxed)) {
-  }
+  CallTexts* newest = pushed_.load(std::memory_order_relaxed);
+  do {
+    node->next = newest;
+  } while (!pushed_.compare_exchange_weak(newest, node, std::memory_order_release, std::memory_order_relaxed));
+  if (newest != nullptr) return;  // The thread has been woken for those before.
+  const std::lock_guard lock(mutex_);
+  wake_.notify_one();
 }
 
-/// False: it was the last.
-bool PromptStore::pause() {
+/// Until there is something to do. False: the last of it.
+bool PromptStore::sleep_until(base::Monotonic forget_at) {
   std::unique_lock lock(mutex_);
+  wake_.wait_until(lock, forget_at, [this] { return stopping_ || pushed_.load() != nullptr; });
+  // What comes in the meantime shares the transaction.
   wake_.wait_for(lock, options_.interval, [this] { return stopping_.load(); });
   return !stopping_;
 }
 
 void PromptStore::work() {
-  constexpr std::int64_t kForgetEveryUs = 3'600'000'000;
+  constexpr std::chrono::hours kForgetEvery{1};
   base::name_background_thread("prompts");
-  std::int64_t forgotten_us = 0;
-  while (pause()) {
+  base::Monotonic forget_at = base::monotonic_now();
+  while (sleep_until(forget_at)) {
     store_waiting();
-    if (base::unix_now_us() - forgotten_us < kForgetEveryUs) continue;
-    forgotten_us = base::unix_now_us();
+    if (base::monotonic_now() < forget_at) continue;
+    forget_at = base::monotonic_now() + kForgetEvery;
     forget_old();
   }
   store_waiting();

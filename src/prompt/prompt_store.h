@@ -10,6 +10,7 @@
 #include <string_view>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "db/database.h"
 
@@ -42,7 +43,8 @@ struct PromptCounters {
 /// Keeps prompts and answers beside the entries of the ledger (spec money 6, `entry_text`), for as long as they may be
 /// kept. Entries never wait for them, and they do not pass through the journal: what cannot be stored is dropped.
 ///
-/// Threading: `push` from any thread without lock; a thread of its own writes and forgets.
+/// Threading: `push` from any thread, without lock but to wake the thread of its own that writes and forgets: once per
+///            `interval`. Where nothing is pushed that thread wakes once an hour, to forget.
 /// Limits:    `queued_bytes_max` wait in memory; more is dropped. Strings longer than `string_bytes_max` are cut, texts
 ///            that are longer than `CallTexts::kBytesMax` then are left out.
 class PromptStore {
@@ -64,7 +66,7 @@ class PromptStore {
   void work();
   void store_waiting();
   void forget_old();
-  bool pause();
+  bool sleep_until(base::Monotonic forget_at);
 
   db::Database& database_;
   const Options options_;

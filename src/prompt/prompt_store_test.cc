@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
+#include <thread>
 
 #include "base/clock.h"
 #include "db/test_postgres.h"
@@ -59,6 +61,36 @@ TEST_F(Prompts, AreStoredByTheEndAtTheLatest) {
     EXPECT_EQ(kept(), 0);
   }
   EXPECT_EQ(kept(R"(request = '{"messages":[]}' AND response = '{}')"), 250);
+}
+
+/// How often the store's thread has gone to sleep.
+std::uint64_t sleeps() {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream status(task.path() / "status");
+    std::string word;
+    bool is_ours = false;
+    while (status >> word) {
+      if (word == "Name:") is_ours = status >> word && word == "prompts";
+      std::uint64_t count = 0;
+      if (is_ours && word == "voluntary_ctxt_switches:" && status >> count) return count;
+    }
+  }
+  ADD_FAILURE() << "no thread of that name";
+  return 0;
+}
+
+TEST_F(Prompts, WakeTheirThreadAndNothingElseDoes) {
+  PromptStore::Options options;
+  options.interval = std::chrono::milliseconds(1);
+  PromptStore store(*database, options);
+  const std::int64_t today = base::unix_now_us() / kDayUs;
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    store.push(texts("call-" + std::to_string(i), today));
+    while (store.counters().stored.load() < i) std::this_thread::yield();
+  }
+  const std::uint64_t before = sleeps();
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // As many intervals.
+  EXPECT_LT(sleeps() - before, 10u);
 }
 
 TEST_F(Prompts, AreDroppedAndCountedWhereThereIsNoRoomOrNoDatabase) {

@@ -157,6 +157,24 @@ TEST_F(Crash, AnOpenHoldBecomesWhatTheJournalKnowsOfIt) {
   EXPECT_EQ(number("SELECT count(*) FROM entry"), 5);
 }
 
+TEST_F(Crash, AnOpenHoldOfAStrictAccountCostsAllThatWasHeld) {
+  run_until_killed("", 1, [&] {
+    const ledger::AccountRef lax = make_account("lax", 1'000'000), stern = make_account("stern", 1'000'000);
+    std::vector<ledger::Hold> holds;
+    for (const auto& accounts : {std::vector{lax}, std::vector{lax, stern}})
+      holds.push_back(std::move(*ledger->admit(admission(accounts, 300))));
+    for (ledger::Hold& hold : holds) hold.attempt(1, "deployment", "prices");
+    number("UPDATE account SET strict = 1 WHERE entity = 'stern' RETURNING 1");
+    ::raise(SIGKILL);
+  });
+  open();
+  EXPECT_EQ(number("SELECT count(*) FROM entry WHERE status = 3"), 2);
+  EXPECT_EQ(number("SELECT cost_nano FROM entry WHERE entry_no = 1"), 0);
+  EXPECT_EQ(number("SELECT cost_nano FROM entry WHERE entry_no = 2"), 300);
+  EXPECT_EQ(number("SELECT spent_nano FROM account_window JOIN account USING (account_id) WHERE entity = 'stern'"),
+            300);
+}
+
 // A power cut may take the journal's last moments, of which the database has some already.
 TEST_F(Crash, AnEntryThatOnlyTheDatabaseKeptIsNotBookedAgain) {
   run_until_killed("", 1, [&] {
@@ -291,6 +309,7 @@ TEST_F(Ship, ARejectedRowWhoseCommitWasInDoubtIsSetAsideOnce) {
   while (ledger->counters().unshipped.load() > 0) ship();
   EXPECT_EQ(number("SELECT count(*) FROM entry"), 2);
   EXPECT_EQ(number("SELECT count(*) FROM entry_rejected"), 1);
+  EXPECT_EQ(ledger->counters().rejected_rows.load(), 1u) << "it is told of";
   EXPECT_EQ(number("SELECT spent_nano FROM account_window"), 213);
   EXPECT_EQ(number("SELECT sum(cost_nano) FROM daily WHERE entity_kind = 6"), 213);
   EXPECT_EQ(number("SELECT entries FROM replica_day"), 3);

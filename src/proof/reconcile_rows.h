@@ -24,7 +24,7 @@ struct BookedLine {
   std::uint64_t unpriced_calls = 0;
 };
 
-/// A usage as entries hold it (journal::usage_json).
+/// The counts of a usage as entries hold it (journal::usage_json).
 domain::Usage usage_of(const json::Value& usage);
 
 struct BookedDays {

@@ -172,7 +172,7 @@ Status check_journal(db::Transaction& transaction, const std::string& journal_di
 Result<std::vector<Check>> verify_ledger(db::Database& database, const std::string& journal_dir,
                                          std::optional<std::int64_t> since) {
   std::vector<Check> checks;
-  const Dialect& dialect = dialect_of(database.description());
+  const Dialect& dialect = dialect_of(database);
   const Status status = database.read_now([&](db::Transaction& transaction) -> Status {
     checks.clear();
     for (const Equation& equation : equations(dialect, since, base::unix_now_us())) {

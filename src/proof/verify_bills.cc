@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "domain/call_record.h"
 #include "json/document.h"
 #include "price/bill.h"
@@ -34,17 +32,48 @@ domain::Usage usage_of_columns(std::int64_t prompt, std::int64_t completion, std
   return usage;
 }
 
-/// The tier that a call was served as is not in its row.
-bool is_bill(const price::Prices& prices, const domain::Usage& usage, std::int64_t cost_nano) {
-  using price::ServiceTier;
-  constexpr ServiceTier kTiers[] = {ServiceTier::Standard, ServiceTier::Flex, ServiceTier::Priority,
-                                    ServiceTier::Batch};
-  return std::ranges::any_of(kTiers, [&](ServiceTier tier) {
-    price::BillTerms terms;
+/// What was used, and what else decided its prices.
+struct Used {
+  domain::Usage usage;
+  std::string service_tier = {}, search_size = {}, image_quality = {};
+  std::uint32_t image_width = 0, image_height = 0;
+  bool image = false;
+};
+
+Used read_used(const json::Value& usage) {
+  Used used;
+  used.usage = usage_of(usage);
+  used.service_tier = usage.find("service_tier").text().value_or("");
+  used.search_size = usage.find("search_size").text().value_or("");
+  const auto width = usage.find("image_width").whole();
+  used.image = width.has_value();
+  used.image_width = static_cast<std::uint32_t>(width.value_or(0));
+  used.image_height = static_cast<std::uint32_t>(usage.find("image_height").whole().value_or(0));
+  used.image_quality = usage.find("image_quality").text().value_or("");
+  return used;
+}
+
+price::BillTerms terms_of(const Used& used, const price::Prices& prices) {
+  price::BillTerms terms;
+  terms.service = price::parse_service_tier(used.service_tier);
+  if (!used.search_size.empty()) terms.search = price::parse_search_size(used.search_size);
+  if (used.image) terms.image = prices.image(used.image_quality, used.image_width, used.image_height);
+  return terms;
+}
+
+bool is_bill(const price::Bill& bill, std::int64_t cost_nano) {
+  return !bill.unknown && bill.cost.nano() == cost_nano;
+}
+
+/// Entries of versions that did not write down the tier look like those of the standard one.
+bool is_bill_of_another_tier(const price::Prices& prices, const Used& used, std::int64_t cost_nano) {
+  if (!used.service_tier.empty()) return false;
+  price::BillTerms terms = terms_of(used, prices);
+  for (const price::ServiceTier tier : {price::ServiceTier::Flex, price::ServiceTier::Priority}) {
     terms.service = tier;
-    const price::Bill bill = price::bill(prices, usage, terms);
-    return !bill.unknown && bill.cost.nano() == cost_nano;
-  });
+    if (is_bill(price::bill(prices, used.usage, terms), cost_nano)) return true;
+  }
+  return false;
 }
 
 class Bills {
@@ -80,9 +109,9 @@ class Bills {
     const std::string usage = as_text(row[kUsage]);
     const bool said = !usage.empty() && document.parse(usage);
     compare(name, as_text(row[kDeployment]), as_text(row[kModel]),
-            said ? usage_of(document.root())
-                 : usage_of_columns(as_int(row[kPrompt]), as_int(row[kCompletion]), as_int(row[kCacheRead]),
-                                    as_int(row[kCacheWrite]), as_int(row[kReasoning])),
+            said ? read_used(document.root())
+                 : Used{usage_of_columns(as_int(row[kPrompt]), as_int(row[kCompletion]), as_int(row[kCacheRead]),
+                                         as_int(row[kCacheWrite]), as_int(row[kReasoning]))},
             as_int(row[kCost]));
   }
 
@@ -98,25 +127,30 @@ class Bills {
     for (const json::Value attempt : attempts.elements()) {
       if (!attempt.find("billed").boolean().value_or(false)) continue;
       compare(name, attempt.find("deployment_id").text().value_or(""), attempt.find("model").text().value_or(""),
-              usage_of(attempt.find("usage")),
+              read_used(attempt.find("usage")),
               static_cast<std::int64_t>(attempt.find("cost_nano").whole().value_or(0)));
     }
   }
 
-  void compare(const std::string& name, std::string_view deployment, std::string_view model, const domain::Usage& usage,
+  void compare(const std::string& name, std::string_view deployment, std::string_view model, const Used& used,
                std::int64_t cost_nano) {
     ++seen_;
     const auto at = known_->deployments.find(deployment);
     if (at == known_->deployments.end() || at->second.model != model) return;
-    if (usage.of(Unit::Images) > 0 || usage.of(Unit::Queries) > 0) return;
+    if (used.usage.of(Unit::Images) > 0 && !used.image) return;
+    if (used.usage.of(Unit::Queries) > 0 && used.search_size.empty()) return;
     ++compared_;
     const price::Prices& prices = at->second.prices;
-    if (is_bill(prices, usage, cost_nano)) return;
-    (at->second.own ? doubtful_ : wrong_) += 1;
+    const price::Bill bill = price::bill(prices, used.usage, terms_of(used, prices));
+    if (is_bill(bill, cost_nano)) return;
+    const bool other_tier = is_bill_of_another_tier(prices, used, cost_nano);
+    (at->second.own || other_tier ? doubtful_ : wrong_) += 1;
     if (wrong_ + doubtful_ > kShownMax) return;
-    detail_ += fmt::format("; {}: booked {}, {} at {}", name, Money::from_nano(cost_nano).to_string(),
-                           price::bill(prices, usage).cost.to_string(),
-                           at->second.own ? "the prices that the configuration sets now" : "these prices");
+    detail_ +=
+        fmt::format("; {}: booked {}, {} at {}", name, Money::from_nano(cost_nano).to_string(), bill.cost.to_string(),
+                    other_tier       ? "these prices, and no service tier is noted"
+                    : at->second.own ? "the prices that the configuration sets now"
+                                     : "these prices");
   }
 
   const KnownPrices* known_;

@@ -24,9 +24,10 @@ struct KnownPrices {
 };
 
 /// Bills again, from its usage, each attempt of kept entries since `since` (unix day) that was made at the prices of
-/// the same table through a deployment that still sends the same model. Images and searches are left out, since an
-/// entry does not say of which size they were, as are amounts that are the provider's own. Where the configuration has
-/// its say in a price a difference is told and is no fault of the books.
+/// the same table through a deployment that still sends the same model. Left out are amounts that are the provider's
+/// own, and images and searches of whose size the entry says nothing: those in a chat, and those of earlier versions.
+/// Where the configuration has its say in a price a difference is told and is no fault of the books; so is the price of
+/// another service tier than the standard one where none is noted, since earlier versions did not.
 /// Errors: Unavailable when the database cannot be read.
 Result<Check> check_bills(db::Database& database, const KnownPrices& known,
                           std::optional<std::int64_t> since = std::nullopt);

@@ -56,10 +56,24 @@ struct Bills : ledger::LedgerFixture {
     return (check->fails() ? "FAIL " : check->warns ? "warn " : "ok ") + check->detail;
   }
 
+  static domain::Attempt served_as(domain::Attempt made, domain::BilledAs billed_as) {
+    made.billed_as = std::move(billed_as);
+    return made;
+  }
+  static domain::Attempt images(const std::string& quality, std::uint32_t side, std::int64_t cost_nano) {
+    return served_as(attempt("painter", {{Unit::Images, 2}}, cost_nano), {{}, {}, true, side, side, quality});
+  }
+  static domain::Attempt searches(std::string_view size, std::int64_t cost_nano) {
+    return served_as(attempt("listed", {{Unit::InputTokens, 1}, {Unit::Queries, 2}}, cost_nano),
+                     {{}, size, false, 0, 0, {}});
+  }
+
   static constexpr std::string_view kPrices =
       R"({"input_cost_per_token": 3e-06, "output_cost_per_token": 1.5e-05, "cache_read_input_token_cost": 3e-07,
           "output_cost_per_token_priority": 3e-05, "cache_creation_input_token_cost": 3.75e-06,
-          "cache_creation_input_token_cost_above_1hr": 6e-06, "output_cost_per_reasoning_token": 2e-05})";
+          "cache_creation_input_token_cost_above_1hr": 6e-06, "output_cost_per_reasoning_token": 2e-05,
+          "search_context_cost_per_query": {"search_context_size_low": 0.03, "search_context_size_medium": 0.035,
+          "search_context_size_high": 0.05}})";
   ledger::AccountRef account;
   KnownPrices known;
 };
@@ -76,9 +90,48 @@ TEST_F(Bills, AgreeWhateverTheUsageIsWrittenIn) {
   // In columns of its own a write for an hour could not be told.
   book({attempt("listed", {{Unit::InputTokens, 1}, {Unit::CacheWrite1hTokens, 5}, {Unit::OutputTokens, 1}}, 48'000)});
   // Served before others.
-  book({attempt("listed", {{Unit::InputTokens, 10}, {Unit::OutputTokens, 2}}, 90'000)});
+  const domain::Attempt before = attempt("listed", {{Unit::InputTokens, 10}, {Unit::OutputTokens, 2}}, 90'000);
+  book({served_as(before, {"priority", {}, false, 0, 0, {}})});
   book({attempt("listed", {{Unit::InputTokens, 1}}, 3000), attempt("listed", {{Unit::OutputTokens, 1}}, 15'000)});
   EXPECT_EQ(found(), "ok 6 of 6 billed again");
+}
+
+TEST_F(Bills, KnowTheTierOfTheAnswer) {
+  const domain::Attempt plain = attempt("listed", {{Unit::OutputTokens, 2}}, 30'000);
+  const domain::Attempt dear = attempt("listed", {{Unit::OutputTokens, 2}}, 60'000);
+  const domain::BilledAs priority{"priority", {}, false, 0, 0, {}};
+  book({served_as(dear, priority)});
+  book({served_as(plain, priority), served_as(dear, priority)});
+  EXPECT_EQ(found(), "FAIL 3 of 3 billed again; replica 1 entry 2: booked 0.00003, 0.00006 at these prices");
+}
+
+TEST_F(Bills, OnlyTellWhereAnEarlierVersionDidNotNoteTheTier) {
+  book({attempt("listed", {{Unit::OutputTokens, 2}}, 60'000)});
+  EXPECT_EQ(found(),
+            "warn 1 of 1 billed again; replica 1 entry 1: booked 0.00006, 0.00003 at these prices, and no service tier "
+            "is noted");
+}
+
+TEST_F(Bills, KnowTheSizeOfImages) {
+  price::Prices prices;
+  prices.add_image({"", 1024, 1024, price::Price::parse("0.04").value()});
+  prices.add_image({"hd", 1024, 1024, price::Price::parse("0.08").value()});
+  known.deployments["painter"] = {"m", prices, false};
+  book({images("", 0, 80'000'000)});
+  book({images("", 1024, 80'000'000)});
+  book({images("hd", 1024, 160'000'000)});
+  EXPECT_EQ(found(), "ok 3 of 3 billed again");
+  book({images("hd", 1024, 80'000'000)});
+  EXPECT_EQ(found(), "FAIL 4 of 4 billed again; replica 1 entry 4: booked 0.08, 0.16 at these prices");
+}
+
+TEST_F(Bills, KnowTheSizeOfSearches) {
+  book({searches("low", 60'003'000)});
+  book({searches("medium", 70'003'000)});
+  book({searches("high", 100'003'000)});
+  EXPECT_EQ(found(), "ok 3 of 3 billed again");
+  book({searches("high", 60'003'000)});
+  EXPECT_EQ(found(), "FAIL 4 of 4 billed again; replica 1 entry 4: booked 0.060003, 0.100003 at these prices");
 }
 
 TEST_F(Bills, NameWhatWasBookedWrong) {
@@ -109,7 +162,8 @@ TEST_F(Bills, LeaveOutWhatNobodyCanBillAgain) {
   EXPECT_EQ(found(), "ok 0 of 0 billed again");
   book({attempt("unheard of", tokens, 1)});
   book({attempt("listed", {{Unit::Images, 1}}, 1)});
-  EXPECT_EQ(found(), "ok 0 of 2 billed again");
+  book({attempt("listed", {{Unit::InputTokens, 1}, {Unit::Queries, 1}}, 1)});
+  EXPECT_EQ(found(), "ok 0 of 3 billed again") << "of which sizes they were is not noted";
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "db/replica_state.h"
 #include "domain/call_record.h"
 
 namespace turnpike::proof {
@@ -155,11 +156,12 @@ Equation silent_leases(std::int64_t now_us) {
   constexpr std::int64_t kSilentUs = 600'000'000;
   return {"V10", "no money is leased to a replica that has been silent for ten minutes",
           "SELECT count(*) FROM lease WHERE granted_nano <> 0",
-          fmt::format("SELECT 'replica ' || r.replica_no || ' on ' || r.host, sum(l.granted_nano - l.used_nano), 0"
+          fmt::format("SELECT 'replica ' || r.replica_no || ' on ' || r.host || CASE r.state WHEN {} THEN"
+                      " ', what it had free was taken back' ELSE '' END, sum(l.granted_nano - l.used_nano), 0"
                       " FROM lease l JOIN replica r ON r.replica_no = l.replica_no JOIN replica_lease p ON"
                       " p.replica_no = r.replica_no WHERE l.granted_nano > l.used_nano AND p.alive_us < {} GROUP BY "
-                      "r.replica_no, r.host",
-                      now_us - kSilentUs),
+                      "r.replica_no, r.host, r.state",
+                      db::kReplicaReclaimed, now_us - kSilentUs),
           true};
 }
 
@@ -193,8 +195,8 @@ void add_of_bills(const Dialect& dialect, const std::string& days, std::vector<E
 
 }  // namespace
 
-const Dialect& dialect_of(std::string_view database) {
-  return database == "sqlite" ? kSqlite : kPostgres;
+const Dialect& dialect_of(const db::Database& database) {
+  return database.is_shared() ? kPostgres : kSqlite;
 }
 
 std::string kept_days(std::optional<std::int64_t> since) {

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "db/database.h"
+
 /// What must hold of the ledger's tables, as queries (spec money 9).
 namespace turnpike::proof {
 
@@ -27,7 +29,7 @@ struct Dialect {
   std::string_view attempts_cost;
   std::string_view queries;
 };
-const Dialect& dialect_of(std::string_view database);  // "sqlite", "postgresql"
+const Dialect& dialect_of(const db::Database& database);
 
 /// Days whose entries are all there, from `since` on, as a condition on column `day`.
 std::string kept_days(std::optional<std::int64_t> since);

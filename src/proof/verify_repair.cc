@@ -137,12 +137,11 @@ Result<std::int64_t> remake_windows(db::Transaction& transaction, const Dialect&
 }  // namespace
 
 Result<Repaired> repair_aggregates(db::Database& database) {
-  const bool sqlite = database.description() == "sqlite";
-  const Dialect& dialect = dialect_of(database.description());
+  const Dialect& dialect = dialect_of(database);
   Repaired repaired;
   const Status done = database.transact_now([&](db::Transaction& transaction) -> Status {
     repaired = {};
-    if (!sqlite) {
+    if (database.is_shared()) {
       // What would be added meanwhile waits.
       if (Status held = run_all(transaction, {"LOCK TABLE entry IN SHARE MODE"}); !held) return held;
     }

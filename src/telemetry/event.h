@@ -20,8 +20,9 @@ enum class EventKind : std::uint8_t {
   Exceptions,           // A provider failed a call.
   DeploymentRecovered,  // A deployment that rested has answered again.
   Budget,               // What somebody has spent has passed a threshold of his budget.
+  FailedTracking,       // Entries of the ledger that the database does not take.
 };
-inline constexpr std::size_t kEventKinds = 8;
+inline constexpr std::size_t kEventKinds = 9;
 std::string_view event_kind_name(EventKind kind);  // "cooldown_deployment", ...
 
 enum class EventLevel : std::uint8_t { Low, Medium, High };
@@ -40,7 +41,7 @@ struct Event {
   std::string region;
   int status = 0;  // The provider's; 0: none.
   std::string text;
-  double value = 0;  // Seconds (of a rest, an answer, a wait) or failures.
+  double value = 0;  // Seconds (of a rest, an answer, a wait), failures, dollars spent or entries.
 };
 
 /// Where events go beside the ring that GET /health/events reads; mail, chat and webhooks will be such.

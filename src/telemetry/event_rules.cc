@@ -13,8 +13,9 @@ namespace {
 using What = Sighting::What;
 
 constexpr std::array<std::string_view, kEventKinds> kKindNames = {
-    "cooldown_deployment",  "outage_alerts",  "region_outage_alerts", "llm_too_slow",
-    "llm_requests_hanging", "llm_exceptions", "deployment_recovered", "budget_alerts"};
+    "cooldown_deployment",  "outage_alerts",        "region_outage_alerts",
+    "llm_too_slow",         "llm_requests_hanging", "llm_exceptions",
+    "deployment_recovered", "budget_alerts",        "failed_tracking_spend"};
 
 std::int64_t microseconds(config::Milliseconds time) {
   return std::chrono::microseconds(time).count();

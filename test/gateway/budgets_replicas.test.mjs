@@ -158,6 +158,12 @@ const cases = {
       assert.deepEqual(counted(replies), { 200: passing, 429: 60 - passing }, replies.find(({ status }) => ![200, 429].includes(status))?.text);
       assert.equal((await reached()) - before, passing);
       for (const gateway of place.gateways) await until(async () => nano((await gateway.keyInfo(key)).spend) === passing * priceNano, 'what was served to be booked');
+      // A moment later both know all that is spent; strictly a piece is left that no call fits into.
+      for (const at of [0, 1]) {
+        let refused;
+        await until(async () => (refused = await place.call(at, key)).json.error?.message.includes(`Current cost: ${(passing * priceNano) / 1e9},`), 'its refusals to know all that is spent', 2_000);
+        assert.equal(refused.json.error.code, metadata.budget_mode ? 'budget_held' : 'budget_spent');
+      }
     }
   },
 

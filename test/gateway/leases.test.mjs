@@ -1,5 +1,5 @@
-// Two replicas on one PostgreSQL spend the same budgets: never more than there is, to the last call, with and without the
-// database, whatever an administrator changes.
+// Two replicas on one PostgreSQL spend the same budgets with and without the database, whatever an administrator changes. (To the
+// last call and no further: budgets_replicas.test.mjs.)
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
 import { Shared, ask, priceNano, warm } from '../harness/replicas.mjs';
@@ -10,34 +10,6 @@ before(async () => {
   shared = await Shared.start();
 });
 after(() => shared?.stop());
-
-const statuses = (replies) => replies.reduce((counts, reply) => ({ ...counts, [reply.status]: (counts[reply.status] ?? 0) + 1 }), {});
-
-for (const [mode, budget, expected] of [
-  ['strict', 10.5, 10],
-  ['default', 10.5, 11],
-]) {
-  test(`AC-BUDGET-2: 60 calls at once over two replicas, ${mode}: ${expected} pass, each other says when to come back`, async () => {
-    await scene(
-      (own) => shared.pair(own, { budget_mode: mode }),
-      async ({ name, gateways }) => {
-        const key = await gateways[0].newKey({ max_budget: (budget * priceNano) / 1e9 });
-        await warm(gateways, key);
-        const replies = await Promise.all(Array.from({ length: 60 }, (_, i) => ask(gateways[i % 2], key)));
-        assert.deepEqual(statuses(replies), { 200: expected, 429: 60 - expected }, replies.find((reply) => ![200, 429].includes(reply.status))?.text);
-        await until(() => shared.spentNano(name) === expected * priceNano, 'what was served to be booked');
-        // A moment later it is spent for everybody, and refused without asking.
-        for (const gateway of gateways) {
-          let refused;
-          await until(async () => (refused = await ask(gateway, key)).json.error.message.includes(`Current cost: ${(expected * priceNano) / 1e9},`), 'its refusals to know all that is spent', 2000);
-          assert.equal(refused.status, 429);
-          assert.equal(refused.json.error.code, mode === 'strict' ? 'budget_held' : 'budget_spent');
-          assert.ok(Number(refused.headers.get('retry-after') ?? 1) >= 1);
-        }
-      },
-    );
-  });
-}
 
 test('a clean stop returns what was leased; without the database leased money is still spent, then it is 503', async () => {
   await scene(

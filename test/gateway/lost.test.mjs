@@ -132,6 +132,29 @@ test('`ledger adopt` finishes the journal of a gateway that is gone', async () =
   );
 });
 
+test('`ledger adopt` without the configuration knows budgets that are strict by themselves, and says what it does not know', async () => {
+  const name = shared.server.fresh();
+  await scene(
+    (own) => killed(name, own),
+    async ({ directory, first, second, key }) => {
+      const strict = await first.newKey({ max_budget: (1000 * priceNano) / 1e9, metadata: { budget_mode: 'strict' } });
+      await warm([second], strict);
+      const open = [key, strict].map((asking) => ask(second, asking, 'slow').catch(() => undefined));
+      await new Promise((resolve) => setTimeout(resolve, 150)); // The provider answers after 300 ms.
+      await second.kill();
+      await Promise.all(open);
+      const done = await command(name, 'adopt', path.join(directory, 'data'));
+      assert.equal(done.code, 0, done.text);
+      assert.match(done.text, /: 2 calls that were open are booked/);
+      assert.match(done.text, /^Without --config budget_mode was not known/m);
+      const rows = shared.server.query(name, "SELECT a.strict, e.cost_nano FROM entry e JOIN account a ON a.kind = 6 AND a.entity = e.key_hash WHERE e.status = 3 ORDER BY 1");
+      assert.deepEqual(rows, [['0', '0'], ['1', String(priceNano)]]);
+      await verify(name, journal({ directory }));
+      fs.rmSync(directory, { recursive: true });
+    },
+  );
+});
+
 test('`ledger adopt` refuses what is no journal', async () => {
   const name = shared.server.fresh();
   const nothing = temporaryDirectory();
@@ -193,6 +216,66 @@ test('`ledger forget` writes off what a lost replica may have spent, and takes i
       for (const gateway of [first, back]) await verify(name, journal(gateway));
       await back.stop();
       fs.rmSync(directory, { recursive: true, force: true });
+    },
+  );
+});
+
+/** A replica that is alive and cannot be heard, while `work` goes on. */
+async function silence(gateway, work) {
+  gateway.signal('SIGSTOP');
+  try {
+    await work();
+  } finally {
+    gateway.signal('SIGCONT');
+  }
+}
+const stateOf = (name, replica) => shared.number(name, `SELECT state FROM replica WHERE replica_no = ${replica}`);
+
+test('what a silent replica had free is taken back, which its row says until it is heard again', async () => {
+  const name = shared.server.fresh();
+  await scene(
+    (own) => killed(name, own, { lease_dead_after: 4 }),
+    async ({ directory, first, second, key, ids }) => {
+      const free = () => shared.number(name, 'SELECT sum(granted_nano - greatest(used_nano, committed_nano)) FROM lease WHERE replica_no = 2');
+      assert.ok(free() > 0, 'some was leased ahead');
+      await silence(second, async () => {
+        await until(() => stateOf(name, 2) === 2, 'the others to take it back', 20_000);
+        assert.equal(free(), 0);
+        assert.equal(stateOf(name, 1), 0);
+      });
+      await until(() => stateOf(name, 2) === 0, 'it to be heard again');
+      ids.push(...(await serve(second, key, 2)));
+      await shipped(second);
+      assert.equal(shared.spentNano(name), ids.length * priceNano);
+      for (const gateway of [first, second]) await verify(name, journal(gateway));
+      await second.stop();
+      fs.rmSync(directory, { recursive: true });
+    },
+  );
+});
+
+test('a replica that was forgotten by mistake takes its write-off back as soon as it is heard, also when nobody calls it', async () => {
+  const name = shared.server.fresh();
+  await scene(
+    (own) => killed(name, own, { budget_mode: 'strict' }),
+    async ({ directory, first, second, key, ids }) => {
+      await silence(second, async () => {
+        shared.server.query(name, `UPDATE lease SET committed_nano = used_nano + ${priceNano} WHERE replica_no = 2`);
+        const done = await command(name, 'forget', '2');
+        assert.equal(done.code, 0, done.text);
+        assert.equal(stateOf(name, 2), 3);
+        assert.equal(shared.spentNano(name), (ids.length + 1) * priceNano);
+      });
+      await until(() => stateOf(name, 2) === 0, 'it to be heard again');
+      assert.equal(shared.spentNano(name), ids.length * priceNano);
+      assert.deepEqual(shared.server.query(name, 'SELECT cost_nano, end_reason FROM entry WHERE kind = 2 ORDER BY 1'), [[String(-priceNano), 'came_back'], [String(priceNano), 'written_off']]);
+      assert.equal(shared.number(name, 'SELECT count(*) FROM write_off'), 0);
+      ids.push(...(await serve(second, key, 2)));
+      await shipped(second);
+      assert.equal(shared.spentNano(name), ids.length * priceNano);
+      for (const gateway of [first, second]) await verify(name, journal(gateway));
+      await second.stop();
+      fs.rmSync(directory, { recursive: true });
     },
   );
 });

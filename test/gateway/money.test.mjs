@@ -107,7 +107,7 @@ test('each kind of token, tier and fee costs what its price says, the same in a 
         const [whole, fraction = ''] = text.split('.');
         return BigInt(whole) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'));
       };
-      for (const [model, { cost }] of Object.entries(bills)) {
+      for (const [model, { cost, tier }] of Object.entries(bills)) {
         const plain = await gateway.chat({ model }, { key });
         assert.equal(plain.status, 200, `${model}: ${plain.text}`);
         assert.equal(plain.headers.get('x-litellm-response-cost'), cost, model);
@@ -116,13 +116,15 @@ test('each kind of token, tier and fee costs what its price says, the same in a 
           const raw = await gateway.call('GET', `/spend/logs?request_id=${reply.headers.get('x-litellm-call-id')}`);
           assert.equal(/"spend":([^,]+),/.exec(raw.text)[1], cost, `${model} in the ledger`);
           assert.doesNotMatch(raw.json[0].turnpike.marks, /cost_unknown|estimated/);
+          assert.equal(raw.json[0].metadata.usage_object?.service_tier, tier === 'default' ? undefined : tier, model);
         }
         total += 2n * nano(cost);
       }
       const info = await gateway.call('GET', `/key/info?key=${key}`);
       assert.equal(nano(/"spend":([^,}]+)/.exec(info.text)[1]), total);
-      const verified = await runBinary(['ledger', 'verify', '--data_dir', path.join(gateway.directory, 'data')]);
+      const verified = await runBinary(['ledger', 'verify', '--config', path.join(gateway.directory, 'config.yaml'), '--data_dir', path.join(gateway.directory, 'data')]);
       assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+      assert.match(verified.stdout, /^ok +V8 +each attempt .*\(30 of 30 billed again\)/m);
     },
   );
 });

@@ -2,10 +2,11 @@
 // caller gets, what the ledger says to the nanodollar, and what happens when the budget, the provider or the caller does
 // not play along. Providers are scripts on bare sockets.
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Books, nano } from '../harness/books.mjs';
 import { RawProvider } from '../harness/raw_provider.mjs';
-import { Gateway } from '../harness/turnpike.mjs';
+import { Gateway, runBinary } from '../harness/turnpike.mjs';
 
 let provider;
 let gateway;
@@ -227,10 +228,16 @@ test('moderations are free and need no model when the operator has named one', a
 
 test('images: size and quality decide the price, n multiplies it', async () => {
   const call = await told('/v1/images/generations', { model: 'dalle', prompt: 'a cat', n: 2, size: '1024x1792', quality: 'hd' });
-  await costs(call, 'aimage_generation', Math.round(2 * 1024 * 1792 * 65.39), ''); // 6.539e-08 a pixel
+  const row = await costs(call, 'aimage_generation', Math.round(2 * 1024 * 1792 * 65.39), ''); // 6.539e-08 a pixel
+  const { images, image_quality, image_width, image_height } = row.metadata.usage_object;
+  assert.deepEqual([images, image_quality, image_width, image_height], [2, 'hd', 1024, 1792], 'what the bill can be made of again');
   assert.equal(JSON.parse(provider.calls('dalle')[0].request.body).model, 'dall-e-3');
   const plain = await told('/images/generations', { model: 'dalle', prompt: 'a cat' });
   await costs(plain, 'aimage_generation', Math.round(2 * 1024 * 1024 * 38.1469)); // the script answers two
+  const verified = await runBinary(['ledger', 'verify', '--config', path.join(gateway.directory, 'config.yaml'), '--data_dir', path.join(gateway.directory, 'data')], { ms: 60_000 });
+  assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+  const [, again, all] = /^ok +V8 +each attempt .*\((\d+) of (\d+) billed again/m.exec(verified.stdout) ?? assert.fail(verified.stdout);
+  assert.ok(Number(again) >= 2 && again === all, `${again} of ${all}`);
 });
 
 test('images: tokens where the provider says them', async () => {

@@ -131,6 +131,10 @@ test('AC-SPEND-4: 22003, 23502, 42703: the one row that the database does not ta
       for (const [no, , reason] of aside) assert.ok(reason.includes(`${states[no]}: provoked`), reason);
       assert.equal(await metric(gateway, 'turnpike_ledger_rejected_entries_total'), 3);
       assert.equal(server.query(name, 'SELECT sum(spent_nano) FROM account_window t JOIN account a USING (account_id) WHERE a.kind = 6')[0][0], String(40 * 11_000));
+      const { events } = (await gateway.call('GET', '/health/events?kind=failed_tracking_spend')).json;
+      assert.equal(events.reduce((sum, event) => sum + event.value, 0), 3, 'each is told of once');
+      for (const { level, text } of events) assert.ok(level === 'High' && /^(Entry \d+|\d entries \(\d+ to \d+\)) cannot be stored and stands? in entry_rejected; the 0.0000\d\d (it|they) cost is booked\.$/.test(text), text);
+      assert.ok(!JSON.stringify(events).includes('provoked'), "the database's words are not passed on");
       assert.match(gateway.printed, /entry 9 of replica \d+ cannot be stored and goes to entry_rejected/);
       const verified = await runBinary(['ledger', 'verify', '--data_dir', path.join(gateway.directory, 'data'), '--database_url', server.url(name)], { ms: 60_000 });
       assert.equal(verified.code, 0, verified.stdout + verified.stderr);
