@@ -1,5 +1,7 @@
 #include "db/sqlstate.h"
 
+#include <algorithm>
+
 namespace turnpike::db {
 namespace {
 
@@ -35,6 +37,12 @@ SqlFault judge_sqlstate(std::string_view state, bool names_constraint) {
     if (state.starts_with(rule.prefix)) return rule.fault;
   }
   return SqlFault::Refused;
+}
+
+std::size_t sql_class_of(const Error& error) {
+  if (error.sql_class == std::array<char, 2>{}) return 0;
+  const auto listed = std::ranges::find(kSqlClasses, std::string_view(error.sql_class.data(), error.sql_class.size()));
+  return std::min(static_cast<std::size_t>(listed - kSqlClasses.begin()), kSqlClasses.size() - 1);
 }
 
 }  // namespace turnpike::db

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace turnpike::db {
 namespace {
 
@@ -30,6 +32,17 @@ TEST(SqlState, SaysWhatBecomesOfTheWork) {
   for (const Case& one : kCases) {
     EXPECT_EQ(judge_sqlstate(one.state, one.names_constraint), one.fault) << one.state;
   }
+}
+
+TEST(SqlState, IsCountedByItsClass) {
+  const auto counted = [](std::string_view sql_class) {
+    Error error;
+    std::copy_n(sql_class.begin(), sql_class.size(), error.sql_class.begin());
+    return kSqlClasses[sql_class_of(error)];
+  };
+  EXPECT_EQ(counted(""), "unavailable");
+  for (const std::string_view known : {"08", "40", "42", "57", "XX"}) EXPECT_EQ(counted(known), known);
+  EXPECT_EQ(counted("P0"), "other");
 }
 
 }  // namespace
