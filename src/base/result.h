@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -67,7 +66,6 @@ struct Error {
   int status = 0;       // The provider's status for Upstream kinds; 0: the kind's own.
   std::optional<std::chrono::milliseconds> retry_after;
   std::optional<bool> should_retry = {};  // The provider's own word on another try (x-should-retry).
-  std::array<char, 2> sql_class = {};     // The class of the SQLSTATE ("57") that a database gave; zeros: none.
 };
 
 template <class T>

@@ -62,7 +62,7 @@ constexpr Key kKeys[] = {
     {"turnpike.database_listen", Any, kHonoured, ""},
     {"turnpike.tpm_reserve", Text, kHonoured, ""},
     {"turnpike.tpm_count_cached", Bool, kHonoured, ""},
-    {"turnpike.limiter_shards", Integer, kHarmless, "all limits lie on one server"},
+    {"turnpike.limiter_shards", Integer, kHonoured, ""},
     {"turnpike.redis_timeout", Time, kHonoured, ""},
     {"turnpike.rate_limit_on_store_failure", Text, kHonoured, ""},
     {"turnpike.limit_wait_ms", Integer, kHonoured, ""},

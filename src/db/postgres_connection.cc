@@ -213,10 +213,8 @@ tl::unexpected<Error> PostgresConnection::failure(const pg_result* result) {
   const std::string text = first_line(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
   const bool names_constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME) != nullptr;
   const SqlFault fault = judge_sqlstate(state, names_constraint);
+  if (fault == SqlFault::Reconnect) return lost(fmt::format("{}: {}", state, text));
   Error error;
-  if (fault == SqlFault::Reconnect) error = std::move(lost(fmt::format("{}: {}", state, text)).value());
-  std::copy_n(state.begin(), std::min(state.size(), error.sql_class.size()), error.sql_class.begin());
-  if (fault == SqlFault::Reconnect) return base::fail(std::move(error));
   error.detail = fmt::format("{}: {}", state, text);
   error.retry_after = std::chrono::seconds(1);
   switch (fault) {

@@ -40,8 +40,13 @@ SqlFault judge_sqlstate(std::string_view state, bool names_constraint) {
 }
 
 std::size_t sql_class_of(const Error& error) {
-  if (error.sql_class == std::array<char, 2>{}) return 0;
-  const auto listed = std::ranges::find(kSqlClasses, std::string_view(error.sql_class.data(), error.sql_class.size()));
+  constexpr std::size_t kStateSize = 5;
+  const std::string_view state = std::string_view(error.detail).substr(0, kStateSize);
+  const bool is_state =
+      std::ranges::all_of(state, [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); });
+  if (state.size() < kStateSize || !is_state || !std::string_view(error.detail).substr(kStateSize).starts_with(": "))
+    return 0;
+  const auto listed = std::ranges::find(kSqlClasses, state.substr(0, 2));
   return std::min(static_cast<std::size_t>(listed - kSqlClasses.begin()), kSqlClasses.size() - 1);
 }
 

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
 namespace turnpike::db {
 namespace {
 
@@ -35,14 +33,17 @@ TEST(SqlState, SaysWhatBecomesOfTheWork) {
 }
 
 TEST(SqlState, IsCountedByItsClass) {
-  const auto counted = [](std::string_view sql_class) {
+  const auto counted = [](std::string_view detail) {
     Error error;
-    std::copy_n(sql_class.begin(), sql_class.size(), error.sql_class.begin());
+    error.detail = detail;
     return kSqlClasses[sql_class_of(error)];
   };
-  EXPECT_EQ(counted(""), "unavailable");
-  for (const std::string_view known : {"08", "40", "42", "57", "XX"}) EXPECT_EQ(counted(known), known);
-  EXPECT_EQ(counted("P0"), "other");
+  EXPECT_EQ(counted("57014: canceling statement"), "57");
+  EXPECT_EQ(counted("40P01: deadlock detected"), "40");
+  EXPECT_EQ(counted("XX000: trouble"), "XX");
+  EXPECT_EQ(counted("P0001: provoked"), "other");
+  for (const char* without : {"", "57014", "no memory", "FATAL: the end", "connection refused"})
+    EXPECT_EQ(counted(without), "unavailable") << without;
 }
 
 }  // namespace
