@@ -4,7 +4,6 @@ namespace turnpike::config {
 namespace {
 
 using enum Type;
-constexpr Standing kHarmless = Standing::Harmless;
 constexpr Standing kHonoured = Standing::Honoured;
 constexpr Standing kNotYet = Standing::NotYet;
 
