@@ -90,6 +90,8 @@ void add_metadata(std::string_view metadata_json, Caller& caller) {
   if (!document.parse(metadata_json)) return;
   add_texts(document.root().find("tags"), caller.tags);
   add_texts(document.root().find("enforced_params"), caller.enforced_params);
+  // The team's, which is read behind the key's, is what counts.
+  if (std::optional<std::string> priority = document.root().find("priority").text()) caller.priority = *priority;
   caller.disable_fallbacks =
       caller.disable_fallbacks || document.root().find("disable_fallbacks").boolean().value_or(false);
 }
@@ -158,6 +160,7 @@ struct Tree {
   /// The limits of a row, completed from the budget it is linked to, and those per model.
   Status add_row_limits(const Record& row, const std::string& label) {
     domain::CallerLimits limits{row.table().account_kind, row.id(), label, {}, rate_limits_of(row)};
+    if (&row.table() == &kTeams) add_limit_types(row.text("metadata"), limits);
     const bool linked = &row.table() != &kTeams && &row.table() != &kUsers;
     if (linked) {
       if (Status done = complete_from_budget(records, row.maybe_text("budget_id"), limits.most); !done) return done;
@@ -298,6 +301,7 @@ Result<domain::CallerRef> to_caller(db::Transaction& transaction, const db::Row&
   if (limits.label.empty()) limits.label = caller->key_name;
   limits.most = {caller->rpm_limit, caller->tpm_limit, caller->max_parallel_requests};
   if (Status done = complete_from_budget(records, budget_id, limits.most); !done) return base::fail(done.error());
+  add_limit_types(metadata, limits);
   add_limits(limits, caller->limits);
   add_model_limits(metadata, db::as_text(row.at(20)), limits, caller->limits);
   AccessGroupRows groups(records);

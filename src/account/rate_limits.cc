@@ -65,6 +65,13 @@ Status complete_from_budget(Records& records, const std::optional<std::string>& 
   return {};
 }
 
+void add_limit_types(std::string_view metadata_json, CallerLimits& limits) {
+  json::Document metadata;
+  if (metadata_json.find("_limit_type") == std::string_view::npos || !metadata.parse(metadata_json)) return;
+  limits.requests_give = metadata.root().find("rpm_limit_type").text() == "dynamic";
+  limits.tokens_give = metadata.root().find("tpm_limit_type").text() == "dynamic";
+}
+
 void add_limits(const CallerLimits& whole, std::vector<CallerLimits>& into) {
   if (whole.most.any()) into.push_back(whole);
 }

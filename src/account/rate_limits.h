@@ -16,6 +16,9 @@ domain::RateLimits rate_limits_of(const Record& row);
 /// What the row of the linked budget says, where `own` is silent. Errors: the database's.
 Status complete_from_budget(Records& records, const std::optional<std::string>& budget_id, domain::RateLimits& own);
 
+/// What `rpm_limit_type` and `tpm_limit_type` of the metadata say of them.
+void add_limit_types(std::string_view metadata_json, domain::CallerLimits& limits);
+
 /// Adds `whole` if it limits anything.
 void add_limits(const domain::CallerLimits& whole, std::vector<domain::CallerLimits>& into);
 

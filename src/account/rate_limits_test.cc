@@ -66,5 +66,17 @@ TEST(RateLimits, OfARowAreItsColumns) {
   EXPECT_EQ(all.size(), 1U);
 }
 
+TEST(RateLimits, GiveWhereTheirTypeSaysSo) {
+  const auto given = [](const char* metadata) {
+    CallerLimits limits;
+    add_limit_types(metadata, limits);
+    return std::pair(limits.requests_give, limits.tokens_give);
+  };
+  EXPECT_EQ(given("{}"), std::pair(false, false));
+  EXPECT_EQ(given(R"({"rpm_limit_type":"dynamic"})"), std::pair(true, false));
+  EXPECT_EQ(given(R"({"tpm_limit_type":"dynamic","rpm_limit_type":"guaranteed_throughput"})"), std::pair(false, true));
+  EXPECT_EQ(given(R"({"rpm_limit_type":null,"tpm_limit_type":"best_effort_throughput"})"), std::pair(false, false));
+}
+
 }  // namespace
 }  // namespace turnpike::account

@@ -6,6 +6,7 @@
 #include "account/key_routing.h"
 #include "account/model_budgets.h"
 #include "api/reply.h"
+#include "api/shares.h"
 #include "base/text.h"
 #include "domain/ip_range.h"
 #include "json/document.h"
@@ -175,6 +176,13 @@ Status read_model_limits(const Field& field, KeyRoute route, std::optional<std::
   return {};
 }
 
+/// Null clears it.
+Status read_limit_type(const Field& field, KeyRoute route, std::optional<std::string>& out) {
+  if (Status known = check_limit_type(field.name, field.value); !known) return known;
+  if (!field.is_null() || route == KeyRoute::Update) out = std::string(field.value.raw());
+  return {};
+}
+
 Status read_metadata(const Field& field, std::optional<std::string>& out) {
   if (Status status = read_object(field, out); !status || field.is_null()) return status;
   std::optional<std::vector<std::string>> tags;
@@ -199,6 +207,9 @@ Status read_metadata(const Field& field, std::optional<std::string>& out) {
       std::optional<std::string> limits;
       const std::string shown = "metadata." + *name;
       if (Status status = read_model_limits({shown, value}, KeyRoute::Generate, limits); !status) return status;
+    }
+    if (*name == "rpm_limit_type" || *name == "tpm_limit_type") {
+      if (Status known = check_limit_type("metadata." + *name, value); !known) return known;
     }
     for (const KeyField& known : key_metadata_fields()) {
       if (known.name != *name) continue;
@@ -370,6 +381,10 @@ constexpr StoredField kReaders[] = {
      [](const Field& f, KeyRoute route, KeyChange& c) { return read_model_limits(f, route, c.model_rpm_limit_json); }},
     {"model_tpm_limit",
      [](const Field& f, KeyRoute route, KeyChange& c) { return read_model_limits(f, route, c.model_tpm_limit_json); }},
+    {"rpm_limit_type",
+     [](const Field& f, KeyRoute route, KeyChange& c) { return read_limit_type(f, route, c.rpm_limit_type_json); }},
+    {"tpm_limit_type",
+     [](const Field& f, KeyRoute route, KeyChange& c) { return read_limit_type(f, route, c.tpm_limit_type_json); }},
     {"spend", [](const Field& f, KeyRoute, KeyChange& c) { return read_amount(f, c.spend); }},
     {"budget_duration",
      [](const Field& f, KeyRoute route, KeyChange& c) { return read_budget_duration(f, route, c.budget_duration); }},

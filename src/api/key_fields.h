@@ -36,7 +36,7 @@ struct KeyChange {
   std::optional<std::string> key_type;
   Patch<Money> max_budget, soft_budget;
   Patch<std::int64_t> rpm_limit, tpm_limit, max_parallel_requests;
-  std::optional<std::string> model_rpm_limit_json, model_tpm_limit_json;
+  std::optional<std::string> model_rpm_limit_json, model_tpm_limit_json, rpm_limit_type_json, tpm_limit_type_json;
   std::optional<Money> spend, temp_budget_increase;
   std::optional<std::string> temp_budget_expiry;  // ISO 8601.
   std::optional<bool> blocked, auto_rotate;

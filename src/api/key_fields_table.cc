@@ -3,8 +3,6 @@
 namespace turnpike::api {
 namespace {
 
-constexpr std::string_view kLimits =
-    "A limit holds whoever else calls; shares that depend on others are not kept by this version: leave the field out.";
 constexpr std::string_view kRoutes = "There are no such routes in this version: leave the field out.";
 constexpr std::string_view kPolicies =
     "Policies and guardrails of keys are not enforced by this version: leave the field out.";
@@ -39,6 +37,8 @@ constexpr KeyField kFields[] = {
     {"max_parallel_requests", FieldRule::Stored, ""},
     {"model_rpm_limit", FieldRule::Stored, ""},
     {"model_tpm_limit", FieldRule::Stored, ""},
+    {"rpm_limit_type", FieldRule::Stored, ""},
+    {"tpm_limit_type", FieldRule::Stored, ""},
     {"temp_budget_increase", FieldRule::Stored, ""},
     {"temp_budget_expiry", FieldRule::Stored, ""},
     {"auto_rotate", FieldRule::Stored, ""},
@@ -50,8 +50,6 @@ constexpr KeyField kFields[] = {
 
     {"expires", FieldRule::Refused, "Say how long the key lives with duration (\"30d\")."},
     {"budget_reset_at", FieldRule::Refused, kReset},
-    {"rpm_limit_type", FieldRule::Refused, kLimits},
-    {"tpm_limit_type", FieldRule::Refused, kLimits},
     {"guardrails", FieldRule::Refused, kPolicies},
     {"policies", FieldRule::Refused, kPolicies},
     {"disable_global_guardrails", FieldRule::Refused, kPolicies},
@@ -64,8 +62,6 @@ constexpr KeyField kFields[] = {
 };
 
 constexpr KeyField kMetadataFields[] = {
-    {"rpm_limit_type", FieldRule::Refused, kLimits},
-    {"tpm_limit_type", FieldRule::Refused, kLimits},
     {"guardrails", FieldRule::Refused, kPolicies},
     {"policies", FieldRule::Refused, kPolicies},
     {"disable_global_guardrails", FieldRule::Refused, kPolicies},

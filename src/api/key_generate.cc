@@ -7,6 +7,7 @@
 #include "api/key_json.h"
 #include "api/key_rules.h"
 #include "api/records.h"
+#include "api/shares.h"
 #include "api/team_fields.h"
 #include "base/hash.h"
 #include "base/id.h"
@@ -53,11 +54,22 @@ Status link_soft_budget(account::Records& records, KeyRow& row) {
 }
 
 /// What only those may put on a new key who govern its team.
-Status check_new_protection(account::Records& records, const domain::Caller& caller, const KeyRow& row) {
+Status check_new_protection(account::Records& records, const domain::Caller& caller, const KeyChange& change,
+                            const KeyRow& row) {
   if (!row.access_group_ids.empty()) return may_govern_key(records, caller, owners_of(row), "give a key access groups");
   if (account::temp_budget_of(row.metadata_json))
     return may_govern_key(records, caller, owners_of(row), "raise a budget for a time");
-  return {};
+  // What the configuration gives to keys nobody has to be allowed to.
+  const auto says = [&change](std::string_view field) {
+    return std::ranges::find(change.fields, field) != change.fields.end();
+  };
+  for (const std::string_view field : {"rpm_limit_type", "tpm_limit_type", "metadata"}) {
+    if (!says(field) || !asks_for_more(row.metadata_json)) continue;
+    Status may = may_govern_key(records, caller, owners_of(row), "give a key more than its limits leave");
+    if (!may) may.error().param = field;
+    return may;
+  }
+  return says("metadata") ? may_set_priority(caller, "{}", row.metadata_json) : Status();
 }
 
 struct Order {
@@ -116,10 +128,11 @@ Task<Result<Reply>> make_key(const Context& context, bool service_account) {
     KeyOwners owners = owners_of(row);
     owners.hash.clear();
     if (Status may = may_manage_key(records, caller, owners, permission); !may) return may;
-    if (Status may = check_new_protection(records, caller, row); !may) return may;
+    if (Status may = check_new_protection(records, caller, change, row); !may) return may;
     if (Status may = may_hand_over(records, caller, nullptr, row); !may) return may;
     if (Status kept = keep_within_team(records, caller, row); !kept) return kept;
     if (Status within = may_grant(records, context, change, nullptr, row); !within) return within;
+    if (Status kept = keep_promises(records, context, row); !kept) return kept;
     if (Status may = may_rotate_by_itself(context, row); !may) return may;
     if (Status given = give_team_duration(records, caller, row); !given) return given;
     if (Status linked = link_soft_budget(records, row); !linked) return linked;

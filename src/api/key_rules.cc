@@ -9,6 +9,7 @@
 #include "api/handed_keys.h"
 #include "api/record_fields.h"
 #include "api/reply.h"
+#include "api/shares.h"
 #include "api/team_fields.h"
 #include "base/text.h"
 #include "json/document.h"
@@ -253,6 +254,8 @@ void apply_key_change(const KeyChange& change, std::int64_t now_us, KeyRow& row)
   if (change.allowed_ips) into_metadata("allowed_ips", json::write_list(*change.allowed_ips));
   if (change.model_rpm_limit_json) into_metadata("model_rpm_limit", *change.model_rpm_limit_json);
   if (change.model_tpm_limit_json) into_metadata("model_tpm_limit", *change.model_tpm_limit_json);
+  if (change.rpm_limit_type_json) into_metadata("rpm_limit_type", *change.rpm_limit_type_json);
+  if (change.tpm_limit_type_json) into_metadata("tpm_limit_type", *change.tpm_limit_type_json);
   if (change.temp_budget_increase) {
     into_metadata("temp_budget_increase", change.temp_budget_increase->to_string());
     into_metadata("temp_budget_expiry", json::quoted(*change.temp_budget_expiry));
@@ -330,7 +333,11 @@ Status may_change_key(account::Records& records, const Context& context, const K
     if (Status may = may_live_on(context, before, after); !may) return may;
     if (Status may = hold_to_team_life(records, caller, after); !may) return may;
   }
-  return may_grant(records, context, change, &before, after);
+  if (Status may = may_set_priority(caller, before.metadata_json, after.metadata_json); !may) return may;
+  if (Status within = may_grant(records, context, change, &before, after); !within) return within;
+  const bool is_other = moves(before, after) || before.rpm_limit != after.rpm_limit ||
+                        before.tpm_limit != after.tpm_limit || before.metadata_json != after.metadata_json;
+  return is_other ? keep_promises(records, context, after) : Status();
 }
 
 Status may_govern_key(account::Records& records, const domain::Caller& caller, const KeyOwners& key,
@@ -358,7 +365,7 @@ Status may_change_protection(account::Records& records, const domain::Caller& ca
   if (loses_tags(before, after)) field = "tags";
   for (const std::string_view name :
        {"enforced_params", "allowed_ips", "budget_mode", "temp_budget_increase", "temp_budget_expiry",
-        "service_account_id", "model_rpm_limit", "model_tpm_limit"}) {
+        "service_account_id", "model_rpm_limit", "model_tpm_limit", "rpm_limit_type", "tpm_limit_type"}) {
     if (metadata_member(before.metadata_json, name) != metadata_member(after.metadata_json, name)) field = name;
   }
   if (field.empty()) return {};

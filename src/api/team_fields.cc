@@ -8,6 +8,7 @@
 #include "account/tables.h"
 #include "api/key_fields.h"
 #include "api/reply.h"
+#include "api/shares.h"
 #include "base/id.h"
 #include "base/text.h"
 #include "json/lists.h"
@@ -52,8 +53,8 @@ constexpr BodyField kFields[] = {
     {"model_max_budget"},
     {"model_rpm_limit", Rule::Metadata},
     {"model_tpm_limit", Rule::Metadata},
-    {"rpm_limit_type", Rule::Unenforced},
-    {"tpm_limit_type", Rule::Unenforced},
+    {"rpm_limit_type", Rule::Metadata},
+    {"tpm_limit_type", Rule::Metadata},
     {"object_permission", Rule::Unenforced},
     {"prompts", Rule::Unenforced},
     {"secret_manager_settings", Rule::Unenforced},
@@ -98,6 +99,7 @@ Status check_aliases(const Record& team) {
 }
 
 Status check_values(const json::Value& body, const Record& team) {
+  if (Status known = check_limit_types(team.text("metadata")); !known) return known;
   const std::optional<Money> soft = team.amount("soft_budget");
   const std::optional<Money> hard = team.amount("max_budget");
   if (soft && hard && *soft >= *hard) {

@@ -7,6 +7,7 @@
 #include "api/record_route.h"
 #include "api/records.h"
 #include "api/reply.h"
+#include "api/shares.h"
 #include "api/team_fields.h"
 #include "api/team_json.h"
 #include "api/team_members.h"
@@ -110,6 +111,9 @@ Result<Reply> make_team(const Context& context, Records& records) {
   if (Status within = grant_within(records, caller, grant_of(body, nullptr, *team)); !within) {
     return base::fail(std::move(within.error()));
   }
+  if (Status may = may_set_priority(caller, "{}", team->text("metadata")); !may)
+    return base::fail(std::move(may.error()));
+  if (Status kept = keep_promises(records, context, *team); !kept) return base::fail(std::move(kept.error()));
   const Result<std::vector<NamedMember>> members = first_members(body, caller);
   if (!members) return base::fail(members.error());
   if (Status budget = apply_member_budget(records, body, *team); !budget) return base::fail(std::move(budget.error()));
@@ -138,7 +142,12 @@ Status check_change(Records& records, const Context& context, const json::Value&
     if (Status may = may_make_team(records, caller, after); !may) return may;
   }
   if (Status known = check_organization(records, after.maybe_text("organization_id")); !known) return known;
-  return grant_within(records, caller, grant_of(body, &before, after));
+  if (Status may = may_set_priority(caller, before.text("metadata"), after.text("metadata")); !may) return may;
+  if (Status within = grant_within(records, caller, grant_of(body, &before, after)); !within) return within;
+  const bool is_other = std::ranges::any_of(
+      std::initializer_list<std::string_view>{"rpm_limit", "tpm_limit", "metadata", "organization_id"},
+      [&](std::string_view column) { return before[column] != after[column]; });
+  return is_other ? keep_promises(records, context, after) : Status();
 }
 
 Result<Reply> change_team(const Context& context, Records& records) {

@@ -80,9 +80,9 @@ TEST(Teams, AreMadeChangedAndShown) {
       {"and off", "/team/t1/disable_logging", "{}", 200, "Logging disabled for team t1"},
   };
   run(gateway, steps);
-  const Sent limits =
-      gateway.post("/team/update", R"({"team_id":"t1","rpm_limit":5,"rpm_limit_type":"dynamic","odd":1})");
-  EXPECT_NE(limits.fields.find("x-turnpike-unenforced-fields: rpm_limit_type"), std::string::npos) << limits.fields;
+  const Sent limits = gateway.post(
+      "/team/update", R"({"team_id":"t1","rpm_limit":5,"rpm_limit_type":"dynamic","prompts":["p"],"odd":1})");
+  EXPECT_NE(limits.fields.find("x-turnpike-unenforced-fields: prompts"), std::string::npos) << limits.fields;
   EXPECT_NE(limits.fields.find("x-turnpike-ignored-fields: odd"), std::string::npos) << limits.fields;
 }
 

@@ -62,6 +62,7 @@ std::vector<std::string> limits_below(const config::Settings& settings, std::uin
 Limits::Limits(pipeline::Gateway& gateway, const config::Settings& settings, const config::RedisSettings& redis)
     : gateway_(gateway), alone_(!gateway.database->is_shared()) {
   installation_.window = window_length();
+  installation_.shards = static_cast<std::uint32_t>(settings.turnpike.limiter_shards);
   std::uint8_t random[16];
   base::fill_random(random, sizeof random);
   installation_.replica = base::to_hex(std::span(random));

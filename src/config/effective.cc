@@ -20,10 +20,7 @@ std::string json_text(std::string_view text) {
 
 std::string json_list(const std::vector<std::string>& texts) {
   std::string out = "[";
-  for (const std::string& text : texts) {
-    if (out.size() > 1) out += ", ";
-    append_json_string(out, text);
-  }
+  for (const std::string& text : texts) out += (out.size() > 1 ? ", " : "") + json_text(text);
   return out + "]";
 }
 
@@ -346,10 +343,8 @@ EffectiveValues effective(const LitellmSettings& settings) {
   Writer out;
   out.flag("drop_params", settings.drop_params);
   std::string aliases = "{";
-  for (const auto& [name, target] : settings.model_alias_map) {
-    if (aliases.size() > 1) aliases += ", ";
-    aliases += fmt::format("{}: {}", json_text(name), json_text(target));
-  }
+  for (const auto& [name, target] : settings.model_alias_map)
+    aliases += fmt::format("{}{}: {}", aliases.size() > 1 ? ", " : "", json_text(name), json_text(target));
   out.json("model_alias_map", aliases + "}");
   out.json("ssl_verify", settings.ssl_ca_file.empty() || !settings.ssl_verify ? (settings.ssl_verify ? "true" : "false")
                                                                               : json_text(settings.ssl_ca_file));
@@ -366,6 +361,10 @@ EffectiveValues effective(const LitellmSettings& settings) {
   append_keys(out, settings.keys);
   const UserSettings& users = settings.users;
   append_budgets(out, settings.budgets);
+  if (settings.priorities != PrioritySettings()) {
+    out.json("priority_reservation", shares_json(settings.priorities));
+    out.json("priority_reservation_settings", share_rules_json(settings.priorities));
+  }
   if (users.max_budget) out.json("max_internal_user_budget", users.max_budget->to_string());
   if (!users.budget_duration.empty()) out.text("internal_user_budget_duration", users.budget_duration);
   if (users.defaults_json != "{}") out.json("default_internal_user_params", users.defaults_json);
@@ -517,6 +516,7 @@ EffectiveValues effective(const TurnpikeSettings& settings) {
   out.flag("tpm_count_cached", settings.tpm_count_cached);
   out.word("rate_limit_on_store_failure", settings.rate_limit_on_store_failure, {"local", "open", "closed"});
   out.number("limit_wait_ms", settings.limit_wait.count());
+  out.number("limiter_shards", settings.limiter_shards);
   // Unwritten it is neither: refused under a budget, but free where the deployment is self-hosted.
   if (settings.unknown_price_written) {
     out.word("unknown_price", settings.unknown_price, {"refuse", "allow"});

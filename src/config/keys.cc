@@ -115,7 +115,6 @@ const std::set<std::string_view> kGuardCallbacks = {"presidio",
                                                     "azure_content_safety",
                                                     "max_budget_limiter",
                                                     "dynamic_rate_limiter",
-                                                    "dynamic_rate_limiter_v3",
                                                     "parallel_request_limiter",
                                                     "cache_control_check"};
 
@@ -455,7 +454,7 @@ class Checker {
   void callbacks(const Node& value, const Key& key) {
     const auto one = [&](const Node& element) {
       const std::string name = entry_name(element);
-      if (name.empty() || name == "prometheus") return;
+      if (name.empty() || name == "prometheus" || name == "dynamic_rate_limiter_v3") return;
       if (name.find('.') != std::string::npos) {
         protects_entry(element, std::string(key.path), name,
                        "it names Python code, which is not run, and such code may guard calls");
@@ -467,7 +466,7 @@ class Checker {
       } else {
         std::vector<std::string> known(kSinkCallbacks.begin(), kSinkCallbacks.end());
         known.insert(known.end(), kGuardCallbacks.begin(), kGuardCallbacks.end());
-        known.emplace_back("prometheus");
+        known.insert(known.end(), {"prometheus", "dynamic_rate_limiter_v3"});
         const auto near = base::nearest(name, known, 1);
         add(element, Severity::Warning,
             fmt::format("unknown callback \"{}\", it has no effect; {}", name,

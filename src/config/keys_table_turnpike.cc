@@ -4,7 +4,6 @@ namespace turnpike::config {
 namespace {
 
 using enum Type;
-constexpr Standing kHarmless = Standing::Harmless;
 constexpr Standing kHonoured = Standing::Honoured;
 constexpr Standing kNotYet = Standing::NotYet;
 
@@ -62,7 +61,7 @@ constexpr Key kKeys[] = {
     {"turnpike.database_listen", Any, kHonoured, ""},
     {"turnpike.tpm_reserve", Text, kHonoured, ""},
     {"turnpike.tpm_count_cached", Bool, kHonoured, ""},
-    {"turnpike.limiter_shards", Integer, kHarmless, "all limits lie on one server"},
+    {"turnpike.limiter_shards", Integer, kHonoured, ""},
     {"turnpike.redis_timeout", Time, kHonoured, ""},
     {"turnpike.rate_limit_on_store_failure", Text, kHonoured, ""},
     {"turnpike.limit_wait_ms", Integer, kHonoured, ""},

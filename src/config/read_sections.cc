@@ -316,6 +316,7 @@ LitellmSettings read_litellm(Reading& reading) {
       }
     }
   }
+  settings.priorities = read_priorities(reading, settings.callbacks);
   return settings;
 }
 

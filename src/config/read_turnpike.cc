@@ -121,6 +121,7 @@ TurnpikeSettings read_turnpike(Reading& reading) {
   take_into(settings.tpm_count_cached, section, "tpm_count_cached", &Node::as_bool);
   take_word(reading, section, "rate_limit_on_store_failure", settings.rate_limit_on_store_failure,
             {"local", "open", "closed"});
+  take_whole(reading, section, "limiter_shards", settings.limiter_shards, 1, 64);
   std::int64_t wait_ms = 0;
   take_whole(reading, section, "limit_wait_ms", wait_ms, 0, 600'000);
   settings.limit_wait = Milliseconds(wait_ms);

@@ -93,6 +93,10 @@ UserSettings read_user_settings(Reading& reading);
 BudgetSettings read_budgets(Reading& reading);
 std::optional<BudgetEntry> read_budget(Reading& reading, const Node& map);
 std::string read_budget_duration(Reading& reading, const Node& node);
+/// How priorities divide the capacity of models (read_priorities.cc); `callbacks`: all that are named.
+PrioritySettings read_priorities(Reading& reading, const std::vector<std::string>& callbacks);
+/// Shares of what no deployment has would never hold: errors (AC-LIMIT-6). `models`: those of the file.
+void check_priorities(Reading& reading, const std::vector<ModelEntry>& models, const PrioritySettings& settings);
 void read_key_issuance(Reading& reading, TurnpikeSettings& settings);
 TurnpikeSettings read_turnpike(Reading& reading);
 std::vector<ProviderRow> read_providers(Reading& reading);

@@ -230,6 +230,7 @@ void check_references(Reading& reading, const Settings& settings) {
   }
   for (const GroupMirroring& rule : settings.turnpike.mirroring) check(rule.to, "mirroring");
   check_rules(reading, settings.models);
+  check_priorities(reading, settings.models, settings.litellm.priorities);
 }
 
 void check_variables(Reading& reading) {

@@ -19,6 +19,7 @@
 #include "config/diagnostic.h"
 #include "config/jwt_settings.h"
 #include "config/key_settings.h"
+#include "config/priority_settings.h"
 #include "config/redis_settings.h"
 #include "config/user_settings.h"
 
@@ -227,6 +228,7 @@ struct LitellmSettings {
   KeySettings keys;  // What holds for keys that are made.
   UserSettings users;
   BudgetSettings budgets;
+  PrioritySettings priorities;
   bool store_audit_logs = true;              // Every change of what administrators keep, from what to what.
   std::vector<std::string> available_teams;  // default_internal_user_params.available_teams: any user may join them.
 
@@ -394,7 +396,8 @@ struct TurnpikeSettings {
   TpmReserve tpm_reserve = TpmReserve::Prompt;
   bool tpm_count_cached = false;                                   // Prompt tokens read from a provider's cache count.
   StoreFailure rate_limit_on_store_failure = StoreFailure::Local;  // What limits are held to while Redis is away.
-  Milliseconds limit_wait{0};  // limit_wait_ms: how long a call waits for room in its limits.
+  std::int64_t limiter_shards = 1;  // Over how many slots of a Redis organisations are spread.
+  Milliseconds limit_wait{0};       // limit_wait_ms: how long a call waits for room in its limits.
 
   // Waiting (AC-TIME-1) and stopping (AC-STOP-1).
   Milliseconds connect_timeout{10'000};

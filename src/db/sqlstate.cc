@@ -1,5 +1,7 @@
 #include "db/sqlstate.h"
 
+#include <algorithm>
+
 namespace turnpike::db {
 namespace {
 
@@ -35,6 +37,17 @@ SqlFault judge_sqlstate(std::string_view state, bool names_constraint) {
     if (state.starts_with(rule.prefix)) return rule.fault;
   }
   return SqlFault::Refused;
+}
+
+std::size_t sql_class_of(const Error& error) {
+  constexpr std::size_t kStateSize = 5;
+  const std::string_view state = std::string_view(error.detail).substr(0, kStateSize);
+  const bool is_state =
+      std::ranges::all_of(state, [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); });
+  if (state.size() < kStateSize || !is_state || !std::string_view(error.detail).substr(kStateSize).starts_with(": "))
+    return 0;
+  const auto listed = std::ranges::find(kSqlClasses, state.substr(0, 2));
+  return std::min(static_cast<std::size_t>(listed - kSqlClasses.begin()), kSqlClasses.size() - 1);
 }
 
 }  // namespace turnpike::db

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
+
+#include "base/result.h"
 
 namespace turnpike::db {
 
@@ -19,5 +23,13 @@ enum class SqlFault : std::uint8_t {
 
 /// `state`: five characters of the SQL standard and PostgreSQL. `names_constraint`: the message names one.
 SqlFault judge_sqlstate(std::string_view state, bool names_constraint);
+
+/// What errors of databases are counted by: the class of their SQLSTATE, a bounded set. "unavailable": they have none
+/// (no connection, or SQLite); "other": one that is not listed.
+inline constexpr std::array<std::string_view, 17> kSqlClasses = {
+    "unavailable", "08", "0A", "22", "23", "25", "28", "3D", "40", "42", "53", "54", "55", "57", "58", "XX", "other"};
+/// The place of the error's class in `kSqlClasses`. An error of PostgreSQL has its SQLSTATE at the head of its detail:
+/// "57014: canceling statement".
+std::size_t sql_class_of(const Error& error);
 
 }  // namespace turnpike::db

@@ -32,5 +32,19 @@ TEST(SqlState, SaysWhatBecomesOfTheWork) {
   }
 }
 
+TEST(SqlState, IsCountedByItsClass) {
+  const auto counted = [](std::string_view detail) {
+    Error error;
+    error.detail = detail;
+    return kSqlClasses[sql_class_of(error)];
+  };
+  EXPECT_EQ(counted("57014: canceling statement"), "57");
+  EXPECT_EQ(counted("40P01: deadlock detected"), "40");
+  EXPECT_EQ(counted("XX000: trouble"), "XX");
+  EXPECT_EQ(counted("P0001: provoked"), "other");
+  for (const char* without : {"", "57014", "no memory", "FATAL: the end", "connection refused"})
+    EXPECT_EQ(counted(without), "unavailable") << without;
+}
+
 }  // namespace
 }  // namespace turnpike::db

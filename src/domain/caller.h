@@ -44,6 +44,8 @@ struct CallerLimits {
   std::string entity, label;  // Its id; what people call it.
   std::string model;          // Of the kinds per model.
   RateLimits most;
+  /// "dynamic": not held to while the model that is called has no trouble and room (docs/limits.md).
+  bool requests_give = false, tokens_give = false;
 };
 
 /// One level's list of models: of the key, the team, the user or the organisation.
@@ -72,6 +74,7 @@ struct Caller {
   std::vector<std::string> models;             // The key's own allow-list; empty: every model of the levels above.
   std::vector<ModelLevel> model_levels;        // All lists that a model has to be in.
   std::map<std::string, std::string> aliases;  // Request model -> real model; the key's, then the team's.
+  std::string priority;                        // metadata.priority of the team, else of the key; empty: none.
   std::vector<std::string> tags;               // metadata.tags of key and team: on every call.
   std::optional<Money> max_budget;             // The key's.
   std::optional<std::int64_t> tpm_limit, rpm_limit, max_parallel_requests;  // The key's.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include "base/money.h"
 #include "base/result.h"
 #include "db/database.h"
+#include "db/sqlstate.h"
 #include "domain/call_record.h"
 #include "lease/lease_keeper.h"
 #include "ledger/account.h"
@@ -133,6 +135,7 @@ struct LedgerCounters {
   std::atomic<std::uint64_t> entries_estimated{0}, cost_unknown{0}, hold_dropped{0}, hold_exceeded{0}, crossings{0},
       refused_spent{0}, refused_held{0}, ship_batches{0}, ship_retries{0}, rejected_rows{0}, journal_bytes{0},
       unshipped{0}, journal_full{0}, budget_alerts{0}, interrupted_at_start{0}, refused_unavailable{0};
+  std::array<std::atomic<std::uint64_t>, db::kSqlClasses.size()> ship_retries_by{};  // db::sql_class_of
   // Calls that waited for money, by how long: at most kBudgetWaits of the same place, the last one longer.
   std::atomic<std::uint64_t> budget_waits[5]{}, budget_wait_us{0};
   std::atomic<std::uint64_t> lease_applied{0}, lease_unknown{0}, lease_stale{0}, lease_resyncs{0}, lease_recalls{0};

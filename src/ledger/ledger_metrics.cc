@@ -93,7 +93,10 @@ void append_ledger_metrics(std::string& out, const LedgerCounters& counters, boo
   page.line("{result=\"stored\"}", counters.ship_batches.load());
   page.line("{result=\"failed\"}", counters.ship_retries.load());
   page.head("turnpike_ship_retries_total", "counter", "Batches that had to be tried again.");
-  page.line("{sqlstate=\"unavailable\"}", counters.ship_retries.load());
+  for (std::size_t i = 0; i < db::kSqlClasses.size(); ++i) {
+    const std::uint64_t count = counters.ship_retries_by[i].load();
+    if (count > 0 || i == 0) page.line(fmt::format("{{sqlstate=\"{}\"}}", db::kSqlClasses[i]), count);
+  }
   page.counter("turnpike_ledger_rejected_entries_total", "Entries the database refused: set aside, their money booked.",
                counters.rejected_rows);
   page.counter("turnpike_journal_full_total", "Calls refused and records kept in memory for want of journal.",

@@ -308,6 +308,7 @@ void Shipper::work() {
                   shipped.error().detail);
       }
       counters_.ship_retries.fetch_add(1, std::memory_order_relaxed);
+      counters_.ship_retries_by[db::sql_class_of(shipped.error())].fetch_add(1, std::memory_order_relaxed);
       back_off = std::clamp(back_off * 2, kBackOffFirst, kBackOffMax);
     } else {
       back_off = std::chrono::milliseconds(0);

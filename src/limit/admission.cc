@@ -8,11 +8,40 @@ namespace {
 
 constexpr std::int64_t kAtOnce = 0;
 
+std::optional<std::int64_t> wait_for(const Meter& meter, std::int64_t most, const Terms& terms) {
+  return meter.wait_us(terms.amount(meter.unit()), terms.most(most), terms.now_us);
+}
+
+/// How long until none of these is crowded, this call included; nothing when its size alone makes it so.
+std::optional<std::int64_t> crowd_ends(std::span<const Limit> limits, const Terms& terms) {
+  std::int64_t longest = kAtOnce;
+  for (const Limit& limit : limits) {
+    if (!limit.crowded_at) continue;
+    const std::optional<std::int64_t> wait = wait_for(*limit.meter, *limit.crowded_at, terms);
+    if (!wait) return std::nullopt;
+    longest = std::max(longest, *wait);
+  }
+  return longest;
+}
+
 /// How long a limit keeps a call waiting; nothing when it never lets it pass.
-std::optional<std::int64_t> wait_of(const Limit& limit, const Terms& terms) {
-  if (terms.basis == Basis::None) return kAtOnce;
-  const Meter& meter = *limit.meter;
-  return meter.wait_us(terms.amount(meter.unit()), terms.most(limit.most), terms.now_us);
+std::optional<std::int64_t> wait_of(std::span<const Limit> limits, std::size_t place, const Terms& terms) {
+  const Limit& limit = limits[place];
+  if (terms.basis == Basis::None || limit.held == Held::Never) return kAtOnce;
+  const std::optional<std::int64_t> wait = wait_for(*limit.meter, limit.most, terms);
+  if (limit.held == Held::Always || wait == kAtOnce) return wait;
+  const std::optional<std::int64_t> crowded = crowd_ends(limits.first(place), terms);
+  return wait && crowded ? std::min(*wait, *crowded) : (wait ? wait : crowded);
+}
+
+/// Whether a limit is held to for a call that has taken all those before it. Others who take at the same time may be
+/// seen as well: then it is held to a call too early, never too late.
+bool is_held(std::span<const Limit> limits, std::size_t place, const Terms& terms) {
+  if (terms.basis == Basis::None || limits[place].held == Held::Never) return false;
+  if (limits[place].held == Held::Always) return true;
+  return std::ranges::any_of(limits.first(place), [&terms](const Limit& before) {
+    return before.crowded_at && before.meter->used(terms.now_us) > terms.most(*before.crowded_at);
+  });
 }
 
 /// Takes the first limits until one has no room; how many were taken.
@@ -20,7 +49,7 @@ std::size_t take_all(const std::vector<Limit>& limits, const Terms& terms) {
   for (std::size_t i = 0; i < limits.size(); ++i) {
     Meter& meter = *limits[i].meter;
     const std::int64_t amount = terms.amount(meter.unit());
-    if (terms.basis == Basis::None) {
+    if (!is_held(limits, i, terms)) {
       meter.add(amount, terms.now_us);
     } else if (!meter.take(amount, terms.most(limits[i].most), terms.now_us)) {
       return i;
@@ -51,26 +80,38 @@ Refusal refusal_of(const Limit& limit, std::int64_t most, std::int64_t amount, s
   return refusal;
 }
 
+Refusal refusal_of(std::span<const Limit> limits, std::size_t place, std::int64_t most, std::int64_t amount,
+                   std::int64_t used, std::optional<std::int64_t> wait_us) {
+  Refusal refusal = refusal_of(limits[place], most, amount, used, wait_us);
+  if (limits[place].held != Held::WhenCrowded) return refusal;
+  for (const Limit& before : limits.first(place)) {
+    if (before.crowded_at && before.meter->unit() == refusal.unit) refusal.share_of = before.most;
+  }
+  return refusal;
+}
+
 namespace {
 
-Refusal local_refusal(const Limit& limit, const Terms& terms, std::optional<std::int64_t> wait_us) {
-  return refusal_of(limit, terms.most(limit.most), terms.amount(limit.meter->unit()), limit.meter->used(terms.now_us),
-                    wait_us);
+Refusal local_refusal(std::span<const Limit> limits, std::size_t place, const Terms& terms,
+                      std::optional<std::int64_t> wait_us) {
+  const Limit& limit = limits[place];
+  return refusal_of(limits, place, terms.most(limit.most), terms.amount(limit.meter->unit()),
+                    limit.meter->used(terms.now_us), wait_us);
 }
 
 }  // namespace
 
 std::optional<Refusal> look(std::span<const Limit> limits, const Terms& terms) {
-  const Limit* worst = nullptr;
+  std::size_t worst = limits.size();
   std::optional<std::int64_t> longest = kAtOnce;
-  for (const Limit& limit : limits) {
-    const std::optional<std::int64_t> wait = wait_of(limit, terms);
+  for (std::size_t i = 0; i < limits.size(); ++i) {
+    const std::optional<std::int64_t> wait = wait_of(limits, i, terms);
     if (wait == kAtOnce || !longest || (wait && *wait <= *longest)) continue;
-    worst = &limit;
+    worst = i;
     longest = wait;
   }
-  if (worst == nullptr) return std::nullopt;
-  return local_refusal(*worst, terms, longest);
+  if (worst == limits.size()) return std::nullopt;
+  return local_refusal(limits, worst, terms, longest);
 }
 
 tl::expected<Admission, Refusal> admit(std::vector<Limit> limits, const Terms& terms, SharedCount* shared) {
@@ -82,12 +123,13 @@ tl::expected<Admission, Refusal> admit(std::vector<Limit> limits, const Terms& t
     }
     if (auto refusal = look(limits, terms)) return tl::unexpected(std::move(*refusal));
     // Room came back between the two looks: the call is refused all the same, for the shortest time.
-    return tl::unexpected(local_refusal(limits[taken], terms, kAtOnce));
+    return tl::unexpected(local_refusal(limits, taken, terms, kAtOnce));
   }
   Admission admission;
   admission.limits_ = std::move(limits);
   admission.tokens_ = terms.amount(Unit::Tokens);
   admission.taken_us_ = terms.now_us;
+  admission.shard_ = terms.shard;
   admission.shared_ = shared;
   return admission;
 }
@@ -98,6 +140,7 @@ Admission& Admission::operator=(Admission&& other) noexcept {
   limits_ = std::exchange(other.limits_, {});
   tokens_ = other.tokens_;
   taken_us_ = other.taken_us_;
+  shard_ = other.shard_;
   shared = std::exchange(other.shared, {});
   shared_ = std::exchange(other.shared_, nullptr);
   return *this;
@@ -136,7 +179,7 @@ Rates rates_of(std::span<const Limit> limits, const Terms& terms) {
   Rates rates;
   for (const Limit& limit : limits) {
     const Meter& meter = *limit.meter;
-    if (meter.unit() == Unit::Calls) continue;
+    if (meter.unit() == Unit::Calls || limit.held != Held::Always) continue;
     const std::int64_t most = terms.most(limit.most);
     Rate rate;
     rate.limit = most;

@@ -13,10 +13,22 @@
 
 namespace turnpike::limit {
 
+/// When a call is held to a limit; it is counted all the time.
+enum class Held : std::uint8_t {
+  Always,
+  WhenCrowded,  // While one before it in the list is used beyond its `crowded_at`: a share in that.
+  Never,
+};
+
 /// One limit a call has to keep.
 struct Limit {
   MeterRef meter;
   std::int64_t most = 0;
+  Held held = Held::Always;
+  /// It counts for more than the organisation of the call: each shard of the shared count has a part of it.
+  bool above = false;
+  /// From this on the shares in it hold; they stand behind it in the list. Nothing: nobody has a share.
+  std::optional<std::int64_t> crowded_at = std::nullopt;
 };
 
 /// What the limits are held to in this process at the moment.
@@ -32,6 +44,7 @@ struct Terms {
   Basis basis = Basis::Whole;
   Share share;
   std::int64_t now_us = 0;  // The clock of the meters.
+  std::uint32_t shard = 0;  // Of the shared count.
 
   std::int64_t amount(Unit unit) const { return unit == Unit::Tokens ? std::max<std::int64_t>(tokens, 1) : 1; }
   std::int64_t most(std::int64_t limit) const { return basis == Basis::Share ? share.of(limit) : limit; }
@@ -70,6 +83,8 @@ class Admission {
   void undo(std::int64_t now_us);
 
   std::span<const Limit> limits() const { return limits_; }
+  /// Of the shared count: all its limits are there.
+  std::uint32_t shard() const { return shard_; }
   std::int64_t amount(Unit unit) const { return unit == Unit::Tokens ? tokens_ : 1; }
 
   /// The shared count's own notes.
@@ -88,12 +103,17 @@ class Admission {
   std::vector<Limit> limits_;
   std::int64_t tokens_ = 0;
   std::int64_t taken_us_ = 0;
+  std::uint32_t shard_ = 0;
   SharedCount* shared_ = nullptr;
 };
 
 /// What a limit says that has no room; without a wait it never will.
 Refusal refusal_of(const Limit& limit, std::int64_t most, std::int64_t amount, std::int64_t used,
                    std::optional<std::int64_t> wait_us);
+
+/// The same of one of several: a share says in what.
+Refusal refusal_of(std::span<const Limit> limits, std::size_t place, std::int64_t most, std::int64_t amount,
+                   std::int64_t used, std::optional<std::int64_t> wait_us);
 
 /// Whether a call would be admitted now; takes nothing.
 std::optional<Refusal> look(std::span<const Limit> limits, const Terms& terms);

@@ -218,5 +218,77 @@ TEST(Share, TheSharesOfAllReplicasAreTheLimit) {
   }
 }
 
+/// A model that takes `whole` requests, of which one priority has `share`; shares hold with more than half in use.
+struct Shares {
+  MeterRef model = meter(Kind::ModelGroup, Unit::Requests);
+  std::int64_t whole = 10, crowded_at = 5;
+  std::vector<Limit> of(const MeterRef& priority, std::int64_t share) const {
+    return {{model, whole, Held::Always, true, crowded_at}, {priority, share, Held::WhenCrowded, true}};
+  }
+};
+
+TEST(Shares, AreLentUntilTheModelIsCrowdedAndHeldToFromThenOn) {
+  const Shares shares;
+  const MeterRef dev = meter(Kind::Priority, Unit::Requests);
+  const MeterRef prod = meter(Kind::Priority, Unit::Requests);
+  const auto admitted = [&](const MeterRef& who, std::int64_t share, int tries) {
+    int passed = 0;
+    for (int i = 0; i < tries; ++i) passed += admit(shares.of(who, share), terms()).has_value() ? 1 : 0;
+    return passed;
+  };
+  EXPECT_EQ(admitted(dev, 1, 20), 5) << "as long as it is not crowded, more than the share of one";
+  EXPECT_EQ(admitted(prod, 9, 20), 5) << "what is left of the model";
+  EXPECT_EQ(shares.model->used(kNowUs), 10);
+  EXPECT_EQ(dev->used(kNowUs), 5) << "what was refused is not counted";
+
+  const auto refused = admit(shares.of(dev, 1), terms());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(look(shares.of(dev, 1), terms())->subject, refused.error().subject);
+}
+
+TEST(Shares, ARefusalSaysInWhatItIsAShareAndWhenItIsOver) {
+  const Shares shares;
+  const MeterRef dev = meter(Kind::Priority, Unit::Requests);
+  const MeterRef prod = meter(Kind::Priority, Unit::Requests);
+  ASSERT_TRUE(admit(shares.of(dev, 2), terms(0, kNowUs)));
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(admit(shares.of(prod, 8), terms(0, kNowUs + 10 * kSecondUs)));
+  ASSERT_TRUE(admit(shares.of(dev, 2), terms(0, kNowUs + 20 * kSecondUs)));
+  const auto refused = admit(shares.of(dev, 2), terms(0, kNowUs + 30 * kSecondUs));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().subject.kind, Kind::Priority);
+  EXPECT_EQ(refused.error().limit, 2);
+  EXPECT_EQ(refused.error().used, 2);
+  EXPECT_EQ(refused.error().share_of, 10);
+  EXPECT_EQ(refused.error().retry_seconds(), 31) << "its own first one is over then; the crowd lasts longer";
+  // The crowd is over sooner than a share of none has room.
+  const auto never = admit(shares.of(meter(Kind::Priority, Unit::Requests), 0), terms(0, kNowUs + 30 * kSecondUs));
+  ASSERT_FALSE(never);
+  EXPECT_EQ(never.error().retry_seconds(), 41);
+  EXPECT_TRUE(admit(shares.of(meter(Kind::Priority, Unit::Requests), 0), terms(0, kNowUs + 71 * kSecondUs)));
+}
+
+TEST(Shares, AreThoseOfThisReplicaWhereNothingCountsOverAll) {
+  const Shares shares;
+  const MeterRef dev = meter(Kind::Priority, Unit::Requests);
+  Terms half = terms();
+  half.basis = Basis::Share;
+  half.share = {2, 0};
+  int passed = 0;
+  for (int i = 0; i < 10; ++i) passed += admit(shares.of(dev, 2), half).has_value() ? 1 : 0;
+  EXPECT_EQ(passed, 3) << "half of 10 is 5, crowded with more than half of 5; half of the share is long used up";
+}
+
+TEST(Admission, ALimitThatGivesIsCountedAndRefusesNobody) {
+  const MeterRef key = meter(Kind::Key, Unit::Requests);
+  const std::vector<Limit> gives = {{key, 2, Held::Never}};
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(admit(gives, terms()));
+  EXPECT_EQ(key->used(kNowUs), 5);
+  EXPECT_FALSE(look(gives, terms()));
+  EXPECT_FALSE(rates_of(gives, terms()).requests);
+  const auto held = admit({{key, 2}}, terms());
+  ASSERT_FALSE(held) << "as soon as it is held to, all that was counted stands in the way";
+  EXPECT_EQ(held.error().used, 5);
+}
+
 }  // namespace
 }  // namespace turnpike::limit

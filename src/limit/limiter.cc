@@ -41,11 +41,14 @@ Terms Limiter::terms(std::int64_t tokens) const {
   return terms;
 }
 
-tl::expected<Admission, Refusal> Limiter::take(std::vector<Limit> limits, std::int64_t tokens) const {
+tl::expected<Admission, Refusal> Limiter::take(std::vector<Limit> limits, std::int64_t tokens,
+                                               std::uint32_t shard) const {
   if (!limits.empty() && store_is_away() && options_.on_store_failure == StoreFailure::Closed) {
     return tl::unexpected(store_away());
   }
-  return admit(std::move(limits), terms(tokens), shared_);
+  Terms here = terms(tokens);
+  here.shard = shard;
+  return admit(std::move(limits), here, shared_);
 }
 
 Task<tl::expected<void, Refusal>> Limiter::confirm(Admission& admission) const {
@@ -66,6 +69,7 @@ tl::expected<void, Refusal> Limiter::fall_back(Admission& admission) const {
   }
   Terms again = terms(admission.amount(Unit::Tokens));
   again.basis = Basis::Share;
+  again.shard = admission.shard();
   std::vector<Limit> limits(admission.limits().begin(), admission.limits().end());
   admission.undo(again.now_us);
   if (options_.on_store_failure == StoreFailure::Closed) return tl::unexpected(store_away());

@@ -53,6 +53,10 @@ std::string_view descriptor_of(Kind kind) {
       return "model_per_key";
     case Kind::Deployment:
       return "deployment";
+    case Kind::ModelGroup:
+      return "model";
+    case Kind::Priority:
+      return "priority";
   }
   return "";
 }

@@ -32,7 +32,10 @@ enum class Kind : std::uint8_t {
   UserModel = 11,
   KeyModel = 12,
   Deployment = 21,
+  ModelGroup = 22,  // All that its deployments can take,
+  Priority = 23,    // and the share of one priority in it.
 };
+inline constexpr std::size_t kKinds = 24;
 /// LiteLLM's word for it in messages ("api_key", "model_per_team"); ours where it has none.
 std::string_view descriptor_of(Kind kind);
 

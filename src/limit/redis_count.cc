@@ -23,36 +23,59 @@ std::string bucket_us(const Installation& installation) {
   return std::to_string(installation.window.count() / 60);
 }
 
-}  // namespace
-
-RedisCount::RedisCount(redis::Client& client, Installation& installation)
-    : client_(client), installation_(installation), alive_(shared_key(installation.name, "a:")) {
-  client_.greet_with([this] { return greeting(); });
+/// "turnpike", or of several shards "turnpike:3".
+std::string shard_name(const Installation& installation, std::uint32_t shard) {
+  return installation.shards == 1 ? installation.name : fmt::format("{}:{}", installation.name, shard);
 }
 
-redis::ScriptCall RedisCount::call(std::string_view act) {
-  redis::ScriptCall call;
-  call.keys = {shared_key(installation_.name, "era"), alive_ + holder_};
-  call.arguments = {std::string(act),
-                    bucket_us(installation_),
-                    random_id(client_),
-                    holder_,
-                    alive_,
-                    std::to_string(installation_.alive.count())};
-  return call;
+/// A limit of more than one organisation has a part in each shard.
+std::int64_t part_of(const Installation& installation, const Limit& limit, std::uint32_t shard, std::int64_t most) {
+  const std::int64_t part = limit.above ? Share{installation.shards, shard}.of(most) : most;
+  return std::min(part, Ring::kUnitsMax);
 }
 
-void RedisCount::add(redis::ScriptCall& call, const Meter& meter, std::int64_t number, std::int64_t amount) const {
-  call.keys.push_back(shared_key(installation_.name, meter.shared_name()));
-  call.arguments.emplace_back(meter.unit() == Unit::Calls ? "p" : "r");
+std::string kind_of(const Installation& installation, const Limit& limit, std::uint32_t shard) {
+  if (limit.meter->unit() == Unit::Calls) return "p";
+  if (limit.held == Held::Never) return "c";
+  if (limit.held == Held::WhenCrowded) return "s";
+  if (!limit.crowded_at) return "r";
+  return fmt::format("g{}", part_of(installation, limit, shard, *limit.crowded_at));
+}
+
+void add(redis::ScriptCall& call, std::string_view shard, const Meter& meter, std::string kind, std::int64_t number,
+         std::int64_t amount) {
+  call.keys.push_back(shared_key(shard, meter.shared_name()));
+  call.arguments.push_back(std::move(kind));
   call.arguments.push_back(std::to_string(number));
   call.arguments.push_back(std::to_string(amount));
 }
 
+}  // namespace
+
+RedisCount::RedisCount(redis::Client& client, Installation& installation)
+    : client_(client), installation_(installation) {
+  for (std::uint32_t i = 0; i < installation.shards; ++i) {
+    const std::string name = shard_name(installation, i);
+    shards_.push_back({name, shared_key(name, "a:")});
+  }
+  client_.greet_with([this] { return greeting(); });
+}
+
+redis::ScriptCall RedisCount::call(std::string_view act, const Shard& shard) {
+  redis::ScriptCall call;
+  call.keys = {shared_key(shard.name, "era"), shard.alive + holder_};
+  call.arguments = {std::string(act),   bucket_us(installation_),
+                    random_id(client_), holder_,
+                    shard.alive,        std::to_string(installation_.alive.count())};
+  return call;
+}
+
 Task<RedisCount::Answer> RedisCount::admit(Admission& admission) {
-  redis::ScriptCall asked = call("admit");
+  const std::uint32_t shard = admission.shard();
+  redis::ScriptCall asked = call("admit", shards_[shard]);
   for (const Limit& limit : admission.limits()) {
-    add(asked, *limit.meter, std::min(limit.most, Ring::kUnitsMax), admission.amount(limit.meter->unit()));
+    add(asked, shards_[shard].name, *limit.meter, kind_of(installation_, limit, shard),
+        part_of(installation_, limit, shard, limit.most), admission.amount(limit.meter->unit()));
   }
   hold(admission);
   admission.shared.state = Admission::Shared::State::Asked;
@@ -65,7 +88,7 @@ Task<RedisCount::Answer> RedisCount::admit(Admission& admission) {
 RedisCount::Answer RedisCount::read(const redis::Reply& reply, Admission& admission) {
   Answer answer;
   if (reply.kind != redis::Reply::Kind::List || reply.list.size() < 3) return answer;
-  see_era(reply.list[2].text);
+  see_era(admission.shard(), reply.list[2].text);
   if (reply.integer_at(0, 0) == 1) {
     admission.shared.state = Admission::Shared::State::Counted;
     admission.shared.bucket = reply.integer_at(1, 0);
@@ -79,17 +102,21 @@ RedisCount::Answer RedisCount::read(const redis::Reply& reply, Admission& admiss
   admission.shared.state = Admission::Shared::State::Refused;
   const Limit& limit = admission.limits()[place];
   const std::int64_t wait = reply.integer_at(5, 0);
+  const bool is_split = limit.above && installation_.shards > 1;
+  const std::int64_t most = is_split ? part_of(installation_, limit, admission.shard(), limit.most) : limit.most;
   answer.kind = Answer::Kind::Refused;
-  answer.refusal = refusal_of(limit, limit.most, admission.amount(limit.meter->unit()), reply.integer_at(4, limit.most),
-                              wait >= 0 ? std::optional(wait) : std::nullopt);
+  answer.refusal = refusal_of(admission.limits(), place, most, admission.amount(limit.meter->unit()),
+                              reply.integer_at(4, most), wait >= 0 ? std::optional(wait) : std::nullopt);
+  answer.refusal.of_shard = is_split;
   return answer;
 }
 
 /// A new era means that the counts of the one before are lost.
-void RedisCount::see_era(std::string_view era) {
+void RedisCount::see_era(std::uint32_t shard, std::string_view era) {
+  std::atomic<std::uint64_t>& known = installation_.eras[shard];
   const std::uint64_t seen = std::hash<std::string_view>()(era) | 1;
-  if (installation_.era.load(std::memory_order_relaxed) == seen) return;
-  if (installation_.era.exchange(seen, std::memory_order_relaxed) == 0) return;
+  if (known.load(std::memory_order_relaxed) == seen) return;
+  if (known.exchange(seen, std::memory_order_relaxed) == 0) return;
   installation_.lost_us.store(monotonic_us(), std::memory_order_relaxed);
 }
 
@@ -99,22 +126,18 @@ void RedisCount::hold(Admission& admission) {
   admission.shared.round = round_;
   for (const Limit& limit : admission.limits()) {
     if (limit.meter->unit() != Unit::Calls) continue;
-    Held& held = held_[limit.meter.get()];
+    HeldPlaces& held = shards_[admission.shard()].held[limit.meter.get()];
     held.meter = limit.meter;
     ++held.count;
   }
-}
-
-void RedisCount::let_go(const Meter& meter) {
-  const auto held = held_.find(&meter);
-  if (held != held_.end() && --held->second.count == 0) held_.erase(held);
 }
 
 void RedisCount::ended(const Admission& admission, Correction correction) {
   using State = Admission::Shared::State;
   const Admission::Shared& shared = admission.shared;
   if (!shared.held) return;
-  redis::ScriptCall done = call("done");
+  Shard& shard = shards_[admission.shard()];
+  redis::ScriptCall done = call("done", shard);
   // The server knows of a place if it took it, or may have, or has been told of all places since.
   const bool has_place = shared.state == State::Asked || shared.state == State::Counted || shared.round != round_;
   bool gives_place = false;
@@ -122,11 +145,12 @@ void RedisCount::ended(const Admission& admission, Correction correction) {
     const Meter& meter = *limit.meter;
     const std::int64_t amount = correction.of(meter.unit());
     if (meter.unit() == Unit::Calls) {
-      let_go(meter);
-      if (has_place) add(done, meter, 0, -1);
+      const auto held = shard.held.find(&meter);
+      if (held != shard.held.end() && --held->second.count == 0) shard.held.erase(held);
+      if (has_place) add(done, shard.name, meter, "p", 0, -1);
       gives_place = has_place;
     } else if (amount != 0 && shared.state == State::Counted) {
-      add(done, meter, shared.bucket, amount);
+      add(done, shard.name, meter, "r", shared.bucket, amount);
     }
   }
   if (done.keys.size() <= 2 || !client_.usable()) return;
@@ -138,7 +162,9 @@ void RedisCount::ended(const Admission& admission, Correction correction) {
 /// A new connection is a new holder: what the old one held, whatever the server made of its last commands, is void.
 std::vector<redis::Command> RedisCount::greeting() {
   std::vector<redis::Command> commands;
-  if (!holder_.empty()) commands.push_back({"DEL", alive_ + holder_});
+  if (!holder_.empty()) {
+    for (const Shard& shard : shards_) commands.push_back({"DEL", shard.alive + holder_});
+  }
   holder_ = fmt::format("{}.{}", installation_.replica, random_id(client_));
   commands.push_back({"SCRIPT", "LOAD", limit_script().text});
   for (const redis::ScriptCall& one : renewals()) commands.push_back(one.command(limit_script(), false));
@@ -148,10 +174,13 @@ std::vector<redis::Command> RedisCount::greeting() {
 /// Tells the server what is held here: what it has missed or lost is right again.
 std::vector<redis::ScriptCall> RedisCount::renewals() {
   ++round_;
-  std::vector<redis::ScriptCall> calls = {call("renew")};
-  for (const auto& [meter, held] : held_) {
-    if (calls.back().keys.size() >= 2 + kRenewedAtOnce) calls.push_back(call("renew"));
-    add(calls.back(), *meter, 0, held.count);
+  std::vector<redis::ScriptCall> calls;
+  for (const Shard& shard : shards_) {
+    calls.push_back(call("renew", shard));
+    for (const auto& [meter, held] : shard.held) {
+      if (calls.back().keys.size() >= 2 + kRenewedAtOnce) calls.push_back(call("renew", shard));
+      add(calls.back(), shard.name, *meter, "p", 0, held.count);
+    }
   }
   return calls;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -15,7 +16,9 @@ namespace turnpike::limit {
 
 /// What the counts of all threads of a process have in common.
 struct Installation {
-  std::string name = "turnpike";  // Replicas that count together have the same.
+  static constexpr std::uint32_t kShardsMax = 64;
+  std::string name = "turnpike";  // Replicas that count together have the same,
+  std::uint32_t shards = 1;       // and the same number of slots of a cluster that they spread organisations over.
   std::string replica;            // This process's own: no other process, of before or beside it, has the same.
   std::chrono::microseconds window{60'000'000};
   std::chrono::milliseconds renew_every{2000};  // What is held is told so often;
@@ -23,8 +26,8 @@ struct Installation {
 
   /// When, on the monotonic clock, the server last turned out to have lost its counts; 0: never. Set by any thread.
   std::atomic<std::int64_t> lost_us{0};
-  /// A hash of the era last seen; 0: none yet.
-  std::atomic<std::uint64_t> era{0};
+  /// By shard a hash of the era last seen; 0: none yet.
+  std::array<std::atomic<std::uint64_t>, kShardsMax> eras{};
 };
 
 /// Counts the admissions of one I/O thread together with all other threads and replicas, in Redis. Each connection is a
@@ -45,6 +48,7 @@ class RedisCount final : public SharedCount {
   RedisCount(redis::Client& client, Installation& installation);
 
   bool usable() const { return client_.usable(); }
+  std::uint32_t shards() const { return static_cast<std::uint32_t>(shards_.size()); }
   /// When the server last turned out to have lost its counts, on the monotonic clock; 0: never.
   std::int64_t lost_us() const { return installation_.lost_us.load(std::memory_order_relaxed); }
   /// One round trip. Refused and Away leave the admission to the caller.
@@ -61,26 +65,29 @@ class RedisCount final : public SharedCount {
   static std::vector<redis::Command> probe(const Installation& installation);
 
  private:
-  struct Held {
+  struct HeldPlaces {
     MeterRef meter;
     std::int64_t count = 0;
   };
-  redis::ScriptCall call(std::string_view act);
-  void add(redis::ScriptCall& call, const Meter& meter, std::int64_t number, std::int64_t amount) const;
+  /// What lies under one tag: one script reaches no further.
+  struct Shard {
+    std::string name;
+    std::string alive;  // What stands before a holder in its sign of life.
+    std::unordered_map<const Meter*, HeldPlaces> held = {};
+  };
+  redis::ScriptCall call(std::string_view act, const Shard& shard);
   std::vector<redis::Command> greeting();
   std::vector<redis::ScriptCall> renewals();
   void renew();
   void plan_renewal();
-  void let_go(const Meter& meter);
-  void see_era(std::string_view era);
+  void see_era(std::uint32_t shard, std::string_view era);
   Answer read(const redis::Reply& reply, Admission& admission);
 
   redis::Client& client_;
   Installation& installation_;
-  const std::string alive_;  // What stands before a holder in its sign of life.
+  std::vector<Shard> shards_;
   std::string holder_;
   std::uint64_t round_ = 0;  // Renewals so far: a later one has counted what was held then.
-  std::unordered_map<const Meter*, Held> held_;
   std::unique_ptr<net::IoThread::Timer> timer_;
 };
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 
 #include "limit/limiter.h"
 #include "redis/test_redis.h"
@@ -22,6 +23,7 @@ struct Config {
   milliseconds alive{6000};
   Share share = {};
   std::size_t threads = 1;
+  std::uint32_t shards = 1;
   milliseconds timeout = redis::kPatience;
   std::string user = {};  // Of the server's ACL, with the password "secret".
 };
@@ -33,6 +35,7 @@ class Replica {
       : meters(setup.window), threads(net::IoThreads::start(setup.threads)) {
     installation.replica = name;
     installation.window = setup.window;
+    installation.shards = setup.shards;
     installation.renew_every = setup.renew_every;
     installation.alive = setup.alive;
     live.set(setup.share);
@@ -65,21 +68,21 @@ class Replica {
 
   /// Takes and confirms on a thread.
   tl::expected<Admission, Refusal> admit(const std::vector<Limit>& limits, std::int64_t tokens = 0,
-                                         std::size_t thread = 0) {
+                                         std::size_t thread = 0, std::uint32_t shard = 0) {
     tl::expected<Admission, Refusal> result;
-    run_on(*threads->all()[thread], [&] { return admit_on(*limiters[thread], limits, tokens, result); });
+    run_on(*threads->all()[thread], [&] { return admit_on(*limiters[thread], limits, tokens, shard, result); });
     return result;
   }
   /// Whether a call that is over at once is admitted.
-  bool passes(const std::vector<Limit>& limits, std::int64_t tokens = 0) {
-    auto admission = admit(limits, tokens);
+  bool passes(const std::vector<Limit>& limits, std::int64_t tokens = 0, std::uint32_t shard = 0) {
+    auto admission = admit(limits, tokens, 0, shard);
     if (!admission) return false;
     drop(std::move(*admission));
     return true;
   }
-  int admitted_of(int tries, const std::vector<Limit>& limits) {
+  int admitted_of(int tries, const std::vector<Limit>& limits, std::uint32_t shard = 0) {
     int admitted = 0;
-    for (int i = 0; i < tries; ++i) admitted += passes(limits) ? 1 : 0;
+    for (int i = 0; i < tries; ++i) admitted += passes(limits, 0, shard) ? 1 : 0;
     return admitted;
   }
   void undo(Admission admission, std::size_t thread = 0) {
@@ -128,9 +131,9 @@ class Replica {
   bool dead = false;
 
  private:
-  static Task<void> admit_on(Limiter& limiter, std::vector<Limit> limits, std::int64_t tokens,
+  static Task<void> admit_on(Limiter& limiter, std::vector<Limit> limits, std::int64_t tokens, std::uint32_t shard,
                              tl::expected<Admission, Refusal>& result) {
-    result = limiter.take(std::move(limits), tokens);
+    result = limiter.take(std::move(limits), tokens, shard);
     if (!result) co_return;
     const tl::expected<void, Refusal> confirmed = co_await limiter.confirm(*result);
     if (!confirmed) result = tl::unexpected(confirmed.error());
@@ -493,6 +496,98 @@ TEST(RedisCount, NoSlidingWindowSeesMoreThanTheLimit) {
       window += at->second;
     EXPECT_LE(window, kLimit) << "from bucket " << bucket;
   }
+}
+
+/// The limits of a call of a priority to a model that takes 10 requests, of which shares hold with more than 5 in use.
+std::vector<Limit> shares_of(Replica& replica, const std::string& priority, std::int64_t share) {
+  Limit model = replica.limit(Unit::Requests, 10, "gpt", Kind::ModelGroup);
+  model.above = true;
+  model.crowded_at = 5;
+  Limit own = replica.limit(Unit::Requests, share, priority, Kind::Priority);
+  own.above = true;
+  own.held = Held::WhenCrowded;
+  return {model, own};
+}
+
+TEST(RedisCount, SharesAreExactOverReplicas) {
+  TestRedis server;
+  Replica one(server, "one"), two(server, "two");
+  int dev = 0, prod = 0;
+  for (int i = 0; i < 10; ++i)
+    dev += (i % 3 == 0 ? two : one).passes(shares_of(i % 3 == 0 ? two : one, "dev", 1)) ? 1 : 0;
+  EXPECT_EQ(dev, 5) << "lent, as far as the model is not crowded";
+  const auto refused = one.admit(shares_of(one, "dev", 1));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().subject.kind, Kind::Priority);
+  EXPECT_EQ(refused.error().limit, 1);
+  EXPECT_EQ(refused.error().used, 5);
+  EXPECT_EQ(refused.error().share_of, 10);
+  EXPECT_EQ(refused.error().why, Refusal::Why::Full);
+  EXPECT_GE(refused.error().retry_seconds(), 55);
+  for (int i = 0; i < 10; ++i)
+    prod += (i % 2 == 0 ? two : one).passes(shares_of(i % 2 == 0 ? two : one, "prod", 9)) ? 1 : 0;
+  EXPECT_EQ(prod, 5);
+  const auto full = two.admit(shares_of(two, "prod", 9));
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().subject.kind, Kind::ModelGroup) << "more than the model takes nobody gets";
+}
+
+TEST(RedisCount, ALimitThatGivesIsCountedOverReplicas) {
+  TestRedis server;
+  Replica one(server, "one"), two(server, "two");
+  for (Replica* replica : {&one, &two}) {
+    Limit gives = replica->limit(Unit::Requests, 2);
+    gives.held = Held::Never;
+    EXPECT_EQ(replica->admitted_of(3, {gives}), 3);
+  }
+  EXPECT_EQ(one.sum(Unit::Requests), 6);
+  EXPECT_FALSE(two.passes({two.limit(Unit::Requests, 2)}));
+}
+
+/// The slot of a cluster that a key lies in: CRC16 (XMODEM) of what stands in the first braces (Redis Cluster
+/// specification, "Hash tags").
+std::uint32_t slot_of(std::string_view key) {
+  const std::size_t open = key.find('{'), close = key.find('}', open);
+  if (open != std::string_view::npos && close != std::string_view::npos && close > open + 1)
+    key = key.substr(open + 1, close - open - 1);
+  std::uint32_t crc = 0;
+  for (const char c : key) {
+    crc ^= static_cast<std::uint32_t>(static_cast<unsigned char>(c)) << 8;
+    for (int bit = 0; bit < 8; ++bit) crc = (crc & 0x8000) != 0 ? (crc << 1) ^ 0x1021 : crc << 1;
+  }
+  return (crc & 0xffff) % 16384;
+}
+
+TEST(RedisCount, ShardsLieInSlotsOfTheirOwnAndDivideWhatIsAboveThem) {
+  ASSERT_EQ(slot_of("123456789"), 0x31c3U % 16384) << "the check value of the specification";
+  TestRedis server({"--cluster-enabled", "yes"});  // It refuses scripts whose keys lie in several slots.
+  Config setup;
+  setup.shards = 3;
+  Replica one(server, "one", setup);
+  ASSERT_EQ(one.ask({"CLUSTER", "ADDSLOTSRANGE", "0", "16383"}).text, "OK");
+  ASSERT_TRUE(until([&] { return one.usable() && one.passes({one.limit(Unit::Requests, 100, "first")}); }));
+  Limit above = one.limit(Unit::Requests, 10, "gateway", Kind::Proxy);
+  above.above = true;
+  const Limit calls = one.limit(Unit::Calls, 100);
+  int admitted[3] = {};
+  for (std::uint32_t shard = 0; shard < 3; ++shard) {
+    for (int i = 0; i < 10; ++i) admitted[shard] += one.passes({above, calls}, 0, shard) ? 1 : 0;
+    EXPECT_EQ(one.admitted_of(5, {one.limit(Unit::Requests, 2, "key")}, shard), 2) << "what is inside is whole";
+  }
+  EXPECT_EQ(admitted[0], 4);
+  EXPECT_EQ(admitted[1], 3);
+  EXPECT_EQ(admitted[2], 3);
+  const auto refused = one.admit({above}, 0, 0, 1);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().limit, 3);
+  EXPECT_EQ(refused.error().whole, 10);
+  EXPECT_TRUE(refused.error().of_shard);
+
+  const redis::Reply keys = one.ask({"KEYS", "*"});
+  std::map<std::uint32_t, std::set<std::string>> tags;
+  for (const redis::Reply& key : keys.list) tags[slot_of(key.text)].insert(key.text.substr(0, key.text.find('}')));
+  EXPECT_EQ(tags.size(), 3U);
+  for (const auto& [slot, names] : tags) EXPECT_EQ(names.size(), 1U) << slot;
 }
 
 }  // namespace

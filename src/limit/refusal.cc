@@ -87,8 +87,13 @@ Error refusal_error(const Refusal& refusal, std::string_view name, std::int64_t 
     error.message =
         fmt::format("{} Limit resets at: {}. Current usage: {}.", head, reset_text(refusal, unix_us), refusal.used);
   }
+  if (refusal.share_of > 0) {
+    error.message += fmt::format(" A share of {} in model {}, held to while that is in much use.", refusal.share_of,
+                                 refusal.subject.model);
+  }
   if (refusal.limit < refusal.whole) {
-    error.message += fmt::format(" This replica's share of a limit of {}.", refusal.whole);
+    error.message += fmt::format(" {} of a limit of {}.", refusal.of_shard ? "A shard's part" : "This replica's share",
+                                 refusal.whole);
   }
   error.retry_after = std::chrono::seconds(refusal.retry_seconds());
   return error;

@@ -25,10 +25,12 @@ struct Refusal {
   Why why = Why::Full;
   Subject subject;
   Unit unit = Unit::Requests;
-  std::int64_t limit = 0;   // As it was held to,
-  std::int64_t whole = 0;   // and as it is written: more where this replica had a share of it.
-  std::int64_t used = 0;    // Before the call.
-  std::int64_t amount = 0;  // What the call asked for.
+  std::int64_t limit = 0;     // As it was held to,
+  std::int64_t whole = 0;     // and as it is written: more where this replica, or this shard, had a part of it.
+  bool of_shard = false;      // It is the part of a shard of the shared count.
+  std::int64_t share_of = 0;  // What it is somebody's share of; 0: it is no share.
+  std::int64_t used = 0;      // Before the call.
+  std::int64_t amount = 0;    // What the call asked for.
   std::chrono::microseconds wait{0};
 
   /// Whole seconds, at least 1.
@@ -48,7 +50,7 @@ class RefusalCounts {
   void append(std::string& page) const;
 
  private:
-  static constexpr std::size_t kKinds = 22, kUnits = 3;
+  static constexpr std::size_t kUnits = 3;
   std::array<std::array<std::atomic<std::uint64_t>, kUnits>, kKinds> full_{};
   std::atomic<std::uint64_t> store_away_{0};
 };

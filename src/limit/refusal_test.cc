@@ -31,7 +31,22 @@ struct Case {
 TEST(Refusal, SaysWhoseLimitOfWhatHowFullAndUntilWhen) {
   Refusal share = refusal(Kind::Team, Unit::Requests, 30, 30, 2);
   share.whole = 60;
+  Refusal priority = refusal(Kind::Priority, Unit::Requests, 10, 10, 3);
+  priority.subject = {Kind::Priority, "dev", "gpt"};
+  priority.share_of = 100;
+  Refusal shard = refusal(Kind::Proxy, Unit::Calls, 2, 2, 1);
+  shard.whole = 5;
+  shard.of_shard = true;
   const Case cases[] = {
+      {"a priority's", priority, "",
+       "Rate limit exceeded for priority: dev:gpt. Limit type: requests. Current limit: 10, Remaining: 0. Limit resets "
+       "at: 2026-11-27 05:04:03 UTC. Current usage: 10. A share of 100 in model gpt, held to while that is in much "
+       "use.",
+       3},
+      {"a shard's part of it", shard, "",
+       "Rate limit exceeded for proxy: id-1. Limit type: max_parallel_requests. Current limit: 2, Remaining: 0. Limit "
+       "resets at: 2026-11-27 05:04:01 UTC. Current usage: 2. A shard's part of a limit of 5.",
+       1},
       {"requests of a key", refusal(Kind::Key, Unit::Requests, 60, 60, 17.2), "sk-...abcd",
        "Rate limit exceeded for api_key: sk-...abcd. Limit type: requests. Current limit: 60, Remaining: 0. Limit "
        "resets at: 2026-11-27 05:04:18 UTC. Current usage: 60.",

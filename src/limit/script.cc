@@ -82,12 +82,22 @@ local function admit()
     redis.call('SET', KEYS[1], era)
   end
   local newest, sum, fresh, refused, longest, used = {}, {}, {}, 0, -2, 0
+  local crowded = nil
   for i = 3, #KEYS do
     local at = 3 * i - 2
-    local limit, amount, wait = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), 1000000
-    if ARGV[at] == 'r' then newest[i], sum[i], fresh[i] = turn(KEYS[i]) else sum[i] = places(KEYS[i]) end
-    if sum[i] + amount > limit then
-      if ARGV[at] == 'r' then wait = wait_of(KEYS[i], newest[i], sum[i], limit, amount) end
+    local kind, limit, amount, wait = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), 1000000
+    if kind == 'p' then sum[i] = places(KEYS[i]) else newest[i], sum[i], fresh[i] = turn(KEYS[i]) end
+    if string.sub(kind, 1, 1) == 'g' then
+      local from = tonumber(string.sub(kind, 2))
+      if sum[i] + amount > from and crowded ~= -1 then
+        local ends = wait_of(KEYS[i], newest[i], sum[i], from, amount)
+        if ends == -1 or not crowded or ends > crowded then crowded = ends end
+      end
+    end
+    local held = kind ~= 'c' and (kind ~= 's' or crowded)
+    if held and sum[i] + amount > limit then
+      if kind ~= 'p' then wait = wait_of(KEYS[i], newest[i], sum[i], limit, amount) end
+      if kind == 's' and crowded ~= -1 and (wait == -1 or crowded < wait) then wait = crowded end
       if longest ~= -1 and (wait == -1 or wait > longest) then refused, longest, used = i - 2, wait, sum[i] end
     end
   end
@@ -97,7 +107,7 @@ local function admit()
     local at = 3 * i - 2
     local amount = tonumber(ARGV[at + 2])
     answer[#answer + 1] = tonumber(ARGV[at + 1]) - sum[i] - amount
-    if ARGV[at] == 'r' then
+    if ARGV[at] ~= 'p' then
       put(KEYS[i], newest[i], sum[i], fresh[i], newest[i], amount)
     else
       redis.call('SET', KEYS[2], 1, 'PX', lasts)

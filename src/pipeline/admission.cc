@@ -267,7 +267,7 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   admission.key_hash = call.caller->key_hash_hex;
   admission.model_group = group.name;
   admission.prompt_tokens = expected.prompt_tokens;
-  CallLimits limits = limits_of(call);
+  CallLimits limits = limits_of(call, group);
   if (reserve_tokens(call, expected, limits) && learned && !is_counted && !group.deployments.empty()) {
     expected.prompt_tokens = (co_await count_prompt(call, group.deployments.front()->target.model)).tokens;
     reserve_tokens(call, expected, limits);

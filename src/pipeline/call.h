@@ -73,6 +73,7 @@ struct Call {
   std::string region;                         // Of the latest attempt's deployment, as configured.
   codec::FetchedByUrl fetched;                // Files that the request names by URL, for targets that take bytes only.
   std::string limit_fields;                   // Header lines about the limits of requests and tokens.
+  std::string share_fields;                   // The same of a share in a model that had no room.
   std::string refusal_fields;                 // Of the first provider that refused: its headers as callers see them.
   std::shared_ptr<router::HedgeState> hedge;  // Of the group that is asked, if it is hedged.
   const OwnCall* own = nullptr;               // The gateway makes this call for itself.

@@ -139,7 +139,9 @@ Task<Result<limit::Admission>> Choice::take(const router::Pick& pick) {
 }
 
 Result<limit::Admission> Choice::pass_over(const router::Pick& pick, const limit::Refusal& refusal) {
-  passed_over_ = refusal.why != limit::Refusal::Why::StoreAway;
+  if (is_of_group(refusal)) call_.share_fields = refusal_fields_of(refusal);
+  passed_over_ = refusal.why != limit::Refusal::Why::StoreAway && !is_of_group(refusal);
+  if (!passed_over_) return base::fail(limit::refusal_error(refusal, {}, base::unix_now_us()));
   // Nobody waits for a place on one that rests.
   if (refusal.unit == limit::Unit::Calls && !pick.probe) {
     full_.push_back(pick.deployment->id);

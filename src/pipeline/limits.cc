@@ -6,6 +6,8 @@
 #include <array>
 #include <charconv>
 
+#include "base/hash.h"
+
 namespace turnpike::pipeline {
 namespace {
 
@@ -20,18 +22,71 @@ bool concerns(const domain::CallerLimits& limits, const Call& call) {
   return limits.model.empty() || limits.model == call.request.model || limits.model == call.record.model_group;
 }
 
-void add(Call& call, limit::SubjectView subject, const domain::RateLimits& most, std::int64_t now_us,
-         std::vector<limit::Limit>& into) {
-  const auto one = [&](Unit unit, const std::optional<std::int64_t>& limit) {
-    if (limit) into.push_back({call.worker.meters->find(subject, unit, now_us), *limit});
-  };
-  one(Unit::Requests, most.requests);
-  one(Unit::Tokens, most.tokens);
-  one(Unit::Calls, most.calls);
+/// Whom limits are spread over shards by: the widest that a call belongs to.
+struct Root {
+  enum class Of : std::uint8_t { Organization, Team, User, Key } of;
+  std::string_view id;
+};
+Root root_of(const domain::Caller& caller) {
+  if (!caller.organization_id.empty()) return {Root::Of::Organization, caller.organization_id};
+  if (!caller.team_id.empty()) return {Root::Of::Team, caller.team_id};
+  if (!caller.user_id.empty()) return {Root::Of::User, caller.user_id};
+  return {Root::Of::Key, caller.key_hash_hex};
 }
 
-void add(Call& call, const domain::CallerLimits& limits, std::int64_t now_us, std::vector<limit::Limit>& into) {
-  add(call, {static_cast<limit::Kind>(limits.kind), limits.entity, limits.model}, limits.most, now_us, into);
+/// Whether calls of other roots count for it as well.
+bool is_above(const Call& call, limit::Kind kind) {
+  switch (kind) {
+    case limit::Kind::Proxy:
+    case limit::Kind::EndUser:
+    case limit::Kind::Tag:
+    case limit::Kind::Deployment:
+    case limit::Kind::ModelGroup:
+    case limit::Kind::Priority:
+      return true;
+    case limit::Kind::User:
+    case limit::Kind::UserModel:
+      return root_of(*call.caller).of != Root::Of::User;
+    default:
+      return false;
+  }
+}
+
+/// Whether this replica's calls of the minute leave less than the saturation threshold says of what the deployments
+/// can take, or of this replica's share in it.
+bool is_in_much_use(const Call& call, const router::ModelGroup& group, std::int64_t now_us) {
+  const router::Capacity capacity =
+      router::capacity_of(group.name, group.deployments, call.settings().litellm.priorities);
+  const limit::Share share = call.gateway.replicas.get();
+  const auto is_crowded = [&](const std::optional<std::int64_t>& most, router::MinuteCount router::Load::* count) {
+    std::int64_t used = 0;
+    for (const router::DeploymentRef& deployment : group.deployments)
+      used += (deployment->health->load.*count).get(now_us);
+    return most && used >= share.of(capacity.crowded_at(*most));
+  };
+  return is_crowded(capacity.requests, &router::Load::requests) || is_crowded(capacity.tokens, &router::Load::tokens);
+}
+
+/// "dynamic" limits are not held to while the model has neither trouble nor too many calls.
+limit::Held held_by(const Call& call, const router::ModelGroup& group) {
+  const std::int64_t now_us = base::unix_now_us();
+  const bool is_well = !router::has_trouble(group, now_us) && !is_in_much_use(call, group, now_us);
+  return is_well ? limit::Held::Never : limit::Held::Always;
+}
+
+void add(Call& call, const router::ModelGroup& group, const domain::CallerLimits& limits, std::int64_t now_us,
+         std::vector<limit::Limit>& into) {
+  const auto kind = static_cast<limit::Kind>(limits.kind);
+  const limit::SubjectView subject(kind, limits.entity, limits.model);
+  const auto one = [&](Unit unit, const std::optional<std::int64_t>& most, bool gives) {
+    if (!most) return;
+    into.push_back({call.worker.meters->find(subject, unit, now_us), *most});
+    into.back().above = is_above(call, kind);
+    if (gives) into.back().held = held_by(call, group);
+  };
+  one(Unit::Requests, limits.most.requests, limits.requests_give);
+  one(Unit::Tokens, limits.most.tokens, limits.tokens_give);
+  one(Unit::Calls, limits.most.calls, false);
 }
 
 domain::RateLimits limits_of_gateway(const config::GeneralSettings& general) {
@@ -209,17 +264,25 @@ bool CallLimits::has(Unit unit) const {
   return std::ranges::any_of(all, [unit](const limit::Limit& one) { return one.meter->unit() == unit; });
 }
 
-CallLimits limits_of(Call& call) {
+std::uint32_t shard_of(const Call& call) {
+  const std::uint32_t shards = call.worker.limiter->shards();
+  return shards == 1 ? 0 : base::crc32c(0, root_of(*call.caller).id) % shards;
+}
+
+CallLimits limits_of(Call& call, const router::ModelGroup& group) {
   CallLimits limits;
   if (call.own != nullptr || !call.worker.limiter) return limits;
   const std::int64_t now_us = monotonic_us();
   constexpr std::size_t kUsual = 16;
   if (!call.caller->limits.empty() || !call.named_limits.empty()) limits.all.reserve(kUsual);
   const domain::RateLimits whole = limits_of_gateway(call.settings().general);
-  if (whole.any()) add(call, {limit::Kind::Proxy, "gateway"}, whole, now_us, limits.all);
+  if (whole.any()) {
+    const auto kind = static_cast<std::int16_t>(limit::Kind::Proxy);
+    add(call, group, {.kind = kind, .entity = "gateway", .label = {}, .model = {}, .most = whole}, now_us, limits.all);
+  }
   for (const std::vector<domain::CallerLimits>* list : {&call.caller->limits, &std::as_const(call.named_limits)}) {
     for (const domain::CallerLimits& one : *list) {
-      if (concerns(one, call)) add(call, one, now_us, limits.all);
+      if (concerns(one, call)) add(call, group, one, now_us, limits.all);
     }
   }
   return limits;
@@ -255,7 +318,8 @@ bool reserve_tokens(const Call& call, const Expectation& expected, CallLimits& l
   const limit::Terms terms = call.worker.limiter->terms(limits.tokens);
   return !output_only && std::ranges::any_of(limits.all, [&](const limit::Limit& one) {
     const std::int64_t most = terms.most(one.most);
-    return one.meter->unit() == Unit::Tokens && one.meter->used(terms.now_us) + limits.tokens > most - most / 5;
+    return one.meter->unit() == Unit::Tokens && one.held != limit::Held::Never &&
+           one.meter->used(terms.now_us) + limits.tokens > most - most / 5;
   });
 }
 
@@ -280,7 +344,8 @@ Result<limit::Admission> take_limits(Call& call, CallLimits& limits) {
   if (limits.all.empty()) return limit::Admission();
   if (const limit::Limit* queued = others_first(limits))
     return base::fail(refuse(call, limits, behind(call, limits, *queued)));
-  tl::expected<limit::Admission, limit::Refusal> taken = call.worker.limiter->take(limits.all, limits.tokens);
+  tl::expected<limit::Admission, limit::Refusal> taken =
+      call.worker.limiter->take(limits.all, limits.tokens, shard_of(call));
   if (taken) return std::move(*taken);
   return base::fail(refuse(call, limits, std::move(taken.error())));
 }
@@ -324,6 +389,10 @@ void tell_limits(Call& call, const CallLimits& limits, const limit::Admission* a
     call.gateway.limit_refusals.add(*limits.refusal);
     call.limit_fields = fields_of_refusal(*limits.refusal, limits.all, terms);
   }
+}
+
+std::string refusal_fields_of(const limit::Refusal& refusal) {
+  return fields_of_refusal(refusal, {}, {});
 }
 
 void settle_limits(AdmittedCall& admitted) {

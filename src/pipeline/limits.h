@@ -37,8 +37,12 @@ struct CallLimits {
   bool has(limit::Unit unit) const;
 };
 
-/// Looks them up; takes nothing. Calls of the gateway's own have none.
-CallLimits limits_of(Call& call);
+/// Looks them up; takes nothing. Calls of the gateway's own have none. `group`: whom the call goes to first; while that
+/// is well, "dynamic" limits are not held to.
+CallLimits limits_of(Call& call, const router::ModelGroup& group);
+
+/// Where the shared count has all limits that a call meets (turnpike.limiter_shards).
+std::uint32_t shard_of(const Call& call);
 
 /// The tokens a call is reserved in limits (turnpike.tpm_reserve), and those of a usage that count there.
 std::int64_t tokens_to_reserve(const Call& call, const Expectation& expected);
@@ -59,6 +63,9 @@ void undo_limits(limit::Admission& admission);
 /// Waits until it is the call's turn and there may be room again; false when turnpike.limit_wait_ms has passed, the
 /// caller has gone, no wait will help, or too many wait already (limit::Line::kWaitersMax).
 Task<bool> wait_for_room(Call& call, CallLimits& limits, base::Monotonic until);
+
+/// Header lines of a refusal that no other limit of the call is told beside.
+std::string refusal_fields_of(const limit::Refusal& refusal);
 
 /// Counts the refusal and puts its header lines, or those of what is left, into `call.limit_fields`.
 void tell_limits(Call& call, const CallLimits& limits, const limit::Admission* admission);

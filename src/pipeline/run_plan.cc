@@ -122,10 +122,11 @@ Task<Outcome> ask(AdmittedCall& admitted, const router::RoutePlan& plan, Chosen 
 }
 
 /// The error of a call that found no answer: the first one, as callers of LiteLLM know it.
-Error final_error(const Call& call, const router::RoutePlan& plan, const Progress& progress) {
+Error final_error(Call& call, const router::RoutePlan& plan, const Progress& progress) {
   Error error;
   if (progress.first_error) {
     error = *progress.first_error;
+    if (error.kind == ErrorKind::RateLimited && !call.share_fields.empty()) call.limit_fields = call.share_fields;
     explain(error, call, plan, *progress.last_error);
   } else {
     error.message = "The budget does not cover this call on any deployment of its group.";

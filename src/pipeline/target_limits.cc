@@ -24,18 +24,42 @@ bool holds_minutes(const router::ModelGroup& group) {
   return !group.precise && group.routing.limits && group.routing.strategy != router::Strategy::UsageBased;
 }
 
+/// What the group can take, and behind it what the caller's priority has of that.
+void add_shares(Call& call, const router::Capacity& capacity, std::vector<limit::Limit>& limits) {
+  const router::Capacity::Share& share = capacity.share_of(call.caller->priority);
+  const std::int64_t now_us = monotonic_us();
+  const auto add = [&](limit::SubjectView subject, Unit unit, std::int64_t most) -> limit::Limit& {
+    return limits.emplace_back(
+        limit::Limit{call.worker.meters->find(subject, unit, now_us), most, limit::Held::Always, true});
+  };
+  const std::pair<Unit, std::optional<std::int64_t>> units[] = {{Unit::Requests, capacity.requests},
+                                                                {Unit::Tokens, capacity.tokens}};
+  for (const auto& [unit, whole] : units) {
+    if (!whole) continue;
+    limit::Limit& limit = add({limit::Kind::ModelGroup, capacity.model}, unit, *whole);
+    if (!capacity.shares.empty()) limit.crowded_at = capacity.crowded_at(*whole);
+  }
+  if (capacity.shares.empty()) return;
+  for (const auto& [unit, whole] : units) {
+    if (whole)
+      add({limit::Kind::Priority, share.priority, capacity.model}, unit, share.of(*whole)).held =
+          limit::Held::WhenCrowded;
+  }
+}
+
 std::vector<limit::Limit> limits_of_target(Call& call, const router::ModelGroup& group,
                                            const router::Deployment& deployment) {
   std::vector<limit::Limit> limits;
   if (!has_limits(call, group, deployment)) return limits;
   const auto add = [&](Unit unit, std::int64_t most) {
     const limit::SubjectView subject(limit::Kind::Deployment, deployment.id);
-    limits.push_back({call.worker.meters->find(subject, unit, monotonic_us()), most});
+    limits.push_back({call.worker.meters->find(subject, unit, monotonic_us()), most, limit::Held::Always, true});
   };
   const bool minutes = holds_minutes(group);
   if (minutes && deployment.rpm) add(Unit::Requests, static_cast<std::int64_t>(*deployment.rpm));
   if (minutes && deployment.tpm) add(Unit::Tokens, static_cast<std::int64_t>(*deployment.tpm));
   if (deployment.parallel_max) add(Unit::Calls, *deployment.parallel_max);
+  if (group.capacity) add_shares(call, *group.capacity, limits);
   return limits;
 }
 
@@ -43,7 +67,7 @@ std::vector<limit::Limit> limits_of_target(Call& call, const router::ModelGroup&
 
 bool has_limits(const Call& call, const router::ModelGroup& group, const router::Deployment& deployment) {
   if (!is_counted(call)) return false;
-  return deployment.parallel_max || (holds_minutes(group) && (deployment.rpm || deployment.tpm));
+  return deployment.parallel_max || group.capacity || (holds_minutes(group) && (deployment.rpm || deployment.tpm));
 }
 
 tl::expected<limit::Admission, limit::Refusal> take_target(AdmittedCall& admitted, const router::ModelGroup& group,
@@ -51,7 +75,7 @@ tl::expected<limit::Admission, limit::Refusal> take_target(AdmittedCall& admitte
   Call& call = admitted.call;
   std::vector<limit::Limit> limits = limits_of_target(call, group, deployment);
   if (limits.empty()) return limit::Admission();
-  auto taken = call.worker.limiter->take(std::move(limits), tokens_to_reserve(call, admitted.expected));
+  auto taken = call.worker.limiter->take(std::move(limits), tokens_to_reserve(call, admitted.expected), shard_of(call));
   if (!taken) call.gateway.limit_refusals.add(taken.error());
   return taken;
 }
@@ -74,6 +98,10 @@ std::chrono::microseconds room_of_targets_after(AdmittedCall& admitted, const ro
     if (shortest.count() == 0 || refusal->wait < shortest) shortest = refusal->wait;
   }
   return shortest;
+}
+
+bool is_of_group(const limit::Refusal& refusal) {
+  return refusal.subject.kind == limit::Kind::ModelGroup || refusal.subject.kind == limit::Kind::Priority;
 }
 
 void settle_target(const Call& call, limit::Admission& limits, const domain::Attempt& entry, bool sent) {

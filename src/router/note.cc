@@ -155,6 +155,15 @@ bool is_back(const Deployment& deployment, std::int64_t now_us) {
   return health.troubled.exchange(false, std::memory_order_relaxed);
 }
 
+bool has_trouble(const ModelGroup& group, std::int64_t now_us) {
+  const auto minute = static_cast<std::uint32_t>(now_us / kMinuteUs);
+  return std::ranges::any_of(group.deployments, [&](const DeploymentRef& deployment) {
+    const Health& health = *deployment->health;
+    if (health.cooling_until_us.load(std::memory_order_relaxed) > now_us) return true;
+    return health.minute.load(std::memory_order_relaxed) == minute && health.fails.load(std::memory_order_relaxed) > 0;
+  });
+}
+
 void note_unasked(const Deployment& deployment, bool probe) {
   deployment.health->load.requests.give_back();
   if (probe) deployment.health->probing.store(false);

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "config/settings.h"
 #include "protocol/call_request.h"
+#include "router/capacity.h"
 #include "router/decide.h"
 #include "router/deployment.h"
 #include "router/hedge.h"
@@ -35,6 +36,7 @@ struct ModelGroup {
   Hedge hedge = {};
   std::vector<Mirror> mirrors = {};
   Stick stick = {};
+  CapacityRef capacity = {};  // Null: it is not held to, and nobody has a share in it.
 };
 using ModelGroupRef = std::shared_ptr<const ModelGroup>;
 
@@ -237,6 +239,8 @@ void note_first_content(const Deployment& deployment, std::int64_t after_us, std
 void note_check(const Deployment& deployment, const Error* error, std::int64_t now_us);
 /// After a success: true for the first one since the deployment was put to rest, when that rest is over.
 bool is_back(const Deployment& deployment, std::int64_t now_us);
+/// Whether a deployment of the group rests, or has failed in the minute that is running.
+bool has_trouble(const ModelGroup& group, std::int64_t now_us);
 /// The provider was not asked after all (a mocked answer, no money for the attempt).
 void note_unasked(const Deployment& deployment, bool probe);
 

@@ -50,6 +50,7 @@ struct RoutingTable::Impl {
 
   void add(Deployment deployment, const RoutingTable* previous, const config::Settings& settings);
   void set_traffic(const config::TurnpikeSettings& settings, const RoutingTable* previous);
+  void set_capacity(const config::PrioritySettings& settings);
   void list_names(const config::Settings& settings);
   void list_fallbacks(const config::RouterSettings& router, std::span<const StoredFallbacks> stored);
   ModelGroupRef match(std::string_view model) const;
@@ -109,6 +110,20 @@ void RoutingTable::Impl::set_traffic(const config::TurnpikeSettings& settings, c
   }
 }
 
+/// What groups are held to, by whatever name one comes to their deployments.
+void RoutingTable::Impl::set_capacity(const config::PrioritySettings& settings) {
+  if (!settings.capacity_holds) return;
+  for (const ModelGroupRef& group : groups) {
+    Capacity capacity = capacity_of(group->name, group->deployments, settings);
+    if (capacity.requests || capacity.tokens)
+      std::const_pointer_cast<ModelGroup>(group)->capacity = std::make_shared<const Capacity>(std::move(capacity));
+  }
+  for (ByName<ModelGroupRef>* names : {&by_id, &by_model}) {
+    for (auto& [name, group] : *names)
+      std::const_pointer_cast<ModelGroup>(group)->capacity = exact.at(group->name)->capacity;
+  }
+}
+
 void RoutingTable::Impl::list_names(const config::Settings& settings) {
   for (const ModelGroupRef& group : groups) public_names.push_back(group->name);
   for (const config::GroupAlias& alias : settings.router.model_group_alias) {
@@ -147,6 +162,7 @@ ModelGroupRef RoutingTable::Impl::made_for(const Pattern& pattern, const std::ve
   group->hedge = pattern.group->hedge;
   group->mirrors = pattern.group->mirrors;
   group->stick = pattern.group->stick;
+  group->capacity = pattern.group->capacity;
   for (const DeploymentRef& original : pattern.group->deployments) {
     Deployment made = *original;
     if (made.target.provider == nullptr) {
@@ -217,6 +233,7 @@ std::shared_ptr<const RoutingTable> RoutingTable::build(std::vector<Source> sour
     return !b.wildcard.comes_before(a.wildcard) && a.wildcard.pattern() < b.wildcard.pattern();
   });
   impl->set_traffic(settings.turnpike, previous);
+  impl->set_capacity(settings.litellm.priorities);
   impl->list_names(settings);
   impl->list_fallbacks(settings.router, {});
   return std::make_shared<const RoutingTable>(std::move(impl));

@@ -299,7 +299,7 @@ test('nobody gets more than the master key gave: management routes are refused t
 test('fields that protect and are not enforced are a 400 that names them, and nothing is stored', async () => {
   const key = await gateway.newKey({ key_alias: 'before' });
   for (const [field, value] of Object.entries({
-    rpm_limit_type: 'dynamic', tpm_limit_type: 'guaranteed_throughput', budget_reset_at: '2030-01-01T00:00:00Z',
+    rpm_limit_type: 'often', tpm_limit_type: ['dynamic'], budget_reset_at: '2030-01-01T00:00:00Z',
     guardrails: ['pii'], allowed_cache_controls: ['no-cache'], allowed_passthrough_routes: ['/x'], policies: ['p'],
   })) {
     for (const [route, body] of [['/key/generate', { key_alias: `with-${field}`, [field]: value }], ['/key/update', { key, key_alias: `with-${field}`, [field]: value }]]) {

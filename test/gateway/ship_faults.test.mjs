@@ -18,7 +18,12 @@ after(async () => {
   await fake.stop();
 });
 
-const metric = async (gateway, name) => Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(await gateway.metrics())[1]);
+/** Of all its labels together. */
+const metric = async (gateway, name) => {
+  const lines = [...(await gateway.metrics()).matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))];
+  assert.ok(lines.length > 0, name);
+  return lines.reduce((sum, line) => sum + Number(line[1]), 0);
+};
 const cut = (name) => server.query('postgres', `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`);
 
 /** `replicas` gateways on a database of their own; `disturb` while calls run; then the books. */
@@ -87,6 +92,8 @@ test('AC-SPEND-4: 40001, 40P01, 55P03, 57014, 53100: what passes by itself is tr
       );
       const before = await retries();
       await until(async () => (await retries()) > before, `a flush to fail with ${state}`);
+      const pages = await Promise.all(gateways.map((gateway) => gateway.metrics()));
+      assert.ok(pages.some((page) => new RegExp(`^turnpike_ship_retries_total\\{sqlstate="${state.slice(0, 2)}"\\} [1-9]`, 'm').test(page)), `counted by the class of ${state}`);
       server.query(name, 'DROP TRIGGER fail_totals ON account_window');
       for (const gateway of gateways) await until(async () => (await metric(gateway, 'turnpike_ledger_oldest_unshipped_seconds')) < 1, `flushes to succeed after ${state}`);
     }

@@ -125,7 +125,9 @@ class Chaos {
         const text = await gateway.metrics();
         this.unshipped = /^turnpike_ledger_unshipped_entries (\d+)$/m.exec(text)[1];
         return this.unshipped === '0' && /^litellm_in_flight_requests 0(\.0)?$/m.test(text) && text;
-      }, 'everything to be shipped', 15_000).then((text) => (this.retries += Number(/^turnpike_ship_retries_total\{[^}]*\} (\d+)$/m.exec(text)?.[1] ?? 0)));
+      }, 'everything to be shipped', 15_000).then((text) => {
+        for (const line of text.matchAll(/^turnpike_ship_retries_total\{[^}]*\} (\d+)$/gm)) this.retries += Number(line[1]);
+      });
     }
     this.spends = [];
     for (const { gateway } of this.replicas) this.spends.push(await Promise.all(this.keys.map(async (key) => (await gateway.keyInfo(key)).spend)));
