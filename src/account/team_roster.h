@@ -17,6 +17,8 @@ struct TeamMember {
   std::optional<std::string> budget_id;
   std::int64_t account_id = 0;
   Money spend;  // Booked.
+  std::int64_t tokens_id = 0;  // The account of his budget in tokens; 0: he has none.
+  Money spend_tokens;
 };
 
 struct Roster {

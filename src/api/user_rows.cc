@@ -53,6 +53,8 @@ std::span<const std::string_view> hidden_columns(const domain::Caller& caller) {
                                                   "metadata",
                                                   "max_budget",
                                                   "soft_budget",
+                                                  "max_budget_tokens",
+                                                  "soft_budget_tokens",
                                                   "max_parallel_requests",
                                                   "tpm_limit",
                                                   "rpm_limit",

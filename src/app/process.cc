@@ -457,7 +457,7 @@ void Process::tell_alert(const ledger::BudgetAlert& alert) {
                                                                        : telemetry::EventLevel::Medium;
   event.at_us = base::unix_now_us();
   event.text = ledger::alert_text(alert);
-  event.value = static_cast<double>(alert.spent.nano()) / 1e9;
+  event.value = static_cast<double>(alert.spent.nano()) / (domain::counts_tokens(alert.kind) ? 1.0 : 1e9);
   events->raise(std::move(event));
 }
 
@@ -476,9 +476,13 @@ void Process::open_budgets() {
   auto snapshot = std::make_shared<pipeline::Snapshot>(*snapshot_);
   if (accounts) snapshot->accounts = std::move(*accounts);
   if (const account::ConfigAccounts* opened = snapshot->accounts.get()) {
-    if (opened->proxy) ledger_->account_read(*opened->proxy);
+    const auto read = [this](const account::BudgetAccounts& accounts_of) {
+      ledger_->account_read(accounts_of.money);
+      if (accounts_of.tokens) ledger_->account_read(*accounts_of.tokens);
+    };
+    if (opened->proxy) read(*opened->proxy);
     for (const auto* named : {&opened->providers, &opened->deployments}) {
-      for (const auto& [name, facts] : *named) ledger_->account_read(facts);
+      for (const auto& [name, accounts_of] : *named) read(accounts_of);
     }
   }
   snapshot_ = std::move(snapshot);
