@@ -420,11 +420,10 @@ Status limit_to_organization(Records& records, const std::string& organization_i
   if (!bound) return base::fail(bound.error());
   if (user.list("models").empty()) user.set_list("models", bound->models);
   if (user.is_null("max_budget")) user.set("max_budget", bound->max_budget);
-  if (user.is_null("max_budget_tokens") && bound->max_budget_tokens)
-    user.set("max_budget_tokens", db::Value(*bound->max_budget_tokens));
   const auto limit = [&user](std::string_view name, const std::optional<std::int64_t>& most) {
     if (user.is_null(name) && most) user.set(name, db::Value(*most));
   };
+  limit("max_budget_tokens", bound->max_budget_tokens);
   limit("tpm_limit", bound->tpm_limit);
   limit("rpm_limit", bound->rpm_limit);
   limit("max_parallel_requests", bound->max_parallel_requests);

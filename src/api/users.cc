@@ -86,6 +86,7 @@ Result<Applied> apply_user(const Context& context, const json::Value& body, Reco
   const Result<std::optional<Money>> spend = amount_member(body, "spend");
   if (!spend) return base::fail(spend.error());
   if (*spend) row.spend = **spend;
+  if (Status good = check_token_budgets(row); !good) return base::fail(std::move(good.error()));
   if (Status followed = follow_duration(context, body, row); !followed) return base::fail(std::move(followed.error()));
   return applied;
 }
