@@ -200,7 +200,8 @@ Status audit(Records& records, std::string_view action, const std::string& hash,
 
 /// The accounts of a key are named after its hash, and follow it.
 Status rename_account(db::Transaction& transaction, const KeyRow& before, const std::string& new_hash) {
-  constexpr std::string_view kKinds = "6, 12, 106, 112";  // In dollars and tokens, of all calls and of those to a model.
+  constexpr std::string_view kKinds =
+      "6, 12, 106, 112";  // In dollars and tokens, of all calls and of those to a model.
   // An account of a deleted key that had the new secret once keeps its entries under another name.
   const auto moved_away = transaction.run(
       fmt::format("UPDATE account SET entity = entity || '#' || account_id WHERE kind IN ({}) AND entity = $1", kKinds),

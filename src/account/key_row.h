@@ -45,12 +45,12 @@ struct KeyRow {
   std::string created_by, updated_by;
   std::int64_t created_us = 0, updated_us = 0;
 
-  std::int64_t account_id = 0;       // Its ledger account,
-  std::int64_t account_version = 0;  // how often that has been edited,
-  domain::BudgetTerms terms;         // its terms: the key's own, else those of the linked budget;
-  domain::BudgetWindow window;       // which window runs there,
-  Money spend;                       // what is booked in it,
-  Money spend_edit;                  // and by how much the change that returned this row changed that.
+  std::int64_t account_id = 0;             // Its ledger account,
+  std::int64_t account_version = 0;        // how often that has been edited,
+  domain::BudgetTerms terms;               // its terms: the key's own, else those of the linked budget;
+  domain::BudgetWindow window;             // which window runs there,
+  Money spend;                             // what is booked in it,
+  Money spend_edit;                        // and by how much the change that returned this row changed that.
   std::optional<db::AccountState> tokens;  // The account of its budget in tokens, while it has one.
 };
 

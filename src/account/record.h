@@ -63,12 +63,12 @@ class Record {
 
   std::int64_t created_us = 0, updated_us = 0;
   std::string created_by, updated_by;
-  std::int64_t account_id = 0;       // 0 where the table has no accounts.
-  std::int64_t account_version = 0;  // How often that account has been edited.
-  Money spend;                       // Booked in the running window.
-  Money spend_edit;                  // By how much the change that returned this row changed what is booked.
-  domain::BudgetTerms terms;         // The account's: the row's own, else those of the budget it is linked to;
-  domain::BudgetWindow window;       // and which window runs there.
+  std::int64_t account_id = 0;             // 0 where the table has no accounts.
+  std::int64_t account_version = 0;        // How often that account has been edited.
+  Money spend;                             // Booked in the running window.
+  Money spend_edit;                        // By how much the change that returned this row changed what is booked.
+  domain::BudgetTerms terms;               // The account's: the row's own, else those of the budget it is linked to;
+  domain::BudgetWindow window;             // and which window runs there.
   std::optional<db::AccountState> tokens;  // The account of its budget in tokens, while it has one.
 
   void take(db::AccountRow account);  // Everything of the account's into the members above.
@@ -152,7 +152,8 @@ class Records {
   /// The account beside that of `name` that counts tokens: begins anew with the other one, whose window ends at
   /// `ends_us`. Not made before there is a budget in tokens.
   Status set_token_account(const db::AccountName& name, const domain::BudgetTerms& terms, std::int64_t ends_us);
-  /// The entity of `name` is deleted, `tokens` is its account in tokens; or made again, and nothing is booked there yet.
+  /// The entity of `name` is deleted, `tokens` is its account in tokens; or made again, and nothing is booked there
+  /// yet.
   Status close_token_account(const db::AccountName& name, const std::optional<db::AccountState>& tokens);
   Status begin_tokens_anew(const db::AccountName& name, db::AccountState& tokens);
   /// What a budget object says for an account that is linked to it now, and for the one in tokens beside it.

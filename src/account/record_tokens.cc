@@ -73,8 +73,8 @@ Result<domain::BudgetTerms> Records::token_terms_of(const Record& row) {
   return *budget ? counted_by(**budget, row.terms) : row.terms.in_tokens({}, {});
 }
 
-/// Behind a change of the row, whose account of money has its new terms. `is_new`: whatever was counted for an entity of
-/// that name before is not counted on.
+/// Behind a change of the row, whose account of money has its new terms. `is_new`: whatever was counted for an entity
+/// of that name before is not counted on.
 Status Records::tokens_follow(Record& row, bool is_new) {
   const db::AccountName name{row.table().account_kind, row.id()};
   const Result<domain::BudgetTerms> terms = token_terms_of(row);

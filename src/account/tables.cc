@@ -11,9 +11,19 @@ constexpr Column kMaxBudget{"max_budget", Amount}, kSoftBudget{"soft_budget", Am
     kParallel{"max_parallel_requests", Whole}, kTpm{"tpm_limit", Whole}, kRpm{"rpm_limit", Whole},
     kDuration{"budget_duration", Text}, kResetAt{"budget_reset_at", Time}, kModelBudget{"model_max_budget", Object};
 
-constexpr Column kBudgetColumns[] = {
-    {"budget_id", Text, false}, kMaxBudget, kSoftBudget, kMaxTokens, kSoftTokens, kParallel, kTpm, kRpm, kDuration,
-    kResetAt, kModelBudget, {"allowed_models", List}, {"budget_mode"}};
+constexpr Column kBudgetColumns[] = {{"budget_id", Text, false},
+                                     kMaxBudget,
+                                     kSoftBudget,
+                                     kMaxTokens,
+                                     kSoftTokens,
+                                     kParallel,
+                                     kTpm,
+                                     kRpm,
+                                     kDuration,
+                                     kResetAt,
+                                     kModelBudget,
+                                     {"allowed_models", List},
+                                     {"budget_mode"}};
 constexpr Column kOrganizationColumns[] = {
     {"organization_id", Text, false}, {"organization_alias"}, {"budget_id"}, {"models", List}, {"metadata", Object},
     {"object_permission", Object}};

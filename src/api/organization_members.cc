@@ -3,6 +3,7 @@
 #include "account/tables.h"
 #include "api/handlers.h"
 #include "api/organization_rows.h"
+#include "api/team_members.h"
 #include "api/user_rows.h"
 
 // Who is in an organisation, as what, and for how much (spec management-api 5).
@@ -35,7 +36,8 @@ Status set_role(const json::Value& body, Record& membership) {
   return {};
 }
 
-/// `max_budget_in_organization` and `max_budget_tokens_in_organization` stand in a budget object of the membership's own.
+/// `max_budget_in_organization` and `max_budget_tokens_in_organization` stand in a budget object of the membership's
+/// own.
 Status set_budget(Records& records, const MemberBudget& own, Record& membership) {
   if (!own.any()) return {};
   const std::optional<std::string> linked = membership.maybe_text("budget_id");

@@ -238,13 +238,9 @@ Status within(const Grant& grant, const Bound& bound, const Bound* above) {
 
 /// Limits that stand in the row itself, as those of teams and users do.
 Bound bound_of(std::string whose, const Record& row) {
-  return {std::move(whose),
-          row.list("models"),
-          row.amount("max_budget"),
-          row.whole("max_budget_tokens"),
-          row.whole("tpm_limit"),
-          row.whole("rpm_limit"),
-          row.whole("max_parallel_requests")};
+  return {
+      std::move(whose),       row.list("models"),     row.amount("max_budget"),          row.whole("max_budget_tokens"),
+      row.whole("tpm_limit"), row.whole("rpm_limit"), row.whole("max_parallel_requests")};
 }
 
 Result<Bound> bound_of_organization(Records& records, const Record& organization) {

@@ -283,9 +283,9 @@ Result<std::optional<std::int64_t>> token_member(const json::Value& body, std::s
 
 Status check_token_budgets(std::optional<std::int64_t> soft, std::optional<std::int64_t> hard) {
   if (!soft || !hard || *soft < *hard) return {};
-  return refuse_field("soft_budget_tokens",
-                      fmt::format("soft_budget_tokens ({}) must be strictly lower than max_budget_tokens ({}).", *soft,
-                                  *hard));
+  return refuse_field(
+      "soft_budget_tokens",
+      fmt::format("soft_budget_tokens ({}) must be strictly lower than max_budget_tokens ({}).", *soft, *hard));
 }
 
 Status check_token_budgets(const account::Record& row) {

@@ -16,18 +16,10 @@ using account::Records;
 using Rule = BodyField::Rule;
 
 constexpr BodyField kBudgetFields[] = {
-    {"max_budget"},
-    {"soft_budget"},
-    {"max_budget_tokens"},
-    {"soft_budget_tokens"},
-    {"max_parallel_requests"},
-    {"tpm_limit"},
-    {"rpm_limit"},
-    {"model_max_budget"},
-    {"budget_duration"},
-    {"budget_reset_at"},
-    {"budget_mode"},
-    {"allowed_models", Rule::Unenforced},
+    {"max_budget"},         {"soft_budget"},           {"max_budget_tokens"},
+    {"soft_budget_tokens"}, {"max_parallel_requests"}, {"tpm_limit"},
+    {"rpm_limit"},          {"model_max_budget"},      {"budget_duration"},
+    {"budget_reset_at"},    {"budget_mode"},           {"allowed_models", Rule::Unenforced},
 };
 
 bool sends(const json::Value& body, std::string_view name) {

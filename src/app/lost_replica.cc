@@ -149,9 +149,12 @@ int forget_replica(const Options& options) {
     fmt::print("Replica {} on {} was forgotten before; nothing has changed.\n", options.lost.replica_no, silent->host);
     return 0;
   }
-  fmt::print("Replica {} on {} is forgotten: ${} written off, ${} free again, on {} budgets.\n",
-             options.lost.replica_no, silent->host, forgotten->written_off.to_string(), forgotten->freed.to_string(),
-             forgotten->budgets);
+  const auto shown = [](Money money, std::int64_t tokens) {
+    return fmt::format("${}{}", money.to_string(), tokens == 0 ? "" : fmt::format(" and {} tokens", tokens));
+  };
+  fmt::print("Replica {} on {} is forgotten: {} written off, {} free again, on {} budgets.\n", options.lost.replica_no,
+             silent->host, shown(forgotten->written_off, forgotten->tokens_written_off),
+             shown(forgotten->freed, forgotten->tokens_freed), forgotten->budgets);
   return 0;
 }
 

@@ -197,7 +197,8 @@ Status book_entry(Transaction& transaction, const DatabaseEntry& entry, std::int
   const auto noted = transaction.run(
       "INSERT INTO entry (day, replica_no, entry_no, kind, started_us, ended_us, status, cost_nano, prompt_tokens,"
       " user_id, accounts, end_reason) SELECT $1, $2, $3, $4, $5, $5, $10, CASE WHEN a.kind < 100 THEN $6 ELSE 0 END,"
-      " CASE WHEN a.kind < 100 THEN 0 ELSE $6 END, $7, $8, $9 FROM (SELECT coalesce(max(kind), 0) AS kind FROM account WHERE account_id ="
+      " CASE WHEN a.kind < 100 THEN 0 ELSE $6 END, $7, $8, $9 FROM (SELECT coalesce(max(kind), 0) AS kind FROM account "
+      "WHERE account_id ="
       " $11) a",
       {now_us / kMicrosecondsPerDay, kDatabaseReplica, as_int(number->rows.at(0).at(0)),
        std::int64_t{static_cast<std::int16_t>(entry.kind)}, now_us, entry.nano,

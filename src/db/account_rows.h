@@ -32,8 +32,8 @@ struct AccountRow : AccountState {
     return tokens && (tokens->terms.limit || tokens->terms.soft) ? &*tokens : nullptr;
   }
 };
-/// What `read_account` reads, of tables `account a` and `account_window w`, and how w is joined; the same of the account
-/// in tokens, `ta` and `tw`.
+/// What `read_account` reads, of tables `account a` and `account_window w`, and how w is joined; the same of the
+/// account in tokens, `ta` and `tw`.
 extern const std::string_view kAccountColumns;
 extern const std::string_view kJoinWindow;
 /// From column `at` on, which ends behind them. A window that has ended by `now_us` is followed by the one that runs

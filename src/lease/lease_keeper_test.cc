@@ -52,9 +52,8 @@ struct Leases : testing::Test {
     }
   }
   void wait(Replica& replica, std::int64_t amount_nano) {
-    replica.keeper.wait(
-        {.ticket = ++tickets, .accounts = {kKey}, .amount_nano = amount_nano, .wait_us = {}, .may_cross = true},
-        now_us);
+    replica.keeper.wait({.ticket = ++tickets, .claims = {{kKey, amount_nano}}, .wait_us = {}, .may_cross = true},
+                        now_us);
   }
   std::vector<Kind> outcomes(Replica& replica) {
     std::vector<Kind> kinds;
@@ -214,7 +213,7 @@ TEST_F(Leases, AWindowThatBeginsInAnOutageIsOpenedInPartAndOwed) {
   book.accounts[1].limit_nano = 1'000;
   Replica& replica = add_replica(false);
   const auto words = replica.keeper.open({.key = kNext, .strict = false, .limit_nano = 1'000, .after = kKey}, now_us);
-  replica.keeper.wait({.ticket = 9, .accounts = {kNext}, .amount_nano = 100, .wait_us = {}, .may_cross = true}, now_us);
+  replica.keeper.wait({.ticket = 9, .claims = {{kNext, 100}}, .wait_us = {}, .may_cross = true}, now_us);
   for (int i = 0; i < 12; ++i) {
     (void)replica.keeper.next(now_us);
     now_us += 100 * kMillisecondUs;

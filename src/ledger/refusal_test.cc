@@ -70,7 +70,7 @@ TEST(BudgetRefusal, NamesWhoseBudgetItIs) {
     const domain::BudgetWindow window{0, *base::parse_iso_time("2999-01-01T00:00:00Z")};
     AccountWindow spent(account, window, std::make_shared<lease::AccountWords>(), false);
     spent.spent_before = 2'000'000'000;
-    const Error error = budget_refusal(spent, Money::from_nano(1));
+    const Error error = budget_refusal(spent, 1);
     EXPECT_TRUE(error.message.starts_with(c.begin)) << error.message;
     EXPECT_NE(error.message.find(" Reset: 2999-01-01T00:00:00.000000Z. "), std::string::npos) << error.message;
     EXPECT_NE(error.message.find(c.remedy), std::string::npos) << error.message;
@@ -80,7 +80,7 @@ TEST(BudgetRefusal, NamesWhoseBudgetItIs) {
 
     // What is only held comes back when calls end.
     spent.spent_before = 1'000'000'000;
-    const Error held = budget_refusal(spent, Money::from_nano(700'000'000));
+    const Error held = budget_refusal(spent, 700'000'000);
     EXPECT_EQ(held.code, "budget_held");
     EXPECT_NE(held.message.find(" This call needs: 0.7."), std::string::npos) << held.message;
     EXPECT_EQ(held.retry_after, std::chrono::seconds(1));
