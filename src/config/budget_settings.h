@@ -13,7 +13,7 @@ namespace turnpike::config {
 struct BudgetEntry {
   std::optional<Money> limit;
   std::string duration;  // "30d"; empty: for life.
-  std::optional<std::int64_t> limit_tokens;
+  std::optional<std::int64_t> limit_tokens = {};
 
   bool operator==(const BudgetEntry&) const = default;
 };

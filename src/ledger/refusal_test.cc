@@ -87,5 +87,56 @@ TEST(BudgetRefusal, NamesWhoseBudgetItIs) {
   }
 }
 
+// The same sentences with tokens for dollars.
+constexpr Refused kRefusedTokens[] = {
+    {"proxy", 101, "litellm-proxy-budget", "", "",
+     "Token budget has been exceeded! Proxy=litellm-proxy-budget Used: 2000 tokens, Max: 1500 tokens Reset: ",
+     "litellm_settings.max_budget_tokens of the configuration"},
+    {"member", 104, "t::u", "", "",
+     "Token budget has been exceeded! User=u in Team=t Used: 2000 tokens, Max: 1500 tokens Reset: ",
+     "POST /team/member_update with a larger max_budget_tokens"},
+    {"user", 105, "u", "", "", "ExceededBudget: User=u over token budget. Used: 2000 tokens, Max: 1500 tokens Reset: ",
+     "POST /user/update with a larger max_budget_tokens"},
+    {"key", 106, "h", "app", "", "Token budget has been exceeded! Used: 2000 tokens, Max: 1500 tokens Key=app. Reset: ",
+     "POST /key/update with a larger max_budget_tokens"},
+    {"key x model", 112, "h", "", "m",
+     "LiteLLM Virtual Key: h, key_alias: None, exceeded token budget for model=m Used: 2000 tokens, Max: 1500 tokens "
+     "Reset: ",
+     "POST /key/update with a larger model_max_budget"},
+    {"provider", 120, "openai", "", "",
+     "Token budget has been exceeded! Provider=openai Used: 2000 tokens, Max: 1500 tokens Reset: ",
+     "router_settings.provider_budget_config"},
+    {"deployment", 121, "d", "", "",
+     "Token budget has been exceeded! Deployment=d Used: 2000 tokens, Max: 1500 tokens Reset: ",
+     "litellm_params.max_budget_tokens"},
+};
+
+TEST(BudgetRefusal, SpeaksOfTokensWhereTheseAreCounted) {
+  for (const Refused& c : kRefusedTokens) {
+    SCOPED_TRACE(c.name);
+    AccountFacts facts;
+    facts.kind = c.kind;
+    facts.entity = c.entity;
+    facts.label = c.label;
+    facts.model = c.model;
+    Account account(facts);
+    account.limit = 1'500;
+    AccountWindow window(account, {}, std::make_shared<lease::AccountWords>(), false);
+    window.spent_before = 2'000;
+    const Error spent = budget_refusal(window, 1);
+    EXPECT_TRUE(spent.message.starts_with(c.begin)) << spent.message;
+    EXPECT_NE(spent.message.find(c.remedy), std::string::npos) << spent.message;
+    EXPECT_EQ(spent.type, "budget_exceeded");
+    EXPECT_EQ(spent.code, "budget_spent");
+    window.spent_before = 1'000;
+    window.words->free = 100;
+    const Error held = budget_refusal(window, 700);
+    EXPECT_EQ(held.code, "budget_held");
+    EXPECT_NE(held.message.find(" Held by calls in flight: 400 tokens. This call needs: 700 tokens."),
+              std::string::npos)
+        << held.message;
+  }
+}
+
 }  // namespace
 }  // namespace turnpike::ledger
