@@ -16,11 +16,6 @@ journal::RecordBatch& scratch() {
   return records;
 }
 
-/// As the row has them.
-std::int64_t tokens_of(const domain::Usage& usage) {
-  return static_cast<std::int64_t>(usage.prompt_tokens() + usage.completion_tokens());
-}
-
 }  // namespace
 
 Hold::Hold() = default;
@@ -185,7 +180,7 @@ void LedgerImpl::settle(Hold::State& hold, domain::CallRecord& record) {
   bool outgrown = record.cost > hold.amount.money && !hold.windows.empty();
   for (const WindowRef& window : hold.windows) {
     if (window->crossing.load(std::memory_order_relaxed) == hold.id) record.marks |= domain::kCrossing;
-    outgrown = outgrown || (window->account.in_tokens && tokens_of(record.usage) > hold.amount.tokens);
+    outgrown = outgrown || (window->account.in_tokens && record.usage.tokens() > hold.amount.tokens);
   }
   if (outgrown) {
     record.marks |= domain::kHoldExceeded;
@@ -231,6 +226,7 @@ void LedgerImpl::take_over(Hold::State& hold, Hold::State& other) {
   journal::HoldFacts facts =
       *journal::read_hold(std::string_view(hold.record.bytes()).substr(journal::kRecordHeaderBytes));
   facts.accounts = pairs_of(hold.windows);
+  facts.tokens = hold.amount.tokens;  // Not in the record while no account counted them.
   journal::RecordBatch record;
   record.begin(journal::RecordType::Hold);
   journal::put_hold(record.payload(), facts);

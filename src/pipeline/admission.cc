@@ -30,16 +30,12 @@ bool learns(domain::Operation operation) {
   return domain::writes_text(operation) || operation == domain::Operation::Embedding;
 }
 
-std::int64_t tokens_of(const domain::Usage& usage) {
-  return static_cast<std::int64_t>(usage.prompt_tokens() + usage.completion_tokens());
-}
-
 /// What this call costs on one deployment, and how many tokens, if it goes as expected (strict: at worst).
 ledger::Amounts expected_amounts(const Call& call, const Expectation& expected, const price::Prices& prices) {
   constexpr std::uint64_t kExpectedMilliseconds = 10'000;  // Of a call to a model charged by time.
   if (!learns(call.request.operation)) {
     const domain::Usage usage = expected_usage(call, expected.prompt_tokens, prices, expected.strict);
-    return {price::held_for(prices, usage, bill_terms(call, prices, call.request.service_tier)), tokens_of(usage)};
+    return {price::held_for(prices, usage, bill_terms(call, prices, call.request.service_tier)), usage.tokens()};
   }
   const bool embedding = call.request.operation == domain::Operation::Embedding;
   price::BillTerms terms;
