@@ -6,6 +6,7 @@
 
 #include "account/tables.h"
 #include "base/log.h"
+#include "config/budget_settings.h"
 #include "json/document.h"
 
 namespace turnpike::account {
@@ -42,7 +43,7 @@ Result<std::optional<ModelBudget>> read_one(std::string model, const json::Value
   }
   if (is_given(tokens)) {
     const std::optional<std::uint64_t> limit = tokens.whole();
-    if (!limit || *limit > domain::kTokenBudgetMax) return refuse(budget.model);
+    if (!limit || *limit > config::kTokenBudgetMax) return refuse(budget.model);
     budget.limit_tokens = static_cast<std::int64_t>(*limit);
   }
   const json::Value period = plain ? json::Value() : first_of(value, "time_period", "budget_duration");

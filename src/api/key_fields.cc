@@ -7,7 +7,7 @@
 #include "account/model_budgets.h"
 #include "api/reply.h"
 #include "base/text.h"
-#include "domain/caller_account.h"
+#include "config/budget_settings.h"
 #include "domain/ip_range.h"
 #include "json/document.h"
 #include "json/lists.h"
@@ -168,7 +168,7 @@ Status read_limit(const Field& field, Patch<std::int64_t>& out) {
 
 Status read_token_budget(const Field& field, Patch<std::int64_t>& out) {
   if (Status status = read_limit(field, out); !status) return status;
-  if (out.value && (*out.value < 0 || *out.value > domain::kTokenBudgetMax))
+  if (out.value && (*out.value < 0 || *out.value > config::kTokenBudgetMax))
     return field.refuse("may be at most 1,000,000,000,000,000 tokens.");
   return {};
 }

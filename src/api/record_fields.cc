@@ -9,6 +9,7 @@
 #include "api/key_fields.h"
 #include "api/reply.h"
 #include "base/text.h"
+#include "config/budget_settings.h"
 #include "http/message.h"
 #include "json/lists.h"
 #include "protocol/field_readers.h"
@@ -77,7 +78,7 @@ Result<db::Value> read_column(const account::Column& column, const json::Value& 
     case ColumnKind::Whole: {
       const std::optional<std::uint64_t> whole = value.whole();
       if (!whole) return wrong(name, "a whole number from 0");
-      if (name.ends_with("_budget_tokens") && *whole > domain::kTokenBudgetMax) return wrong(name, kTokenRange);
+      if (name.ends_with("_budget_tokens") && *whole > config::kTokenBudgetMax) return wrong(name, kTokenRange);
       return db::Value(static_cast<std::int64_t>(*whole));
     }
     case ColumnKind::Amount: {
@@ -277,7 +278,7 @@ Result<std::optional<std::int64_t>> token_member(const json::Value& body, std::s
   const Result<std::optional<std::uint64_t>> whole = whole_member(body, name);
   if (!whole) return base::fail(whole.error());
   if (!*whole) return std::optional<std::int64_t>();
-  if (**whole > domain::kTokenBudgetMax) return wrong(name, kTokenRange);
+  if (**whole > config::kTokenBudgetMax) return wrong(name, kTokenRange);
   return std::optional(static_cast<std::int64_t>(**whole));
 }
 

@@ -9,6 +9,9 @@
 
 namespace turnpike::config {
 
+/// The largest budget in tokens that is taken: sums of what is held and spent stay far from the end of their type.
+constexpr std::int64_t kTokenBudgetMax = 1'000'000'000'000'000;
+
 /// What may be spent, and in which time.
 struct BudgetEntry {
   std::optional<Money> limit;

@@ -1,6 +1,5 @@
 #include "base/text.h"
 #include "config/readers.h"
-#include "domain/caller_account.h"
 
 namespace turnpike::config {
 namespace {
@@ -19,7 +18,7 @@ std::optional<Money> read_amount(Reading& reading, const Node& node) {
 
 std::optional<std::int64_t> read_tokens(Reading& reading, const Node& node) {
   const Read<std::int64_t> tokens = node.as_integer();
-  if (tokens && *tokens >= 0 && *tokens <= domain::kTokenBudgetMax) return *tokens;
+  if (tokens && *tokens >= 0 && *tokens <= kTokenBudgetMax) return *tokens;
   reading.diagnostics.push_back(node.error("write a number of tokens like 1000000"));
   return std::nullopt;
 }

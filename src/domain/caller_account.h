@@ -25,9 +25,6 @@ constexpr std::int16_t kind_in_tokens(std::int16_t kind) {
   return static_cast<std::int16_t>(kind + kTokenKinds);
 }
 
-/// The largest budget in tokens that is taken: sums of what is held and spent stay far from the end of their type.
-constexpr std::int64_t kTokenBudgetMax = 1'000'000'000'000'000;
-
 /// A ledger account that a caller's calls touch, as the database had it when the caller was read. Every edit of the
 /// account raises `version`.
 struct CallerAccount {
