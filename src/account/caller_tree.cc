@@ -149,8 +149,13 @@ struct Tree {
   Caller& caller;
 
   /// The row's account, and those of its budgets per model.
-  Status add_account(const Record& row, const std::string& label) {
+  void add_accounts(const Record& row, const std::string& label) {
     caller.accounts.push_back(facts_of(row, label));
+    if (auto tokens = token_facts_of(row, label)) caller.accounts.push_back(std::move(*tokens));
+  }
+
+  Status add_account(const Record& row, const std::string& label) {
+    add_accounts(row, label);
     const bool per_model =
         &row.table() == &kOrganizations ? !row.is_null("budget_id") : row.text("model_max_budget") != "{}";
     if (!per_model) return {};
@@ -192,7 +197,7 @@ struct Tree {
     const Result<std::optional<Record>> member = records.find(kTeamMembers, caller.team_id, caller.user_id);
     if (!member) return base::fail(member.error());
     if (!*member) return {};
-    caller.accounts.push_back(facts_of(**member, caller.user_id));
+    add_accounts(**member, caller.user_id);
     return add_row_limits(**member, caller.user_id);
   }
 
@@ -224,7 +229,7 @@ struct Tree {
     const Result<std::optional<Record>> member =
         records.find(kOrganizationMembers, caller.organization_id, caller.user_id);
     if (!member) return base::fail(member.error());
-    if (*member) caller.accounts.push_back(facts_of(**member, caller.user_id));
+    if (*member) add_accounts(**member, caller.user_id);
     return {};
   }
 
@@ -288,6 +293,11 @@ Result<domain::CallerRef> to_caller(db::Transaction& transaction, const db::Row&
   if (!account) return base::fail(account.error());
   caller->max_budget = account->terms.limit_at(now_us);
   caller->accounts.push_back(db::facts_of(*account, {kKeyKind, caller->key_hash_hex}, caller->key_alias));
+  if (const db::AccountState* const tokens = account->budget_in_tokens()) {
+    caller->max_budget_tokens = tokens->terms.limit ? std::optional(tokens->terms.limit->nano()) : std::nullopt;
+    caller->accounts.push_back(
+        db::facts_of(*tokens, {domain::kind_in_tokens(kKeyKind), caller->key_hash_hex}, caller->key_alias));
+  }
   Actor nobody;
   nobody.now_us = now_us;
   Records records(transaction, nobody);

@@ -29,6 +29,7 @@ Status add_owners(db::Transaction& transaction, domain::Caller& caller);
 /// An end user or a tag that has a row of its own.
 struct Spender {
   domain::CallerAccount account;
+  std::optional<domain::CallerAccount> tokens;  // That of its budget in tokens.
   bool blocked = false;
   domain::CallerLimits limits;
 };

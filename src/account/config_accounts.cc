@@ -19,9 +19,11 @@ db::NewTerms terms_of(const config::BudgetEntry& entry, const std::string& calen
   return terms;
 }
 
-Result<domain::CallerAccount> open_one(Records& records, const db::AccountName& name,
-                                       const config::BudgetEntry& entry) {
-  if (Status set = records.set_account(name, terms_of(entry, records.actor().calendar)); !set)
+Result<BudgetAccounts> open_one(Records& records, const db::AccountName& name, const config::BudgetEntry& entry) {
+  const db::NewTerms terms = terms_of(entry, records.actor().calendar);
+  if (Status set = records.set_account(name, terms); !set) return base::fail(std::move(set.error()));
+  if (Status set = records.set_token_account(name, terms.terms.in_tokens(entry.limit_tokens, {}), domain::kNeverUs);
+      !set)
     return base::fail(std::move(set.error()));
   const auto rows = records.transaction().run(
       fmt::format("SELECT {} FROM account a{} WHERE a.kind = $1 AND a.entity = $2 AND a.model = ''",
@@ -31,15 +33,18 @@ Result<domain::CallerAccount> open_one(Records& records, const db::AccountName& 
   std::size_t at = 0;
   const auto account = db::read_account(records.transaction(), rows->rows.at(0), at, records.actor().now_us);
   if (!account) return base::fail(account.error());
-  return db::facts_of(*account, name, {});
+  BudgetAccounts opened{db::facts_of(*account, name, {}), {}};
+  if (const db::AccountState* const tokens = account->budget_in_tokens())
+    opened.tokens = db::facts_of(*tokens, {domain::kind_in_tokens(name.kind), name.entity}, {});
+  return opened;
 }
 
 using Entries = std::map<std::string, config::BudgetEntry>;
-using Accounts = std::map<std::string, domain::CallerAccount, std::less<>>;
+using Accounts = std::map<std::string, BudgetAccounts, std::less<>>;
 
 Status open_all(Records& records, std::int16_t kind, const Entries& entries, Accounts& into) {
   for (const auto& [entity, entry] : entries) {
-    Result<domain::CallerAccount> account = open_one(records, {kind, entity}, entry);
+    Result<BudgetAccounts> account = open_one(records, {kind, entity}, entry);
     if (!account) return base::fail(std::move(account.error()));
     into.emplace(entity, std::move(*account));
   }
@@ -49,16 +54,17 @@ Status open_all(Records& records, std::int16_t kind, const Entries& entries, Acc
 /// Accounts of a kind that the configuration made once and names no more.
 Status free_others(Records& records, std::int16_t kind, const Entries& named) {
   const auto rows = records.transaction().run(
-      kind == kTagKind ? "SELECT entity FROM account WHERE kind = $1 AND limit_nano IS NOT NULL AND closed_us IS NULL "
-                         "AND NOT EXISTS (SELECT 1 "
-                         "FROM tag t WHERE t.account_id = account.account_id)"
-                       : "SELECT entity FROM account WHERE kind = $1 AND limit_nano IS NOT NULL",
-      {std::int64_t{kind}});
+      fmt::format("SELECT kind, entity FROM account WHERE kind IN ($1, $2) AND limit_nano IS NOT NULL{}",
+                  kind == kTagKind
+                      ? " AND closed_us IS NULL AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.tag_name = account.entity)"
+                      : ""),
+      {std::int64_t{kind}, std::int64_t{domain::kind_in_tokens(kind)}});
   if (!rows) return base::fail(rows.error());
   for (const db::Row& row : rows->rows) {
-    const std::string entity = db::as_text(row.at(0));
+    const std::string entity = db::as_text(row.at(1));
     if (named.contains(entity)) continue;
-    if (Status freed = records.set_account({kind, entity}, {}); !freed) return freed;
+    const auto its_kind = static_cast<std::int16_t>(db::as_int(row.at(0)));
+    if (Status freed = records.set_account({its_kind, entity}, {}); !freed) return freed;
   }
   return {};
 }
@@ -138,18 +144,24 @@ Result<ConfigAccountsRef> open_config_accounts(db::Database& database, const Con
   return ConfigAccountsRef(std::move(accounts));
 }
 
-Result<db::NewTerms> default_terms(Records& records, const config::BudgetSettings& settings, std::int16_t kind,
+Result<DefaultTerms> default_terms(Records& records, const config::BudgetSettings& settings, std::int16_t kind,
                                    const std::string& name) {
+  DefaultTerms terms;
   if (kind == kTagKind) {
     const auto entry = settings.tags.find(name);
-    return entry == settings.tags.end() ? db::NewTerms() : terms_of(entry->second, records.actor().calendar);
+    if (entry == settings.tags.end()) return terms;
+    terms.money = terms_of(entry->second, records.actor().calendar);
+    terms.tokens = terms.money.terms.in_tokens(entry->second.limit_tokens, {});
+    return terms;
   }
-  db::NewTerms terms;
-  terms.terms.limit = settings.end_user_budget;
+  terms.money.terms.limit = settings.end_user_budget;
   if (settings.end_user_budget_id.empty()) return terms;
   const auto budget = records.find(kBudgets, settings.end_user_budget_id);
   if (!budget) return base::fail(budget.error());
-  return *budget ? records.terms_of_budget(**budget) : terms;
+  if (!*budget) return terms;
+  terms.money = records.terms_of_budget(**budget);
+  terms.tokens = records.token_terms_of_budget(**budget);
+  return terms;
 }
 
 }  // namespace turnpike::account

@@ -28,10 +28,16 @@ struct ConfigBudgets {
   bool any() const;
 };
 
+/// What a budget in dollars and one in tokens are counted on.
+struct BudgetAccounts {
+  domain::CallerAccount money;
+  std::optional<domain::CallerAccount> tokens;
+};
+
 /// An immutable snapshot.
 struct ConfigAccounts {
-  std::optional<domain::CallerAccount> proxy;
-  std::map<std::string, domain::CallerAccount, std::less<>> providers, deployments;
+  std::optional<BudgetAccounts> proxy;
+  std::map<std::string, BudgetAccounts, std::less<>> providers, deployments;
 };
 using ConfigAccountsRef = std::shared_ptr<const ConfigAccounts>;
 
@@ -44,7 +50,11 @@ Result<ConfigAccountsRef> open_config_accounts(db::Database& database, const Con
 
 /// What the configuration gives an end user or a tag (`kind` 7 or 8) without a budget of its own: nothing where it says
 /// nothing. Errors: the database's.
-Result<db::NewTerms> default_terms(Records& records, const config::BudgetSettings& settings, std::int16_t kind,
+struct DefaultTerms {
+  db::NewTerms money;
+  domain::BudgetTerms tokens;
+};
+Result<DefaultTerms> default_terms(Records& records, const config::BudgetSettings& settings, std::int16_t kind,
                                    const std::string& name);
 
 }  // namespace turnpike::account

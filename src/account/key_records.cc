@@ -1,5 +1,7 @@
 #include "account/key_records.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "account/key_rows.h"
@@ -109,6 +111,18 @@ Result<db::NewTerms> terms_of(Records& records, const KeyRow& row, const KeyRow*
   return wanted;
 }
 
+/// What the key's account in tokens is held to, where its account of money has the terms it has.
+Result<domain::BudgetTerms> token_terms_of(Records& records, const KeyRow& row) {
+  std::optional<std::int64_t> limit = row.max_budget_tokens, soft = row.soft_budget_tokens;
+  if (row.budget_id && !(limit && soft)) {
+    const Result<std::optional<Record>> budget = records.find(kBudgets, *row.budget_id);
+    if (!budget) return base::fail(budget.error());
+    if (*budget && !limit) limit = (*budget)->whole("max_budget_tokens");
+    if (*budget && !soft) soft = (*budget)->whole("soft_budget_tokens");
+  }
+  return row.terms.in_tokens(limit, soft);
+}
+
 /// Columns that follow from others.
 void derive(KeyRow& row, std::int64_t now_us) {
   const std::optional<TempBudget> raised = temp_budget_of(row.metadata_json);
@@ -127,9 +141,19 @@ Status reread_account(Records& records, KeyRow& row) {
   return {};
 }
 
+/// Behind a change of the row, whose account of money has its new terms.
+Status tokens_follow(Records& records, KeyRow& row, bool is_new) {
+  const Result<domain::BudgetTerms> terms = token_terms_of(records, row);
+  if (!terms) return base::fail(terms.error());
+  const db::AccountName name{kKeyAccount, row.hash};
+  if (Status set = records.set_token_account(name, *terms, row.window.ends_us); !set) return set;
+  if (Status read = reread_account(records, row); !read) return read;
+  return is_new && row.tokens ? records.begin_tokens_anew(name, *row.tokens) : Status();
+}
+
 void tell(Records& records, AccountNews::What what, const KeyRow& row) {
   records.tell({what,
-                db::facts_of({row.account_id, row.account_version, row.terms, row.window, row.spend},
+                db::facts_of(db::AccountState{row.account_id, row.account_version, row.terms, row.window, row.spend},
                              {kKeyAccount, row.hash}, row.key_alias.value_or("")),
                 row.spend_edit});
 }
@@ -176,14 +200,16 @@ Status audit(Records& records, std::string_view action, const std::string& hash,
 
 /// The accounts of a key are named after its hash, and follow it.
 Status rename_account(db::Transaction& transaction, const KeyRow& before, const std::string& new_hash) {
+  constexpr std::string_view kKinds =
+      "6, 12, 106, 112";  // In dollars and tokens, of all calls and of those to a model.
   // An account of a deleted key that had the new secret once keeps its entries under another name.
-  const auto moved_away =
-      transaction.run("UPDATE account SET entity = entity || '#' || account_id WHERE kind IN ($1, $2) AND entity = $3",
-                      {std::int64_t{kKeyAccount}, std::int64_t{kind_per_model(kKeyAccount)}, new_hash});
+  const auto moved_away = transaction.run(
+      fmt::format("UPDATE account SET entity = entity || '#' || account_id WHERE kind IN ({}) AND entity = $1", kKinds),
+      {new_hash});
   if (!moved_away) return base::fail(moved_away.error());
   const auto renamed =
-      transaction.run("UPDATE account SET entity = $4 WHERE kind IN ($1, $2) AND entity = $3",
-                      {std::int64_t{kKeyAccount}, std::int64_t{kind_per_model(kKeyAccount)}, before.hash, new_hash});
+      transaction.run(fmt::format("UPDATE account SET entity = $2 WHERE kind IN ({}) AND entity = $1", kKinds),
+                      {before.hash, new_hash});
   if (!renamed) return base::fail(renamed.error());
   return {};
 }
@@ -229,6 +255,7 @@ Result<KeyRow> create_key(Records& records, KeyRow row) {
   if (!opened) return base::fail(opened.error());
   row.spend_edit = *opened;
   if (Status read = reread_account(records, row); !read) return base::fail(std::move(read.error()));
+  if (Status counted = tokens_follow(records, row, true); !counted) return base::fail(std::move(counted.error()));
   if (row.account_version > 0) {  // This process goes on with an old account, if it knows it.
     tell(records, AccountNews::What::Terms, row);
     tell(records, AccountNews::What::Spend, row);
@@ -276,6 +303,7 @@ Result<KeyRow> update_key(Records& records, const KeyRow& before, KeyRow after, 
     after.spend_edit = *adjusted;
   }
   if (Status read = reread_account(records, after); !read) return base::fail(std::move(read.error()));
+  if (Status counted = tokens_follow(records, after, false); !counted) return base::fail(std::move(counted.error()));
   if (other_terms) tell(records, AccountNews::What::Terms, after);
   if (other_spend) tell(records, AccountNews::What::Spend, after);
   if (Status followed = models_follow(records, after, &before); !followed)
@@ -325,6 +353,7 @@ Status remove_key(Records& records, const KeyRow& row) {
   KeyRow closed = row;
   if (Status read = reread_account(records, closed); !read) return read;
   tell(records, AccountNews::What::Closed, closed);
+  if (Status counted = records.close_token_account({kKeyAccount, row.hash}, row.tokens); !counted) return counted;
   if (Status counted = count_keys(transaction, -gone->changed); !counted) return counted;
   return audit(records, "deleted", row.hash, &row, nullptr);
 }

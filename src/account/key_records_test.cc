@@ -110,6 +110,8 @@ TEST_F(KeyRecordsTest, EveryColumnComesBack) {
   row.user_id = "u";
   row.max_budget = Money::from_nano(5);
   row.soft_budget = Money::from_nano(4);
+  row.max_budget_tokens = 1'000;
+  row.soft_budget_tokens = 900;
   row.allowed_routes = {"llm_api_routes"};
   row.access_group_ids = {"g"};
   row.expires_us = 7;
@@ -123,6 +125,9 @@ TEST_F(KeyRecordsTest, EveryColumnComesBack) {
   ASSERT_TRUE(read);
   EXPECT_EQ(key_row_json(*read), key_row_json(*key));
   EXPECT_EQ(read->terms.limit, Money::from_nano(5));
+  ASSERT_TRUE(read->tokens);
+  EXPECT_EQ(read->tokens->terms.limit, Money::from_nano(1'000));
+  EXPECT_EQ(read->tokens->terms.soft, Money::from_nano(900));
   EXPECT_EQ(read->created_by, "ada");
   EXPECT_EQ(text("SELECT action, changed_by, changed_by_key FROM audit"), "created ada of-ada ");
 }
@@ -147,6 +152,7 @@ TEST_F(KeyRecordsTest, ALinkedBudgetIsTheLimitOfAKeyWithoutOne) {
   ASSERT_TRUE(with([](Records& records) -> Status {
     Record budget(kBudgets);
     budget.set("budget_id", db::Value(std::string("b"))).set("max_budget", std::optional(Money::from_nano(10)));
+    budget.set("max_budget_tokens", db::Value(std::int64_t{100}));
     const Result<Record> created = records.create(std::move(budget));
     return created ? Status() : base::fail(created.error());
   }));
@@ -158,6 +164,14 @@ TEST_F(KeyRecordsTest, ALinkedBudgetIsTheLimitOfAKeyWithoutOne) {
                  })
                 .terms.limit,
             Money::from_nano(3));
+  EXPECT_EQ(made("counted", [](KeyRow& row) { row.budget_id = "b"; }).tokens->terms.limit, Money::from_nano(100));
+  EXPECT_EQ(made("counted by itself",
+                 [](KeyRow& row) {
+                   row.budget_id = "b";
+                   row.max_budget_tokens = 30;
+                 })
+                .tokens->terms.limit,
+            Money::from_nano(30));
   KeyRow lost;
   lost.hash = base::sha256_hex("three");
   lost.budget_id = "none";

@@ -72,16 +72,23 @@ void take_account(KeyRow& row, db::AccountRow account) {
   row.terms = std::move(account.terms);
   row.window = account.window;
   row.spend = account.spent;
+  const db::AccountState* const counted = account.budget_in_tokens();
+  row.tokens = counted != nullptr ? std::optional(*counted) : std::nullopt;
   row.budget_reset_us = row.window.ends_us == domain::kNeverUs ? std::nullopt : std::optional(row.window.ends_us);
 }
 
-void write_key_row(json::Writer& writer, const KeyRow& row, Money spend, bool with_token) {
+KeySpend spend_of(const KeyRow& row) {
+  return {row.spend, row.tokens ? std::optional(row.tokens->spent.nano()) : std::nullopt};
+}
+
+void write_key_row(json::Writer& writer, const KeyRow& row, KeySpend spend, bool with_token) {
   Members members(writer);
   if (with_token) writer.key("token").string(row.hash);
   writer.key("key_name").string(row.key_name);
   members.text("key_alias", row.key_alias);
   members.flag("soft_budget_cooldown", false);
-  members.amount("spend", spend);
+  members.amount("spend", spend.money);
+  members.whole("spend_tokens", spend.tokens);
   members.time("expires", row.expires_us);
   members.list("models", row.models);
   members.object("aliases", row.aliases_json);
@@ -95,6 +102,8 @@ void write_key_row(json::Writer& writer, const KeyRow& row, Money spend, bool wi
   members.flag("blocked", row.blocked);
   members.amount("max_budget", row.max_budget);
   members.amount("soft_budget", row.soft_budget);
+  members.whole("max_budget_tokens", row.max_budget_tokens);
+  members.whole("soft_budget_tokens", row.soft_budget_tokens);
   members.text("budget_id", row.budget_id);
   members.text("budget_duration", row.budget_duration);
   members.time("budget_reset_at", row.budget_reset_us);
@@ -129,7 +138,7 @@ std::string key_row_json(const KeyRow& row) {
   std::string text;
   json::Writer writer(text);
   writer.begin_object();
-  write_key_row(writer, row, row.spend, true);
+  write_key_row(writer, row, spend_of(row), true);
   writer.end_object();
   return text;
 }

@@ -26,6 +26,7 @@ struct KeyRow {
   std::string model_max_budget_json = "{}";
   std::optional<std::string> user_id, team_id, organization_id;
   std::optional<Money> max_budget, soft_budget;
+  std::optional<std::int64_t> max_budget_tokens, soft_budget_tokens;
   std::optional<std::string> budget_id, budget_duration;
   std::optional<std::int64_t> budget_reset_us;
   std::optional<std::int64_t> tpm_limit, rpm_limit, max_parallel_requests;
@@ -44,12 +45,13 @@ struct KeyRow {
   std::string created_by, updated_by;
   std::int64_t created_us = 0, updated_us = 0;
 
-  std::int64_t account_id = 0;       // Its ledger account,
-  std::int64_t account_version = 0;  // how often that has been edited,
-  domain::BudgetTerms terms;         // its terms: the key's own, else those of the linked budget;
-  domain::BudgetWindow window;       // which window runs there,
-  Money spend;                       // what is booked in it,
-  Money spend_edit;                  // and by how much the change that returned this row changed that.
+  std::int64_t account_id = 0;             // Its ledger account,
+  std::int64_t account_version = 0;        // how often that has been edited,
+  domain::BudgetTerms terms;               // its terms: the key's own, else those of the linked budget;
+  domain::BudgetWindow window;             // which window runs there,
+  Money spend;                             // what is booked in it,
+  Money spend_edit;                        // and by how much the change that returned this row changed that.
+  std::optional<db::AccountState> tokens;  // The account of its budget in tokens, while it has one.
 };
 
 /// What the metadata says of a budget that is raised for a time: `temp_budget_increase`, `temp_budget_expiry`.
@@ -59,11 +61,19 @@ struct TempBudget {
 };
 std::optional<TempBudget> temp_budget_of(const std::string& metadata_json);
 
+/// What a key has spent in the running window.
+struct KeySpend {
+  Money money;
+  std::optional<std::int64_t> tokens;  // Nothing: it has no budget in tokens, and none are counted.
+};
+/// As the row has it.
+KeySpend spend_of(const KeyRow& row);
+
 /// Everything of the account's into the row; `budget_reset_us` is when its window ends.
 void take_account(KeyRow& row, db::AccountRow account);
 
 /// Writes the members of LiteLLM's key row into an open object (spec management-api 20). `with_token`: the hash too.
-void write_key_row(json::Writer& writer, const KeyRow& row, Money spend, bool with_token);
+void write_key_row(json::Writer& writer, const KeyRow& row, KeySpend spend, bool with_token);
 /// The same as a whole object with the hash: what the audit log and deleted keys keep.
 std::string key_row_json(const KeyRow& row);
 

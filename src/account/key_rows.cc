@@ -82,6 +82,8 @@ constexpr KeyColumn kColumns[] = {
     column<&KeyRow::organization_id>("organization_id"),
     column<&KeyRow::max_budget>("max_budget_nano"),
     column<&KeyRow::soft_budget>("soft_budget_nano"),
+    column<&KeyRow::max_budget_tokens>("max_budget_tokens"),
+    column<&KeyRow::soft_budget_tokens>("soft_budget_tokens"),
     column<&KeyRow::budget_id>("budget_id"),
     column<&KeyRow::budget_duration>("budget_duration"),
     column<&KeyRow::budget_reset_us>("budget_reset_at_us"),

@@ -6,6 +6,7 @@
 
 #include "account/tables.h"
 #include "base/log.h"
+#include "config/budget_settings.h"
 #include "json/document.h"
 
 namespace turnpike::account {
@@ -17,7 +18,8 @@ tl::unexpected<Error> refuse(const std::string& model) {
   error.type = "bad_request_error";
   error.param = "model_max_budget";
   error.message = "model_max_budget of " + model +
-                  R"( is no budget: write {"gpt-4o": {"budget_limit": 0.5, "time_period": "1d"}}, dollars from 0.)";
+                  R"( is no budget: write {"gpt-4o": {"budget_limit": 0.5, "time_period": "1d"}}, dollars from 0, )"
+                  R"(or max_budget_tokens, a whole number from 0, beside budget_limit or instead of it.)";
   return base::fail(std::move(error));
 }
 
@@ -30,10 +32,20 @@ Result<std::optional<ModelBudget>> read_one(std::string model, const json::Value
   const bool plain = value.is(json::Kind::Number);
   if (!plain && !value.is(json::Kind::Object)) return refuse(model);
   const json::Value amount = plain ? value : first_of(value, "budget_limit", "max_budget");
-  if (!amount || amount.is(json::Kind::Null)) return std::optional<ModelBudget>();
-  const Result<Money> limit = amount.is(json::Kind::Number) ? Money::parse(amount.raw()) : refuse(model);
-  if (!limit || *limit < Money()) return refuse(model);
-  ModelBudget budget{std::move(model), *limit, {}};
+  const json::Value tokens = plain ? json::Value() : value.find("max_budget_tokens");
+  const auto is_given = [](const json::Value& one) { return one && !one.is(json::Kind::Null); };
+  if (!is_given(amount) && !is_given(tokens)) return std::optional<ModelBudget>();
+  ModelBudget budget{std::move(model), {}, {}, {}};
+  if (is_given(amount)) {
+    const Result<Money> limit = amount.is(json::Kind::Number) ? Money::parse(amount.raw()) : refuse(budget.model);
+    if (!limit || *limit < Money()) return refuse(budget.model);
+    budget.limit = *limit;
+  }
+  if (is_given(tokens)) {
+    const std::optional<std::uint64_t> limit = tokens.whole();
+    if (!limit || *limit > config::kTokenBudgetMax) return refuse(budget.model);
+    budget.limit_tokens = static_cast<std::int64_t>(*limit);
+  }
   const json::Value period = plain ? json::Value() : first_of(value, "time_period", "budget_duration");
   if (period && !period.is(json::Kind::Null)) {
     budget.duration = period.text().value_or("");
@@ -90,21 +102,27 @@ Status set_model_budgets(Records& records, std::int16_t owner_kind, const std::s
     budgets = std::vector<ModelBudget>();
   }
   const std::int16_t kind = kind_per_model(owner_kind);
-  const auto known =
-      records.transaction().run("SELECT model FROM account WHERE kind = $1 AND entity = $2 AND limit_nano IS NOT NULL",
-                                {std::int64_t{kind}, entity});
+  const auto known = records.transaction().run(
+      "SELECT kind, model FROM account WHERE kind IN ($1, $2) AND entity = $3 AND limit_nano IS NOT NULL",
+      {std::int64_t{kind}, std::int64_t{domain::kind_in_tokens(kind)}, entity});
   if (!known) return base::fail(known.error());
   for (const db::Row& row : known->rows) {
-    const std::string model = db::as_text(row.at(0));
+    const std::string model = db::as_text(row.at(1));
     if (std::ranges::find(*budgets, model, &ModelBudget::model) != budgets->end()) continue;
-    if (Status freed = records.set_account({kind, entity, model}, {}); !freed) return freed;
+    const auto its_kind = static_cast<std::int16_t>(db::as_int(row.at(0)));
+    if (Status freed = records.set_account({its_kind, entity, model}, {}); !freed) return freed;
   }
   for (const ModelBudget& budget : *budgets) {
     db::NewTerms terms;
     terms.terms.limit = budget.limit;
     terms.terms.duration = budget.duration;
     if (!budget.duration.empty()) terms.terms.zone = records.actor().calendar;
-    if (Status set = records.set_account({kind, entity, budget.model}, terms); !set) return set;
+    const db::AccountName name{kind, entity, budget.model};
+    if (Status set = records.set_account(name, terms); !set) return set;
+    // It ends when the other one does: both by the calendar.
+    if (Status set = records.set_token_account(name, terms.terms.in_tokens(budget.limit_tokens, {}), domain::kNeverUs);
+        !set)
+      return set;
   }
   return {};
 }
@@ -125,15 +143,17 @@ Status read_model_accounts(Records& records, std::int16_t owner_kind, const std:
   const std::int16_t kind = kind_per_model(owner_kind);
   const auto rows = records.transaction().run(
       fmt::format(
-          "SELECT {}, a.model FROM account a{} WHERE a.kind = $1 AND a.entity = $2 AND a.limit_nano IS NOT NULL",
+          "SELECT {}, a.model, a.kind FROM account a{} WHERE a.kind IN ($1, $2) AND a.entity = $3 AND a.limit_nano IS "
+          "NOT NULL",
           db::kAccountColumns, db::kJoinWindow),
-      {std::int64_t{kind}, entity});
+      {std::int64_t{kind}, std::int64_t{domain::kind_in_tokens(kind)}, entity});
   if (!rows) return base::fail(rows.error());
   for (const db::Row& row : rows->rows) {
     std::size_t at = 0;
     const Result<db::AccountRow> account = db::read_account(records.transaction(), row, at, records.actor().now_us);
     if (!account) return base::fail(account.error());
-    into.push_back(db::facts_of(*account, {kind, entity, db::as_text(row.at(at))}, label));
+    const auto its_kind = static_cast<std::int16_t>(db::as_int(row.at(at + 1)));
+    into.push_back(db::facts_of(*account, {its_kind, entity, db::as_text(row.at(at))}, label));
   }
   return {};
 }

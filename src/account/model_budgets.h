@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,12 +15,14 @@ namespace turnpike::account {
 
 struct ModelBudget {
   std::string model;
-  Money limit;
+  std::optional<Money> limit;
+  std::optional<std::int64_t> limit_tokens;
   std::string duration;  // Empty: for life.
 };
 
 /// What `model_max_budget` says: {"gpt-4o": {"budget_limit": 0.5, "time_period": "1d"}}, also under the names
-/// max_budget and budget_duration, or {"gpt-4o": 0.5}. Models without an amount are left out.
+/// max_budget and budget_duration, or {"gpt-4o": 0.5}; beside an amount or instead of it `max_budget_tokens`. Models
+/// without either are left out.
 /// Errors: InvalidRequest with `param` model_max_budget.
 Result<std::vector<ModelBudget>> read_model_budgets(std::string_view json_text);
 

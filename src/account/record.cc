@@ -110,7 +110,10 @@ void write_record(json::Writer& writer, const Record& row, std::span<const std::
     writer.key(column.name);
     write_value(writer, column.kind, row[column.name]);
   }
-  if (row.table().account_kind != 0) writer.key("spend").raw(row.spend.to_string());
+  if (row.table().account_kind != 0) {
+    writer.key("spend").raw(row.spend.to_string()).key("spend_tokens");
+    row.tokens ? writer.number(row.tokens->spent.nano()) : writer.null();
+  }
   writer.key("created_at").string(base::iso_time(row.created_us)).key("created_by").string(row.created_by);
   writer.key("updated_at").string(base::iso_time(row.updated_us)).key("updated_by").string(row.updated_by);
 }

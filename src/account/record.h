@@ -63,12 +63,13 @@ class Record {
 
   std::int64_t created_us = 0, updated_us = 0;
   std::string created_by, updated_by;
-  std::int64_t account_id = 0;       // 0 where the table has no accounts.
-  std::int64_t account_version = 0;  // How often that account has been edited.
-  Money spend;                       // Booked in the running window.
-  Money spend_edit;                  // By how much the change that returned this row changed what is booked.
-  domain::BudgetTerms terms;         // The account's: the row's own, else those of the budget it is linked to;
-  domain::BudgetWindow window;       // and which window runs there.
+  std::int64_t account_id = 0;             // 0 where the table has no accounts.
+  std::int64_t account_version = 0;        // How often that account has been edited.
+  Money spend;                             // Booked in the running window.
+  Money spend_edit;                        // By how much the change that returned this row changed what is booked.
+  domain::BudgetTerms terms;               // The account's: the row's own, else those of the budget it is linked to;
+  domain::BudgetWindow window;             // and which window runs there.
+  std::optional<db::AccountState> tokens;  // The account of its budget in tokens, while it has one.
 
   void take(db::AccountRow account);  // Everything of the account's into the members above.
 
@@ -148,8 +149,16 @@ class Records {
   /// The account of an entity, or of its calls to one model, with these terms; made where there is none. What has
   /// changed is told.
   Status set_account(const db::AccountName& name, const db::NewTerms& terms);
-  /// What a budget object says for an account that is linked to it now.
+  /// The account beside that of `name` that counts tokens: begins anew with the other one, whose window ends at
+  /// `ends_us`. Not made before there is a budget in tokens.
+  Status set_token_account(const db::AccountName& name, const domain::BudgetTerms& terms, std::int64_t ends_us);
+  /// The entity of `name` is deleted, `tokens` is its account in tokens; or made again, and nothing is booked there
+  /// yet.
+  Status close_token_account(const db::AccountName& name, const std::optional<db::AccountState>& tokens);
+  Status begin_tokens_anew(const db::AccountName& name, db::AccountState& tokens);
+  /// What a budget object says for an account that is linked to it now, and for the one in tokens beside it.
   db::NewTerms terms_of_budget(const Record& budget) const;
+  domain::BudgetTerms token_terms_of_budget(const Record& budget) const;
   /// Notes a change of something that is no record (a key).
   Status note(std::string_view kind, std::string_view entity);
 
@@ -159,9 +168,13 @@ class Records {
  private:
   Result<Record> read_back(const Table& table, const db::Row& row);
   Result<db::NewTerms> terms_of(const Record& row, const Record* before);
+  Result<domain::BudgetTerms> token_terms_of(const Record& row);
+  Status tokens_follow(Record& row, bool is_new);
   Status read_terms(Record& row);
   void show_reset(Record& row) const;
   Status terms_follow(const Record& before, const Record& budget);
+  Status tokens_follow_budget(const Record& before, const Record& budget);
+  static std::string linked_accounts();
   Status models_follow(const Record& budget);
   Status tell_linked(const Record& budget);
 
@@ -173,8 +186,9 @@ class Records {
 
 /// Whether metadata says `budget_mode: strict`: more than the configuration asks for.
 bool is_strict(std::string_view metadata_json);
-/// What the ledger is told of a row's account.
+/// What the ledger is told of a row's account, and of the one in tokens, if it has a budget there.
 domain::CallerAccount facts_of(const Record& row, std::string label = {});
+std::optional<domain::CallerAccount> token_facts_of(const Record& row, const std::string& label = {});
 
 /// Writes the members of the row into an open object: its columns by their kind, then created_*, updated_*. Columns of
 /// `hidden` (passwords) stay out.

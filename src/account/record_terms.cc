@@ -59,10 +59,12 @@ void Record::take(db::AccountRow account) {
   terms = std::move(account.terms);
   window = account.window;
   spend = account.spent;
+  const db::AccountState* const counted = account.budget_in_tokens();
+  tokens = counted != nullptr ? std::optional(*counted) : std::nullopt;
 }
 
 domain::CallerAccount facts_of(const Record& row, std::string label) {
-  return db::facts_of({row.account_id, row.account_version, row.terms, row.window, row.spend},
+  return db::facts_of(db::AccountState{row.account_id, row.account_version, row.terms, row.window, row.spend},
                       {row.table().account_kind, row.id()}, std::move(label));
 }
 
@@ -137,7 +139,8 @@ Status Records::terms_follow(const Record& before, const Record& budget) {
   const bool other_end =
       budget["budget_reset_at"] != before["budget_reset_at"] || budget["budget_duration"] != before["budget_duration"];
   const bool other_models = budget["model_max_budget"] != before["model_max_budget"];
-  if (!other_end && !other_models && terms == written_terms(before, actor_.calendar)) return {};
+  const bool other_tokens = token_terms_of_budget(budget) != token_terms_of_budget(before);
+  if (!other_end && !other_models && !other_tokens && terms == written_terms(before, actor_.calendar)) return {};
   if (const auto turned = db::turn_windows(transaction_, actor_.now_us); !turned) return base::fail(turned.error());
   const std::vector<db::Value> values = {
       budget.key(),
@@ -170,7 +173,12 @@ Status Records::terms_follow(const Record& before, const Record& budget) {
   if (other_models) {
     if (Status followed = models_follow(budget); !followed) return followed;
   }
+  if (Status followed = tokens_follow_budget(before, budget); !followed) return followed;
   return tell_linked(budget);
+}
+
+std::string Records::linked_accounts() {
+  return fmt::format("{} UNION ALL {}", kLinked, kLinkedKeys);
 }
 
 Status Records::models_follow(const Record& budget) {
@@ -196,8 +204,8 @@ Status Records::models_follow(const Record& budget) {
 Status Records::tell_linked(const Record& budget) {
   const auto rows = transaction_.run(
       fmt::format("SELECT {}, a.kind, a.entity, (SELECT count(*) FROM escrow e WHERE e.account_id = a.account_id) FROM "
-                  "account a{} WHERE a.account_id IN ({} UNION ALL {})",
-                  db::kAccountColumns, db::kJoinWindow, kLinked, kLinkedKeys),
+                  "account a{} WHERE a.account_id IN ({})",
+                  db::kAccountColumns, db::kJoinWindow, linked_accounts()),
       {budget.key()});
   if (!rows) return base::fail(rows.error());
   for (const db::Row& row : rows->rows) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
@@ -205,7 +207,9 @@ TEST_F(RecordTest, BudgetsPerModelAreAccountsOfTheirOwn) {
     EXPECT_TRUE(read_model_accounts(records, kind, entity, "", accounts));
     std::string text;
     for (const domain::CallerAccount& one : accounts)
-      text += one.model + " " + one.limit->to_string() + (one.duration ? " by windows, " : ", ");
+      text += one.model + " " +
+              (domain::counts_tokens(one.kind) ? fmt::format("{} tokens", one.limit->nano()) : one.limit->to_string()) +
+              (one.duration ? " by windows, " : ", ");
     return text;
   };
   ASSERT_TRUE(with([&](Records& records) -> Status {
@@ -221,11 +225,112 @@ TEST_F(RecordTest, BudgetsPerModelAreAccountsOfTheirOwn) {
     more.set("model_max_budget", budgets(R"({"z":4})"));
     EXPECT_TRUE(records.update(budget, more));
     EXPECT_EQ(told(records, 2, "o"), "z 4, ");
+    const Record with_dollars = *records.get(kTeams, "t");
+    Record with_tokens = with_dollars;
+    with_tokens.set(
+        "model_max_budget",
+        budgets(
+            R"({"b":{"max_budget":3,"max_budget_tokens":50},"d":{"max_budget_tokens":60,"budget_duration":"1d"}})"));
+    EXPECT_TRUE(records.update(with_dollars, with_tokens));
+    EXPECT_EQ(told(records, 3, "t"), "b 3, b 50 tokens, d 60 tokens by windows, ");
+    EXPECT_TRUE(records.update(with_tokens, with_dollars));
+    EXPECT_EQ(told(records, 3, "t"), "b 3, ");
     return {};
   }));
-  for (const char* wrong :
-       {R"({"a":"1"})", R"({"a":-1})", R"({"a":{"budget_limit":1,"time_period":"soon"}})", R"({"a":[]})"})
+  for (const char* wrong : {R"({"a":"1"})", R"({"a":-1})", R"({"a":{"budget_limit":1,"time_period":"soon"}})",
+                            R"({"a":[]})", R"({"a":{"max_budget_tokens":-1}})", R"({"a":{"max_budget_tokens":1.5}})"})
     EXPECT_FALSE(read_model_budgets(wrong)) << wrong;
+}
+
+TEST_F(RecordTest, ABudgetInTokensIsAnAccountBesideTheOneOfMoney) {
+  const auto text = [](const char* one) { return db::Value(std::string(one)); };
+  const auto whole = [](std::int64_t one) { return db::Value(one); };
+  const Record team = made(Record(kTeams)
+                               .set("team_id", text("t"))
+                               .set("max_budget_tokens", whole(1'000))
+                               .set("soft_budget_tokens", whole(500))
+                               .set("budget_duration", text("1d"))
+                               .set("budget_reset_at", whole(90'000'000'000)));
+  ASSERT_TRUE(team.tokens);
+  EXPECT_EQ(team.tokens->terms.limit, Money::from_nano(1'000));
+  EXPECT_EQ(team.tokens->terms.soft, Money::from_nano(500));
+  EXPECT_EQ(team.tokens->window, team.window) << "both begin anew together";
+  EXPECT_FALSE(team.terms.limit);
+  const domain::CallerAccount facts = *token_facts_of(team, "label");
+  EXPECT_EQ(facts.kind, 103);
+  EXPECT_EQ(facts.entity, "t");
+  EXPECT_FALSE(made(Record(kTeams).set("team_id", text("plain"))).tokens);
+  EXPECT_EQ(count("SELECT count(*) FROM account WHERE kind > 100"), 1) << "nobody else has one";
+
+  std::vector<AccountNews> news;
+  const auto change = [&](const std::function<void(Record&)>& edit) {
+    std::optional<Record> out;
+    EXPECT_TRUE(with([&](Records& records) -> Status {
+      const Record before = *records.get(kTeams, "t");
+      Record after = before;
+      edit(after);
+      out = *records.update(before, after);
+      news = records.account_news();
+      return {};
+    }));
+    return *out;
+  };
+  EXPECT_EQ(change([&](Record& row) { row.set("max_budget_tokens", whole(7)); }).tokens->terms.limit,
+            Money::from_nano(7));
+  ASSERT_EQ(news.size(), 1u) << "of the account in tokens alone";
+  EXPECT_EQ(news[0].account.kind, 103);
+  EXPECT_FALSE(change([](Record& row) {
+                 row.set("max_budget_tokens", db::Value());
+                 row.set("soft_budget_tokens", db::Value());
+               }).tokens);
+  EXPECT_EQ(count("SELECT count(*) FROM account WHERE kind = 103 AND limit_nano IS NULL AND soft_nano IS NULL"), 1);
+  EXPECT_TRUE(change([&](Record& row) { row.set("max_budget_tokens", whole(9)); }).tokens);
+  ASSERT_TRUE(with([&](Records& records) { return records.remove(*records.get(kTeams, "t")); }));
+  EXPECT_EQ(count("SELECT count(*) FROM account WHERE kind = 103 AND closed_us IS NOT NULL"), 1);
+  count(
+      "UPDATE account_window SET spent_nano = 5 WHERE account_id = (SELECT account_id FROM account WHERE kind = 103) "
+      "RETURNING 1");
+  EXPECT_EQ(made(Record(kTeams).set("team_id", text("t")).set("max_budget_tokens", whole(9))).tokens->spent, Money())
+      << "what was counted before it was made again is another team's";
+  EXPECT_EQ(count("SELECT prompt_tokens FROM entry WHERE kind = 3"), -5);
+}
+
+TEST_F(RecordTest, ABudgetObjectGivesTokensToAllWhoAreLinkedToIt) {
+  const auto text = [](const char* one) { return db::Value(std::string(one)); };
+  const auto tokens_of = [&](const Table& table, const char* first, const char* second = "") {
+    std::string shown;
+    EXPECT_TRUE(with([&](Records& records) -> Status {
+      const Record row = *records.get(table, first, second);
+      shown = row.tokens && row.tokens->terms.limit ? std::to_string(row.tokens->terms.limit->nano()) : "none";
+      return {};
+    }));
+    return shown;
+  };
+  const auto change = [&](std::string_view column, db::Value value) {
+    EXPECT_TRUE(with([&](Records& records) -> Status {
+      const Record before = *records.get(kBudgets, "b");
+      Record after = before;
+      after.set(column, value);
+      return records.update(before, after) ? Status() : base::fail(Error());
+    }));
+  };
+  made(Record(kBudgets).set("budget_id", text("b")).set("max_budget_tokens", db::Value(std::int64_t{100})));
+  made(Record(kEndUsers).set("user_id", text("c")).set("budget_id", text("b")));
+  made(Record(kTeamMembers)
+           .set("team_id", text("t"))
+           .set("user_id", text("u"))
+           .set("role", text("user"))
+           .set("budget_id", text("b")));
+  EXPECT_EQ(tokens_of(kEndUsers, "c") + " " + tokens_of(kTeamMembers, "t", "u"), "100 100");
+  change("max_budget_tokens", db::Value(std::int64_t{200}));
+  EXPECT_EQ(tokens_of(kEndUsers, "c") + " " + tokens_of(kTeamMembers, "t", "u"), "200 200");
+  change("budget_duration", text("1d"));
+  EXPECT_EQ(count("SELECT count(*) FROM account WHERE kind > 100 AND duration = '1d' AND window_ends_us IS NOT NULL"),
+            2);
+  change("max_budget_tokens", db::Value());
+  EXPECT_EQ(tokens_of(kEndUsers, "c") + " " + tokens_of(kTeamMembers, "t", "u"), "none none");
+  change("max_budget_tokens", db::Value(std::int64_t{300}));
+  EXPECT_EQ(tokens_of(kEndUsers, "c") + " " + tokens_of(kTeamMembers, "t", "u"), "300 300");
 }
 
 TEST_F(RecordTest, ARowThatIsMadeAgainBeginsWithNothingSpent) {

@@ -266,6 +266,7 @@ Result<Record> Records::create(Record row) {
     if (!opened) return base::fail(opened.error());
     row.spend_edit = *opened;
     if (Status read = read_terms(row); !read) return base::fail(std::move(read.error()));
+    if (Status counted = tokens_follow(row, true); !counted) return base::fail(std::move(counted.error()));
     if (row.account_version > 0) {  // One that was deleted before may be known to the ledger, and goes on there.
       tell({AccountNews::What::Terms, facts_of(row), {}});
       tell({AccountNews::What::Spend, facts_of(row), row.spend_edit});
@@ -319,6 +320,7 @@ Result<Record> Records::update(const Record& before, Record after, std::string_v
       after.spend_edit = *adjusted;
     }
     if (Status read = read_terms(after); !read) return base::fail(std::move(read.error()));
+    if (Status counted = tokens_follow(after, false); !counted) return base::fail(std::move(counted.error()));
     if (other_terms) tell({AccountNews::What::Terms, facts_of(after), {}});
     if (after.spend != before.spend) tell({AccountNews::What::Spend, facts_of(after), after.spend_edit});
     if (Status followed = model_budgets_follow(*this, after, &before); !followed)
@@ -357,6 +359,7 @@ Status Records::remove(const Record& row) {
     Record closed = row;
     if (Status read = read_terms(closed); !read) return read;
     tell({AccountNews::What::Closed, facts_of(closed), {}});
+    if (Status counted = close_token_account({table.account_kind, row.id()}, row.tokens); !counted) return counted;
   }
   if (Status noted = write_audit(transaction_, actor_, "deleted", table.audit_name, row.id(), body, {}); !noted) {
     return noted;

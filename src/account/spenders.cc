@@ -95,6 +95,15 @@ Result<std::optional<db::AccountRow>> account_of(Records& records, std::int16_t 
   return db::find_account(records.transaction(), db::as_int(rows->rows[0][0]), records.actor().now_us);
 }
 
+/// Whether accounts are there with these terms, as far as they say anything.
+bool is_open_by(const std::optional<db::AccountRow>& account, const DefaultTerms& wanted) {
+  const bool counts_tokens = wanted.tokens.limit || wanted.tokens.soft;
+  if (!account) return !wanted.money.terms.limit && !counts_tokens;
+  const db::AccountState* const tokens = account->budget_in_tokens();
+  return account->terms == wanted.money.terms && (tokens != nullptr) == counts_tokens &&
+         (tokens == nullptr || tokens->terms == wanted.tokens);
+}
+
 /// `defaults`: null where the configuration gives nobody of this kind a budget.
 Result<Found> look(Records& records, std::int16_t kind, const std::string& name,
                    const config::BudgetSettings* defaults) {
@@ -108,16 +117,21 @@ Result<Found> look(Records& records, std::int16_t kind, const std::string& name,
   std::optional<std::string> budget_id = *row ? (*row)->maybe_text("budget_id") : std::nullopt;
   if (!*row && defaults == nullptr) return found;
   const std::string label = *row && kind == kEndUserKind ? (*row)->text("alias") : std::string();
-  Spender spender{{}, *row && kind == kEndUserKind && (*row)->flag("blocked"), {kind, name, label, {}, {}}};
-  if (*row) spender.account = facts_of(**row, label);
+  Spender spender{{}, {}, *row && kind == kEndUserKind && (*row)->flag("blocked"), {kind, name, label, {}, {}}};
+  if (*row) {
+    spender.account = facts_of(**row, label);
+    spender.tokens = token_facts_of(**row, label);
+  }
   if (!budget_id && defaults != nullptr) {
-    const Result<db::NewTerms> wanted = default_terms(records, *defaults, kind, name);
+    const Result<DefaultTerms> wanted = default_terms(records, *defaults, kind, name);
     if (!wanted) return base::fail(wanted.error());
     const auto account = account_of(records, kind, name);
     if (!account) return base::fail(account.error());
-    found.is_open = *account ? (*account)->terms == wanted->terms : !wanted->terms.limit;
+    found.is_open = is_open_by(*account, *wanted);
     if (!*account) return found;
     spender.account = db::facts_of(**account, {kind, name}, label);
+    if (const db::AccountState* const tokens = (*account)->budget_in_tokens())
+      spender.tokens = db::facts_of(*tokens, {domain::kind_in_tokens(kind), name}, label);
     if (kind == kEndUserKind && !defaults->end_user_budget_id.empty()) budget_id = defaults->end_user_budget_id;
   }
   if (Status done = complete_from_budget(records, budget_id, spender.limits.most); !done)
@@ -129,9 +143,13 @@ Result<Found> look(Records& records, std::int16_t kind, const std::string& name,
 /// Opens the account by what the configuration says and looks again.
 Result<Found> open_and_look(Records& records, std::int16_t kind, const std::string& name,
                             const config::BudgetSettings& defaults) {
-  const Result<db::NewTerms> wanted = default_terms(records, defaults, kind, name);
+  const Result<DefaultTerms> wanted = default_terms(records, defaults, kind, name);
   if (!wanted) return base::fail(wanted.error());
-  if (Status set = records.set_account({kind, name}, *wanted); !set) return base::fail(std::move(set.error()));
+  if (Status set = records.set_account({kind, name}, wanted->money); !set) return base::fail(std::move(set.error()));
+  const auto account = account_of(records, kind, name);
+  if (!account) return base::fail(account.error());
+  if (Status set = records.set_token_account({kind, name}, wanted->tokens, (*account)->window.ends_us); !set)
+    return base::fail(std::move(set.error()));
   return look(records, kind, name, &defaults);
 }
 

@@ -7,12 +7,23 @@ using enum ColumnKind;
 
 // The limits every budgeted entity can have, in the order of the columns below.
 constexpr Column kMaxBudget{"max_budget", Amount}, kSoftBudget{"soft_budget", Amount},
+    kMaxTokens{"max_budget_tokens", Whole}, kSoftTokens{"soft_budget_tokens", Whole},
     kParallel{"max_parallel_requests", Whole}, kTpm{"tpm_limit", Whole}, kRpm{"rpm_limit", Whole},
     kDuration{"budget_duration", Text}, kResetAt{"budget_reset_at", Time}, kModelBudget{"model_max_budget", Object};
 
-constexpr Column kBudgetColumns[] = {
-    {"budget_id", Text, false}, kMaxBudget,     kSoftBudget, kParallel, kTpm, kRpm, kDuration, kResetAt, kModelBudget,
-    {"allowed_models", List},   {"budget_mode"}};
+constexpr Column kBudgetColumns[] = {{"budget_id", Text, false},
+                                     kMaxBudget,
+                                     kSoftBudget,
+                                     kMaxTokens,
+                                     kSoftTokens,
+                                     kParallel,
+                                     kTpm,
+                                     kRpm,
+                                     kDuration,
+                                     kResetAt,
+                                     kModelBudget,
+                                     {"allowed_models", List},
+                                     {"budget_mode"}};
 constexpr Column kOrganizationColumns[] = {
     {"organization_id", Text, false}, {"organization_alias"}, {"budget_id"}, {"models", List}, {"metadata", Object},
     {"object_permission", Object}};
@@ -25,6 +36,8 @@ constexpr Column kTeamColumns[] = {{"team_id", Text, false},
                                    {"metadata", Object},
                                    kMaxBudget,
                                    kSoftBudget,
+                                   kMaxTokens,
+                                   kSoftTokens,
                                    kParallel,
                                    kTpm,
                                    kRpm,
@@ -50,6 +63,8 @@ constexpr Column kUserColumns[] = {{"user_id", Text, false},
                                    {"metadata", Object},
                                    kMaxBudget,
                                    kSoftBudget,
+                                   kMaxTokens,
+                                   kSoftTokens,
                                    kParallel,
                                    kTpm,
                                    kRpm,

@@ -1,5 +1,7 @@
 #include "account/team_roster.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
@@ -11,11 +13,15 @@ namespace {
 
 constexpr std::size_t kTeamsAtOnce = 500;  // Parameters of one statement.
 
-constexpr std::string_view kSelectMembers =
-    "SELECT m.team_id, m.user_id, u.user_email, m.role, m.budget_id, m.account_id, coalesce(w.spent_nano, 0) "
-    "FROM team_member m LEFT JOIN internal_user u ON u.user_id = m.user_id JOIN account a ON a.account_id = "
-    "m.account_id LEFT JOIN account_window w ON w.account_id = a.account_id AND w.window_id = a.window_id "
-    "WHERE m.team_id IN (";
+const std::string& select_members() {
+  static const std::string sql = fmt::format(
+      "SELECT m.team_id, m.user_id, u.user_email, m.role, m.budget_id, m.account_id, coalesce(w.spent_nano, 0), CASE "
+      "WHEN ta.limit_nano IS NOT NULL OR ta.soft_nano IS NOT NULL THEN ta.account_id ELSE 0 END, coalesce("
+      "tw.spent_nano, 0) FROM team_member m LEFT JOIN internal_user u ON u.user_id = m.user_id JOIN account a ON "
+      "a.account_id = m.account_id{} WHERE m.team_id IN (",
+      db::kJoinWindow);
+  return sql;
+}
 
 std::optional<std::string> maybe_text(const db::Value& value) {
   if (db::is_null(value)) return std::nullopt;
@@ -30,13 +36,15 @@ TeamMember read_member(const db::Row& row) {
   member.budget_id = maybe_text(row.at(4));
   member.account_id = db::as_int(row.at(5));
   member.spend = Money::from_nano(db::as_int(row.at(6)));
+  member.tokens_id = db::as_int(row.at(7));
+  member.spend_tokens = Money::from_nano(db::as_int(row.at(8)));
   return member;
 }
 
 using Members = std::map<std::string, std::vector<TeamMember>>;
 
 Status read_members(Records& records, std::span<const Roster> teams, Members& members) {
-  std::string sql(kSelectMembers);
+  std::string sql = select_members();
   std::vector<db::Value> values;
   for (const Roster& roster : teams) {
     values.emplace_back(roster.team.key());

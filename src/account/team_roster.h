@@ -16,7 +16,9 @@ struct TeamMember {
   std::string role;                  // "admin" or "user".
   std::optional<std::string> budget_id;
   std::int64_t account_id = 0;
-  Money spend;  // Booked.
+  Money spend;                 // Booked.
+  std::int64_t tokens_id = 0;  // The account of his budget in tokens; 0: he has none.
+  Money spend_tokens;
 };
 
 struct Roster {

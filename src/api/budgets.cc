@@ -41,7 +41,7 @@ Result<Reply> make_budget(const Context& context, Records& records, const json::
   row.set("budget_id", db::Value(budget_id));
   Result<Applied> applied = apply_fields(body, fields_with_id(), row);
   if (!applied) return base::fail(std::move(applied.error()));
-  if (Status good = check_budget_mode(row); !good) return base::fail(std::move(good.error()));
+  if (Status good = check_budget(row); !good) return base::fail(std::move(good.error()));
   if (const std::optional<std::string> duration = row.maybe_text("budget_duration");
       duration && row.is_null("budget_reset_at")) {
     const Result<domain::BudgetDuration> length = domain::parse_budget_duration(*duration);
@@ -66,7 +66,7 @@ Result<Reply> change_budget(const Context& context, Records& records, const json
   Record after = *before;
   Result<Applied> applied = apply_fields(body, fields_with_id(), after);
   if (!applied) return base::fail(std::move(applied.error()));
-  if (Status good = check_budget_mode(after); !good) return base::fail(std::move(good.error()));
+  if (Status good = check_budget(after); !good) return base::fail(std::move(good.error()));
   if (Status followed = follow_duration(context, body, after); !followed)
     return base::fail(std::move(followed.error()));
   const Result<Record> changed = records.update(*before, std::move(after));
@@ -119,6 +119,8 @@ struct Setting {
 constexpr Setting kSettings[] = {
     {"max_budget", "Float", "US dollars that may be spent in one window; calls that do not fit are refused"},
     {"soft_budget", "Float", "US dollars from which on an alert is due; refuses nothing"},
+    {"max_budget_tokens", "Integer", "tokens that may be used in one window; calls that do not fit are refused"},
+    {"soft_budget_tokens", "Integer", "tokens from which on an alert is due; refuses nothing"},
     {"budget_duration", "String", "how long a window lasts: 30s, 15m, 2h, 30d, 2w, 1mo"},
     {"max_parallel_requests", "Integer", "calls at the same time"},
     {"tpm_limit", "Integer", "tokens per minute"},

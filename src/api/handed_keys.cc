@@ -70,6 +70,8 @@ Status keep_within_team(Records& records, const domain::Caller& caller, KeyRow& 
   }
   const bool limited = row.max_budget || row.budget_id || (*user && (*user)->amount("max_budget"));
   if (!limited) row.max_budget = (*team)->amount("max_budget");
+  const bool counted = row.max_budget_tokens || row.budget_id || (*user && (*user)->whole("max_budget_tokens"));
+  if (!counted) row.max_budget_tokens = (*team)->whole("max_budget_tokens");
   return {};
 }
 

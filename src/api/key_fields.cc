@@ -8,6 +8,7 @@
 #include "api/reply.h"
 #include "api/shares.h"
 #include "base/text.h"
+#include "config/budget_settings.h"
 #include "domain/ip_range.h"
 #include "json/document.h"
 #include "json/lists.h"
@@ -163,6 +164,13 @@ Status read_limit(const Field& field, Patch<std::int64_t>& out) {
   const Result<std::int64_t> limit = read_whole(field);
   if (!limit) return base::fail(limit.error());
   out.value = *limit;
+  return {};
+}
+
+Status read_token_budget(const Field& field, Patch<std::int64_t>& out) {
+  if (Status status = read_limit(field, out); !status) return status;
+  if (out.value && (*out.value < 0 || *out.value > config::kTokenBudgetMax))
+    return field.refuse("may be at most 1,000,000,000,000,000 tokens.");
   return {};
 }
 
@@ -373,6 +381,10 @@ constexpr StoredField kReaders[] = {
     {"key_type", [](const Field& f, KeyRoute, KeyChange& c) { return read_key_type(f, c); }},
     {"max_budget", [](const Field& f, KeyRoute, KeyChange& c) { return read_budget(f, c.max_budget); }},
     {"soft_budget", [](const Field& f, KeyRoute, KeyChange& c) { return read_budget(f, c.soft_budget); }},
+    {"max_budget_tokens",
+     [](const Field& f, KeyRoute, KeyChange& c) { return read_token_budget(f, c.max_budget_tokens); }},
+    {"soft_budget_tokens",
+     [](const Field& f, KeyRoute, KeyChange& c) { return read_token_budget(f, c.soft_budget_tokens); }},
     {"rpm_limit", [](const Field& f, KeyRoute, KeyChange& c) { return read_limit(f, c.rpm_limit); }},
     {"tpm_limit", [](const Field& f, KeyRoute, KeyChange& c) { return read_limit(f, c.tpm_limit); }},
     {"max_parallel_requests",

@@ -35,6 +35,7 @@ struct KeyChange {
   std::optional<std::string> permissions_json, object_permission_json, model_max_budget_json;
   std::optional<std::string> key_type;
   Patch<Money> max_budget, soft_budget;
+  Patch<std::int64_t> max_budget_tokens, soft_budget_tokens;
   Patch<std::int64_t> rpm_limit, tpm_limit, max_parallel_requests;
   std::optional<std::string> model_rpm_limit_json, model_tpm_limit_json, rpm_limit_type_json, tpm_limit_type_json;
   std::optional<Money> spend, temp_budget_increase;

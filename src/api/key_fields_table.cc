@@ -44,6 +44,8 @@ constexpr KeyField kFields[] = {
     {"auto_rotate", FieldRule::Stored, ""},
     {"rotation_interval", FieldRule::Stored, ""},
     {"soft_budget", FieldRule::Stored, ""},
+    {"max_budget_tokens", FieldRule::Stored, ""},
+    {"soft_budget_tokens", FieldRule::Stored, ""},
     {"budget_duration", FieldRule::Stored, ""},
     {"model_max_budget", FieldRule::Stored, ""},
     {"object_permission", FieldRule::Unenforced, "There is nothing yet that it speaks of."},

@@ -93,8 +93,11 @@ Error key_not_found(const Context& context, std::string_view hash) {
   return error;
 }
 
-Money live_spend(const ledger::Ledger& ledger, const account::KeyRow& row) {
-  return live_spend(ledger, row.account_id, row.spend);
+account::KeySpend live_spend(const ledger::Ledger& ledger, const account::KeyRow& row) {
+  account::KeySpend spend = account::spend_of(row);
+  spend.money = live_spend(ledger, row.account_id, row.spend);
+  if (row.tokens) spend.tokens = live_spend(ledger, row.tokens->account_id, row.tokens->spent).nano();
+  return spend;
 }
 
 Result<ShownKey> show_key(account::Records& records, account::KeyRow row, bool with_user) {
@@ -113,7 +116,7 @@ Result<ShownKey> show_key(account::Records& records, account::KeyRow row, bool w
   return shown;
 }
 
-void write_key(json::Writer& writer, const ShownKey& key, Money spend, bool with_token) {
+void write_key(json::Writer& writer, const ShownKey& key, account::KeySpend spend, bool with_token) {
   account::write_key_row(writer, key.row, spend, with_token);
   writer.key("litellm_budget_table");
   if (key.budget) {
@@ -145,7 +148,7 @@ Reply secret_reply(const KeyChange& change, const ShownKey& key, const std::stri
   writer.begin_object();
   writer.key("key").string(secret);
   writer.key("token_id").string(key.row.hash);
-  write_key(writer, key, key.row.spend, true);
+  write_key(writer, key, account::spend_of(key.row), true);
   raw_or_null(writer, "duration", change.life ? json::quoted(change.life->text) : std::string());
   writer.key("key_type").string(change.key_type.value_or("default"));
   write_metadata_fields(writer, key.row.metadata_json);

@@ -31,7 +31,7 @@ Result<std::string> named_key(std::string_view reference);
 Error key_not_found(const Context& context, std::string_view reference);
 
 /// The spend in force: booked plus settled in this process; what the row says for a key that has made no call yet.
-Money live_spend(const ledger::Ledger& ledger, const account::KeyRow& row);
+account::KeySpend live_spend(const ledger::Ledger& ledger, const account::KeyRow& row);
 
 /// A key with what it is linked to.
 struct ShownKey {
@@ -42,7 +42,7 @@ struct ShownKey {
 Result<ShownKey> show_key(account::Records& records, account::KeyRow row, bool with_user = false);
 
 /// Writes the members of LiteLLM's key row and `litellm_budget_table` into an open object. `with_token`: the hash too.
-void write_key(json::Writer& writer, const ShownKey& key, Money spend, bool with_token);
+void write_key(json::Writer& writer, const ShownKey& key, account::KeySpend spend, bool with_token);
 
 /// The row as the routes that change a key answer it. A secret is shown once, where it is made: elsewhere `key` is the
 /// hash.

@@ -140,6 +140,8 @@ Grant whole_grant(const KeyRow& row) {
   grant.models = row.models;
   grant.max_budget = row.terms.limit;
   if (row.terms.limit) grant.max_budget = *row.terms.limit + row.terms.increase;
+  grant.max_budget_tokens = row.max_budget_tokens;
+  if (row.tokens && row.tokens->terms.limit) grant.max_budget_tokens = row.tokens->terms.limit->nano();
   grant.rpm_limit = row.rpm_limit;
   grant.tpm_limit = row.tpm_limit;
   grant.max_parallel_requests = row.max_parallel_requests;
@@ -223,6 +225,8 @@ void apply_key_change(const KeyChange& change, std::int64_t now_us, KeyRow& row)
   patch(change.rotation_interval, row.rotation_interval);
   patch(change.max_budget, row.max_budget);
   patch(change.soft_budget, row.soft_budget);
+  patch(change.max_budget_tokens, row.max_budget_tokens);
+  patch(change.soft_budget_tokens, row.soft_budget_tokens);
   if (change.budget_duration.present && change.budget_duration.value != row.budget_duration) {
     row.budget_duration = change.budget_duration.value;
     row.budget_reset_us.reset();
@@ -289,18 +293,18 @@ Status may_grant(account::Records& records, const Context& context, const KeyCha
   if (change.max_budget.present || (before == nullptr && after.max_budget)) grant.max_budget = after.max_budget;
   if (after.max_budget && is_raised_anew(before, after))
     grant.max_budget = *after.max_budget + account::temp_budget_of(after.metadata_json)->increase;
-  if (change.budget_id.present && !after.max_budget) {
-    grant.max_budget = std::optional<Money>();
-    if (after.budget_id) {
-      const auto budget = records.find(account::kBudgets, *after.budget_id);
-      if (!budget) return base::fail(budget.error());
-      if (*budget) grant.max_budget = (*budget)->amount("max_budget");
-    }
-  }
+  Result<std::optional<account::Record>> linked = std::optional<account::Record>();
+  if (change.budget_id.present && after.budget_id) linked = records.find(account::kBudgets, *after.budget_id);
+  if (!linked) return base::fail(linked.error());
+  if (change.budget_id.present && !after.max_budget)
+    grant.max_budget = *linked ? (*linked)->amount("max_budget") : std::optional<Money>();
+  if (change.budget_id.present && !after.max_budget_tokens)
+    grant.max_budget_tokens = *linked ? (*linked)->whole("max_budget_tokens") : std::optional<std::int64_t>();
   const auto grant_limit = [&](const Patch<std::int64_t>& changed, const std::optional<std::int64_t>& limit,
                                auto& into) {
     if (changed.present || moved || (before == nullptr && limit)) into = limit;
   };
+  grant_limit(change.max_budget_tokens, after.max_budget_tokens, grant.max_budget_tokens);
   grant_limit(change.rpm_limit, after.rpm_limit, grant.rpm_limit);
   grant_limit(change.tpm_limit, after.tpm_limit, grant.tpm_limit);
   grant_limit(change.max_parallel_requests, after.max_parallel_requests, grant.max_parallel_requests);
@@ -309,6 +313,7 @@ Status may_grant(account::Records& records, const Context& context, const KeyCha
   const bool aliased = change.aliases_json || moved;
   if (aliased) grant.alias_targets = new_targets(before && !moved ? before->aliases_json : "{}", after.aliases_json);
   grant.fields = change.fields;
+  if (Status good = check_token_budgets(after.soft_budget_tokens, after.max_budget_tokens); !good) return good;
   return grant_within(records, *context.caller, grant);
 }
 

@@ -3,6 +3,7 @@
 #include "account/tables.h"
 #include "api/handlers.h"
 #include "api/organization_rows.h"
+#include "api/team_members.h"
 #include "api/user_rows.h"
 
 // Who is in an organisation, as what, and for how much (spec management-api 5).
@@ -35,15 +36,17 @@ Status set_role(const json::Value& body, Record& membership) {
   return {};
 }
 
-/// `max_budget_in_organization` stands in a budget object of the membership's own.
-Status set_budget(Records& records, std::optional<Money> amount, Record& membership) {
-  if (!amount) return {};
+/// `max_budget_in_organization` and `max_budget_tokens_in_organization` stand in a budget object of the membership's
+/// own.
+Status set_budget(Records& records, const MemberBudget& own, Record& membership) {
+  if (!own.any()) return {};
   const std::optional<std::string> linked = membership.maybe_text("budget_id");
   Result<std::optional<Record>> before = std::optional<Record>();
   if (linked) before = records.find(account::kBudgets, *linked);
   if (!before) return base::fail(std::move(before.error()));
   Record budget = *before ? **before : Record(account::kBudgets);
-  budget.set("max_budget", amount);
+  if (own.dollars) budget.set("max_budget", own.dollars);
+  if (own.tokens) budget.set("max_budget_tokens", db::Value(*own.tokens));
   if (*before) {
     const Result<Record> changed = records.update(**before, std::move(budget));
     return changed ? Status() : base::fail(changed.error());
@@ -60,7 +63,7 @@ struct Added {
 };
 
 Result<Added> add_member(Records& records, const Record& organization, const json::Value& member,
-                         std::optional<Money> max_budget) {
+                         const MemberBudget& own_budget) {
   if (!member.is(json::Kind::Object)) return refuse_field("member", "member must be an object or a list of objects.");
   Record membership(kOrganizationMembers);
   if (const Result<std::string> role = needed_text(member, "role"); !role) return base::fail(role.error());
@@ -73,20 +76,20 @@ Result<Added> add_member(Records& records, const Record& organization, const jso
   if (*there) {
     return refuse_field("member", "User=" + user->key() + " is already a member of organization=" + organization.key());
   }
-  if (Status set = set_budget(records, max_budget, membership); !set) return base::fail(std::move(set.error()));
+  if (Status set = set_budget(records, own_budget, membership); !set) return base::fail(std::move(set.error()));
   Result<Record> made = records.create(std::move(membership));
   if (!made) return base::fail(std::move(made.error()));
   return Added{std::move(*user), std::move(*made)};
 }
 
 Result<std::vector<Added>> add_all(Records& records, const Record& organization, const json::Value& body) {
-  const Result<std::optional<Money>> max_budget = amount_member(body, "max_budget_in_organization");
-  if (!max_budget) return base::fail(max_budget.error());
+  const Result<MemberBudget> own_budget = member_budget(body, "organization");
+  if (!own_budget) return base::fail(own_budget.error());
   const json::Value member = body.find("member");
   if (!member) return refuse_field("member", "member is missing: {role, user_id or user_email}, or a list of them.");
   std::vector<Added> added;
   const auto add = [&](const json::Value& one) -> Status {
-    Result<Added> done = add_member(records, organization, one, *max_budget);
+    Result<Added> done = add_member(records, organization, one, *own_budget);
     if (!done) return base::fail(std::move(done.error()));
     added.push_back(std::move(*done));
     return {};
@@ -154,11 +157,11 @@ Result<Reply> membership_reply(const Context& context, Records& records, const R
 Result<Reply> change_member(const Context& context, Records& records, const json::Value& body) {
   const Result<Record> before = named_membership(context, records, body);
   if (!before) return base::fail(before.error());
-  const Result<std::optional<Money>> max_budget = amount_member(body, "max_budget_in_organization");
-  if (!max_budget) return base::fail(max_budget.error());
+  const Result<MemberBudget> own_budget = member_budget(body, "organization");
+  if (!own_budget) return base::fail(own_budget.error());
   Record after = *before;
   if (Status set = set_role(body, after); !set) return base::fail(std::move(set.error()));
-  if (Status set = set_budget(records, *max_budget, after); !set) return base::fail(std::move(set.error()));
+  if (Status set = set_budget(records, *own_budget, after); !set) return base::fail(std::move(set.error()));
   const Result<Record> changed = records.update(*before, std::move(after));
   if (!changed) return base::fail(changed.error());
   return membership_reply(context, records, *changed);

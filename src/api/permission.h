@@ -57,7 +57,7 @@ struct Grant {
   std::optional<std::vector<std::string>> models;                // An empty list: all of the levels above.
   std::vector<std::string> alias_targets;                        // Of aliases that are new or lead elsewhere now.
   std::optional<std::optional<Money>> max_budget;                // An inner nothing: no limit.
-  std::optional<std::optional<std::int64_t>> tpm_limit, rpm_limit, max_parallel_requests;
+  std::optional<std::optional<std::int64_t>> max_budget_tokens, tpm_limit, rpm_limit, max_parallel_requests;
   std::optional<std::string> user_role;
   std::optional<std::vector<std::string>> allowed_routes;  // Empty: every route.
   std::vector<std::string> fields;  // Names of all members of the body: some are for admins only.

@@ -19,7 +19,7 @@ struct Bound {
   std::string whose;  // For messages: "team=t1".
   std::vector<std::string> models;
   std::optional<Money> max_budget;
-  std::optional<std::int64_t> tpm_limit, rpm_limit, max_parallel_requests;
+  std::optional<std::int64_t> max_budget_tokens, tpm_limit, rpm_limit, max_parallel_requests;
 };
 
 // Who may write a field of a body. Fields that are named nowhere: whoever may write the object.
@@ -66,6 +66,8 @@ constexpr FieldRule kUserFields[] = {
     {"user_role", OnChange},
     {"max_budget", OnChange},
     {"soft_budget", OnChange},
+    {"max_budget_tokens", OnChange},
+    {"soft_budget_tokens", OnChange},
     {"budget_duration", OnChange},
     {"tpm_limit", OnChange},
     {"rpm_limit", OnChange},
@@ -85,6 +87,8 @@ constexpr FieldRule kOrganizationFields[] = {
     {"object_permission", Admin},
     {"max_budget", Admin},
     {"soft_budget", Admin},
+    {"max_budget_tokens", Admin},
+    {"soft_budget_tokens", Admin},
     {"budget_duration", Admin},
     {"tpm_limit", Admin},
     {"rpm_limit", Admin},
@@ -216,6 +220,10 @@ Status within(const Grant& grant, const Bound& bound, const Bound* above) {
                                  inherited, bound.whose);
       !fits)
     return fits;
+  if (Status fits = limit_within("max_budget_tokens", grant.max_budget_tokens, grant.is_new, bound.max_budget_tokens,
+                                 over.max_budget_tokens, inherited, bound.whose);
+      !fits)
+    return fits;
   if (Status fits = limit_within("tpm_limit", grant.tpm_limit, grant.is_new, bound.tpm_limit, over.tpm_limit, inherited,
                                  bound.whose);
       !fits)
@@ -230,9 +238,9 @@ Status within(const Grant& grant, const Bound& bound, const Bound* above) {
 
 /// Limits that stand in the row itself, as those of teams and users do.
 Bound bound_of(std::string whose, const Record& row) {
-  Bound bound{std::move(whose),       row.list("models"),     row.amount("max_budget"),
-              row.whole("tpm_limit"), row.whole("rpm_limit"), row.whole("max_parallel_requests")};
-  return bound;
+  return {
+      std::move(whose),       row.list("models"),     row.amount("max_budget"),          row.whole("max_budget_tokens"),
+      row.whole("tpm_limit"), row.whole("rpm_limit"), row.whole("max_parallel_requests")};
 }
 
 Result<Bound> bound_of_organization(Records& records, const Record& organization) {
@@ -245,6 +253,7 @@ Result<Bound> bound_of_organization(Records& records, const Record& organization
   if (!budget) return base::fail(budget.error());
   if (!*budget) return bound;
   bound.max_budget = (*budget)->amount("max_budget");
+  bound.max_budget_tokens = (*budget)->whole("max_budget_tokens");
   bound.tpm_limit = (*budget)->whole("tpm_limit");
   bound.rpm_limit = (*budget)->whole("rpm_limit");
   bound.max_parallel_requests = (*budget)->whole("max_parallel_requests");
@@ -252,7 +261,7 @@ Result<Bound> bound_of_organization(Records& records, const Record& organization
 }
 
 Bound bound_of_key(const Caller& caller) {
-  return {"your key",       caller.models,    caller.max_budget,
+  return {"your key",       caller.models,    caller.max_budget,           caller.max_budget_tokens,
           caller.tpm_limit, caller.rpm_limit, caller.max_parallel_requests};
 }
 
@@ -305,6 +314,7 @@ void narrow_to_team(Bound& own, const Bound& team) {
   };
   if (own.models.empty()) own.models = team.models;
   take(own.max_budget, team.max_budget);
+  take(own.max_budget_tokens, team.max_budget_tokens);
   take(own.tpm_limit, team.tpm_limit);
   take(own.rpm_limit, team.rpm_limit);
   take(own.max_parallel_requests, team.max_parallel_requests);
@@ -316,7 +326,7 @@ Status key_within(const Caller& caller, const Grant& grant, const Around& around
   if (around.user) user = bound_of("user=" + around.user->key(), *around.user);
   if (!team && around.own_team) {
     const Bound own_team = bound_of("team=" + around.own_team->key(), *around.own_team);
-    if (!user) user = Bound{own_team.whose, {}, {}, {}, {}, {}};
+    if (!user) user = Bound{own_team.whose, {}, {}, {}, {}, {}, {}};
     narrow_to_team(*user, own_team);
   }
   const Bound* above = team ? &*team : user ? &*user : organization;
@@ -330,7 +340,8 @@ Status key_within(const Caller& caller, const Grant& grant, const Around& around
     Grant stated = grant;
     stated.is_new = false;
     if (stated.models && inherits(*stated.models)) stated.models.reset();
-    for (auto* limit : {&stated.tpm_limit, &stated.rpm_limit, &stated.max_parallel_requests}) {
+    for (auto* limit :
+         {&stated.max_budget_tokens, &stated.tpm_limit, &stated.rpm_limit, &stated.max_parallel_requests}) {
       if (*limit && !**limit) limit->reset();
     }
     if (stated.max_budget && !*stated.max_budget) stated.max_budget.reset();
@@ -408,6 +419,7 @@ Status limit_to_organization(Records& records, const std::string& organization_i
   const auto limit = [&user](std::string_view name, const std::optional<std::int64_t>& most) {
     if (user.is_null(name) && most) user.set(name, db::Value(*most));
   };
+  limit("max_budget_tokens", bound->max_budget_tokens);
   limit("tpm_limit", bound->tpm_limit);
   limit("rpm_limit", bound->rpm_limit);
   limit("max_parallel_requests", bound->max_parallel_requests);

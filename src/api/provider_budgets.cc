@@ -21,10 +21,19 @@ Running running_of(const Context& context, const domain::CallerAccount& facts) {
   return {window == facts.window ? facts.spent : Money(), window.ends_us};
 }
 
-void write_budget(json::Writer& writer, const config::BudgetEntry& budget, const Running& running) {
-  writer.begin_object().key("budget_limit").raw(budget.limit.to_string()).key("time_period");
+void write_budget(json::Writer& writer, const Context& context, const config::BudgetEntry& budget,
+                  const account::BudgetAccounts& accounts) {
+  const Running running = running_of(context, accounts.money);
+  writer.begin_object().key("budget_limit");
+  budget.limit ? writer.raw(budget.limit->to_string()) : writer.null();
+  writer.key("time_period");
   budget.duration.empty() ? writer.null() : writer.string(budget.duration);
-  writer.key("spend").raw(running.spent.to_string()).key("budget_reset_at");
+  writer.key("spend").raw(running.spent.to_string());
+  if (accounts.tokens && budget.limit_tokens) {
+    writer.key("budget_limit_tokens").number(*budget.limit_tokens);
+    writer.key("spend_tokens").number(running_of(context, *accounts.tokens).spent.nano());
+  }
+  writer.key("budget_reset_at");
   running.ends_us == domain::kNeverUs ? writer.null() : writer.string(base::iso_time(running.ends_us));
   writer.end_object();
 }
@@ -37,11 +46,11 @@ Task<Result<Reply>> provider_budgets(const Context& context) {
   writer.begin_object().key("providers").begin_object();
   if (const account::ConfigAccounts* accounts = context.snapshot->accounts.get()) {
     const config::BudgetSettings& settings = context.settings().litellm.budgets;
-    for (const auto& [provider, facts] : accounts->providers) {
+    for (const auto& [provider, accounts_of] : accounts->providers) {
       const auto budget = settings.providers.find(provider);
       if (budget == settings.providers.end()) continue;
       writer.key(provider);
-      write_budget(writer, budget->second, running_of(context, facts));
+      write_budget(writer, context, budget->second, accounts_of);
     }
   }
   writer.end_object().end_object();

@@ -1,5 +1,7 @@
 #include "api/record_fields.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -7,6 +9,7 @@
 #include "api/key_fields.h"
 #include "api/reply.h"
 #include "base/text.h"
+#include "config/budget_settings.h"
 #include "http/message.h"
 #include "json/lists.h"
 #include "protocol/field_readers.h"
@@ -19,6 +22,7 @@ using account::ColumnKind;
 constexpr std::size_t kTextBytesMax = 4096;
 constexpr std::size_t kListMax = 10'000;
 constexpr std::size_t kObjectBytesMax = 256 * 1024;
+constexpr std::string_view kTokenRange = "a whole number of tokens from 0 to 1,000,000,000,000,000";
 
 const account::Column* column_of(const account::Table& table, std::string_view name) {
   const auto found = std::find_if(table.columns.begin(), table.columns.end(),
@@ -74,6 +78,7 @@ Result<db::Value> read_column(const account::Column& column, const json::Value& 
     case ColumnKind::Whole: {
       const std::optional<std::uint64_t> whole = value.whole();
       if (!whole) return wrong(name, "a whole number from 0");
+      if (name.ends_with("_budget_tokens") && *whole > config::kTokenBudgetMax) return wrong(name, kTokenRange);
       return db::Value(static_cast<std::int64_t>(*whole));
     }
     case ColumnKind::Amount: {
@@ -267,6 +272,25 @@ Result<std::optional<std::uint64_t>> whole_member(const json::Value& body, std::
   const std::optional<std::uint64_t> whole = value.whole();
   if (!whole) return wrong(name, "a whole number from 0");
   return whole;
+}
+
+Result<std::optional<std::int64_t>> token_member(const json::Value& body, std::string_view name) {
+  const Result<std::optional<std::uint64_t>> whole = whole_member(body, name);
+  if (!whole) return base::fail(whole.error());
+  if (!*whole) return std::optional<std::int64_t>();
+  if (**whole > config::kTokenBudgetMax) return wrong(name, kTokenRange);
+  return std::optional(static_cast<std::int64_t>(**whole));
+}
+
+Status check_token_budgets(std::optional<std::int64_t> soft, std::optional<std::int64_t> hard) {
+  if (!soft || !hard || *soft < *hard) return {};
+  return refuse_field(
+      "soft_budget_tokens",
+      fmt::format("soft_budget_tokens ({}) must be strictly lower than max_budget_tokens ({}).", *soft, *hard));
+}
+
+Status check_token_budgets(const account::Record& row) {
+  return check_token_budgets(row.whole("soft_budget_tokens"), row.whole("max_budget_tokens"));
 }
 
 Result<std::optional<std::vector<std::string>>> list_member(const json::Value& body, std::string_view name) {

@@ -53,7 +53,12 @@ Result<std::string> needed_text(const json::Value& body, std::string_view name);
 Result<std::optional<bool>> flag_member(const json::Value& body, std::string_view name);
 Result<std::optional<Money>> amount_member(const json::Value& body, std::string_view name);
 Result<std::optional<std::uint64_t>> whole_member(const json::Value& body, std::string_view name);
+Result<std::optional<std::int64_t>> token_member(const json::Value& body, std::string_view name);
 Result<std::optional<std::vector<std::string>>> list_member(const json::Value& body, std::string_view name);
+
+/// A soft budget in tokens is below the hard one. Errors: InvalidRequest, param soft_budget_tokens.
+Status check_token_budgets(std::optional<std::int64_t> soft, std::optional<std::int64_t> hard);
+Status check_token_budgets(const account::Record& row);
 
 /// Header lines for what `applied` says; nothing where it says nothing.
 void tell_applied(const Applied& applied, std::string& fields);

@@ -16,16 +16,10 @@ using account::Records;
 using Rule = BodyField::Rule;
 
 constexpr BodyField kBudgetFields[] = {
-    {"max_budget"},
-    {"soft_budget"},
-    {"max_parallel_requests"},
-    {"tpm_limit"},
-    {"rpm_limit"},
-    {"model_max_budget"},
-    {"budget_duration"},
-    {"budget_reset_at"},
-    {"budget_mode"},
-    {"allowed_models", Rule::Unenforced},
+    {"max_budget"},         {"soft_budget"},           {"max_budget_tokens"},
+    {"soft_budget_tokens"}, {"max_parallel_requests"}, {"tpm_limit"},
+    {"rpm_limit"},          {"model_max_budget"},      {"budget_duration"},
+    {"budget_reset_at"},    {"budget_mode"},           {"allowed_models", Rule::Unenforced},
 };
 
 bool sends(const json::Value& body, std::string_view name) {
@@ -42,7 +36,7 @@ Status apply_budget(const Context& context, const json::Value& body, Record& bud
   Result<Applied> done = apply_fields(body, kBudgetFields, budget);
   if (!done) return base::fail(std::move(done.error()));
   applied.unenforced.insert(applied.unenforced.end(), done->unenforced.begin(), done->unenforced.end());
-  if (Status good = check_budget_mode(budget); !good) return good;
+  if (Status good = check_budget(budget); !good) return good;
   return follow_duration(context, body, budget);
 }
 
@@ -131,8 +125,9 @@ Result<Grant> read_grant(const json::Value& body, Grant::To to, bool is_new) {
     std::string_view name;
     std::optional<std::optional<std::int64_t>>& into;
   };
-  for (const Limit& limit : {Limit{"tpm_limit", grant.tpm_limit}, Limit{"rpm_limit", grant.rpm_limit},
-                             Limit{"max_parallel_requests", grant.max_parallel_requests}}) {
+  for (const Limit& limit :
+       {Limit{"max_budget_tokens", grant.max_budget_tokens}, Limit{"tpm_limit", grant.tpm_limit},
+        Limit{"rpm_limit", grant.rpm_limit}, Limit{"max_parallel_requests", grant.max_parallel_requests}}) {
     const auto given = given_limit(body, limit.name);
     if (!given) return base::fail(given.error());
     limit.into = *given;
@@ -150,9 +145,9 @@ std::int64_t next_reset(const Context& context, const std::string& duration) {
   return domain::first_end_us(terms, context.now_us);
 }
 
-Status check_budget_mode(const Record& budget) {
+Status check_budget(const Record& budget) {
   const std::optional<std::string> mode = budget.maybe_text("budget_mode");
-  if (!mode || *mode == "strict" || *mode == "default") return {};
+  if (!mode || *mode == "strict" || *mode == "default") return check_token_budgets(budget);
   return refuse_field("budget_mode", "budget_mode must be \"strict\" or \"default\".");
 }
 
@@ -193,7 +188,7 @@ Money live_spend(const Context& context, const Record& row) {
 void write_live(json::Writer& writer, const Context& context, const Record& row,
                 std::span<const std::string_view> hidden) {
   Record live = row;
-  if (row.account_id != 0) live.spend = live_spend(context, row);
+  make_live(live, *context.gateway.ledger);
   write_record(writer, live, hidden);
 }
 

@@ -38,7 +38,7 @@ Result<Grant> read_grant(const json::Value& body, Grant::To to, bool is_new);
 /// When a budget that is given `duration` now begins anew, on the clocks of `litellm_settings.timezone`.
 std::int64_t next_reset(const Context& context, const std::string& duration);
 /// Errors: InvalidRequest for a word that is no mode.
-Status check_budget_mode(const account::Record& budget);
+Status check_budget(const account::Record& budget);
 /// Sets `budget_reset_at` where `body` sends another `budget_duration` and no `budget_reset_at` of its own.
 Status follow_duration(const Context& context, const json::Value& body, account::Record& row);
 

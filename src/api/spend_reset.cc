@@ -26,7 +26,7 @@ Result<std::int64_t> reset_some(Records& records, std::int64_t behind) {
   db::Transaction& transaction = records.transaction();
   const Result<db::Rows> accounts = transaction.run(
       "SELECT a.account_id, a.kind, a.entity FROM account a JOIN account_window w ON w.account_id = a.account_id AND"
-      " w.window_id = a.window_id WHERE a.kind IN (3, 6) AND a.closed_us IS NULL AND w.spent_nano <> 0"
+      " w.window_id = a.window_id WHERE a.kind IN (3, 6, 103, 106) AND a.closed_us IS NULL AND w.spent_nano <> 0"
       " AND a.account_id > $1 ORDER BY a.account_id LIMIT $2",
       {behind, std::int64_t{kAccountsOfAUnit}});
   if (!accounts) return base::fail(accounts.error());
@@ -41,7 +41,7 @@ Result<std::int64_t> reset_some(Records& records, std::int64_t behind) {
     if (!*reset) continue;
     const db::AccountName name{static_cast<std::int16_t>(db::as_int(row[1])), db::as_text(row[2])};
     records.tell({account::AccountNews::What::Spend, db::facts_of(**reset, name, name.entity), *edit});
-    const std::string_view kind = db::as_int(row[1]) == kTeam ? "team" : "key";
+    const std::string_view kind = domain::kind_of_entity(name.kind) == kTeam ? "team" : "key";
     if (Status noted = records.note(kind, db::as_text(row[2])); !noted) return base::fail(std::move(noted.error()));
   }
   return last;

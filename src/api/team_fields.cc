@@ -28,6 +28,8 @@ constexpr BodyField kFields[] = {
     {"metadata"},
     {"max_budget"},
     {"soft_budget"},
+    {"max_budget_tokens"},
+    {"soft_budget_tokens"},
     {"blocked"},
     {"model_aliases"},
     {"team_member_permissions"},
@@ -41,6 +43,7 @@ constexpr BodyField kFields[] = {
     {"admins", Rule::Own},
     {"members", Rule::Own},
     {"team_member_budget", Rule::Own},
+    {"team_member_budget_tokens", Rule::Own},
     {"team_member_budget_duration", Rule::Own},
     {"team_member_rpm_limit", Rule::Own},
     {"team_member_tpm_limit", Rule::Own},
@@ -65,8 +68,9 @@ constexpr BodyField kFields[] = {
     {"policies", Rule::Own},
 };
 
-constexpr std::string_view kMemberLimits[] = {"team_member_budget", "team_member_budget_duration",
-                                              "team_member_rpm_limit", "team_member_tpm_limit"};
+constexpr std::string_view kMemberLimits[] = {"team_member_budget", "team_member_budget_tokens",
+                                              "team_member_budget_duration", "team_member_rpm_limit",
+                                              "team_member_tpm_limit"};
 
 bool given(const json::Value& value) {
   return value && !value.is(json::Kind::Null);
@@ -106,6 +110,7 @@ Status check_values(const json::Value& body, const Record& team) {
     return refuse_field("soft_budget", fmt::format("soft_budget ({}) must be strictly lower than max_budget ({}).",
                                                    soft->to_string(), hard->to_string()));
   }
+  if (Status good = check_token_budgets(team); !good) return good;
   if (given(body.find("model_aliases"))) {
     if (Status status = check_aliases(team); !status) return status;
   }
@@ -177,6 +182,11 @@ Status apply_member_limits(const account::Actor& actor, const json::Value& body,
     const Result<std::optional<Money>> amount = amount_member(body, "team_member_budget");
     if (!amount) return base::fail(amount.error());
     budget.set("max_budget", *amount);
+  }
+  if (body.find("team_member_budget_tokens")) {
+    const Result<std::optional<std::int64_t>> tokens = token_member(body, "team_member_budget_tokens");
+    if (!tokens) return base::fail(tokens.error());
+    budget.set("max_budget_tokens", *tokens ? db::Value(**tokens) : db::Value());
   }
   if (body.find("team_member_budget_duration")) {
     const Result<std::optional<std::string>> duration = text_member(body, "team_member_budget_duration");
@@ -266,6 +276,7 @@ Grant grant_of(const json::Value& body, const Record* before, const Record& team
   grant.organization_id = team.maybe_text("organization_id");
   if (given(body.find("models"))) grant.models = team.list("models");
   if (body.find("max_budget")) grant.max_budget = team.amount("max_budget");
+  grant.max_budget_tokens = given_limit(body, team, "max_budget_tokens");
   grant.tpm_limit = given_limit(body, team, "tpm_limit");
   grant.rpm_limit = given_limit(body, team, "rpm_limit");
   grant.max_parallel_requests = given_limit(body, team, "max_parallel_requests");
@@ -295,7 +306,7 @@ Status only_less(const Record& before, const Record& after) {
   if (budget && (!after.amount("max_budget") || *after.amount("max_budget") > *budget)) {
     return raises("max_budget", "is " + budget->to_string());
   }
-  for (const std::string_view name : {"tpm_limit", "rpm_limit", "max_parallel_requests"}) {
+  for (const std::string_view name : {"max_budget_tokens", "tpm_limit", "rpm_limit", "max_parallel_requests"}) {
     const std::optional<std::int64_t> limit = before.whole(name);
     if (limit && (!after.whole(name) || *after.whole(name) > *limit)) {
       return raises(name, "is " + std::to_string(*limit));

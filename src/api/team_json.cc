@@ -41,10 +41,15 @@ Money live_spend(const ledger::Ledger& ledger, std::int64_t account_id, Money bo
   return account ? std::max(booked, account->spent()) : booked;
 }
 
+void make_live(account::Record& row, const ledger::Ledger& ledger) {
+  if (row.account_id != 0) row.spend = live_spend(ledger, row.account_id, row.spend);
+  if (row.tokens) row.tokens->spent = live_spend(ledger, row.tokens->account_id, row.tokens->spent);
+}
+
 void write_team(json::Writer& writer, const account::Roster& roster, const ledger::Ledger& ledger) {
   constexpr std::string_view kHidden[] = {"model_aliases"};  // Below litellm_model_table.
   account::Record team = roster.team;
-  team.spend = live_spend(ledger, team.account_id, team.spend);
+  make_live(team, ledger);
   account::write_record(writer, team, kHidden);
   write_ids(writer, "admins", roster, true);
   write_ids(writer, "members", roster, false);
@@ -85,7 +90,9 @@ Status write_memberships(json::Writer& writer, account::Records& records, const 
     }
     writer.begin_object().key("user_id").string(member.user_id).key("team_id").string(roster.team.key());
     text_or_null(writer, "budget_id", member.budget_id);
-    writer.key("spend").raw(live_spend(ledger, member.account_id, member.spend).to_string());
+    writer.key("spend").raw(live_spend(ledger, member.account_id, member.spend).to_string()).key("spend_tokens");
+    member.tokens_id == 0 ? writer.null()
+                          : writer.number(live_spend(ledger, member.tokens_id, member.spend_tokens).nano());
     writer.key("litellm_budget_table").raw(budgets[member.budget_id]).end_object();
   }
   writer.end_array();

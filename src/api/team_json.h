@@ -11,6 +11,8 @@ namespace turnpike::api {
 
 /// What is booked, or what this process has settled where that is more.
 Money live_spend(const ledger::Ledger& ledger, std::int64_t account_id, Money booked);
+/// The same into a row, of its accounts in dollars and in tokens.
+void make_live(account::Record& row, const ledger::Ledger& ledger);
 
 /// The members of LiteLLM's team row, into an open object.
 void write_team(json::Writer& writer, const account::Roster& roster, const ledger::Ledger& ledger);

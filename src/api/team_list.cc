@@ -45,7 +45,7 @@ Status write_team_keys(json::Writer& writer, Records& records, const Context& co
   if (!keys) return base::fail(std::move(keys.error()));
   writer.begin_array();
   for (account::KeyRow& row : *keys) {
-    const Money spend = live_spend(*context.gateway.ledger, row);
+    const account::KeySpend spend = live_spend(*context.gateway.ledger, row);
     const Result<ShownKey> shown = show_key(records, std::move(row));
     if (!shown) return base::fail(shown.error());
     writer.begin_object();

@@ -84,9 +84,10 @@ Error already_in_team(const std::string& user_id, const std::string& team_id) {
   return error;
 }
 
-Result<std::string> new_member_budget(Records& records, Money amount) {
+Result<std::string> new_member_budget(Records& records, const MemberBudget& own) {
   Record budget(account::kBudgets);
-  budget.set("budget_id", db::Value(new_id(records))).set("max_budget", std::optional<Money>(amount));
+  budget.set("budget_id", db::Value(new_id(records))).set("max_budget", own.dollars);
+  budget.set("max_budget_tokens", own.tokens ? db::Value(*own.tokens) : db::Value());
   Result<Record> made = records.create(std::move(budget));
   if (!made) return base::fail(std::move(made.error()));
   return made->key();
@@ -132,11 +133,11 @@ Result<Reply> add_members(const Context& context, Records& records) {
   if (!team_id) return base::fail(team_id.error());
   const Result<std::vector<NamedMember>> members = read_members(body.find("member"), "member");
   if (!members) return base::fail(members.error());
-  const Result<std::optional<Money>> budget = amount_member(body, "max_budget_in_team");
+  const Result<MemberBudget> budget = member_budget(body, "team");
   if (!budget) return base::fail(budget.error());
   const Result<Record> team = get_team(records, *team_id);
   if (!team) return base::fail(team.error());
-  if (*budget || !joins_himself(context, *team_id, *members)) {
+  if (budget->any() || !joins_himself(context, *team_id, *members)) {
     if (Status may = may_manage_team(records, *context.caller, *team); !may) return base::fail(std::move(may.error()));
   }
   std::vector<std::string> joined;
@@ -208,13 +209,19 @@ Result<Record> own_budget(Records& records, const Record& team, Record& membersh
   return made;
 }
 
-/// max_budget_in_team, tpm_limit and rpm_limit of a body.
+/// max_budget_in_team, max_budget_tokens_in_team, tpm_limit and rpm_limit of a body.
 Result<bool> change_budget(const json::Value& body, Record& budget) {
   bool changed = false;
   if (body.find("max_budget_in_team")) {
     const Result<std::optional<Money>> amount = amount_member(body, "max_budget_in_team");
     if (!amount) return base::fail(amount.error());
     budget.set("max_budget", *amount);
+    changed = true;
+  }
+  if (body.find("max_budget_tokens_in_team")) {
+    const Result<std::optional<std::int64_t>> tokens = token_member(body, "max_budget_tokens_in_team");
+    if (!tokens) return base::fail(tokens.error());
+    budget.set("max_budget_tokens", *tokens ? db::Value(**tokens) : db::Value());
     changed = true;
   }
   for (const std::string_view name : {"tpm_limit", "rpm_limit"}) {
@@ -235,7 +242,8 @@ Status change_member(Records& records, const Record& team, const json::Value& bo
     return refuse_field("role", "role of a member must be \"admin\" or \"user\".");
   }
   if (*role) after.set("role", db::Value(**role));
-  const bool limits = body.find("max_budget_in_team") || body.find("tpm_limit") || body.find("rpm_limit");
+  const bool limits = body.find("max_budget_in_team") || body.find("max_budget_tokens_in_team") ||
+                      body.find("tpm_limit") || body.find("rpm_limit");
   if (limits) {
     const Result<Record> budget = own_budget(records, team, after);
     if (!budget) return base::fail(budget.error());
@@ -296,6 +304,7 @@ Result<Reply> update_member(const Context& context, Records& records) {
   } else {
     writer.null();
   }
+  limit_or_null(writer, "max_budget_tokens_in_team", budget.whole("max_budget_tokens"));
   limit_or_null(writer, "tpm_limit", budget.whole("tpm_limit"));
   limit_or_null(writer, "rpm_limit", budget.whole("rpm_limit"));
   writer.end_object();
@@ -328,7 +337,7 @@ struct Outcome {
 
 /// Who cannot be added is told in the answer; a database that fails ends the whole.
 Result<std::vector<Outcome>> add_each(Records& records, const domain::Caller& caller, const Record& team,
-                                      const std::vector<NamedMember>& members, std::optional<Money> budget) {
+                                      const std::vector<NamedMember>& members, const MemberBudget& budget) {
   std::vector<Outcome> outcomes;
   for (const NamedMember& member : members) {
     Outcome outcome{member, {}};
@@ -379,7 +388,7 @@ Result<Reply> add_many(const Context& context, Records& records) {
   if (!team_id) return base::fail(team_id.error());
   const Result<std::optional<bool>> everybody = flag_member(body, "all_users");
   if (!everybody) return base::fail(everybody.error());
-  const Result<std::optional<Money>> budget = amount_member(body, "max_budget_in_team");
+  const Result<MemberBudget> budget = member_budget(body, "team");
   if (!budget) return base::fail(budget.error());
   const Result<Record> team = get_team(records, *team_id);
   if (!team) return base::fail(team.error());
@@ -423,8 +432,16 @@ Result<std::vector<NamedMember>> read_members(const json::Value& value, std::str
   return members;
 }
 
+Result<MemberBudget> member_budget(const json::Value& body, std::string_view where) {
+  const Result<std::optional<Money>> dollars = amount_member(body, fmt::format("max_budget_in_{}", where));
+  if (!dollars) return base::fail(dollars.error());
+  const Result<std::optional<std::int64_t>> tokens = token_member(body, fmt::format("max_budget_tokens_in_{}", where));
+  if (!tokens) return base::fail(tokens.error());
+  return MemberBudget{*dollars, *tokens};
+}
+
 Result<std::string> join_team(Records& records, const domain::Caller& caller, const Record& team,
-                              const NamedMember& member, std::optional<Money> own_budget) {
+                              const NamedMember& member, const MemberBudget& own_budget) {
   Result<std::string> user_id = known_user(records, caller, member);
   if (!user_id) return user_id;
   const Result<std::optional<Record>> there = records.find(account::kTeamMembers, team.key(), *user_id);
@@ -434,8 +451,8 @@ Result<std::string> join_team(Records& records, const domain::Caller& caller, co
   membership.set("team_id", db::Value(team.key())).set("user_id", db::Value(*user_id));
   membership.set("role", db::Value(std::string(member.admin ? "admin" : "user")));
   std::string budget_id = member_budget_of(team);
-  if (own_budget) {
-    Result<std::string> made = new_member_budget(records, *own_budget);
+  if (own_budget.any()) {
+    Result<std::string> made = new_member_budget(records, own_budget);
     if (!made) return made;
     budget_id = std::move(*made);
   }

@@ -18,6 +18,16 @@ struct NamedMember {
   bool admin = false;
 };
 
+/// What one member may spend; what stands nowhere is not limited.
+struct MemberBudget {
+  std::optional<Money> dollars;
+  std::optional<std::int64_t> tokens;
+
+  bool any() const { return dollars || tokens; }
+};
+/// `max_budget_in_<where>` and `max_budget_tokens_in_<where>` of a body; `where`: team, organization.
+Result<MemberBudget> member_budget(const json::Value& body, std::string_view where);
+
 /// The elements of a list of members, or the one member that stands in its place. Errors: InvalidRequest naming
 /// `field`.
 Result<std::vector<NamedMember>> read_members(const json::Value& value, std::string_view field);
@@ -26,7 +36,7 @@ Result<std::vector<NamedMember>> read_members(const json::Value& value, std::str
 /// `own_budget`: instead of the one all members share. Returns the id of the user. Errors: InvalidRequest type
 /// "team_member_already_in_team".
 Result<std::string> join_team(account::Records& records, const domain::Caller& caller, const account::Record& team,
-                              const NamedMember& member, std::optional<Money> own_budget);
+                              const NamedMember& member, const MemberBudget& own_budget);
 
 /// The membership that `user_id` or `user_email` of a body names. Errors: InvalidRequest where there is none.
 Result<account::Record> named_membership(account::Records& records, const account::Record& team,

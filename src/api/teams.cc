@@ -120,7 +120,7 @@ Result<Reply> make_team(const Context& context, Records& records) {
   Result<Record> made = records.create(std::move(*team));
   if (!made) return base::fail(std::move(made.error()));
   for (const NamedMember& member : *members) {
-    if (auto joined = join_team(records, caller, *made, member, std::nullopt); !joined) {
+    if (auto joined = join_team(records, caller, *made, member, {}); !joined) {
       return base::fail(std::move(joined.error()));
     }
   }

@@ -47,21 +47,12 @@ Status write_user(json::Writer& writer, const Context& context, Records& records
 }
 
 std::span<const std::string_view> hidden_columns(const domain::Caller& caller) {
-  constexpr static std::string_view kForeign[] = {"password",
-                                                  "sso_user_id",
-                                                  "models",
-                                                  "metadata",
-                                                  "max_budget",
-                                                  "soft_budget",
-                                                  "max_parallel_requests",
-                                                  "tpm_limit",
-                                                  "rpm_limit",
-                                                  "budget_duration",
-                                                  "budget_reset_at",
-                                                  "model_max_budget",
-                                                  "allowed_cache_controls",
-                                                  "policies",
-                                                  "object_permission"};
+  constexpr static std::string_view kForeign[] = {"password",          "sso_user_id",        "models",
+                                                  "metadata",          "max_budget",         "soft_budget",
+                                                  "max_budget_tokens", "soft_budget_tokens", "max_parallel_requests",
+                                                  "tpm_limit",         "rpm_limit",          "budget_duration",
+                                                  "budget_reset_at",   "model_max_budget",   "allowed_cache_controls",
+                                                  "policies",          "object_permission"};
   if (administers(caller)) return kHidden;
   return kForeign;
 }

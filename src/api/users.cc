@@ -36,6 +36,8 @@ constexpr BodyField kFields[] = {{"user_id", Rule::Own},
                                  {"metadata"},
                                  {"max_budget"},
                                  {"soft_budget"},
+                                 {"max_budget_tokens"},
+                                 {"soft_budget_tokens"},
                                  {"budget_duration"},
                                  {"budget_reset_at"},
                                  {"max_parallel_requests"},
@@ -84,6 +86,7 @@ Result<Applied> apply_user(const Context& context, const json::Value& body, Reco
   const Result<std::optional<Money>> spend = amount_member(body, "spend");
   if (!spend) return base::fail(spend.error());
   if (*spend) row.spend = **spend;
+  if (Status good = check_token_budgets(row); !good) return base::fail(std::move(good.error()));
   if (Status followed = follow_duration(context, body, row); !followed) return base::fail(std::move(followed.error()));
   return applied;
 }
@@ -117,10 +120,10 @@ Status check_sso_free(const Error& error, const Record& row) {
   return base::fail(error);
 }
 
-/// One element of `teams`: an id, or {team_id, max_budget_in_team, user_role}.
+/// One element of `teams`: an id, or {team_id, max_budget_in_team, max_budget_tokens_in_team, user_role}.
 struct TeamWish {
   std::string team_id, role = "user";
-  std::optional<Money> max_budget;
+  MemberBudget budget;
 };
 
 /// `team_id`, the team of his key, is a team of his too.
@@ -146,9 +149,9 @@ Result<std::vector<TeamWish>> read_teams(const json::Value& body) {
       Result<std::string> team_id = needed_text(element, "team_id");
       if (!team_id) return base::fail(std::move(team_id.error()));
       wish.team_id = std::move(*team_id);
-      const Result<std::optional<Money>> amount = amount_member(element, "max_budget_in_team");
-      if (!amount) return base::fail(amount.error());
-      wish.max_budget = *amount;
+      const Result<MemberBudget> budget = member_budget(element, "team");
+      if (!budget) return base::fail(budget.error());
+      wish.budget = *budget;
       const Result<std::optional<std::string>> role = text_member(element, "user_role");
       if (!role) return base::fail(role.error());
       wish.role = role->value_or("user");
@@ -171,7 +174,7 @@ Status join_team(const Context& context, Records& records, const TeamWish& wish,
   if (!*team) return no_such("teams", "Team not found, passed team_id=" + wish.team_id);
   if (Status may = may_manage_team(records, *context.caller, **team); !may) return may;
   const NamedMember member{user.key(), {}, wish.role == "admin"};
-  const Result<std::string> joined = join_team(records, *context.caller, **team, member, wish.max_budget);
+  const Result<std::string> joined = join_team(records, *context.caller, **team, member, wish.budget);
   return joined ? Status() : base::fail(joined.error());
 }
 
@@ -214,6 +217,7 @@ Status hold_to_organizations(Records& records, const domain::Caller& caller, con
     grant->organization_id = organization_id;
     grant->models = row.list("models");
     grant->max_budget = row.amount("max_budget");
+    grant->max_budget_tokens = row.whole("max_budget_tokens");
     grant->tpm_limit = row.whole("tpm_limit");
     grant->rpm_limit = row.whole("rpm_limit");
     grant->max_parallel_requests = row.whole("max_parallel_requests");

@@ -152,9 +152,13 @@ int forget_replica(const Options& options) {
     return 0;
   }
   const bool reclaimed = silent->state == db::kReplicaReclaimed;
-  fmt::print("Replica {} on {}{} is forgotten: ${} written off, ${} free again, on {} budgets.\n",
+  const auto shown = [](Money money, std::int64_t tokens) {
+    return fmt::format("${}{}", money.to_string(), tokens == 0 ? "" : fmt::format(" and {} tokens", tokens));
+  };
+  fmt::print("Replica {} on {}{} is forgotten: {} written off, {} free again, on {} budgets.\n",
              options.lost.replica_no, silent->host, reclaimed ? ", from which was taken what it had free," : "",
-             forgotten->written_off.to_string(), forgotten->freed.to_string(), forgotten->budgets);
+             shown(forgotten->written_off, forgotten->tokens_written_off),
+             shown(forgotten->freed, forgotten->tokens_freed), forgotten->budgets);
   return 0;
 }
 

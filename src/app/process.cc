@@ -460,7 +460,7 @@ void Process::tell_alert(const ledger::BudgetAlert& alert) {
   event.level = alert.threshold == ledger::BudgetAlert::Threshold::All ? telemetry::EventLevel::High
                                                                        : telemetry::EventLevel::Medium;
   event.text = ledger::alert_text(alert);
-  event.value = static_cast<double>(alert.spent.nano()) / 1e9;
+  event.value = static_cast<double>(alert.spent.nano()) / (domain::counts_tokens(alert.kind) ? 1.0 : 1e9);
   tell(std::move(event));
 }
 
@@ -488,9 +488,13 @@ void Process::open_budgets() {
   auto snapshot = std::make_shared<pipeline::Snapshot>(*snapshot_);
   if (accounts) snapshot->accounts = std::move(*accounts);
   if (const account::ConfigAccounts* opened = snapshot->accounts.get()) {
-    if (opened->proxy) ledger_->account_read(*opened->proxy);
+    const auto read = [this](const account::BudgetAccounts& accounts_of) {
+      ledger_->account_read(accounts_of.money);
+      if (accounts_of.tokens) ledger_->account_read(*accounts_of.tokens);
+    };
+    if (opened->proxy) read(*opened->proxy);
     for (const auto* named : {&opened->providers, &opened->deployments}) {
-      for (const auto& [name, facts] : *named) ledger_->account_read(facts);
+      for (const auto& [name, accounts_of] : *named) read(accounts_of);
     }
   }
   snapshot_ = std::move(snapshot);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -8,17 +9,25 @@
 
 namespace turnpike::config {
 
+/// The largest budget in tokens that is taken: sums of what is held and spent stay far from the end of their type.
+constexpr std::int64_t kTokenBudgetMax = 1'000'000'000'000'000;
+
 /// What may be spent, and in which time.
 struct BudgetEntry {
-  Money limit;
+  std::optional<Money> limit;
   std::string duration;  // "30d"; empty: for life.
+  std::optional<std::int64_t> limit_tokens = {};
 
   bool operator==(const BudgetEntry&) const = default;
 };
 
+/// As effective settings show it.
+std::string budget_json(const BudgetEntry& budget);
+
 /// Budgets that stand in the configuration and not in a row of somebody.
 struct BudgetSettings {
-  std::optional<BudgetEntry> proxy;              // litellm_settings.max_budget, budget_duration: all calls together.
+  // litellm_settings.max_budget, max_budget_tokens, budget_duration: all calls together.
+  std::optional<BudgetEntry> proxy;
   std::map<std::string, BudgetEntry> tags;       // litellm_settings.tag_budget_config.
   std::map<std::string, BudgetEntry> providers;  // router_settings.provider_budget_config.
   // Of end users who have none of their own: a budget object, else an amount (max_end_user_budget_id,

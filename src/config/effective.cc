@@ -123,18 +123,13 @@ void append_rule(Writer& out, const char* name, std::string_view roles, const Ke
                              rule.roles ? json_list(*rule.roles) : "null", json_list(rule.required_params)));
 }
 
-std::string json_budget(const BudgetEntry& budget) {
-  return fmt::format("{{\"max_budget\": {}, \"budget_duration\": {}}}", budget.limit.to_string(),
-                     budget.duration.empty() ? "null" : json_text(budget.duration));
-}
-
 void append_budgets(Writer& out, const BudgetSettings& budgets) {
-  if (budgets.proxy) out.json("max_budget", json_budget(*budgets.proxy));
+  if (budgets.proxy) out.json("max_budget", budget_json(*budgets.proxy));
   for (const auto& [name, map] :
        {std::pair("tag_budget_config", &budgets.tags), std::pair("provider_budget_config", &budgets.providers)}) {
     std::string text;
     for (const auto& [whose, budget] : *map)
-      text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", json_text(whose), json_budget(budget));
+      text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", json_text(whose), budget_json(budget));
     if (!text.empty()) out.json(name, "{" + text + "}");
   }
   if (!budgets.end_user_budget_id.empty()) out.text("max_end_user_budget_id", budgets.end_user_budget_id);
@@ -243,7 +238,7 @@ EffectiveValues effective(const ModelEntry& entry) {
     }
   }
   out.number("rpm", entry.rpm);
-  if (entry.budget) out.json("budget", json_budget(*entry.budget));
+  if (entry.budget) out.json("budget", budget_json(*entry.budget));
   out.number("tpm", entry.tpm);
   out.number("weight", entry.weight);
   out.number("order", entry.order);

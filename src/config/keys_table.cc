@@ -94,6 +94,7 @@ constexpr Key kKeys[] = {
     {"model_list[].litellm_params.allowed_openai_params", Texts, kHonoured, ""},
     {"model_list[].litellm_params.merge_reasoning_content_in_choices", Bool, kNotYet, "content travels as it is"},
     {"model_list[].litellm_params.max_budget", Number, kHonoured, ""},
+    {"model_list[].litellm_params.max_budget_tokens", Integer, kHonoured, ""},
     {"model_list[].litellm_params.budget_duration", Text, kHonoured, ""},
     {"model_list[].litellm_params.guardrails", Texts, kProtects, kGuardrails},
     {"model_list[].litellm_params.extra_headers", Map, kHonoured, ""},
@@ -274,6 +275,7 @@ constexpr Key kKeys[] = {
 
     // litellm_settings: money, keys, teams.
     {"litellm_settings.max_budget", Number, kHonoured, ""},
+    {"litellm_settings.max_budget_tokens", Integer, kHonoured, ""},
     {"litellm_settings.budget_duration", Text, kHonoured, ""},
     {"litellm_settings.max_end_user_budget", Number, kHonoured, ""},
     {"litellm_settings.max_end_user_budget_id", Text, kHonoured, ""},

@@ -38,12 +38,21 @@ std::int64_t end_of(const domain::BudgetTerms& terms, std::optional<std::int64_t
 
 constinit const std::string_view kAccountColumns =
     "a.account_id, a.version, a.limit_nano, a.soft_nano, a.strict, a.increase_nano, a.increase_until_us, a.duration, "
-    "a.zone, a.window_id, a.window_ends_us, w.spent_nano AS spend";
+    "a.zone, a.window_id, a.window_ends_us, w.spent_nano AS spend, ta.account_id, ta.version, ta.limit_nano, "
+    "ta.soft_nano, ta.strict, ta.increase_nano, ta.increase_until_us, ta.duration, ta.zone, ta.window_id, "
+    "ta.window_ends_us, tw.spent_nano";
 constinit const std::string_view kJoinWindow =
-    " LEFT JOIN account_window w ON w.account_id = a.account_id AND w.window_id = a.window_id";
+    " LEFT JOIN account_window w ON w.account_id = a.account_id AND w.window_id = a.window_id"
+    " LEFT JOIN account ta ON ta.kind = a.kind + 100 AND ta.entity = a.entity AND ta.model = a.model"
+    " LEFT JOIN account_window tw ON tw.account_id = ta.account_id AND tw.window_id = ta.window_id";
+static_assert(domain::kTokenKinds == 100);
 
-Result<AccountRow> read_account(Transaction& transaction, const Row& row, std::size_t& at, std::int64_t now_us) {
-  AccountRow account;
+namespace {
+
+constexpr std::size_t kStateColumns = 12;
+
+Result<AccountState> read_state(Transaction& transaction, const Row& row, std::size_t& at, std::int64_t now_us) {
+  AccountState account;
   account.account_id = as_int(row.at(at++));
   account.version = as_int(row.at(at++));
   account.terms.limit = amount_of(row.at(at++));
@@ -66,6 +75,23 @@ Result<AccountRow> read_account(Transaction& transaction, const Row& row, std::s
   return account;
 }
 
+}  // namespace
+
+Result<AccountRow> read_account(Transaction& transaction, const Row& row, std::size_t& at, std::int64_t now_us) {
+  AccountRow account;
+  Result<AccountState> state = read_state(transaction, row, at, now_us);
+  if (!state) return base::fail(std::move(state.error()));
+  static_cast<AccountState&>(account) = std::move(*state);
+  if (is_null(row.at(at))) {
+    at += kStateColumns;
+    return account;
+  }
+  Result<AccountState> tokens = read_state(transaction, row, at, now_us);
+  if (!tokens) return base::fail(std::move(tokens.error()));
+  account.tokens = std::move(*tokens);
+  return account;
+}
+
 Result<std::optional<AccountRow>> find_account(Transaction& transaction, std::int64_t account_id, std::int64_t now_us) {
   const auto rows = transaction.run(
       fmt::format("SELECT {} FROM account a{} WHERE a.account_id = $1", kAccountColumns, kJoinWindow), {account_id});
@@ -77,7 +103,7 @@ Result<std::optional<AccountRow>> find_account(Transaction& transaction, std::in
   return std::optional(std::move(*account));
 }
 
-domain::CallerAccount facts_of(const AccountRow& account, const AccountName& name, std::string label) {
+domain::CallerAccount facts_of(const AccountState& account, const AccountName& name, std::string label) {
   domain::CallerAccount facts;
   facts.account_id = account.account_id;
   facts.kind = name.kind;
@@ -169,12 +195,15 @@ Status book_entry(Transaction& transaction, const DatabaseEntry& entry, std::int
       {entry.account_id, entry.window_id, entry.nano});
   if (!moved) return base::fail(moved.error());
   const auto noted = transaction.run(
-      "INSERT INTO entry (day, replica_no, entry_no, kind, started_us, ended_us, status, cost_nano, user_id, accounts,"
-      " end_reason) VALUES ($1, $2, $3, $4, $5, $5, $10, $6, $7, $8, $9)",
+      "INSERT INTO entry (day, replica_no, entry_no, kind, started_us, ended_us, status, cost_nano, prompt_tokens,"
+      " user_id, accounts, end_reason) SELECT $1, $2, $3, $4, $5, $5, $10, CASE WHEN a.kind < 100 THEN $6 ELSE 0 END,"
+      " CASE WHEN a.kind < 100 THEN 0 ELSE $6 END, $7, $8, $9 FROM (SELECT coalesce(max(kind), 0) AS kind FROM account "
+      "WHERE account_id ="
+      " $11) a",
       {now_us / kMicrosecondsPerDay, kDatabaseReplica, as_int(number->rows.at(0).at(0)),
        std::int64_t{static_cast<std::int16_t>(entry.kind)}, now_us, entry.nano,
        entry.by.empty() ? Value() : Value(entry.by), fmt::format("[{},{}]", entry.account_id, entry.window_id),
-       entry.reason, entry.kind == EntryKind::WriteOff ? kLost : kSuccess});
+       entry.reason, entry.kind == EntryKind::WriteOff ? kLost : kSuccess, entry.account_id});
   return noted ? Status() : base::fail(noted.error());
 }
 

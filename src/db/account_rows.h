@@ -17,14 +17,23 @@ namespace turnpike::db {
 enum class EntryKind : std::int16_t { Call = 0, Adjust = 1, WriteOff = 2, Opening = 3 };
 
 /// An account and its running window.
-struct AccountRow {
+struct AccountState {
   std::int64_t account_id = 0;
   std::int64_t version = 0;  // How often it has been edited: rises with its terms, its spend, its end and its return.
   domain::BudgetTerms terms;
   domain::BudgetWindow window;
   Money spent;  // Booked in that window; unshipped entries of the process are not in it.
 };
-/// What `read_account` reads, of tables `account a` and `account_window w`, and how w is joined.
+struct AccountRow : AccountState {
+  std::optional<AccountState> tokens;  // The account in tokens beside this one, once there was one (caller_account.h).
+
+  /// The same while it has a budget; null: calls are not booked there.
+  const AccountState* budget_in_tokens() const {
+    return tokens && (tokens->terms.limit || tokens->terms.soft) ? &*tokens : nullptr;
+  }
+};
+/// What `read_account` reads, of tables `account a` and `account_window w`, and how w is joined; the same of the
+/// account in tokens, `ta` and `tw`.
 extern const std::string_view kAccountColumns;
 extern const std::string_view kJoinWindow;
 /// From column `at` on, which ends behind them. A window that has ended by `now_us` is followed by the one that runs
@@ -39,7 +48,7 @@ struct AccountName {
   std::string model = {};
 };
 /// What the ledger knows an account by. `label`: what people call the entity.
-domain::CallerAccount facts_of(const AccountRow& account, const AccountName& name, std::string label);
+domain::CallerAccount facts_of(const AccountState& account, const AccountName& name, std::string label);
 
 /// New terms. Where the duration is another than before, the running window goes on and ends at `ends_us`, else when
 /// the calendar says.
@@ -54,7 +63,7 @@ Result<std::int64_t> open_account(Transaction& transaction, const AccountName& n
 Status set_account_terms(Transaction& transaction, std::int64_t account_id, const NewTerms& terms, std::int64_t now_us);
 Result<std::int64_t> account_version(Transaction& transaction, std::int64_t account_id);
 Status close_account(Transaction& transaction, std::int64_t account_id, std::int64_t now_us);
-/// An amount that no call has cost.
+/// An amount that no call has cost; of an account in tokens they stand in the entry as those of a prompt.
 struct DatabaseEntry {
   std::int64_t account_id = 0, window_id = 0, nano = 0;
   EntryKind kind = EntryKind::Adjust;

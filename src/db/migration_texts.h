@@ -10,6 +10,7 @@ extern const std::string_view kEscrow;
 extern const std::string_view kPrompts;
 extern const std::string_view kReplicaLease;
 extern const std::string_view kReports;
+extern const std::string_view kTokens;
 extern const std::string_view kWindows;
 extern const std::string_view kWriteOff;
 

@@ -250,6 +250,7 @@ const Migration kMigrations[] = {
     {11, "lease operations apart from shipping", kReplicaLease},
     {12, "what was written off for lost replicas", kWriteOff},
     {14, "prompts and answers", kPrompts},
+    {15, "budgets in tokens", kTokens},
 };
 
 std::string for_engine(std::string_view sql, bool sqlite) {

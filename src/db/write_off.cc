@@ -13,6 +13,7 @@ namespace {
 
 struct LeasedLine {
   std::int64_t account_id = 0, window_id = 0, granted_nano = 0, used_nano = 0, committed_nano = 0;
+  bool in_tokens = false;
 };
 
 /// In the order in which everybody locks them: totals, escrows, leases.
@@ -26,13 +27,17 @@ Result<std::vector<LeasedLine>> lock_leases(Transaction& transaction, std::int64
     if (!locked) return base::fail(locked.error());
   }
   const auto rows = transaction.run(
-      "SELECT l.account_id, l.window_id, l.granted_nano, l.used_nano, l.committed_nano FROM lease l JOIN escrow e ON"
-      " e.account_id = l.account_id AND e.window_id = l.window_id WHERE l.replica_no = $1 ORDER BY 1, 2",
+      "SELECT l.account_id, l.window_id, l.granted_nano, l.used_nano, l.committed_nano, coalesce(a.kind, 0) FROM lease "
+      "l"
+      " JOIN escrow e ON e.account_id = l.account_id AND e.window_id = l.window_id LEFT JOIN account a ON a.account_id "
+      "="
+      " l.account_id WHERE l.replica_no = $1 ORDER BY 1, 2",
       {replica_no});
   if (!rows) return base::fail(rows.error());
   std::vector<LeasedLine> lines;
   for (const Row& row : rows->rows)
-    lines.push_back({as_int(row[0]), as_int(row[1]), as_int(row[2]), as_int(row[3]), as_int(row[4])});
+    lines.push_back({as_int(row[0]), as_int(row[1]), as_int(row[2]), as_int(row[3]), as_int(row[4]),
+                     domain::counts_tokens(static_cast<std::int16_t>(as_int(row[5])))});
   return lines;
 }
 
@@ -89,8 +94,11 @@ Result<std::optional<Forgotten>> forget_replica(Transaction& transaction, std::i
     const std::int64_t off_nano = kept_nano - line.used_nano;
     if (line.granted_nano == kept_nano && off_nano == 0) continue;
     ++forgotten.budgets;
-    forgotten.written_off += Money::from_nano(off_nano);
-    forgotten.freed += Money::from_nano(line.granted_nano - kept_nano);
+    const std::int64_t freed_nano = line.granted_nano - kept_nano;
+    forgotten.written_off += Money::from_nano(line.in_tokens ? 0 : off_nano);
+    forgotten.freed += Money::from_nano(line.in_tokens ? 0 : freed_nano);
+    forgotten.tokens_written_off += line.in_tokens ? off_nano : 0;
+    forgotten.tokens_freed += line.in_tokens ? freed_nano : 0;
     if (Status done = give_up(transaction, replica_no, line, kept_nano); !done) return base::fail(done.error());
     if (off_nano == 0) continue;
     if (Status noted = note_write_off(transaction, replica_no, line, off_nano, by, now_us); !noted)

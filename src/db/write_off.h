@@ -16,7 +16,8 @@ struct Forgotten {
   bool before = false;  // It was forgotten already, and nothing has changed.
   Money written_off;
   Money freed;
-  std::int64_t budgets = 0;  // That had leased it something.
+  std::int64_t tokens_written_off = 0, tokens_freed = 0;  // The same of budgets in tokens.
+  std::int64_t budgets = 0;                               // That had leased it something.
 };
 /// `release`: nothing is written off. Nothing returned: there is no such replica.
 Result<std::optional<Forgotten>> forget_replica(Transaction& transaction, std::int64_t replica_no, bool release,

@@ -12,6 +12,19 @@ constexpr std::string_view kFirstWeekday = "monday";
 
 }  // namespace
 
+BudgetTerms BudgetTerms::in_tokens(std::optional<std::int64_t> limit_tokens,
+                                   std::optional<std::int64_t> soft_tokens) const {
+  const auto amount = [](std::optional<std::int64_t> tokens) {
+    return tokens ? std::optional(Money::from_nano(*tokens)) : std::nullopt;
+  };
+  BudgetTerms terms = *this;
+  terms.limit = amount(limit_tokens);
+  terms.soft = amount(soft_tokens);
+  terms.increase = Money();
+  terms.increase_until_us = 0;
+  return terms;
+}
+
 std::string calendar_text(std::string_view zone, std::string_view weekday) {
   std::string text(zone);
   if (weekday != kFirstWeekday) text.append(" ").append(weekday);

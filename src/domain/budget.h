@@ -13,7 +13,7 @@
 
 namespace turnpike::domain {
 
-/// What one account may spend, and in which time, as rows say it.
+/// What one account may spend, and in which time, as rows say it. Accounts in tokens: caller_account.h.
 struct BudgetTerms {
   std::optional<Money> limit;  // Hard: a call that does not fit is refused. Without `increase`.
   std::optional<Money> soft;   // Tells somebody and refuses nothing.
@@ -24,6 +24,8 @@ struct BudgetTerms {
   std::string zone = "UTC";  // As find_calendar reads it.
 
   bool operator==(const BudgetTerms&) const = default;
+  /// Of two accounts of one entity, which begin anew together: those of the other one, in tokens.
+  BudgetTerms in_tokens(std::optional<std::int64_t> limit_tokens, std::optional<std::int64_t> soft_tokens) const;
   /// The limit in force.
   std::optional<Money> limit_at(std::int64_t now_us) const {
     if (!limit || now_us >= increase_until_us) return limit;

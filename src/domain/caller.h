@@ -77,6 +77,7 @@ struct Caller {
   std::string priority;                        // metadata.priority of the team, else of the key; empty: none.
   std::vector<std::string> tags;               // metadata.tags of key and team: on every call.
   std::optional<Money> max_budget;             // The key's.
+  std::optional<std::int64_t> max_budget_tokens;
   std::optional<std::int64_t> tpm_limit, rpm_limit, max_parallel_requests;  // The key's.
   std::optional<std::int64_t> expires_us;                                   // Unix microseconds.
   bool blocked = false;

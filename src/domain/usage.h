@@ -80,6 +80,8 @@ struct Usage {
   /// The figures callers know (OpenAI's terms): prompt includes cached, completion includes reasoning.
   std::uint64_t prompt_tokens() const;
   std::uint64_t completion_tokens() const;
+  /// Both: what budgets in tokens count.
+  std::int64_t tokens() const { return static_cast<std::int64_t>(prompt_tokens() + completion_tokens()); }
 };
 
 /// Both together; one that is absent adds nothing.

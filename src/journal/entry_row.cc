@@ -14,6 +14,7 @@ using domain::Unit;
 constexpr std::uint16_t kRowVersion = 1;
 constexpr std::uint16_t kAccountsTag = 1000;
 constexpr std::uint16_t kCoveredTag = kAccountsTag + 1;
+constexpr std::uint16_t kTokensTag = kAccountsTag + 2;
 constexpr std::size_t kTextBytesMax = 16 * 1024;  // One text of a row; longer ones are cut.
 constexpr std::size_t kJsonBytesMax = 60 * 1024;
 constexpr std::int64_t kMicrosecondsPerDay = 86'400'000'000;
@@ -185,11 +186,14 @@ void encode_row(const EntryRow& row, std::string& out) {
   put_u16(out, kAccountsTag);
   put_u16(out, static_cast<std::uint16_t>(16 * row.accounts.count));
   out.append(reinterpret_cast<const char*>(row.accounts.values.data()), 16 * row.accounts.count);
-  if (row.accounts.covered != 0) {
-    put_u16(out, kCoveredTag);
-    put_u16(out, sizeof row.accounts.covered);
-    put_u32(out, row.accounts.covered);
-  }
+  const auto put_mask = [&out](std::uint16_t tag, std::uint32_t mask) {
+    if (mask == 0) return;
+    put_u16(out, tag);
+    put_u16(out, sizeof mask);
+    put_u32(out, mask);
+  };
+  put_mask(kCoveredTag, row.accounts.covered);
+  put_mask(kTokensTag, row.accounts.tokens);
   for (std::size_t i = 0; i < kTextCount; ++i) {
     if (row.texts[i].empty()) continue;
     const auto which = static_cast<Text>(i);
@@ -219,6 +223,8 @@ std::optional<EntryRow> decode_row(std::string_view payload) {
       if (!value.empty()) std::memcpy(row.accounts.values.data(), value.data(), 16 * row.accounts.count);
     } else if (tag == kCoveredTag) {
       row.accounts.covered = PayloadReader(value).u32();
+    } else if (tag == kTokensTag) {
+      row.accounts.tokens = PayloadReader(value).u32();
     } else if (tag < kTextCount) {
       row.texts[tag] = value;  // Other tags: a newer version's, read past.
     }

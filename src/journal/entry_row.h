@@ -76,14 +76,22 @@ struct EntryNumbers {  // Written as it lies in memory: 8-byte fields first, no 
 };
 static_assert(sizeof(EntryNumbers) == 19 * 8 + 16);
 
+/// What it counts on accounts in tokens: all of the prompt, read from a cache or not, and all that was written.
+inline std::int64_t tokens_of(const EntryNumbers& numbers) {
+  return static_cast<std::int64_t>(numbers.prompt_tokens + numbers.completion_tokens);
+}
+
 /// Flat list: account, window, account, window, ...
-constexpr std::size_t kAccountsMax = 24;
+constexpr std::size_t kAccountsMax = 32;
 struct AccountPairs {
   std::array<std::int64_t, 2 * kAccountsMax> values{};
   std::size_t count = 0;      // Pairs.
   std::uint32_t covered = 0;  // Bit i: pair i is paid from this replica's lease; else it counts beside all leases.
 
+  std::uint32_t tokens = 0;  // Bit i: pair i counts tokens (domain/caller_account.h), not money.
+
   bool is_covered(std::size_t i) const { return (covered >> i & 1) != 0; }
+  bool counts_tokens(std::size_t i) const { return (tokens >> i & 1) != 0; }
 };
 
 struct EntryRow {
@@ -94,6 +102,10 @@ struct EntryRow {
   std::string_view& text(Text which) { return texts[static_cast<std::size_t>(which)]; }
   std::string_view text(Text which) const { return texts[static_cast<std::size_t>(which)]; }
   std::int64_t day() const;  // Unix day of started_us.
+  /// What is booked on the account of pair i.
+  std::int64_t booked_on(std::size_t i) const {
+    return accounts.counts_tokens(i) ? tokens_of(numbers) : numbers.cost_nano;
+  }
 };
 
 /// Texts that are made for the row and must outlive it.

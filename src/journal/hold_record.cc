@@ -16,6 +16,9 @@ void put_hold(std::string& out, const HoldFacts& facts) {
   put_text(out, facts.key_hash);
   put_text(out, facts.model_group);
   put_u32(out, facts.accounts.covered);
+  if (facts.accounts.tokens == 0) return;
+  put_u32(out, facts.accounts.tokens);
+  put_u64(out, static_cast<std::uint64_t>(facts.tokens));
 }
 
 std::optional<HoldFacts> read_hold(std::string_view payload) {
@@ -35,7 +38,12 @@ std::optional<HoldFacts> read_hold(std::string_view payload) {
   facts.call_id = reader.text();
   facts.key_hash = reader.text();
   facts.model_group = reader.text();
-  if (!reader.done()) facts.accounts.covered = reader.u32();  // Journals of before end here.
+  // Journals of before end here, and so do holds without accounts in tokens.
+  if (!reader.done()) facts.accounts.covered = reader.u32();
+  if (!reader.done()) {
+    facts.accounts.tokens = reader.u32();
+    facts.tokens = reader.i64();
+  }
   if (reader.broken()) return std::nullopt;
   return facts;
 }
@@ -64,9 +72,10 @@ void put_progress(std::string& out, std::uint64_t hold_id, std::uint64_t prompt_
   put_u64(out, static_cast<std::uint64_t>(cost.nano()));
 }
 
-void put_extend(std::string& out, std::uint64_t hold_id, Money more) {
+void put_extend(std::string& out, std::uint64_t hold_id, Money more, std::int64_t more_tokens) {
   put_u64(out, hold_id);
   put_u64(out, static_cast<std::uint64_t>(more.nano()));
+  if (more_tokens != 0) put_u64(out, static_cast<std::uint64_t>(more_tokens));
 }
 
 }  // namespace turnpike::journal

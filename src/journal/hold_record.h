@@ -16,6 +16,7 @@ struct HoldFacts {
   std::uint64_t hold_id = 0;
   std::int64_t started_us = 0;
   Money amount;
+  std::int64_t tokens = 0;  // Held on those of its accounts that count tokens.
   base::Id128 record_id;
   AccountPairs accounts;
   std::uint64_t prompt_tokens = 0;
@@ -29,6 +30,6 @@ void put_attempt(std::string& out, std::uint64_t hold_id, std::uint32_t number, 
 void put_answer(std::string& out, std::uint64_t hold_id, std::uint32_t number, std::uint64_t prompt_tokens, Money cost);
 void put_progress(std::string& out, std::uint64_t hold_id, std::uint64_t prompt_tokens, std::uint64_t completion_tokens,
                   Money cost);
-void put_extend(std::string& out, std::uint64_t hold_id, Money more);
+void put_extend(std::string& out, std::uint64_t hold_id, Money more, std::int64_t more_tokens);
 
 }  // namespace turnpike::journal

@@ -134,6 +134,70 @@ TEST(JournalFormat, RowsComeBack) {
   for (std::size_t cut = 0; cut < bytes.size(); ++cut) (void)decode_row(std::string_view(bytes).substr(0, cut));
 }
 
+TEST(JournalFormat, HoldsSayWhatTheyHoldOfTokens) {
+  HoldFacts facts;
+  facts.hold_id = 9;
+  facts.amount = Money::from_nano(500);
+  facts.tokens = 70;
+  facts.accounts.count = 2;
+  facts.accounts.values = {1, 0, 2, 0};
+  facts.accounts.covered = 1;
+  std::string plain, counted;
+  put_hold(plain, facts);  // As journals have it that know of no tokens.
+  facts.accounts.tokens = 2;
+  put_hold(counted, facts);
+  EXPECT_EQ(read_hold(plain)->accounts.tokens, 0u);
+  EXPECT_EQ(read_hold(plain)->tokens, 0);
+  EXPECT_EQ(read_hold(plain)->accounts.covered, 1u);
+  EXPECT_TRUE(counted.starts_with(plain)) << "an older program reads so far";
+  EXPECT_EQ(read_hold(counted)->accounts.tokens, 2u);
+  EXPECT_EQ(read_hold(counted)->tokens, 70);
+  EXPECT_EQ(read_hold(counted)->amount, Money::from_nano(500));
+}
+
+TEST(JournalFormat, ARowBooksOnEachAccountWhatThatCounts) {
+  EntryRow row;
+  row.numbers.cost_nano = 500;
+  row.numbers.prompt_tokens = 30;
+  row.numbers.completion_tokens = 12;
+  row.accounts.count = 2;
+  row.accounts.values = {1, 0, 2, 0};
+  row.accounts.tokens = 2;
+  std::string bytes;
+  encode_row(row, bytes);
+  const auto read = decode_row(bytes);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->booked_on(0), 500);
+  EXPECT_EQ(read->booked_on(1), 42);
+}
+
+// Rows 23 to 25 of spec money 2 for a budget in tokens: `strict` books what was held, else what is known.
+TEST(JournalFormat, AnOpenHoldEndsWithTheTokensThatAreKnownOrHeld) {
+  struct Case {
+    const char* name;
+    bool strict, attempted, answered;
+    std::int64_t tokens;
+  };
+  const Case kCases[] = {
+      {"nothing was sent", true, false, false, 0},           {"sent, nothing came", false, true, false, 0},
+      {"sent, nothing came, strict", true, true, false, 95}, {"half an answer", false, true, true, 42},
+      {"half an answer, strict", true, true, true, 95},
+  };
+  for (const Case& c : kCases) {
+    OpenHold open;
+    open.facts.accounts.count = 1;
+    open.facts.accounts.tokens = 1;
+    open.facts.tokens = 70;
+    open.extended_tokens = 25;
+    open.attempted = c.attempted;
+    open.answered = c.answered;
+    open.prompt_tokens = c.answered ? 30 : 0;
+    open.completion_tokens = c.answered ? 12 : 0;
+    std::string record_id;
+    EXPECT_EQ(closing_row(open, 1, 1, c.strict, record_id).booked_on(0), c.tokens) << c.name;
+  }
+}
+
 struct JournalFiles : testing::Test {
   void SetUp() override {
     char name[] = "/tmp/turnpike_journal_test_XXXXXX";

@@ -93,7 +93,10 @@ class Reader {
         }
         return;
       case RecordType::Extend:
-        if (OpenHold* open = find(payload.u64())) open->extended += Money::from_nano(payload.i64());
+        if (OpenHold* open = find(payload.u64())) {
+          open->extended += Money::from_nano(payload.i64());
+          if (!payload.done()) open->extended_tokens += payload.i64();
+        }
         return;
       case RecordType::Shipped:
         replay_.shipped_no = std::max(replay_.shipped_no, payload.u64());
@@ -281,7 +284,14 @@ EntryRow closing_row(const OpenHold& hold, std::uint64_t entry_no, std::int64_t 
     numbers.cost_nano = hold.cost.nano();
   }
   if (hold.awaited) numbers.exposure_nano = std::max<std::int64_t>(held.nano() - numbers.cost_nano, 0);
-  if (strict && hold.attempted) numbers.cost_nano = std::max(numbers.cost_nano, held.nano());
+  if (strict && hold.attempted) {
+    numbers.cost_nano = std::max(numbers.cost_nano, held.nano());
+    // An entry has no tokens but those of prompt and answer: what is held beyond them counts as answer.
+    if (hold.facts.accounts.tokens != 0) {
+      const std::int64_t lacking_tokens = hold.facts.tokens + hold.extended_tokens - tokens_of(numbers);
+      numbers.completion_tokens += static_cast<std::uint64_t>(std::max<std::int64_t>(lacking_tokens, 0));
+    }
+  }
   row.accounts = hold.facts.accounts;
   record_id = hold.facts.record_id.to_string();
   row.text(Text::RecordId) = record_id;

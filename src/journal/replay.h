@@ -18,6 +18,7 @@ struct OpenHold {
   HoldFacts facts;   // Views into `hold`.
   std::string hold;  // The HOLD payload.
   Money extended;
+  std::int64_t extended_tokens = 0;
   bool attempted = false;
   bool answered = false;  // A byte of a 2xx came, to this attempt or one before.
   bool awaited = false;   // The last attempt was sent and nothing had come.

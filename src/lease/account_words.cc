@@ -34,11 +34,11 @@ void AccountWords::refuse(std::int64_t amount_nano, std::int64_t until_us) {
   refused_until_us.store(until_us);
 }
 
-AccountWords* take_all(std::span<AccountWords* const> accounts, std::int64_t amount_nano) {
-  for (std::size_t i = 0; i < accounts.size(); ++i) {
-    if (take(*accounts[i], amount_nano)) continue;
-    for (AccountWords* const before : accounts.first(i)) untake(*before, amount_nano);
-    return accounts[i];
+AccountWords* take_all(std::span<const Taking> takings) {
+  for (std::size_t i = 0; i < takings.size(); ++i) {
+    if (take(*takings[i].account, takings[i].nano)) continue;
+    for (const Taking& before : takings.first(i)) untake(*before.account, before.nano);
+    return takings[i].account;
   }
   return nullptr;
 }

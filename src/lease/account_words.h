@@ -10,7 +10,7 @@ namespace turnpike::lease {
 /// `free` = granted - held - settled, always; it alone decides, and it is changed by compare-and-swap (taking) and by
 /// adding (settling, grants, returns), so that no lock is needed anywhere (spec: money 4).
 ///
-/// Threading: any. Amounts are nanodollars.
+/// Threading: any. Amounts are nanodollars, of accounts that count tokens (domain/caller_account.h) tokens.
 struct AccountWords {
   std::atomic<std::int64_t> free{0};
   std::atomic<std::int64_t> held{0};
@@ -30,8 +30,12 @@ struct AccountWords {
   void forget_refusal() { refused_until_us.store(0); }
 };
 
-/// Takes the amount on every account or on none; the one that has too little, or null.
-AccountWords* take_all(std::span<AccountWords* const> accounts, std::int64_t amount_nano);
+/// Takes each amount on its account, or none of them; the account that has too little, or null.
+struct Taking {
+  AccountWords* account = nullptr;
+  std::int64_t nano = 0;
+};
+AccountWords* take_all(std::span<const Taking> takings);
 /// Takes it whatever is left: `free` may go below zero.
 void take_anyway(AccountWords& account, std::int64_t amount_nano);
 /// Ends a hold. True: the keeper is to be told (`LeaseKeeper::touched`).

@@ -15,12 +15,16 @@ TEST(AccountWords, TakesFromAllOrNone) {
   AccountWords first, second;
   first.free = 100;
   second.free = 50;
-  const std::array<AccountWords*, 2> both = {&first, &second};
-  EXPECT_EQ(take_all(both, 60), &second);
+  const auto both = [&](std::int64_t of_first, std::int64_t of_second) {
+    return take_all(std::array<Taking, 2>{Taking{&first, of_first}, Taking{&second, of_second}});
+  };
+  EXPECT_EQ(both(60, 60), &second);
   EXPECT_EQ(first.free.load(), 100);
   EXPECT_EQ(first.held.load(), 0);
   EXPECT_EQ(first.taken.load(), 0);
-  EXPECT_EQ(take_all(both, 50), nullptr);
+  EXPECT_EQ(both(70, 50), nullptr);
+  EXPECT_EQ(first.free.load(), 30);
+  EXPECT_EQ(first.held.load(), 70);
   EXPECT_EQ(second.free.load(), 0);
   EXPECT_EQ(second.held.load(), 50);
 }
@@ -74,7 +78,8 @@ TEST(AccountWords, NothingIsMadeOrLostBetweenThreads) {
     for (int i = 0; i < kCalls; ++i) {
       const std::array<AccountWords*, 2> mine = {&accounts[random.next() % 2], &accounts[2]};
       const auto hold_nano = static_cast<std::int64_t>(1 + random.next() % 400);
-      const bool taken = take_all(mine, hold_nano) == nullptr;
+      const bool taken =
+          take_all(std::array<Taking, 2>{Taking{mine[0], hold_nano}, Taking{mine[1], hold_nano}}) == nullptr;
       for (const AccountWords* account : mine) below_zero = below_zero || account->free.load() < 0;
       if (!taken) continue;
       const std::int64_t cost_nano = i % 1'000 == 0 ? 1 : 0;

@@ -8,8 +8,8 @@
 
 namespace turnpike::lease {
 
-/// What a replica and the database say to each other about money (spec: money 7). Amounts are nanodollars; points in
-/// time never cross between machines, only lengths of time do.
+/// What a replica and the database say to each other about money (spec: money 7). Amounts are nanodollars, or tokens on
+/// accounts that count them; points in time never cross between machines, only lengths of time do.
 
 struct LeaseKey {
   std::int64_t account_id = 0;

@@ -31,6 +31,7 @@ std::shared_ptr<AccountWords> LeaseKeeper::open(const LeaseAccount& account, std
     lease.words = std::move(words);
   }
   lease.strict = account.strict;
+  lease.in_tokens = account.in_tokens;
   lease.limit_nano = account.limit_nano;
   if (const Lease* const before = account.after ? find(*account.after) : nullptr; is_new && before != nullptr) {
     lease.pace = before->pace;
@@ -55,7 +56,9 @@ void LeaseKeeper::retire_all(std::int64_t now_us) {
 
 std::int64_t LeaseKeeper::free_nano() const {
   std::int64_t sum_nano = 0;
-  for (const auto& [key, lease] : leases_) sum_nano += lease.words->free.load();
+  for (const auto& [key, lease] : leases_) {
+    if (!lease.in_tokens) sum_nano += lease.words->free.load();
+  }
   return sum_nano;
 }
 

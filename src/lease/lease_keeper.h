@@ -44,13 +44,19 @@ struct LeaseAccount {
   bool strict = false;
   std::int64_t limit_nano = 0;
   std::optional<LeaseKey> after;  // The window before it, whose pace it takes over.
+  bool in_tokens = false;         // Its amounts are no money.
+};
+
+/// What a call needs of one account.
+struct LeaseClaim {
+  LeaseKey key;
+  std::int64_t nano = 0;
 };
 
 /// A call that found too little.
 struct WaitingCall {
   std::uint64_t ticket = 0;
-  std::vector<LeaseKey> accounts;  // All of the call's, opened before.
-  std::int64_t amount_nano = 0;
+  std::vector<LeaseClaim> claims;       // On all of the call's accounts, opened before.
   std::optional<std::int64_t> wait_us;  // Instead of LeaseTerms::wait_us.
   bool may_cross = true;                // Beside what terms and accounts allow.
 };
@@ -122,7 +128,7 @@ class LeaseKeeper {
   bool started() const { return started_; }
   /// Another process owns the journal: nothing may be admitted any more.
   bool superseded() const { return superseded_; }
-  std::int64_t free_nano() const;
+  std::int64_t free_nano() const;  // Of money.
   /// Nothing is free, and nothing that was is on its way back.
   bool gave_all_back() const;
   /// The database has not answered for some time.
@@ -145,7 +151,8 @@ class LeaseKeeper {
     bool known = false;  // The database has rows of it.
     bool retired = false;
     bool scarce = false;  // The last operation that needed something found too little.
-    bool asks = false;    // For the line's sake, whatever else there is to say.
+    bool in_tokens = false;
+    bool asks = false;  // For the line's sake, whatever else there is to say.
     std::int64_t limit_nano = 0;
     std::int64_t granted_nano = 0;
     std::int64_t provisional_nano = 0;  // Opened without the database; it becomes debt as far as it is used.
@@ -160,7 +167,7 @@ class LeaseKeeper {
   struct Waiting {
     WaitingCall call;
     std::vector<Lease*> leases;
-    std::vector<AccountWords*> words;
+    std::vector<Taking> takings;  // On each of them.
     std::int64_t since_us = 0, ask_at_us = 0, until_us = 0;
     bool asked = false;  // In the operation under way.
     bool heard = false;  // The database has answered it at least once.

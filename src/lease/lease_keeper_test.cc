@@ -52,9 +52,8 @@ struct Leases : testing::Test {
     }
   }
   void wait(Replica& replica, std::int64_t amount_nano) {
-    replica.keeper.wait(
-        {.ticket = ++tickets, .accounts = {kKey}, .amount_nano = amount_nano, .wait_us = {}, .may_cross = true},
-        now_us);
+    replica.keeper.wait({.ticket = ++tickets, .claims = {{kKey, amount_nano}}, .wait_us = {}, .may_cross = true},
+                        now_us);
   }
   std::vector<Kind> outcomes(Replica& replica) {
     std::vector<Kind> kinds;
@@ -78,6 +77,35 @@ TEST_F(Leases, AFirstCallGetsItsHoldAndThreeMoreAreKeptFree) {
   EXPECT_EQ(replica.words->held.load(), 100);
   EXPECT_EQ(replica.words->free.load(), 300);
   EXPECT_EQ(granted(replica), 400);
+}
+
+// A budget in tokens beside one in dollars.
+TEST_F(Leases, ACallTakesOfEachAccountWhatItNeedsThereOrOfNone) {
+  constexpr LeaseKey kCounted{2, 0};
+  book.accounts[1].limit_nano = 100'000;
+  book.accounts[2].limit_nano = 1'000;
+  Replica& replica = add_replica(true);
+  const auto counted = replica.keeper.open(
+      {.key = kCounted, .strict = true, .limit_nano = 1'000, .after = {}, .in_tokens = true}, now_us);
+  const auto ask = [&](std::int64_t nano, std::int64_t tokens) {
+    replica.keeper.wait(
+        {.ticket = ++tickets, .claims = {{kKey, nano}, {kCounted, tokens}}, .wait_us = {}, .may_cross = true}, now_us);
+    pass(200 * kMillisecondUs);
+    return replica.keeper.take_outcomes();
+  };
+  const auto taken = ask(100, 40);
+  ASSERT_EQ(taken.size(), 1u);
+  EXPECT_EQ(taken[0].kind, Kind::Taken);
+  EXPECT_EQ(replica.words->held.load(), 100);
+  EXPECT_EQ(counted->held.load(), 40);
+  EXPECT_EQ((book.leases[{kCounted, replica.number}].granted_nano), counted->free.load() + 40);
+  EXPECT_EQ(replica.keeper.free_nano(), replica.words->free.load()) << "tokens are no money";
+  const auto refused = ask(10, 5'000);
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].kind, Kind::Refused);
+  EXPECT_EQ(refused[0].key, kCounted);
+  EXPECT_EQ(replica.words->held.load(), 100);
+  EXPECT_EQ(counted->held.load(), 40);
 }
 
 TEST_F(Leases, WhatIsReturnedLeavesFreeBeforeItIsTold) {
@@ -214,7 +242,7 @@ TEST_F(Leases, AWindowThatBeginsInAnOutageIsOpenedInPartAndOwed) {
   book.accounts[1].limit_nano = 1'000;
   Replica& replica = add_replica(false);
   const auto words = replica.keeper.open({.key = kNext, .strict = false, .limit_nano = 1'000, .after = kKey}, now_us);
-  replica.keeper.wait({.ticket = 9, .accounts = {kNext}, .amount_nano = 100, .wait_us = {}, .may_cross = true}, now_us);
+  replica.keeper.wait({.ticket = 9, .claims = {{kNext, 100}}, .wait_us = {}, .may_cross = true}, now_us);
   for (int i = 0; i < 12; ++i) {
     (void)replica.keeper.next(now_us);
     now_us += 100 * kMillisecondUs;

@@ -44,9 +44,10 @@ void LeaseKeeper::add_groups(LeaseOperation& operation, const std::vector<Queue:
   };
   std::map<LeaseKey, Named> named;
   for (const Queue::iterator& call : chosen) {
-    for (Lease* const lease : call->leases) {
+    for (std::size_t i = 0; i < call->leases.size(); ++i) {
+      Lease* const lease = call->leases[i];
       const bool in_full = lease->scarce || now_us < lease->tight_until_us;
-      named.try_emplace(lease->key, Named{lease, in_full, call->call.amount_nano, 0, std::nullopt});
+      named.try_emplace(lease->key, Named{lease, in_full, call->takings[i].nano, 0, std::nullopt});
     }
   }
   // Lines first, in the order of keys: what goes back cannot be promised to a call any more.
@@ -58,11 +59,12 @@ void LeaseKeeper::add_groups(LeaseOperation& operation, const std::vector<Queue:
   }
   for (const Queue::iterator& call : chosen) {
     LeaseGroup group;
-    for (Lease* const lease : call->leases) {
+    for (std::size_t i = 0; i < call->leases.size(); ++i) {
+      Lease* const lease = call->leases[i];
       Named& one = named.at(lease->key);
-      const std::int64_t here_nano = std::min(one.left_nano, call->call.amount_nano);
+      const std::int64_t here_nano = std::min(one.left_nano, call->takings[i].nano);
       one.left_nano -= here_nano;
-      const std::int64_t need_nano = call->call.amount_nano - here_nano;
+      const std::int64_t need_nano = call->takings[i].nano - here_nano;
       const bool patient = now_us >= call->since_us + held_wait_us();
       if (need_nano > 0) group.push_back({*one.line, need_nano, may_cross(call->call, *lease) && patient});
     }

@@ -436,7 +436,8 @@ Result<std::int64_t> stuck_nano(db::Transaction& transaction, std::int64_t dead_
       "SELECT coalesce(sum(l.granted_nano - greatest(l.used_nano, l.committed_nano)), 0)::bigint FROM lease l JOIN"
       " replica_lease r ON r.replica_no = l.replica_no JOIN account a ON a.account_id = l.account_id WHERE r.alive_us "
       "<="
-      " (extract(epoch FROM now()) * 1000000)::bigint - $1 AND l.window_id >= a.window_id AND l.granted_nano >"
+      " (extract(epoch FROM now()) * 1000000)::bigint - $1 AND a.kind < 100 AND l.window_id >= a.window_id AND "
+      "l.granted_nano >"
       " greatest(l.used_nano, l.committed_nano)",
       {dead_after_us});
   if (!sum) return base::fail(sum.error());

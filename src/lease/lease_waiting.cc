@@ -9,13 +9,13 @@ void LeaseKeeper::wait(WaitingCall call, std::int64_t now_us) {
   Waiting waiting;
   waiting.since_us = waiting.ask_at_us = now_us;
   waiting.until_us = now_us + call.wait_us.value_or(terms_.wait_us);
-  for (const LeaseKey& key : call.accounts) {
-    Lease* const lease = find(key);
+  for (const LeaseClaim& claim : call.claims) {
+    Lease* const lease = find(claim.key);
     if (lease == nullptr) continue;
     ++lease->waiting;
     watch(*lease, now_us);
     waiting.leases.push_back(lease);
-    waiting.words.push_back(lease->words.get());
+    waiting.takings.push_back({lease->words.get(), claim.nano});
   }
   waiting.call = std::move(call);
   waiting_.push_back(std::move(waiting));
@@ -48,19 +48,19 @@ void LeaseKeeper::serve(std::int64_t now_us) {
       continue;
     }
     open_provisionally(*at);
-    const AccountWords* const short_of = take_all(at->words, at->call.amount_nano);
+    const AccountWords* const short_of = take_all(at->takings);
     if (short_of == nullptr) {
       at = end_wait(at, Kind::Taken);
       continue;
     }
-    const auto is_refused = [&](const AccountWords* words) {
-      return words->free.load() < at->call.amount_nano && words->refuses(at->call.amount_nano, now_us);
+    const auto is_refused = [&](const Taking& taking) {
+      return taking.account->free.load() < taking.nano && taking.account->refuses(taking.nano, now_us);
     };
-    const auto refused = at->asked ? at->words.end() : std::ranges::find_if(at->words, is_refused);
-    const bool is_final = refused != at->words.end();
+    const auto refused = at->asked ? at->takings.end() : std::ranges::find_if(at->takings, is_refused);
+    const bool is_final = refused != at->takings.end();
     if (is_final || now_us >= at->until_us) {
-      const auto lacking = is_final ? refused : std::ranges::find(at->words, short_of);
-      const LeaseKey key = at->leases[static_cast<std::size_t>(lacking - at->words.begin())]->key;
+      const auto lacking = is_final ? refused : std::ranges::find(at->takings, short_of, &Taking::account);
+      const LeaseKey key = at->leases[static_cast<std::size_t>(lacking - at->takings.begin())]->key;
       const bool database_says_so = is_final || (at->heard && failures_ == 0);
       at = end_wait(at, database_says_so ? Kind::Refused : Kind::Unavailable, key);
       continue;
@@ -84,7 +84,7 @@ void LeaseKeeper::open_provisionally(const Waiting& waiting) {
 
 void LeaseKeeper::ask_soon(LeaseKey key, std::int64_t now_us) {
   for (Waiting& waiting : waiting_) {
-    if (std::ranges::find(waiting.call.accounts, key) != waiting.call.accounts.end())
+    if (std::ranges::find(waiting.call.claims, key, &LeaseClaim::key) != waiting.call.claims.end())
       waiting.ask_at_us = std::min(waiting.ask_at_us, now_us);
   }
 }
@@ -106,7 +106,8 @@ void LeaseKeeper::judge(Waiting& waiting, const LeaseGroup& group, const Flight&
     ask_at_us = std::max(ask_at_us, patient_at_us);
     if (may_cross(waiting.call, lease) && grant.room_nano > 0) continue;
     if (now_us < patient_at_us) continue;
-    const std::int64_t from_nano = may_cross(waiting.call, lease) ? 1 : waiting.call.amount_nano;
+    const auto taking = std::ranges::find(waiting.takings, lease.words.get(), &Taking::account);
+    const std::int64_t from_nano = may_cross(waiting.call, lease) ? 1 : taking->nano;
     lease.words->refuse(from_nano, now_us + terms_.verdict_us);
   }
   waiting.ask_at_us = ask_at_us;

@@ -24,6 +24,7 @@ std::int64_t AccountWindow::left_nano() const {
 Account::Account(AccountFacts facts)
     : account_id(facts.account_id),
       kind(facts.kind),
+      in_tokens(domain::counts_tokens(facts.kind)),
       entity(std::move(facts.entity)),
       label(std::move(facts.label)),
       model(std::move(facts.model)),

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -53,7 +54,8 @@ class Account {
   explicit Account(AccountFacts facts);
 
   const std::int64_t account_id;
-  const std::int16_t kind;  // Kinds of spec money 4; 6 is a key.
+  const std::int16_t kind;  // Kinds of spec money 4; 6 is a key. Those of accounts in tokens: domain/caller_account.h.
+  const bool in_tokens;     // Wherever it says nanodollars or Money, it has tokens.
   const std::string entity, label, model;
   std::atomic<std::int64_t> limit{-1};  // Hard budget in force, in nanodollars; negative: none (a total only).
   std::atomic<bool> strict{false};
@@ -78,5 +80,26 @@ class Account {
   bool closed = false;           // Whose it was has been deleted; calls that are under way still end on it.
 };
 using AccountRef = std::shared_ptr<Account>;
+
+/// What a call holds or has used: money on some of its accounts, tokens on others.
+struct Amounts {
+  Amounts() = default;
+  Amounts(Money money_in, std::int64_t tokens_in = 0) : money(money_in), tokens(tokens_in) {}
+
+  Money money;
+  std::int64_t tokens = 0;
+
+  /// What of it is this account's.
+  std::int64_t on(const Account& account) const { return account.in_tokens ? tokens : money.nano(); }
+  bool any() const { return money > Money() || tokens > 0; }
+  /// Without what is below nothing.
+  Amounts from_zero() const { return {std::max(money, Money()), std::max<std::int64_t>(tokens, 0)}; }
+  Amounts& operator+=(const Amounts& more) {
+    money += more.money;
+    tokens += more.tokens;
+    return *this;
+  }
+  Amounts operator-(const Amounts& less) const { return {money - less.money, tokens - less.tokens}; }
+};
 
 }  // namespace turnpike::ledger

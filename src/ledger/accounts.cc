@@ -137,6 +137,7 @@ void LedgerImpl::open_lease(const Account& account, std::optional<lease::LeaseKe
   lease.key = account.leased_key;
   lease.strict = account.terms.strict;  // budget_mode is said with each call.
   lease.limit_nano = account.limit.load();
+  lease.in_tokens = account.in_tokens;
   if (before != lease.key) lease.after = before;
   leases_->open(lease, account.leased_words);
 }
@@ -187,6 +188,7 @@ void LedgerImpl::open_ahead(Account& account) {
   lease.strict = account.terms.strict;
   lease.limit_nano = limit_at(account.terms, ends_us);
   lease.after = running.key();
+  lease.in_tokens = account.in_tokens;
   leases_->open(lease, account.next_words);
 }
 

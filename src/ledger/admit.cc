@@ -45,17 +45,19 @@ bool LedgerImpl::take_one(AccountWindow& window, std::int64_t nano, std::uint64_
 
 AccountWindow* LedgerImpl::take_all(const Wish& wish) {
   const std::vector<WindowRef>& windows = wish.windows;
-  const std::int64_t nano = wish.nano;
   const std::uint64_t crossing_id = wish.crossing_id();
   for (std::size_t i = 0; i < windows.size(); ++i) {
+    const std::int64_t nano = wish.amount.on(windows[i]->account);
+    if (wish.passes_over(*windows[i])) continue;
     if (take_one(*windows[i], nano, crossing_id)) {
       windows[i]->words->held.fetch_add(nano, std::memory_order_relaxed);
       windows[i]->words->taken.fetch_add(nano, std::memory_order_relaxed);
       continue;
     }
     for (std::size_t k = 0; k < i; ++k) {
-      windows[k]->words->taken.fetch_sub(nano, std::memory_order_relaxed);
-      give(*windows[k], nano, 0);
+      const std::int64_t taken_nano = wish.amount.on(windows[k]->account);
+      windows[k]->words->taken.fetch_sub(taken_nano, std::memory_order_relaxed);
+      give(*windows[k], taken_nano, 0);
       std::uint64_t mine = crossing_id;
       if (crossing_id != 0) windows[k]->crossing.compare_exchange_strong(mine, 0);
     }
@@ -76,12 +78,14 @@ Error LedgerImpl::counted(Error refusal) {
 }
 
 std::optional<Error> LedgerImpl::look(const Admission& admission) {
-  if (admission.free_model) return std::nullopt;
+  const Amounts amount = taken_by(admission);
   for (const WindowRef& window : admission.windows) {
     const std::int64_t limit = window->account.limit.load();
-    const bool is_spent = window->leased ? window->words->refuses(admission.amount.nano(), steady_now_us())
-                                         : window->spent().nano() >= limit;
-    if (limit >= 0 && is_spent) return counted(budget_refusal(*window, admission.amount));
+    const std::int64_t nano = amount.on(window->account);
+    if (admission.free_model && nano == 0) continue;
+    const bool is_spent =
+        window->leased ? window->words->refuses(nano, steady_now_us()) : window->spent().nano() >= limit;
+    if (limit >= 0 && is_spent) return counted(budget_refusal(*window, nano));
   }
   return std::nullopt;
 }
@@ -108,31 +112,22 @@ std::uint64_t LedgerImpl::next_hold_id() {
   return journal_ ? journal_->next_hold_id() : hold_id_.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
-namespace {
-
-std::int64_t amount_of(const Admission& admission) {
-  return admission.free_model ? 0 : std::max<std::int64_t>(admission.amount.nano(), 0);
-}
-
-}  // namespace
-
 Result<Hold> LedgerImpl::admit(const Admission& admission) {
   if (Status may = may_admit(); !may) return base::fail(std::move(may.error()));
   const std::uint64_t id = next_hold_id();
-  const std::int64_t nano = amount_of(admission);
-  if (!admission.free_model) {
-    if (const AccountWindow* const refused = take_all({admission.windows, id, nano, admission.may_cross}))
-      return base::fail(counted(budget_refusal(*refused, Money::from_nano(nano))));
-  }
-  return make_hold(admission, id, nano);
+  const Amounts amount = taken_by(admission);
+  const Wish wish{admission.windows, id, amount, admission.may_cross, admission.free_model};
+  if (const AccountWindow* const refused = take_all(wish))
+    return base::fail(counted(budget_refusal(*refused, amount.on(refused->account))));
+  return make_hold(admission, id, amount);
 }
 
-Hold LedgerImpl::make_hold(const Admission& admission, std::uint64_t id, std::int64_t nano) {
+Hold LedgerImpl::make_hold(const Admission& admission, std::uint64_t id, const Amounts& amount) {
   fault::kill_at("hold.after_accounts");
   auto state = std::make_unique<Hold::State>();
   state->ledger = this;
   state->id = id;
-  state->amount_nano = nano;
+  state->amount = amount;
   state->started_us = admission.started_us;
   state->free_model = admission.free_model;
   state->may_cross = admission.may_cross;
@@ -141,7 +136,8 @@ Hold LedgerImpl::make_hold(const Admission& admission, std::uint64_t id, std::in
   journal::HoldFacts facts;
   facts.hold_id = id;
   facts.started_us = admission.started_us;
-  facts.amount = Money::from_nano(nano);
+  facts.amount = amount.money;
+  facts.tokens = amount.tokens;
   facts.record_id = admission.record_id;
   facts.prompt_tokens = admission.prompt_tokens;
   facts.accounts = pairs_of(admission.windows);

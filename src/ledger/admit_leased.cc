@@ -43,53 +43,55 @@ void count_wait(LedgerCounters& counters, base::Monotonic::duration waited) {
 Task<Result<Hold>> LedgerImpl::admit_or_wait(Admission admission, http::Cancel& cancel) {
   if (Status may = may_admit(); !may) co_return base::fail(std::move(may.error()));
   const std::uint64_t id = next_hold_id();
-  const std::int64_t nano = admission.free_model ? 0 : std::max<std::int64_t>(admission.amount.nano(), 0);
-  const Wish wish{admission.windows, id, nano, admission.may_cross};
-  const AccountWindow* const refused = admission.free_model ? nullptr : take_all(wish);
-  if (refused == nullptr) co_return make_hold(admission, id, nano);
+  const Amounts amount = taken_by(admission);
+  const Wish wish{admission.windows, id, amount, admission.may_cross, admission.free_model};
+  const AccountWindow* const refused = take_all(wish);
+  if (refused == nullptr) co_return make_hold(admission, id, amount);
   const Status taken = co_await await_money(wish, *refused, cancel);
   if (!taken) co_return base::fail(counted(taken.error()));
-  Hold hold = make_hold(admission, id, nano);
+  Hold hold = make_hold(admission, id, amount);
   if (!cancel.requested()) co_return std::move(hold);
   std::move(hold).undo();
   co_return base::fail(caller_gone());
 }
 
-Task<bool> LedgerImpl::extend_or_wait(Hold::State& hold, std::int64_t nano, http::Cancel& cancel) {
-  if (nano <= 0) co_return true;
-  const Wish wish{hold.windows, hold.id, nano, hold.may_cross, kExtensionWait};
+Task<bool> LedgerImpl::extend_or_wait(Hold::State& hold, Amounts more, http::Cancel& cancel) {
+  more = more.from_zero();
+  if (!more.any()) co_return true;
+  const Wish wish{hold.windows, hold.id, more, hold.may_cross, true, kExtensionWait};
   if (const AccountWindow* const refused = take_all(wish)) {
     const Status taken = co_await await_money(wish, *refused, cancel);
     if (!taken) co_return false;
   }
-  note_extended(hold, nano);
+  note_extended(hold, more);
   co_return true;
 }
 
 Task<Status> LedgerImpl::await_money(Wish wish, const AccountWindow& refused, http::Cancel& cancel) {
-  const Money needed = Money::from_nano(wish.nano);
+  const std::int64_t needed = wish.amount.on(refused.account);
   // What is leased of a limit that has sunk since, or whose increase has ended, is nobody's to spend.
   const bool is_spent = refused.spent().nano() >= refused.account.limit.load();
-  if (is_spent || (leases_ && refused.words->refuses(wish.nano, steady_now_us())))
+  if (is_spent || (leases_ && refused.words->refuses(needed, steady_now_us())))
     co_return base::fail(budget_refusal(refused, needed));
   if (cancel.requested()) co_return base::fail(caller_gone());
   if (leases_) co_return co_await await_lease(wish, cancel);
   // Money that another admission was just undoing is there again a millisecond later (spec money 4).
   co_await net::current_io_thread()->sleep(kUndoing);
   if (cancel.requested()) co_return base::fail(caller_gone());
-  if (const AccountWindow* const again = take_all(wish)) co_return base::fail(budget_refusal(*again, needed));
+  if (const AccountWindow* const again = take_all(wish))
+    co_return base::fail(budget_refusal(*again, wish.amount.on(again->account)));
   co_return Status();
 }
 
 Task<Status> LedgerImpl::await_lease(Wish wish, http::Cancel& cancel) {
   if (leases_->away() && options_.budget_away == BudgetAway::Refuse) co_return base::fail(budget_unavailable());
-  std::vector<lease::LeaseKey> keys;
+  std::vector<lease::LeaseClaim> claims;
   for (const WindowRef& window : wish.windows) {
-    if (window->leased) keys.push_back(window->key());
+    if (window->leased && !wish.passes_over(*window))
+      claims.push_back({window->key(), wish.amount.on(window->account)});
   }
   const base::Monotonic begun = base::monotonic_now();
-  const LeaseWaitRef wait =
-      leases_->wait(std::move(keys), wish.nano, wish.may_cross, wish.patience, net::current_io_thread());
+  const LeaseWaitRef wait = leases_->wait(std::move(claims), wish.may_cross, wish.patience, net::current_io_thread());
   cancel.set_action([this, ticket = wait->ticket] { leases_->leave(ticket); });
   co_await wait->done;
   cancel.set_action({});
@@ -107,10 +109,10 @@ Status LedgerImpl::take_waited(const Wish& wish, const LeaseWait& wait) {
       wish.windows, [&](const WindowRef& window) { return window->leased && window->key() == wait.key; });
   if (wait.outcome == Outcome::Refused) {
     const AccountWindow& refused = asked == wish.windows.end() ? *wish.windows.front() : **asked;
-    return base::fail(budget_refusal(refused, Money::from_nano(wish.nano)));
+    return base::fail(budget_refusal(refused, wish.amount.on(refused.account)));
   }
   for (const WindowRef& window : wish.windows) {
-    if (!window->leased || allowed) lease::take_anyway(*window->words, wish.nano);
+    if (!window->leased || allowed) lease::take_anyway(*window->words, wish.amount.on(window->account));
   }
   if (wait.crossed && asked != wish.windows.end()) {
     (*asked)->crossing.store(wish.hold_id);

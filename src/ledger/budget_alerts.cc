@@ -89,13 +89,18 @@ Status note(db::Transaction& transaction, const Window& window, const std::vecto
 }  // namespace
 
 std::string alert_text(const BudgetAlert& alert) {
-  const std::string whose = fmt::format("{}={}{}{}", name_of_kind(alert.kind), alert.entity,
+  const bool in_tokens = domain::counts_tokens(alert.kind);
+  const auto shown = [in_tokens](Money amount) {
+    return in_tokens ? fmt::format("{} tokens", amount.nano()) : amount.to_string();
+  };
+  const std::string_view suffix = in_tokens ? "_tokens" : "";
+  const std::string whose = fmt::format("{}={}{}{}", name_of_kind(domain::kind_of_entity(alert.kind)), alert.entity,
                                         alert.model.empty() ? "" : " Model=", alert.model);
   if (alert.threshold == Threshold::Soft)
-    return fmt::format("{} has spent {}, its soft_budget is {}.", whose, alert.spent.to_string(),
-                       alert.limit.to_string());
-  return fmt::format("{} has spent {} of its max_budget of {} ({} %).", whose, alert.spent.to_string(),
-                     alert.limit.to_string(), alert.threshold == Threshold::All ? 100 : kMostPercent);
+    return fmt::format("{} has spent {}, its soft_budget{} is {}.", whose, shown(alert.spent), suffix,
+                       shown(alert.limit));
+  return fmt::format("{} has spent {} of its max_budget{} of {} ({} %).", whose, shown(alert.spent), suffix,
+                     shown(alert.limit), alert.threshold == Threshold::All ? 100 : kMostPercent);
 }
 
 Result<std::vector<BudgetAlert>> raise_alerts(db::Transaction& transaction,

@@ -16,7 +16,7 @@ struct BudgetAlert {
   /// Bits of `account_window.alerts`.
   enum class Threshold : std::uint8_t { Soft = 1, Most = 2, All = 4 } threshold = Threshold::Soft;  // Most: 80 %.
   std::int64_t account_id = 0;
-  std::int16_t kind = 6;  // Spec money 4.
+  std::int16_t kind = 6;  // Spec money 4; in tokens: domain/caller_account.h.
   std::string entity, model;
   Money spent, limit;  // The soft budget, else the hard one.
 };

@@ -12,7 +12,7 @@ struct BudgetAlerts : LedgerFixture {
     open();
   }
   std::int64_t open_with(std::optional<std::int64_t> hard_nano, std::optional<std::int64_t> soft_nano,
-                         std::int64_t increase_nano = 0) {
+                         std::int64_t increase_nano = 0, std::int16_t kind = 3) {
     std::int64_t id = 0;
     EXPECT_TRUE(database->transact_now([&](db::Transaction& t) -> Status {
       db::NewTerms terms;
@@ -20,7 +20,7 @@ struct BudgetAlerts : LedgerFixture {
       if (soft_nano) terms.terms.soft = Money::from_nano(*soft_nano);
       terms.terms.increase = Money::from_nano(increase_nano);
       terms.terms.increase_until_us = increase_nano > 0 ? 1'000 : 0;
-      id = db::open_account(t, {3, "red"}, terms, 1).value();
+      id = db::open_account(t, {kind, "red"}, terms, 1).value();
       return {};
     }));
     return id;
@@ -49,6 +49,14 @@ TEST_F(BudgetAlerts, AreRaisedOncePerThreshold) {
   EXPECT_EQ(told(id, 1'200'000'000), "Team=red has spent 1.2 of its max_budget of 1 (100 %). ");
   EXPECT_EQ(told(id, 400'000'000), "") << "an edit tells nobody";
   EXPECT_EQ(told(id, 1'200'000'000), "");
+}
+
+TEST_F(BudgetAlerts, SpeakOfTokensWhereTheseAreCounted) {
+  const std::int64_t id = open_with(1'000, 500, 0, domain::kind_in_tokens(3));
+  EXPECT_EQ(told(id, 600), "Team=red has spent 600 tokens, its soft_budget_tokens is 500 tokens. ");
+  EXPECT_EQ(told(id, 1'000),
+            "Team=red has spent 1000 tokens of its max_budget_tokens of 1000 tokens (80 %). "
+            "Team=red has spent 1000 tokens of its max_budget_tokens of 1000 tokens (100 %). ");
 }
 
 TEST_F(BudgetAlerts, CountAnIncreaseWhileItLasts) {

@@ -34,8 +34,8 @@ Hold::~Hold() {
   if (state_) state_->ledger->settle_dropped(*state_);
 }
 
-Money Hold::amount() const {
-  return Money::from_nano(state_->amount_nano);
+const Amounts& Hold::amount() const {
+  return state_->amount;
 }
 
 bool Hold::attempt(std::uint32_t number, std::string_view deployment_id, std::string_view price_version) {
@@ -58,12 +58,12 @@ void Hold::progress(std::uint64_t prompt_tokens, std::uint64_t completion_tokens
   state_->ledger->write(*state_, records);
 }
 
-bool Hold::extend(Money more) {
-  return state_->ledger->extend(*state_, more.nano());
+bool Hold::extend(Amounts more) {
+  return state_->ledger->extend(*state_, more);
 }
 
-Task<bool> Hold::extend_or_wait(Money more, http::Cancel& cancel) {
-  return state_->ledger->extend_or_wait(*state_, more.nano(), cancel);
+Task<bool> Hold::extend_or_wait(Amounts more, http::Cancel& cancel) {
+  return state_->ledger->extend_or_wait(*state_, more, cancel);
 }
 
 Task<Status> Hold::aim(std::vector<WindowRef> targets, http::Cancel& cancel) {
@@ -82,8 +82,8 @@ Task<Status> Hold::aim(std::vector<WindowRef> targets, http::Cancel& cancel) {
   co_return Status();
 }
 
-void Hold::enlarge(Money more) {
-  state_->ledger->take_anyway(*state_, more.nano());
+void Hold::enlarge(Amounts more) {
+  state_->ledger->take_anyway(*state_, more);
 }
 
 void Hold::settle(domain::CallRecord& record) && {
@@ -108,6 +108,7 @@ journal::AccountPairs pairs_of(const std::vector<WindowRef>& windows) {
     pairs.values[2 * i] = windows[i]->account.account_id;
     pairs.values[2 * i + 1] = windows[i]->window_id;
     if (windows[i]->leased) pairs.covered |= std::uint32_t{1} << i;
+    if (windows[i]->account.in_tokens) pairs.tokens |= std::uint32_t{1} << i;
   }
   return pairs;
 }
@@ -147,37 +148,41 @@ void LedgerImpl::write(Hold::State& hold, journal::RecordBatch& records) {
   if (journal_ && hold.segment != nullptr) journal_->append(records, 0);
 }
 
-void LedgerImpl::take_anyway(Hold::State& hold, std::int64_t nano) {
-  if (nano <= 0) return;
+void LedgerImpl::take_anyway(Hold::State& hold, Amounts more) {
+  more = more.from_zero();
+  if (!more.any()) return;
   for (const WindowRef& window : hold.windows) {
-    lease::take_anyway(*window->words, nano);
+    lease::take_anyway(*window->words, more.on(window->account));
     if (window->leased && window->words->free.load() < 0) leases_->touched(window->key());
   }
-  note_extended(hold, nano);
+  note_extended(hold, more);
 }
 
-bool LedgerImpl::extend(Hold::State& hold, std::int64_t nano) {
-  if (nano <= 0) return true;
-  if (take_all({hold.windows, hold.id, nano}) != nullptr) return false;
-  note_extended(hold, nano);
+bool LedgerImpl::extend(Hold::State& hold, Amounts more) {
+  more = more.from_zero();
+  if (!more.any()) return true;
+  if (take_all({hold.windows, hold.id, more, false, true}) != nullptr) return false;
+  note_extended(hold, more);
   return true;
 }
 
-void LedgerImpl::note_extended(Hold::State& hold, std::int64_t nano) {
-  hold.amount_nano += nano;
+void LedgerImpl::note_extended(Hold::State& hold, const Amounts& more) {
+  hold.amount += more;
   journal::RecordBatch& records = scratch();
   records.begin(journal::RecordType::Extend);
-  journal::put_extend(records.payload(), hold.id, Money::from_nano(nano));
+  journal::put_extend(records.payload(), hold.id, more.money, more.tokens);
   records.end();
   write(hold, records);
 }
 
 void LedgerImpl::settle(Hold::State& hold, domain::CallRecord& record) {
   using domain::EntryStatus;
+  bool outgrown = record.cost > hold.amount.money && !hold.windows.empty();
   for (const WindowRef& window : hold.windows) {
     if (window->crossing.load(std::memory_order_relaxed) == hold.id) record.marks |= domain::kCrossing;
+    outgrown = outgrown || (window->account.in_tokens && record.usage.tokens() > hold.amount.tokens);
   }
-  if (record.cost.nano() > hold.amount_nano && !hold.windows.empty()) {
+  if (outgrown) {
     record.marks |= domain::kHoldExceeded;
     counters_.hold_exceeded.fetch_add(1, std::memory_order_relaxed);
   }
@@ -192,13 +197,13 @@ void LedgerImpl::settle(Hold::State& hold, domain::CallRecord& record) {
   // The provider may still bill an attempt that was sent and of which nothing came back before the caller went.
   const bool left = record.status == EntryStatus::Aborted && hold.attempted && !record.attempts.empty() &&
                     !record.attempts.back().billed && record.attempts.back().error == ErrorKind::CallerGone;
-  if (left) row.numbers.exposure_nano = std::max<std::int64_t>(hold.amount_nano - record.cost.nano(), 0);
+  if (left) row.numbers.exposure_nano = std::max((hold.amount.money - record.cost).nano(), std::int64_t{0});
   finish(hold, row);
 }
 
 void LedgerImpl::undo(Hold::State& hold) {
   for (const WindowRef& window : hold.windows) {
-    give(*window, hold.amount_nano, 0);
+    give(*window, hold.amount.on(window->account), 0);
     std::uint64_t mine = hold.id;
     window->crossing.compare_exchange_strong(mine, 0);
   }
@@ -208,7 +213,8 @@ void LedgerImpl::undo(Hold::State& hold) {
 /// What `other` has taken belongs to `hold`, in the place of the targets it had.
 void LedgerImpl::take_over(Hold::State& hold, Hold::State& other) {
   const auto targets = hold.windows.begin() + static_cast<std::ptrdiff_t>(hold.own_windows);
-  for (auto window = targets; window != hold.windows.end(); ++window) give(**window, hold.amount_nano, 0);
+  for (auto window = targets; window != hold.windows.end(); ++window)
+    give(**window, hold.amount.on((*window)->account), 0);
   hold.windows.erase(targets, hold.windows.end());
   for (WindowRef& window : other.windows) {
     std::uint64_t theirs = other.id;
@@ -220,6 +226,7 @@ void LedgerImpl::take_over(Hold::State& hold, Hold::State& other) {
   journal::HoldFacts facts =
       *journal::read_hold(std::string_view(hold.record.bytes()).substr(journal::kRecordHeaderBytes));
   facts.accounts = pairs_of(hold.windows);
+  facts.tokens = hold.amount.tokens;  // Not in the record while no account counted them.
   journal::RecordBatch record;
   record.begin(journal::RecordType::Hold);
   journal::put_hold(record.payload(), facts);
@@ -244,9 +251,9 @@ void LedgerImpl::settle_dropped(Hold::State& hold) {
 }
 
 void LedgerImpl::finish(Hold::State& hold, journal::EntryRow& row) {
-  const std::int64_t cost_nano = row.numbers.cost_nano;
+  const Amounts used(Money::from_nano(row.numbers.cost_nano), journal::tokens_of(row.numbers));
   row.numbers.hold_id = hold.id;
-  row.numbers.held_nano = hold.amount_nano;
+  row.numbers.held_nano = hold.amount.money.nano();
   row.accounts = pairs_of(hold.windows);
   std::unique_ptr<UnshippedEntry> entry = shipper_->new_entry();
   entry->entry_no = row.numbers.entry_no = next_entry_no();
@@ -273,7 +280,7 @@ void LedgerImpl::finish(Hold::State& hold, journal::EntryRow& row) {
   fault::kill_at("entry.after_journal");
 
   for (const WindowRef& window : hold.windows) {
-    give(*window, hold.amount_nano, cost_nano);
+    give(*window, hold.amount.on(window->account), used.on(window->account));
     std::uint64_t mine = hold.id;
     window->crossing.compare_exchange_strong(mine, 0);
     fault::kill_at("settle.after_first_account");

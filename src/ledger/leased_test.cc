@@ -163,10 +163,10 @@ TEST_F(LeasedLedger, AnotherAttemptGetsMoneyThatIsNotLeasedYet) {
   ASSERT_TRUE(hold->attempt(1, "deployment", "prices"));
   EXPECT_FALSE(hold->extend(Money::from_nano(8'000))) << "what is here is not enough";
   EXPECT_TRUE(extend(*hold, 8'000));
-  EXPECT_EQ(hold->amount().nano(), 8'100);
+  EXPECT_EQ(hold->amount().money.nano(), 8'100);
   EXPECT_TRUE(extend(*hold, 5'000)) << "one call may cross the line, later as well as when it came";
   EXPECT_FALSE(extend(*hold, 1));
-  EXPECT_EQ(hold->amount().nano(), 13'100);
+  EXPECT_EQ(hold->amount().money.nano(), 13'100);
   EXPECT_EQ(ledger->counters().refused_spent.load() + ledger->counters().refused_held.load(), 0U)
       << "no call was refused";
   domain::CallRecord made = record(9'000);

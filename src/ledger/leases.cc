@@ -144,14 +144,13 @@ void Leases::hear(std::string_view text) {
     tell([this, notice = *notice](std::int64_t now_us) { keeper_.noticed(notice, now_us); });
 }
 
-LeaseWaitRef Leases::wait(std::vector<lease::LeaseKey> accounts, std::int64_t amount_nano, bool may_cross,
+LeaseWaitRef Leases::wait(std::vector<lease::LeaseClaim> claims, bool may_cross,
                           std::optional<std::chrono::milliseconds> patience, base::Executor* executor) {
   auto wait = std::make_shared<LeaseWait>(executor);
   wait->ticket = tickets_.fetch_add(1, std::memory_order_relaxed) + 1;
   lease::WaitingCall call;
   call.ticket = wait->ticket;
-  call.accounts = std::move(accounts);
-  call.amount_nano = amount_nano;
+  call.claims = std::move(claims);
   call.may_cross = may_cross;
   if (patience) call.wait_us = std::chrono::microseconds(*patience).count();
   tell([this, wait, call = std::move(call)](std::int64_t now_us) {

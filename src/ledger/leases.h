@@ -74,7 +74,7 @@ class Leases {
   /// Does it on the keeper's thread as soon as ledger time has come so far.
   void run_at(std::int64_t ledger_us, std::function<void()> act);
   /// `patience`: instead of LeaseTerms::wait_us.
-  LeaseWaitRef wait(std::vector<lease::LeaseKey> accounts, std::int64_t amount_nano, bool may_cross,
+  LeaseWaitRef wait(std::vector<lease::LeaseClaim> claims, bool may_cross,
                     std::optional<std::chrono::milliseconds> patience, base::Executor* executor);
   /// The caller has gone; the wait ends at once, unless its money has just been taken.
   void leave(std::uint64_t ticket);

@@ -106,7 +106,7 @@ std::map<lease::LeaseKey, std::int64_t> LedgerImpl::unshipped_costs(std::uint64_
     if (!row || journal::Journal::epoch_of_hold(row->numbers.hold_id) == journal_->epoch()) return true;
     for (std::size_t i = 0; i < row->accounts.count; ++i) {
       const auto* const pair = &row->accounts.values[2 * i];
-      if (row->accounts.is_covered(i)) costs[{pair[0], pair[1]}] += row->numbers.cost_nano;
+      if (row->accounts.is_covered(i)) costs[{pair[0], pair[1]}] += row->booked_on(i);
     }
     return true;
   };

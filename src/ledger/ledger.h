@@ -78,7 +78,7 @@ class Hold {
   ~Hold();
 
   bool live() const { return state_ != nullptr; }
-  Money amount() const;
+  const Amounts& amount() const;
 
   /// Journal HOLD and ATTEMPT: before the first byte goes upstream. False: the journal did not take the hold, and
   /// nothing may be sent.
@@ -90,16 +90,16 @@ class Hold {
   /// all attempts.
   void progress(std::uint64_t prompt_tokens, std::uint64_t completion_tokens, Money cost_so_far);
   /// Takes more of what is here, all or nothing; false: not affordable (spec money 2: `retry_unaffordable`).
-  bool extend(Money more);
+  bool extend(Amounts more);
   /// The same as another admission would: may cross, and waits for leased money, 200 ms at most. False also when the
   /// caller has gone meanwhile.
-  Task<bool> extend_or_wait(Money more, http::Cancel& cancel);
+  Task<bool> extend_or_wait(Amounts more, http::Cancel& cancel);
   /// The accounts of whom the next attempt asks, its provider's and its deployment's, take the place of those of the
   /// attempt before; they hold what the call holds. Errors: those of admission, of an account that has too little left;
   /// nothing has changed then.
   Task<Status> aim(std::vector<WindowRef> targets, http::Cancel& cancel);
   /// Takes more without asking (a stream outgrows its hold): `free` may go negative.
-  void enlarge(Money more);
+  void enlarge(Amounts more);
 
   /// Journals the entry, then adjusts the accounts; when it returns the entry survives a SIGKILL. Sets the record's
   /// `hold_exceeded` mark where it applies.
@@ -116,8 +116,8 @@ class Hold {
 /// What one admission needs to know.
 struct Admission {
   std::vector<WindowRef> windows;  // All or nothing, in kind order.
-  Money amount;
-  bool free_model = false;      // Explicit price 0: holds 0 and skips exhausted accounts.
+  Amounts amount;
+  bool free_model = false;      // Explicit price 0: holds no money, and what it needs nothing of may be exhausted.
   bool may_cross = false;       // budget_crossing: allow, and not strict: may take more than is left (spec money 7.6).
   std::int64_t started_us = 0;  // Ledger time: that of its windows.
   base::Id128 record_id;

@@ -25,7 +25,7 @@ class LedgerImpl;
 struct Hold::State : base::PooledObject {
   LedgerImpl* ledger = nullptr;
   std::uint64_t id = 0;
-  std::int64_t amount_nano = 0;
+  Amounts amount;
   std::int64_t started_us = 0;  // Ledger time.
   bool free_model = false;
   bool may_cross = false;
@@ -37,14 +37,16 @@ struct Hold::State : base::PooledObject {
   std::string price_version;
 };
 
-/// Money that is wanted of several accounts: of all or of none.
+/// What is wanted of several accounts: of all or of none.
 struct Wish {
   const std::vector<WindowRef>& windows;
   std::uint64_t hold_id = 0;
-  std::int64_t nano = 0;
+  Amounts amount;
   bool may_cross = false;
+  bool only_needed = false;                                // An account of which nothing is wanted is not asked.
   std::optional<std::chrono::milliseconds> patience = {};  // Instead of budget_wait.
   std::uint64_t crossing_id() const { return may_cross ? hold_id : 0; }
+  bool passes_over(const AccountWindow& window) const { return only_needed && amount.on(window.account) == 0; }
 };
 
 class LedgerImpl final : public Ledger {
@@ -78,9 +80,9 @@ class LedgerImpl final : public Ledger {
   // For Hold.
   bool attempt(Hold::State& hold, std::uint32_t number, std::string_view deployment_id, std::string_view price_version);
   void write(Hold::State& hold, journal::RecordBatch& records);
-  bool extend(Hold::State& hold, std::int64_t nano);
-  Task<bool> extend_or_wait(Hold::State& hold, std::int64_t nano, http::Cancel& cancel);
-  void take_anyway(Hold::State& hold, std::int64_t nano);
+  bool extend(Hold::State& hold, Amounts more);
+  Task<bool> extend_or_wait(Hold::State& hold, Amounts more, http::Cancel& cancel);
+  void take_anyway(Hold::State& hold, Amounts more);
   void settle(Hold::State& hold, domain::CallRecord& record);
   void settle_dropped(Hold::State& hold);
   void undo(Hold::State& hold);
@@ -94,12 +96,12 @@ class LedgerImpl final : public Ledger {
   void give(AccountWindow& window, std::int64_t held_nano, std::int64_t cost_nano);
   Status may_admit();
   std::uint64_t next_hold_id();
-  Hold make_hold(const Admission& admission, std::uint64_t id, std::int64_t nano);
+  Hold make_hold(const Admission& admission, std::uint64_t id, const Amounts& amount);
   /// What `take_all` did not find: takes it as soon as it is there. Who wished may be gone when it is.
   Task<Status> await_money(Wish wish, const AccountWindow& refused, http::Cancel& cancel);
   Task<Status> await_lease(Wish wish, http::Cancel& cancel);
   Status take_waited(const Wish& wish, const LeaseWait& wait);
-  void note_extended(Hold::State& hold, std::int64_t nano);
+  void note_extended(Hold::State& hold, const Amounts& more);
   std::unique_ptr<Leases> make_leases(std::uint64_t epoch, const std::string& journal_id);
   std::map<lease::LeaseKey, std::int64_t> unshipped_costs(std::uint64_t shipped_no) const;
   /// Counts the refusal of a call.
@@ -159,6 +161,11 @@ class LedgerImpl final : public Ledger {
 };
 
 journal::AccountPairs pairs_of(const std::vector<WindowRef>& windows);
+
+/// What a call takes at its admission.
+inline Amounts taken_by(const Admission& admission) {
+  return admission.free_model ? Amounts(Money(), admission.amount.tokens).from_zero() : admission.amount.from_zero();
+}
 
 /// The limit as `free` counts it: none is 0, and nobody asks `free` then.
 inline std::int64_t counted_limit(std::int64_t limit_nano) {

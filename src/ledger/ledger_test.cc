@@ -171,7 +171,7 @@ TEST_F(LedgerTest, AHoldIsRaisedOnlyWhileMoneyIsThere) {
   hold->attempt(1, "d", "p");
   EXPECT_TRUE(hold->extend(Money::from_nano(500)));
   EXPECT_FALSE(hold->extend(Money::from_nano(200)));
-  EXPECT_EQ(hold->amount().nano(), 900);
+  EXPECT_EQ(hold->amount().money.nano(), 900);
   hold->enlarge(Money::from_nano(200));
   EXPECT_EQ(words(account).free.load(), -100);
   domain::CallRecord done = record(50);

@@ -22,7 +22,7 @@ std::string second_of(const std::string& entity) {
 /// Whose budget it is, as LiteLLM's sentence names him.
 std::string owner_of(const Account& account) {
   const std::string& entity = account.entity;
-  switch (account.kind) {
+  switch (domain::kind_of_entity(account.kind)) {
     case 1:
       return "Proxy=" + entity + " ";
     case 2:
@@ -48,32 +48,40 @@ std::string owner_of(const Account& account) {
   }
 }
 
-/// LiteLLM's sentence about the budget of this kind of entity (spec http-api 5.2), with the figures as it writes them.
+/// An amount as this account counts: "1.5", "1500 tokens".
+std::string shown(const Account& account, std::int64_t nano) {
+  return account.in_tokens ? fmt::format("{} tokens", nano) : Money::from_nano(nano).to_string();
+}
+
+/// LiteLLM's sentence about the budget of this kind of entity (spec http-api 5.2), with the figures as it writes them;
+/// the same of a budget in tokens, of which it knows none.
 std::string over_budget(const Account& account, const std::string& spent, const std::string& limit) {
-  const std::string costs = "Current cost: " + spent + ", Max budget: " + limit;
-  const std::string figures = "Spend=" + spent + ", Budget=" + limit;
-  switch (account.kind) {
+  const bool in_tokens = account.in_tokens;
+  const std::string used = "Used: " + spent + ", Max: " + limit;
+  const std::string costs = in_tokens ? used : "Current cost: " + spent + ", Max budget: " + limit;
+  const std::string figures = in_tokens ? used : "Spend=" + spent + ", Budget=" + limit;
+  const std::string_view budget = in_tokens ? "token budget" : "budget";
+  const std::string exceeded = in_tokens ? "Token budget has been exceeded! " : "Budget has been exceeded! ";
+  switch (domain::kind_of_entity(account.kind)) {
     case 5:
-      return "ExceededBudget: User=" + account.entity + " over budget. " + figures;
+      return fmt::format("ExceededBudget: User={} over {}. {}", account.entity, budget, figures);
     case 7:
-      return "ExceededBudget: End User=" + account.entity + " over budget. " + figures;
+      return fmt::format("ExceededBudget: End User={} over {}. {}", account.entity, budget, figures);
     case 11:
-      return "ExceededBudget: User=" + account.entity + " over budget for model=" + account.model + ". " + figures;
+      return fmt::format("ExceededBudget: User={} over {} for model={}. {}", account.entity, budget, account.model,
+                         figures);
     case 12:
-      return "LiteLLM Virtual Key: " + account.entity +
-             ", key_alias: " + (account.label.empty() ? "None" : account.label) +
-             ", exceeded budget for model=" + account.model + " " + costs;
+      return fmt::format("LiteLLM Virtual Key: {}, key_alias: {}, exceeded {} for model={} {}", account.entity,
+                         account.label.empty() ? "None" : account.label, budget, account.model, costs);
     case 6:
-      return "Budget has been exceeded! " + costs + (account.label.empty() ? "" : " Key=" + account.label + ".");
+      return exceeded + costs + (account.label.empty() ? "" : " Key=" + account.label + ".");
     default:
-      return "Budget has been exceeded! " + owner_of(account) + costs;
+      return exceeded + owner_of(account) + costs;
   }
 }
 
 std::string_view raised_by(std::int16_t kind) {
   switch (kind) {
-    case 1:
-      return "litellm_settings.max_budget of the configuration";
     case 2:
     case 9:
       return "PATCH /organization/update";
@@ -91,26 +99,29 @@ std::string_view raised_by(std::int16_t kind) {
       return "POST /tag/update";
     case 13:
       return "PATCH /organization/member_update";
-    case 20:
-      return "router_settings.provider_budget_config of the configuration";
-    case 21:
-      return "litellm_params.max_budget of the configuration";
     default:
       return "POST /key/update";
   }
 }
 
+std::string configured_as(std::int16_t kind, std::string_view field) {
+  if (kind == 20) return "router_settings.provider_budget_config";
+  return fmt::format("{}.{}", kind == 1 ? "litellm_settings" : "litellm_params", field);
+}
+
 /// What to do about it.
 std::string remedy_of(const Account& account) {
-  const bool is_configured = account.kind == 1 || account.kind >= 20;
-  const std::string where(raised_by(account.kind));
-  if (is_configured) return " " + where + " is what raises it.";
-  return " " + where + " with a larger " + (account.model.empty() ? "max_budget" : "model_max_budget") + " raises it.";
+  const std::int16_t kind = domain::kind_of_entity(account.kind);
+  const bool is_configured = kind == 1 || kind >= 20;
+  const std::string_view field = account.in_tokens ? "max_budget_tokens" : "max_budget";
+  if (is_configured) return fmt::format(" {} of the configuration is what raises it.", configured_as(kind, field));
+  return fmt::format(" {} with a larger {} raises it.", raised_by(kind),
+                     account.model.empty() ? field : "model_max_budget");
 }
 
 }  // namespace
 
-Error budget_refusal(const AccountWindow& window, Money needed) {
+Error budget_refusal(const AccountWindow& window, std::int64_t needed_nano) {
   constexpr std::int64_t kSecondUs = 1'000'000;
   const Account& account = window.account;
   const std::int64_t limit = account.limit.load();
@@ -122,9 +133,8 @@ Error budget_refusal(const AccountWindow& window, Money needed) {
   error.kind = is_spent ? ErrorKind::BudgetSpent : ErrorKind::BudgetHeld;
   error.type = "budget_exceeded";
   error.code = is_spent ? "budget_spent" : "budget_held";
-  const auto dollars = [](std::int64_t nano) { return Money::from_nano(nano).to_string(); };
   // LiteLLM's sentence and ours behind it, as spec money 3 writes them: no full stop, which would join the figure.
-  error.message = over_budget(account, dollars(spent), dollars(limit));
+  error.message = over_budget(account, shown(account, spent), shown(account, limit));
   error.message += " Reset: " + (is_reset ? base::iso_time(ends_us) : std::string("never")) + ".";
   if (is_spent) {
     error.message += remedy_of(account);
@@ -134,8 +144,8 @@ Error budget_refusal(const AccountWindow& window, Money needed) {
   } else {
     const std::int64_t free = std::max<std::int64_t>(window.words->free.load(), 0) + window.words->room.load();
     const std::int64_t held = std::max<std::int64_t>(limit - spent - free, 0);
-    error.message +=
-        fmt::format(" Held by calls in flight: {}. This call needs: {}.", dollars(held), needed.to_string());
+    error.message += fmt::format(" Held by calls in flight: {}. This call needs: {}.", shown(account, held),
+                                 shown(account, needed_nano));
     error.retry_after = std::chrono::seconds(1);
   }
   return error;

@@ -70,7 +70,7 @@ TEST(BudgetRefusal, NamesWhoseBudgetItIs) {
     const domain::BudgetWindow window{0, *base::parse_iso_time("2999-01-01T00:00:00Z")};
     AccountWindow spent(account, window, std::make_shared<lease::AccountWords>(), false);
     spent.spent_before = 2'000'000'000;
-    const Error error = budget_refusal(spent, Money::from_nano(1));
+    const Error error = budget_refusal(spent, 1);
     EXPECT_TRUE(error.message.starts_with(c.begin)) << error.message;
     EXPECT_NE(error.message.find(" Reset: 2999-01-01T00:00:00.000000Z. "), std::string::npos) << error.message;
     EXPECT_NE(error.message.find(c.remedy), std::string::npos) << error.message;
@@ -80,10 +80,61 @@ TEST(BudgetRefusal, NamesWhoseBudgetItIs) {
 
     // What is only held comes back when calls end.
     spent.spent_before = 1'000'000'000;
-    const Error held = budget_refusal(spent, Money::from_nano(700'000'000));
+    const Error held = budget_refusal(spent, 700'000'000);
     EXPECT_EQ(held.code, "budget_held");
     EXPECT_NE(held.message.find(" This call needs: 0.7."), std::string::npos) << held.message;
     EXPECT_EQ(held.retry_after, std::chrono::seconds(1));
+  }
+}
+
+// The same sentences with tokens for dollars.
+constexpr Refused kRefusedTokens[] = {
+    {"proxy", 101, "litellm-proxy-budget", "", "",
+     "Token budget has been exceeded! Proxy=litellm-proxy-budget Used: 2000 tokens, Max: 1500 tokens Reset: ",
+     "litellm_settings.max_budget_tokens of the configuration"},
+    {"member", 104, "t::u", "", "",
+     "Token budget has been exceeded! User=u in Team=t Used: 2000 tokens, Max: 1500 tokens Reset: ",
+     "POST /team/member_update with a larger max_budget_tokens"},
+    {"user", 105, "u", "", "", "ExceededBudget: User=u over token budget. Used: 2000 tokens, Max: 1500 tokens Reset: ",
+     "POST /user/update with a larger max_budget_tokens"},
+    {"key", 106, "h", "app", "", "Token budget has been exceeded! Used: 2000 tokens, Max: 1500 tokens Key=app. Reset: ",
+     "POST /key/update with a larger max_budget_tokens"},
+    {"key x model", 112, "h", "", "m",
+     "LiteLLM Virtual Key: h, key_alias: None, exceeded token budget for model=m Used: 2000 tokens, Max: 1500 tokens "
+     "Reset: ",
+     "POST /key/update with a larger model_max_budget"},
+    {"provider", 120, "openai", "", "",
+     "Token budget has been exceeded! Provider=openai Used: 2000 tokens, Max: 1500 tokens Reset: ",
+     "router_settings.provider_budget_config"},
+    {"deployment", 121, "d", "", "",
+     "Token budget has been exceeded! Deployment=d Used: 2000 tokens, Max: 1500 tokens Reset: ",
+     "litellm_params.max_budget_tokens"},
+};
+
+TEST(BudgetRefusal, SpeaksOfTokensWhereTheseAreCounted) {
+  for (const Refused& c : kRefusedTokens) {
+    SCOPED_TRACE(c.name);
+    AccountFacts facts;
+    facts.kind = c.kind;
+    facts.entity = c.entity;
+    facts.label = c.label;
+    facts.model = c.model;
+    Account account(facts);
+    account.limit = 1'500;
+    AccountWindow window(account, {}, std::make_shared<lease::AccountWords>(), false);
+    window.spent_before = 2'000;
+    const Error spent = budget_refusal(window, 1);
+    EXPECT_TRUE(spent.message.starts_with(c.begin)) << spent.message;
+    EXPECT_NE(spent.message.find(c.remedy), std::string::npos) << spent.message;
+    EXPECT_EQ(spent.type, "budget_exceeded");
+    EXPECT_EQ(spent.code, "budget_spent");
+    window.spent_before = 1'000;
+    window.words->free = 100;
+    const Error held = budget_refusal(window, 700);
+    EXPECT_EQ(held.code, "budget_held");
+    EXPECT_NE(held.message.find(" Held by calls in flight: 400 tokens. This call needs: 700 tokens."),
+              std::string::npos)
+        << held.message;
   }
 }
 

@@ -42,7 +42,7 @@ std::vector<std::pair<std::int64_t, std::int64_t>> read_pairs(std::string_view t
 class Leaving {
  public:
   void add(std::int64_t day, std::int64_t replica_no, std::string_view accounts, std::int64_t entries,
-           std::int64_t calls, std::int64_t cost_nano) {
+           std::int64_t calls, std::int64_t cost_nano, std::int64_t tokens) {
     Sum& of_day = days_[{day, replica_no}];
     of_day.count += entries;
     of_day.cost_nano += cost_nano;
@@ -50,6 +50,7 @@ class Leaving {
       Sum& of_window = windows_[pair];
       of_window.count += calls;
       of_window.cost_nano += cost_nano;
+      of_window.tokens += tokens;
     }
     entries_ += entries;
     numbers_.insert(day);
@@ -76,6 +77,7 @@ class Leaving {
   struct Sum {
     std::int64_t count = 0;
     std::int64_t cost_nano = 0;
+    std::int64_t tokens = 0;  // Of windows.
   };
   using Windows = std::map<std::pair<std::int64_t, std::int64_t>, Sum>;
 
@@ -85,16 +87,20 @@ class Leaving {
     std::string rows;
     std::vector<db::Value> values;
     for (std::size_t i = 0; i < kWindowsAtOnce && at != windows_.end(); ++i, ++at) {
-      rows += fmt::format("{}(${}, ${}, ${}, ${})", i == 0 ? "" : ", ", 4 * i + 1, 4 * i + 2, 4 * i + 3, 4 * i + 4);
-      for (const std::int64_t value : {at->first.first, at->first.second, at->second.cost_nano, at->second.count}) {
+      rows += fmt::format("{}(${}, ${}, ${}, ${}, ${})", i == 0 ? "" : ", ", 5 * i + 1, 5 * i + 2, 5 * i + 3, 5 * i + 4,
+                          5 * i + 5);
+      const auto& [window, sum] = *at;
+      for (const std::int64_t value : {window.first, window.second, sum.cost_nano, sum.tokens, sum.count}) {
         values.emplace_back(value);
       }
     }
     const auto done = transaction.run(
-        fmt::format("WITH gone(account, win, nano, calls) AS (VALUES {}) UPDATE account_window SET dropped_nano = "
-                    "dropped_nano + gone.nano, dropped_calls = dropped_calls + gone.calls FROM gone WHERE account_id = "
-                    "gone.account AND window_id = gone.win",
-                    rows),
+        fmt::format(
+            "WITH gone(account, win, nano, tokens, calls) AS (VALUES {}) UPDATE account_window SET dropped_nano "
+            "= dropped_nano + CASE WHEN (SELECT a.kind FROM account a WHERE a.account_id = gone.account) >= 100 "
+            "THEN gone.tokens ELSE gone.nano END, dropped_calls = dropped_calls + gone.calls FROM gone WHERE "
+            "account_id = gone.account AND window_id = gone.win",
+            rows),
         values);
     return done ? Status() : base::fail(done.error());
   }
@@ -115,13 +121,14 @@ Status drop_part(db::Database& database, std::int64_t day, DroppedDays& dropped)
     if (!held) return base::fail(held.error());
     if (!*held) return {};
     const auto rows = transaction.run(
-        fmt::format("SELECT replica_no, accounts, count(*), sum(CASE WHEN kind = 0 THEN 1 ELSE 0 END), sum(cost_nano) "
-                    "FROM {} GROUP BY replica_no, accounts",
+        fmt::format("SELECT replica_no, accounts, count(*), sum(CASE WHEN kind = 0 THEN 1 ELSE 0 END), "
+                    "sum(cost_nano), sum(prompt_tokens + completion_tokens) FROM {} GROUP BY replica_no, accounts",
                     db::entry_day_table(day)),
         {});
     if (!rows) return base::fail(rows.error());
     for (const db::Row& row : rows->rows) {
-      leaving.add(day, as_int(row[0]), db::as_text(row[1]), as_int(row[2]), as_int(row[3]), as_int(row[4]));
+      leaving.add(day, as_int(row[0]), db::as_text(row[1]), as_int(row[2]), as_int(row[3]), as_int(row[4]),
+                  as_int(row[5]));
     }
     if (Status gone = db::drop_entry_day(transaction, day); !gone) return gone;
     mine = true;
@@ -144,11 +151,13 @@ Result<Leaving> delete_some(db::Database& database, std::int64_t first_kept) {
     leaving = {};
     const auto rows = transaction.run(
         "DELETE FROM entry WHERE (day, replica_no, entry_no) IN (SELECT day, replica_no, entry_no FROM entry WHERE day "
-        "< $1 ORDER BY day, replica_no, entry_no LIMIT $2) RETURNING day, replica_no, accounts, kind, cost_nano",
+        "< $1 ORDER BY day, replica_no, entry_no LIMIT $2) RETURNING day, replica_no, accounts, kind, cost_nano, "
+        "prompt_tokens + completion_tokens",
         {first_kept, std::int64_t{kRowsAtOnce}});
     if (!rows) return base::fail(rows.error());
     for (const db::Row& row : rows->rows) {
-      leaving.add(as_int(row[0]), as_int(row[1]), db::as_text(row[2]), 1, as_int(row[3]) == 0 ? 1 : 0, as_int(row[4]));
+      leaving.add(as_int(row[0]), as_int(row[1]), db::as_text(row[2]), 1, as_int(row[3]) == 0 ? 1 : 0, as_int(row[4]),
+                  as_int(row[5]));
     }
     return leaving.note(transaction);
   });

@@ -163,12 +163,12 @@ class Shipping {
                 std::string_view reason, ShipSums& sums) {
     const std::string_view payload = batch_.payloads[i];
     const auto done = transaction.run(
-        "INSERT INTO entry_rejected (replica_no, entry_no, cost_nano, accounts, body, reason, rejected_us)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (replica_no, entry_no) DO NOTHING",
+        "INSERT INTO entry_rejected (replica_no, entry_no, cost_nano, accounts, body, reason, rejected_us, tokens)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (replica_no, entry_no) DO NOTHING",
         {batch_.replica.replica_no, as_signed(batch_.first_no + i), row ? row->numbers.cost_nano : std::int64_t{0},
          row ? journal::accounts_json(row->accounts) : std::string("[]"),
          base::to_hex({reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()}), std::string(reason),
-         base::unix_now_us()});
+         base::unix_now_us(), row ? journal::tokens_of(row->numbers) : std::int64_t{0}});
     if (!done) return base::fail(done.error());
     if (row && done->changed == 1) sums.add(*row);  // Else it was set aside before, and its money is booked.
     const std::uint64_t number = batch_.first_no + i;

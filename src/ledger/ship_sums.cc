@@ -105,11 +105,12 @@ Status add_all(db::Transaction& transaction, const SumTable& table, const Map& r
 void ShipSums::add(const journal::EntryRow& row) {
   const journal::EntryNumbers& n = row.numbers;
   for (std::size_t i = 0; i < row.accounts.count; ++i) {
+    const std::int64_t booked_nano = row.booked_on(i);
     Total& total = windows_[{row.accounts.values[2 * i], row.accounts.values[2 * i + 1]}];
-    total.cost_nano += n.cost_nano;
+    total.cost_nano += booked_nano;
     ++total.calls;
     std::map<WindowKey, std::int64_t>& paid = row.accounts.is_covered(i) ? used_ : uncovered_;
-    paid[{row.accounts.values[2 * i], row.accounts.values[2 * i + 1]}] += n.cost_nano;
+    paid[{row.accounts.values[2 * i], row.accounts.values[2 * i + 1]}] += booked_nano;
   }
   Total& day = days_[row.day()];
   day.cost_nano += n.cost_nano;

@@ -15,7 +15,8 @@
 
 namespace turnpike::ledger {
 
-/// Everything that is summed from rows in the transaction that stores them: totals of account windows, the aggregates
+/// Everything that is summed from rows in the transaction that stores them: totals of account windows, in money or in
+/// tokens as their account counts, the aggregates
 /// that reports are read from, days of the replica. The rows must outlive it.
 class ShipSums {
  public:
@@ -47,7 +48,7 @@ class ShipSums {
   // Ordered maps: rows are locked in one order everywhere.
   using WindowKey = std::pair<std::int64_t, std::int64_t>;
   std::map<WindowKey, Total> windows_;
-  std::map<WindowKey, std::int64_t> used_, uncovered_;  // Costs by lease, and beside all leases.
+  std::map<WindowKey, std::int64_t> used_, uncovered_;  // What is booked by lease, and beside all leases.
   std::map<std::int64_t, Total> days_;
   std::map<DailyKey, std::array<std::int64_t, 8>> daily_;
   std::map<DeploymentKey, std::array<std::int64_t, 6>> deployments_;

@@ -30,12 +30,12 @@ bool learns(domain::Operation operation) {
   return domain::writes_text(operation) || operation == domain::Operation::Embedding;
 }
 
-/// What this call costs on one deployment if it goes as expected (strict: at worst).
-Money expected_cost(const Call& call, const Expectation& expected, const price::Prices& prices) {
+/// What this call costs on one deployment, and how many tokens, if it goes as expected (strict: at worst).
+ledger::Amounts expected_amounts(const Call& call, const Expectation& expected, const price::Prices& prices) {
   constexpr std::uint64_t kExpectedMilliseconds = 10'000;  // Of a call to a model charged by time.
   if (!learns(call.request.operation)) {
     const domain::Usage usage = expected_usage(call, expected.prompt_tokens, prices, expected.strict);
-    return price::held_for(prices, usage, bill_terms(call, prices, call.request.service_tier));
+    return {price::held_for(prices, usage, bill_terms(call, prices, call.request.service_tier)), usage.tokens()};
   }
   const bool embedding = call.request.operation == domain::Operation::Embedding;
   price::BillTerms terms;
@@ -53,19 +53,27 @@ Money expected_cost(const Call& call, const Expectation& expected, const price::
         embedding ? 0 : (prices.max_output_tokens != 0 ? std::min(asked, model_cap) : asked) * call.request.choices;
     worst.milliseconds = static_cast<std::uint64_t>(std::max<std::int64_t>(call.total.count(), 0));
     worst.media = may_hold_media(call.request.body);
-    return price::hold_amount_strict(prices, worst, terms);
+    return {price::hold_amount_strict(prices, worst, terms), static_cast<std::int64_t>(price::worst_tokens(worst))};
   }
   price::Estimator::Estimate estimate;
   estimate.prompt_tokens = expected.prompt_tokens;
   estimate.output_tokens = embedding ? 0 : expected.output_tokens;
   estimate.input_factor = expected.input_factor;
   estimate.milliseconds = kExpectedMilliseconds;
-  return price::hold_amount(prices, estimate, terms);
+  return {price::hold_amount(prices, estimate, terms),
+          static_cast<std::int64_t>(estimate.prompt_tokens + estimate.output_tokens)};
 }
 
 bool budget_applies(const std::vector<ledger::WindowRef>& windows) {
   return std::any_of(windows.begin(), windows.end(),
                      [](const ledger::WindowRef& window) { return window->account.limit.load() >= 0; });
+}
+
+/// One in tokens asks for no price.
+bool money_budget_applies(const std::vector<ledger::WindowRef>& windows) {
+  return std::any_of(windows.begin(), windows.end(), [](const ledger::WindowRef& window) {
+    return !window->account.in_tokens && window->account.limit.load() >= 0;
+  });
 }
 
 bool has_strict(const std::vector<ledger::WindowRef>& windows) {
@@ -75,10 +83,10 @@ bool has_strict(const std::vector<ledger::WindowRef>& windows) {
 }
 
 /// Within a fifth of a limit an estimate by length is not good enough: media and long words would be refused for it.
-bool is_near_limit(const std::vector<ledger::WindowRef>& windows, Money amount) {
+bool is_near_limit(const std::vector<ledger::WindowRef>& windows, const ledger::Amounts& amount) {
   return std::any_of(windows.begin(), windows.end(), [&](const ledger::WindowRef& window) {
     const std::int64_t limit = window->account.limit.load(std::memory_order_relaxed);
-    return limit > 0 && window->left_nano() - amount.nano() < limit / 5;
+    return limit > 0 && window->left_nano() - amount.on(window->account) < limit / 5;
   });
 }
 
@@ -99,7 +107,7 @@ bool has_price(const Call& call, const price::Prices& prices) {
   return price::bill_grains(prices, usage) >= 0;
 }
 
-/// AC-PRICE-3: nobody spends an unknown amount of a budget, except on machines that are the operator's own.
+/// AC-PRICE-3: nobody spends an unknown amount of a budget in dollars, except on machines that are the operator's own.
 Status check_price(const Call& call, const router::Deployment& deployment, bool budgeted) {
   const price::Prices& prices = prices_of(deployment);
   if (!budgeted || has_price(call, prices)) return {};
@@ -119,7 +127,7 @@ Status check_price(const Call& call, const router::Deployment& deployment, bool 
 
 /// Whose budget the call is on beside its caller's: that of the whole gateway. Probes find out who is well, whatever is
 /// left.
-Result<const domain::CallerAccount*> account_of_all(const Call& call) {
+Result<const account::BudgetAccounts*> accounts_of_all(const Call& call) {
   if (call.own != nullptr && call.own->probe) return nullptr;
   if (const account::ConfigAccounts* shared = call.snapshot->accounts.get())
     return shared->proxy ? &*shared->proxy : nullptr;
@@ -138,19 +146,20 @@ Result<std::vector<ledger::WindowRef>> windows_of(const Call& call) {
   const auto add = [&](const domain::CallerAccount& facts) {
     windows.push_back(call.gateway.ledger->window(facts, call.ledger_us));
   };
-  const Result<const domain::CallerAccount*> all = account_of_all(call);
+  const Result<const account::BudgetAccounts*> all = accounts_of_all(call);
   if (!all) return base::fail(all.error());
   const std::vector<domain::CallerAccount>& named = call.named_accounts;
   const std::vector<domain::CallerAccount>& of_models = call.caller->model_accounts;
-  windows.reserve(call.caller->accounts.size() + named.size() + of_models.size() + 1);
-  if (*all != nullptr) add(**all);
+  windows.reserve(call.caller->accounts.size() + named.size() + of_models.size() + 2);
+  if (*all != nullptr) add((*all)->money);
+  if (*all != nullptr && (*all)->tokens) add(*(*all)->tokens);
   std::ranges::for_each(call.caller->accounts, add);
   std::ranges::for_each(named, add);  // Before those of models: nearly in the order of kinds.
   for (const domain::CallerAccount& facts : of_models) {
     if (facts.model == call.request.model || facts.model == call.record.model_group) add(facts);
   }
   if (named.empty() && of_models.empty()) return windows;
-  constexpr std::size_t kWindowsMax = journal::kAccountsMax - 2;  // One for a provider, one for a deployment.
+  constexpr std::size_t kWindowsMax = journal::kAccountsMax - 4;  // Two for a provider, two for a deployment.
   if (windows.size() > kWindowsMax) {
     Error error;
     error.kind = ErrorKind::InvalidRequest;
@@ -165,9 +174,13 @@ Result<std::vector<ledger::WindowRef>> windows_of(const Call& call) {
 
 /// What the hold lacks for another attempt. Nothing: it has no price. The first group has been looked at before the
 /// call was admitted; a fallback may be one without.
-std::optional<Money> lacking_for(const AdmittedCall& admitted, const router::Deployment& deployment, Money beside) {
-  if (!check_price(admitted.call, deployment, budget_applies(admitted.windows))) return std::nullopt;
-  return attempt_cost(admitted, deployment) + beside + billed_cost(admitted.call.record) - admitted.hold.amount();
+std::optional<ledger::Amounts> lacking_for(const AdmittedCall& admitted, const router::Deployment& deployment,
+                                           Money beside) {
+  if (!check_price(admitted.call, deployment, money_budget_applies(admitted.windows))) return std::nullopt;
+  // Of all attempts the entry has the cost, of the last one the tokens.
+  ledger::Amounts needed = expected_amounts(admitted.call, admitted.expected, prices_of(deployment));
+  needed += beside + billed_cost(admitted.call.record);
+  return needed - admitted.hold.amount();
 }
 
 Task<Result<ledger::Hold>> take(Call& call, const ledger::Admission& admission) {
@@ -216,13 +229,14 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   if (!found) co_return base::fail(std::move(found.error()));
   std::vector<ledger::WindowRef>& windows = *found;
   const bool budgeted = budget_applies(windows);
+  const bool priced_budget = money_budget_applies(windows);
   const router::ModelGroup& group = *plan.stops.front().group;
 
   std::uint64_t model_cap = 0;
   bool reasoning = false;
   bool all_free = !group.deployments.empty();
   for (const router::DeploymentRef& deployment : group.deployments) {
-    if (Status priced = check_price(call, *deployment, budgeted); !priced)
+    if (Status priced = check_price(call, *deployment, priced_budget); !priced)
       co_return base::fail(std::move(priced.error()));
     const price::Prices& prices = prices_of(*deployment);
     model_cap = std::max(model_cap, prices.max_output_tokens);
@@ -240,9 +254,10 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   const bool is_strict = call.settings().turnpike.budget_mode == config::BudgetMode::Strict;
   expected.strict = is_strict || has_strict(windows);
   const auto dearest = [&] {
-    Money amount;
+    ledger::Amounts amount;
     for (const router::DeploymentRef& deployment : group.deployments) {
-      amount = std::max(amount, expected_cost(call, expected, prices_of(*deployment)));
+      const ledger::Amounts one = expected_amounts(call, expected, prices_of(*deployment));
+      amount = {std::max(amount.money, one.money), std::max(amount.tokens, one.tokens)};
     }
     return amount;
   };
@@ -258,7 +273,7 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
     admission.amount = dearest();
   }
   // Free are tokens: what is paid by the search needs money.
-  admission.free_model = all_free && admission.amount == Money() &&
+  admission.free_model = all_free && admission.amount.money == Money() &&
                          call.settings().turnpike.free_models_over_budget == config::FreeModelsOverBudget::Allow;
   admission.may_cross = !is_strict && call.settings().turnpike.budget_crossing == config::BudgetCrossing::Allow;
   admission.started_us = call.ledger_us;
@@ -303,25 +318,24 @@ Result<AdmittedCall> admit_replay(Call& call) {
 }
 
 Money attempt_cost(const AdmittedCall& admitted, const router::Deployment& deployment) {
-  return expected_cost(admitted.call, admitted.expected, prices_of(deployment));
+  return expected_amounts(admitted.call, admitted.expected, prices_of(deployment)).money;
 }
 
 bool cover_attempt(AdmittedCall& admitted, const router::Deployment& deployment, Money beside) {
-  const std::optional<Money> lacking = lacking_for(admitted, deployment, beside);
+  const std::optional<ledger::Amounts> lacking = lacking_for(admitted, deployment, beside);
   return lacking && admitted.hold.extend(*lacking);
 }
 
 Task<bool> cover_next_attempt(AdmittedCall& admitted, const router::Deployment& deployment) {
-  const std::optional<Money> lacking = lacking_for(admitted, deployment, Money());
+  const std::optional<ledger::Amounts> lacking = lacking_for(admitted, deployment, Money());
   if (!lacking) co_return false;
-  if (lacking->nano() <= 0) co_return true;
+  if (!lacking->any()) co_return true;
   co_return co_await admitted.hold.extend_or_wait(*lacking, *admitted.call.cancel);
 }
 
 Money prompt_cost(const AdmittedCall& admitted, const router::Deployment& deployment) {
   const Money before = billed_cost(admitted.call.record);
-  if (!learns(admitted.call.request.operation))
-    return before + expected_cost(admitted.call, admitted.expected, prices_of(deployment));
+  if (!learns(admitted.call.request.operation)) return before + attempt_cost(admitted, deployment);
   domain::Usage prompt;
   prompt.set(domain::Unit::InputTokens, admitted.expected.prompt_tokens);
   return before + price::bill(prices_of(deployment), prompt).cost;
@@ -336,10 +350,9 @@ bool follow_stream(AdmittedCall& admitted, const router::Deployment& deployment,
   const bool outgrown = output_tokens > admitted.expected.output_tokens;
   while (output_tokens > admitted.expected.output_tokens) {
     // The money is being spent: others see it gone now, not at the end.
-    const Money before = expected_cost(admitted.call, admitted.expected, prices_of(deployment));
+    const ledger::Amounts before = expected_amounts(admitted.call, admitted.expected, prices_of(deployment));
     admitted.expected.output_tokens += admitted.expected.output_tokens / 4 + 16;
-    const Money after = expected_cost(admitted.call, admitted.expected, prices_of(deployment));
-    if (after > before) admitted.hold.enlarge(after - before);
+    admitted.hold.enlarge(expected_amounts(admitted.call, admitted.expected, prices_of(deployment)) - before);
   }
   const base::Monotonic now = base::monotonic_now();
   if (now - last_progress < kProgressInterval) return outgrown;

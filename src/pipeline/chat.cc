@@ -182,6 +182,7 @@ Task<Status> add_spenders(Call& call) {
     };
     if (std::ranges::none_of(call.named_accounts, same)) {
       call.named_accounts.push_back(spender->account);
+      if (spender->tokens) call.named_accounts.push_back(*spender->tokens);
       if (spender->limits.most.any()) call.named_limits.push_back(spender->limits);
     }
     return {};
@@ -189,6 +190,7 @@ Task<Status> add_spenders(Call& call) {
   // What other replicas have made of its account since this one met it.
   const auto learn = [&call](const account::Spenders::SpenderRef& spender) {
     if (spender) call.gateway.ledger->account_read(spender->account);
+    if (spender && spender->tokens) call.gateway.ledger->account_read(*spender->tokens);
   };
   const std::string& end_user = call.record.end_user;
   if (!end_user.empty()) {

@@ -50,7 +50,9 @@ std::vector<ledger::WindowRef> targets_of(const Call& call, const router::Deploy
   if (shared == nullptr || (call.own != nullptr && call.own->probe)) return targets;
   const auto add = [&](const auto& accounts, std::string_view name) {
     const auto found = accounts.find(name);
-    if (found != accounts.end()) targets.push_back(call.gateway.ledger->window(found->second, call.ledger_us));
+    if (found == accounts.end()) return;
+    targets.push_back(call.gateway.ledger->window(found->second.money, call.ledger_us));
+    if (found->second.tokens) targets.push_back(call.gateway.ledger->window(*found->second.tokens, call.ledger_us));
   };
   if (deployment.target.provider != nullptr) add(shared->providers, deployment.target.provider->name);
   add(shared->deployments, deployment.id);

@@ -136,6 +136,22 @@ Money hold_amount(const Prices& prices, const Estimator::Estimate& estimate, con
   return all - input + Money::from_nano(static_cast<std::int64_t>(share));
 }
 
+namespace {
+
+std::uint64_t worst_prompt(const WorstCase& worst) {
+  return worst.prompt_tokens + (worst.prompt_tokens + 19) / 20 + 64 + 8 * worst.messages;
+}
+
+std::uint64_t worst_output(const WorstCase& worst) {
+  return std::min(worst.output_cap, domain::kUnitCountMax + 1);
+}
+
+}  // namespace
+
+std::uint64_t worst_tokens(const WorstCase& worst) {
+  return worst_prompt(worst) + worst_output(worst);
+}
+
 Money hold_amount_strict(const Prices& prices, const WorstCase& worst, const BillTerms& terms) {
   using domain::Unit;
   constexpr Unit kInputs[] = {Unit::InputTokens, Unit::CacheWriteTokens, Unit::CacheWrite1hTokens,
@@ -146,15 +162,14 @@ Money hold_amount_strict(const Prices& prices, const WorstCase& worst, const Bil
     return unit == Unit::AudioInputTokens || unit == Unit::ImageInputTokens || unit == Unit::AudioOutputTokens ||
            unit == Unit::ImageOutputTokens;
   };
-  const std::uint64_t counted = worst.prompt_tokens + (worst.prompt_tokens + 19) / 20 + 64 + 8 * worst.messages;
   Money dearest;
   for (const ServiceTier service : {ServiceTier::Standard, terms.service}) {
     for (const Unit input : kInputs) {
       for (const Unit output : kOutputs) {
         if (!worst.media && (is_media(input) || is_media(output))) continue;
         domain::Usage usage;
-        usage.set(input, counted);
-        usage.set(output, std::min(worst.output_cap, domain::kUnitCountMax + 1));
+        usage.set(input, worst_prompt(worst));
+        usage.set(output, worst_output(worst));
         add_own_units(usage, prices, worst.milliseconds);
         dearest = std::max(dearest, held_for(prices, usage, {service, terms.factors_ppb, {}}));
       }

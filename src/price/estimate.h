@@ -90,6 +90,9 @@ struct WorstCase {
   std::uint64_t milliseconds = 0;  // For models charged by time.
   bool media = false;              // Any part of it may be audio or images.
 };
+/// The tokens of prompt and answer then: the counted prompt with 5 % and a margin for its framing, and `output_cap`.
+std::uint64_t worst_tokens(const WorstCase& worst);
+
 /// The counted prompt with 5 % and a margin for its framing at the dearest price a prompt token can have (plain,
 /// five-minute or one-hour cache write), `output_cap` at the dearer of text and reasoning; at the dearer of the asked
 /// service tier and the standard one, which the provider may fall back to.

@@ -116,7 +116,7 @@ void add_of_all_time(const Dialect& dialect, std::vector<Equation>& out) {
            " WHERE r.shipped_no <> coalesce(k.n, 0) + coalesce(d.n, 0) OR k.last > r.shipped_no",
            kNumbers)});
   out.push_back(window_equation(dialect, "totals of each account and window = sum of the entries that name it",
-                                "spent_nano - dropped_nano", "cost_nano"));
+                                "spent_nano - dropped_nano", "booked"));
   out.push_back(window_equation(dialect, "calls of each account and window = calls that name it",
                                 "calls - dropped_calls", "calls"));
   // Replica 0 books edits of administrators, which are no calls.
@@ -156,11 +156,12 @@ Equation silent_leases(std::int64_t now_us) {
   constexpr std::int64_t kSilentUs = 600'000'000;
   return {"V10", "no money is leased to a replica that has been silent for ten minutes",
           "SELECT count(*) FROM lease WHERE granted_nano <> 0",
-          fmt::format("SELECT 'replica ' || r.replica_no || ' on ' || r.host || CASE r.state WHEN {} THEN"
-                      " ', what it had free was taken back' ELSE '' END, sum(l.granted_nano - l.used_nano), 0"
-                      " FROM lease l JOIN replica r ON r.replica_no = l.replica_no JOIN replica_lease p ON"
-                      " p.replica_no = r.replica_no WHERE l.granted_nano > l.used_nano AND p.alive_us < {} GROUP BY "
-                      "r.replica_no, r.host, r.state",
+          fmt::format("SELECT 'replica ' || r.replica_no || ' on ' || r.host || CASE WHEN coalesce(a.kind, 0) >= 100"
+                      " THEN ', in tokens' ELSE '' END || CASE r.state WHEN {} THEN ', what it had free was taken back'"
+                      " ELSE '' END, sum(l.granted_nano - l.used_nano), 0 FROM lease l JOIN replica"
+                      " r ON r.replica_no = l.replica_no JOIN replica_lease p ON p.replica_no = r.replica_no LEFT JOIN"
+                      " account a ON a.account_id = l.account_id WHERE l.granted_nano > l.used_nano AND p.alive_us < {}"
+                      " GROUP BY r.replica_no, r.host, r.state, coalesce(a.kind, 0) >= 100",
                       db::kReplicaReclaimed, now_us - kSilentUs),
           true};
 }
@@ -227,12 +228,16 @@ std::string daily_lines(const Dialect& dialect, std::string_view days) {
 
 std::string entry_pairs(const Dialect& dialect, std::string_view days) {
   return fmt::format(
-      "rows AS (SELECT accounts, sum(cost_nano) AS cost_nano, sum(CASE WHEN kind = 0 THEN 1 ELSE 0 END) AS calls,"
-      " min(CASE WHEN kind = 0 THEN started_us END) AS first_us, max(CASE WHEN kind = 0 THEN started_us END) AS last_us"
-      " FROM entry WHERE {} GROUP BY accounts UNION ALL SELECT accounts, cost_nano, 1, NULL, NULL FROM entry_rejected),"
-      " pairs AS (SELECT CAST(a.value AS BIGINT) AS account, CAST(w.value AS BIGINT) AS win, cost_nano, calls, "
-      "first_us,"
-      " last_us FROM rows, {}, {} WHERE {} AND w.key = a.key + 1)",
+      "rows AS (SELECT accounts, sum(cost_nano) AS cost_nano, sum(prompt_tokens + completion_tokens) AS tokens,"
+      " sum(CASE WHEN kind = 0 THEN 1 ELSE 0 END) AS calls, min(CASE WHEN kind = 0 THEN started_us END) AS first_us,"
+      " max(CASE WHEN kind = 0 THEN started_us END) AS last_us FROM entry WHERE {} GROUP BY accounts"
+      " UNION ALL SELECT accounts, cost_nano, tokens, 1, NULL, NULL FROM entry_rejected),"
+      " named AS (SELECT CAST(a.value AS BIGINT) AS account, CAST(w.value AS BIGINT) AS win, cost_nano, tokens, calls,"
+      " first_us, last_us FROM rows, {}, {} WHERE {} AND w.key = a.key + 1),"
+      // Each account counts what it is kept in.
+      " pairs AS (SELECT n.account, n.win, CASE WHEN k.kind >= 100 THEN n.tokens ELSE n.cost_nano END AS booked, "
+      "n.calls,"
+      " n.first_us, n.last_us FROM named n LEFT JOIN account k ON k.account_id = n.account)",
       days, dialect.account_at, dialect.window_at, dialect.is_account);
 }
 

@@ -69,21 +69,24 @@ struct WrongWindow {
   std::int64_t account_id = 0, window_id = 0;
   std::int64_t spent_nano = 0, right_nano = 0;
   std::int64_t right_calls = 0;
+  bool in_tokens = false;
 };
 
 Result<std::vector<WrongWindow>> find_wrong_windows(db::Transaction& transaction, const Dialect& dialect) {
-  const auto rows = run(
-      transaction,
-      fmt::format("WITH {}, sides AS (SELECT account, win, 0 AS spent, cost_nano AS nano, 0 AS had, calls FROM pairs"
-                  " UNION ALL SELECT account_id, window_id, spent_nano, "
-                  "dropped_nano, calls, dropped_calls FROM account_window)"
-                  " SELECT account, win, sum(spent), sum(nano), sum(calls) FROM sides GROUP BY account, win"
-                  " HAVING sum(spent) <> sum(nano) OR sum(had) <> sum(calls) ORDER BY account, win",
-                  entry_pairs(dialect, "1 = 1")));
+  const auto rows =
+      run(transaction,
+          fmt::format("WITH {}, sides AS (SELECT account, win, 0 AS spent, booked AS nano, 0 AS had, calls FROM pairs"
+                      " UNION ALL SELECT account_id, window_id, spent_nano, "
+                      "dropped_nano, calls, dropped_calls FROM account_window)"
+                      " SELECT account, win, sum(spent), sum(nano), sum(calls), (SELECT k.kind FROM account k WHERE"
+                      " k.account_id = account) FROM sides GROUP BY account, win"
+                      " HAVING sum(spent) <> sum(nano) OR sum(had) <> sum(calls) ORDER BY account, win",
+                      entry_pairs(dialect, "1 = 1")));
   if (!rows) return base::fail(rows.error());
   std::vector<WrongWindow> wrong;
   for (const db::Row& row : rows->rows) {
-    wrong.push_back({as_int(row[0]), as_int(row[1]), as_int(row[2]), as_int(row[3]), as_int(row[4])});
+    const bool in_tokens = !db::is_null(row[5]) && domain::counts_tokens(static_cast<std::int16_t>(as_int(row[5])));
+    wrong.push_back({as_int(row[0]), as_int(row[1]), as_int(row[2]), as_int(row[3]), as_int(row[4]), in_tokens});
   }
   return wrong;
 }
@@ -95,14 +98,16 @@ Status note_adjustment(db::Transaction& transaction, const WrongWindow& wrong, s
   const auto number =
       run(transaction, "UPDATE replica SET shipped_no = shipped_no + 1 WHERE replica_no = 0 RETURNING shipped_no");
   if (!number) return base::fail(number.error());
+  const auto shown = [&wrong](std::int64_t nano) {
+    return wrong.in_tokens ? fmt::format("{} tokens", nano) : Money::from_nano(nano).to_string();
+  };
   const auto noted = transaction.run(
       "INSERT INTO entry (day, replica_no, entry_no, kind, started_us, ended_us, status, cost_nano, accounts, "
       "error_text, end_reason) VALUES ($1, 0, $2, $3, $4, $4, 0, 0, $5, $6, 'made_anew')",
       {now_us / kMicrosecondsPerDay, as_int(number->rows.at(0).at(0)),
        std::int64_t{static_cast<std::int16_t>(db::EntryKind::Adjust)}, now_us,
        fmt::format("[{},{}]", wrong.account_id, wrong.window_id),
-       fmt::format("spent was {}, is {}", Money::from_nano(wrong.spent_nano).to_string(),
-                   Money::from_nano(wrong.right_nano).to_string())});
+       fmt::format("spent was {}, is {}", shown(wrong.spent_nano), shown(wrong.right_nano))});
   return noted ? Status() : base::fail(noted.error());
 }
 

@@ -41,11 +41,11 @@ void Replica::serve(Call call) {
 }
 
 bool Replica::take(const Open& open, std::int64_t amount_nano) {
-  std::vector<lease::AccountWords*> words;
-  for (const Covered& one : open.covered) words.push_back(one.words.get());
-  const lease::AccountWords* const short_of = take_all(words, amount_nano);
-  if (world_.plan().mutant == Mutant::LeaveHeld && short_of != nullptr && short_of != words.front())
-    take_anyway(*words.front(), amount_nano);
+  std::vector<lease::Taking> takings;
+  for (const Covered& one : open.covered) takings.push_back({one.words.get(), amount_nano});
+  const lease::AccountWords* const short_of = take_all(takings);
+  if (world_.plan().mutant == Mutant::LeaveHeld && short_of != nullptr && short_of != takings.front().account)
+    take_anyway(*takings.front().account, amount_nano);
   return short_of == nullptr;
 }
 
@@ -59,9 +59,8 @@ bool Replica::is_refused(const Open& open, std::int64_t amount_nano) const {
 void Replica::wait(Open open, std::uint64_t ticket, std::int64_t amount_nano, std::optional<std::int64_t> wait_us) {
   lease::WaitingCall waiting;
   waiting.ticket = ticket;
-  waiting.amount_nano = amount_nano;
   waiting.wait_us = wait_us;
-  for (const Covered& one : open.covered) waiting.accounts.push_back(one.key);
+  for (const Covered& one : open.covered) waiting.claims.push_back({one.key, amount_nano});
   process_->waiting.emplace(ticket, std::move(open));
   process_->keeper.wait(std::move(waiting), now_us());
 }
