@@ -1,8 +1,11 @@
-// Precompiled for every folder: the standard library that nearly every source includes anyway.
+// Precompiled for every folder: what nearly every source includes anyway.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <coroutine>
 #include <cstdint>
 #include <functional>
@@ -10,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>

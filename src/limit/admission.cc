@@ -45,7 +45,7 @@ bool is_held(std::span<const Limit> limits, std::size_t place, const Terms& term
 }
 
 /// Takes the first limits until one has no room; how many were taken.
-std::size_t take_all(const std::vector<Limit>& limits, const Terms& terms) {
+std::size_t take_all(std::span<const Limit> limits, const Terms& terms) {
   for (std::size_t i = 0; i < limits.size(); ++i) {
     Meter& meter = *limits[i].meter;
     const std::int64_t amount = terms.amount(meter.unit());
@@ -63,6 +63,9 @@ void keep_tighter(std::optional<Rate>& kept, const Rate& rate) {
 }
 
 }  // namespace
+
+LimitList::LimitList(std::vector<Limit> limits)
+    : limits_(limits.empty() ? nullptr : std::make_shared<const std::vector<Limit>>(std::move(limits))) {}
 
 Refusal refusal_of(const Limit& limit, std::int64_t most, std::int64_t amount, std::int64_t used,
                    std::optional<std::int64_t> wait_us) {
@@ -114,7 +117,8 @@ std::optional<Refusal> look(std::span<const Limit> limits, const Terms& terms) {
   return local_refusal(limits, worst, terms, longest);
 }
 
-tl::expected<Admission, Refusal> admit(std::vector<Limit> limits, const Terms& terms, SharedCount* shared) {
+tl::expected<Admission, Refusal> admit(LimitList list, const Terms& terms, SharedCount* shared) {
+  const std::span<const Limit> limits = list.all();
   const std::size_t taken = take_all(limits, terms);
   if (taken < limits.size()) {
     for (std::size_t i = taken; i-- > 0;) {
@@ -126,7 +130,7 @@ tl::expected<Admission, Refusal> admit(std::vector<Limit> limits, const Terms& t
     return tl::unexpected(local_refusal(limits, taken, terms, kAtOnce));
   }
   Admission admission;
-  admission.limits_ = std::move(limits);
+  admission.limits_ = std::move(list);
   admission.tokens_ = terms.amount(Unit::Tokens);
   admission.taken_us_ = terms.now_us;
   admission.shard_ = terms.shard;

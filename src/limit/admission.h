@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <tl/expected.hpp>
@@ -29,6 +31,25 @@ struct Limit {
   bool above = false;
   /// From this on the shares in it hold; they stand behind it in the list. Nothing: nobody has a share.
   std::optional<std::int64_t> crowded_at = std::nullopt;
+};
+
+/// All limits of one call, shared by those who look at them while it is under way.
+class LimitList {
+ public:
+  LimitList() = default;
+  LimitList(std::vector<Limit> limits);           // NOLINT(google-explicit-constructor): a list is what it lists.
+  LimitList(std::initializer_list<Limit> limits)  // NOLINT(google-explicit-constructor)
+      : LimitList(std::vector<Limit>(limits)) {}
+
+  operator std::span<const Limit>() const { return all(); }  // NOLINT(google-explicit-constructor)
+  std::span<const Limit> all() const { return limits_ ? std::span<const Limit>(*limits_) : std::span<const Limit>(); }
+  auto begin() const { return all().begin(); }
+  auto end() const { return all().end(); }
+  bool empty() const { return !limits_; }
+  void clear() { limits_.reset(); }
+
+ private:
+  std::shared_ptr<const std::vector<Limit>> limits_;  // Null: none.
 };
 
 /// What the limits are held to in this process at the moment.
@@ -82,7 +103,8 @@ class Admission {
   /// The call will not be made after all: as if it had never come.
   void undo(std::int64_t now_us);
 
-  std::span<const Limit> limits() const { return limits_; }
+  const LimitList& list() const { return limits_; }
+  std::span<const Limit> limits() const { return limits_.all(); }
   /// Of the shared count: all its limits are there.
   std::uint32_t shard() const { return shard_; }
   std::int64_t amount(Unit unit) const { return unit == Unit::Tokens ? tokens_ : 1; }
@@ -97,10 +119,10 @@ class Admission {
   } shared;
 
  private:
-  friend tl::expected<Admission, Refusal> admit(std::vector<Limit> limits, const Terms& terms, SharedCount* shared);
+  friend tl::expected<Admission, Refusal> admit(LimitList limits, const Terms& terms, SharedCount* shared);
   void end(SharedCount::Correction correction);
 
-  std::vector<Limit> limits_;
+  LimitList limits_;
   std::int64_t tokens_ = 0;
   std::int64_t taken_us_ = 0;
   std::uint32_t shard_ = 0;
@@ -119,7 +141,7 @@ Refusal refusal_of(std::span<const Limit> limits, std::size_t place, std::int64_
 std::optional<Refusal> look(std::span<const Limit> limits, const Terms& terms);
 
 /// Takes from all limits or, when one has no room, from none. `shared`, if there is one, outlives the admission.
-tl::expected<Admission, Refusal> admit(std::vector<Limit> limits, const Terms& terms, SharedCount* shared = nullptr);
+tl::expected<Admission, Refusal> admit(LimitList limits, const Terms& terms, SharedCount* shared = nullptr);
 
 /// What is left of the limits, for headers.
 Rates rates_of(std::span<const Limit> limits, const Terms& terms);

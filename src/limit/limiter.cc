@@ -41,8 +41,7 @@ Terms Limiter::terms(std::int64_t tokens) const {
   return terms;
 }
 
-tl::expected<Admission, Refusal> Limiter::take(std::vector<Limit> limits, std::int64_t tokens,
-                                               std::uint32_t shard) const {
+tl::expected<Admission, Refusal> Limiter::take(LimitList limits, std::int64_t tokens, std::uint32_t shard) const {
   if (!limits.empty() && store_is_away() && options_.on_store_failure == StoreFailure::Closed) {
     return tl::unexpected(store_away());
   }
@@ -70,7 +69,7 @@ tl::expected<void, Refusal> Limiter::fall_back(Admission& admission) const {
   Terms again = terms(admission.amount(Unit::Tokens));
   again.basis = Basis::Share;
   again.shard = admission.shard();
-  std::vector<Limit> limits(admission.limits().begin(), admission.limits().end());
+  LimitList limits = admission.list();
   admission.undo(again.now_us);
   if (options_.on_store_failure == StoreFailure::Closed) return tl::unexpected(store_away());
   tl::expected<Admission, Refusal> readmitted = admit(std::move(limits), again, shared_);

@@ -35,7 +35,7 @@ class Limiter {
   /// How many shards the shared count has; 1 without one.
   std::uint32_t shards() const { return shared_ == nullptr ? 1 : shared_->shards(); }
   /// Takes from all limits or none; waits for nothing. `shard`: where the shared count has them.
-  tl::expected<Admission, Refusal> take(std::vector<Limit> limits, std::int64_t tokens, std::uint32_t shard = 0) const;
+  tl::expected<Admission, Refusal> take(LimitList limits, std::int64_t tokens, std::uint32_t shard = 0) const;
   /// Asks the shared count as well: one round trip. Of a refusal nothing is left anywhere, and the admission is empty.
   Task<tl::expected<void, Refusal>> confirm(Admission& admission) const;
 

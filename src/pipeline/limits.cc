@@ -274,17 +274,19 @@ CallLimits limits_of(Call& call, const router::ModelGroup& group) {
   if (call.own != nullptr || !call.worker.limiter) return limits;
   const std::int64_t now_us = monotonic_us();
   constexpr std::size_t kUsual = 16;
-  if (!call.caller->limits.empty() || !call.named_limits.empty()) limits.all.reserve(kUsual);
+  std::vector<limit::Limit> all;
+  if (!call.caller->limits.empty() || !call.named_limits.empty()) all.reserve(kUsual);
   const domain::RateLimits whole = limits_of_gateway(call.settings().general);
   if (whole.any()) {
     const auto kind = static_cast<std::int16_t>(limit::Kind::Proxy);
-    add(call, group, {.kind = kind, .entity = "gateway", .label = {}, .model = {}, .most = whole}, now_us, limits.all);
+    add(call, group, {.kind = kind, .entity = "gateway", .label = {}, .model = {}, .most = whole}, now_us, all);
   }
   for (const std::vector<domain::CallerLimits>* list : {&call.caller->limits, &std::as_const(call.named_limits)}) {
     for (const domain::CallerLimits& one : *list) {
-      if (concerns(one, call)) add(call, group, one, now_us, limits.all);
+      if (concerns(one, call)) add(call, group, one, now_us, all);
     }
   }
+  limits.all = std::move(all);
   return limits;
 }
 

@@ -29,7 +29,7 @@ struct Queueing {
 /// The limits of requests, tokens and parallel calls that one call has to keep (docs/limits.md): those of its caller,
 /// of the end user and the tags it names, and of the whole gateway.
 struct CallLimits {
-  std::vector<limit::Limit> all;
+  limit::LimitList all;
   std::int64_t tokens = 0;                // To reserve.
   std::optional<limit::Refusal> refusal;  // The latest.
   std::unique_ptr<Queueing> queueing;     // Null: it has not had to wait yet.
