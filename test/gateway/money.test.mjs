@@ -122,7 +122,7 @@ test('each kind of token, tier and fee costs what its price says, the same in a 
       }
       const info = await gateway.call('GET', `/key/info?key=${key}`);
       assert.equal(nano(/"spend":([^,}]+)/.exec(info.text)[1]), total);
-      const verified = await runBinary(['ledger', 'verify', '--config', path.join(gateway.directory, 'config.yaml'), '--data_dir', path.join(gateway.directory, 'data')]);
+      const verified = await runBinary(['ledger', 'verify', '--config', gateway.file, '--data_dir', path.join(gateway.directory, 'data')]);
       assert.equal(verified.code, 0, verified.stdout + verified.stderr);
       assert.match(verified.stdout, /^ok +V8 +each attempt .*\(30 of 30 billed again\)/m);
     },

@@ -234,7 +234,7 @@ test('images: size and quality decide the price, n multiplies it', async () => {
   assert.equal(JSON.parse(provider.calls('dalle')[0].request.body).model, 'dall-e-3');
   const plain = await told('/images/generations', { model: 'dalle', prompt: 'a cat' });
   await costs(plain, 'aimage_generation', Math.round(2 * 1024 * 1024 * 38.1469)); // the script answers two
-  const verified = await runBinary(['ledger', 'verify', '--config', path.join(gateway.directory, 'config.yaml'), '--data_dir', path.join(gateway.directory, 'data')], { ms: 60_000 });
+  const verified = await runBinary(['ledger', 'verify', '--config', gateway.file, '--data_dir', path.join(gateway.directory, 'data')], { ms: 60_000 });
   assert.equal(verified.code, 0, verified.stdout + verified.stderr);
   const [, again, all] = /^ok +V8 +each attempt .*\((\d+) of (\d+) billed again/m.exec(verified.stdout) ?? assert.fail(verified.stdout);
   assert.ok(Number(again) >= 2 && again === all, `${again} of ${all}`);
