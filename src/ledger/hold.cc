@@ -250,7 +250,7 @@ void LedgerImpl::settle_dropped(Hold::State& hold) {
 }
 
 void LedgerImpl::finish(Hold::State& hold, journal::EntryRow& row) {
-  const Amounts used(Money::from_nano(row.numbers.cost_nano), journal::tokens_of(row.numbers));
+  const Amounts used{Money::from_nano(row.numbers.cost_nano), journal::tokens_of(row.numbers)};
   row.numbers.hold_id = hold.id;
   row.numbers.held_nano = hold.amount.money.nano();
   row.accounts = pairs_of(hold.windows);
