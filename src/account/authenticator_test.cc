@@ -51,6 +51,7 @@ class FakeDatabase final : public db::Database {
                              zero, object, list, list, none, none, none, object, zero, none, object,
                              // The account.
                              account_id, zero, none, none, zero, zero, zero, none, utc, zero, none, zero});
+        rows.rows.back().resize(rows.rows.back().size() + 12);  // There is none in tokens.
       }
       return rows;
     }

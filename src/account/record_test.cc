@@ -156,7 +156,9 @@ TEST_F(RecordTest, WindowsFollowTheDurationOfTheRowAndOfItsBudget) {
   ASSERT_TRUE(with([&](Records& records) -> Status {
     Record spent = team;
     spent.spend = dollars(1);
-    EXPECT_EQ(records.update(team, spent)->spend, dollars(1));
+    const Result<Record> changed = records.update(team, spent);
+    if (!changed) return base::fail(changed.error());  // PostgreSQL makes the day of the entry first, and asks again.
+    EXPECT_EQ(changed->spend, dollars(1));
     return {};
   }));
   const std::int64_t begin_us = team.window.ends_us + 2 * kDayUs;

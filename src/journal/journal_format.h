@@ -65,6 +65,10 @@ class RecordBatch {
 
   std::size_t count() const { return count_; }
   const std::string& bytes() const { return bytes_; }
+  /// Of its first record, ended: without what fills up behind it.
+  std::string_view first_payload() const {
+    return std::string_view(bytes_).substr(starts_[0] + kRecordHeaderBytes, payload_bytes_[0]);
+  }
   void seal(std::uint32_t segment_crc, std::uint64_t first_sequence, std::int64_t time_ns);
 
  private:

@@ -153,6 +153,11 @@ TEST(JournalFormat, HoldsSayWhatTheyHoldOfTokens) {
   EXPECT_EQ(read_hold(counted)->accounts.tokens, 2u);
   EXPECT_EQ(read_hold(counted)->tokens, 70);
   EXPECT_EQ(read_hold(counted)->amount, Money::from_nano(500));
+  RecordBatch record;
+  record.begin(RecordType::Hold);
+  record.payload() += plain;
+  record.end();
+  EXPECT_EQ(record.first_payload(), plain) << "what fills a record up is none of its fields";
 }
 
 TEST(JournalFormat, ARowBooksOnEachAccountWhatThatCounts) {

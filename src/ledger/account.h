@@ -83,9 +83,6 @@ using AccountRef = std::shared_ptr<Account>;
 
 /// What a call holds or has used: money on some of its accounts, tokens on others.
 struct Amounts {
-  Amounts() = default;
-  Amounts(Money money_in, std::int64_t tokens_in = 0) : money(money_in), tokens(tokens_in) {}
-
   Money money;
   std::int64_t tokens = 0;
 

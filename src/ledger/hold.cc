@@ -223,8 +223,7 @@ void LedgerImpl::take_over(Hold::State& hold, Hold::State& other) {
   }
   if (journal_) journal_->open_holds.fetch_sub(1, std::memory_order_relaxed);
   if (hold.segment != nullptr) return;  // HOLD is written: the entry says what a crash would not.
-  journal::HoldFacts facts =
-      *journal::read_hold(std::string_view(hold.record.bytes()).substr(journal::kRecordHeaderBytes));
+  journal::HoldFacts facts = *journal::read_hold(hold.record.first_payload());
   facts.accounts = pairs_of(hold.windows);
   facts.tokens = hold.amount.tokens;  // Not in the record while no account counted them.
   journal::RecordBatch record;
@@ -237,7 +236,7 @@ void LedgerImpl::take_over(Hold::State& hold, Hold::State& other) {
 void LedgerImpl::settle_dropped(Hold::State& hold) {
   base::log(base::LogLevel::Error, "ledger: a hold was dropped without an entry; it is booked as interrupted");
   counters_.hold_dropped.fetch_add(1, std::memory_order_relaxed);
-  const std::string_view payload = std::string_view(hold.record.bytes()).substr(journal::kRecordHeaderBytes);
+  const std::string_view payload = hold.record.first_payload();
   journal::OpenHold open;
   open.facts = *journal::read_hold(payload);
   open.attempted = open.awaited = hold.attempted;
@@ -251,7 +250,7 @@ void LedgerImpl::settle_dropped(Hold::State& hold) {
 }
 
 void LedgerImpl::finish(Hold::State& hold, journal::EntryRow& row) {
-  const Amounts used(Money::from_nano(row.numbers.cost_nano), journal::tokens_of(row.numbers));
+  const Amounts used{Money::from_nano(row.numbers.cost_nano), journal::tokens_of(row.numbers)};
   row.numbers.hold_id = hold.id;
   row.numbers.held_nano = hold.amount.money.nano();
   row.accounts = pairs_of(hold.windows);

@@ -87,7 +87,7 @@ struct LeasedLedger : LedgerFixture {
     return done.get_future().get();
   }
   static Task<void> run_extension(Hold& hold, std::int64_t nano, http::Cancel& cancel, std::promise<bool>& done) {
-    done.set_value(co_await hold.extend_or_wait(Money::from_nano(nano), cancel));
+    done.set_value(co_await hold.extend_or_wait({Money::from_nano(nano)}, cancel));
   }
   Task<void> run(const Admission& wanted, http::Cancel& cancel, std::optional<Result<Hold>>& hold,
                  std::promise<void>& done) {
@@ -161,7 +161,7 @@ TEST_F(LeasedLedger, AnotherAttemptGetsMoneyThatIsNotLeasedYet) {
   Result<Hold> hold = admit(account, 100);
   ASSERT_TRUE(hold.has_value());
   ASSERT_TRUE(hold->attempt(1, "deployment", "prices"));
-  EXPECT_FALSE(hold->extend(Money::from_nano(8'000))) << "what is here is not enough";
+  EXPECT_FALSE(hold->extend({Money::from_nano(8'000)})) << "what is here is not enough";
   EXPECT_TRUE(extend(*hold, 8'000));
   EXPECT_EQ(hold->amount().money.nano(), 8'100);
   EXPECT_TRUE(extend(*hold, 5'000)) << "one call may cross the line, later as well as when it came";

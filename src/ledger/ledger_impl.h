@@ -164,7 +164,7 @@ journal::AccountPairs pairs_of(const std::vector<WindowRef>& windows);
 
 /// What a call takes at its admission.
 inline Amounts taken_by(const Admission& admission) {
-  return admission.free_model ? Amounts(Money(), admission.amount.tokens).from_zero() : admission.amount.from_zero();
+  return admission.free_model ? Amounts{Money(), admission.amount.tokens}.from_zero() : admission.amount.from_zero();
 }
 
 /// The limit as `free` counts it: none is 0, and nobody asks `free` then.

@@ -169,10 +169,10 @@ TEST_F(LedgerTest, AHoldIsRaisedOnlyWhileMoneyIsThere) {
   auto hold = ledger->admit(admission({account}, 400));
   ASSERT_TRUE(hold.has_value());
   hold->attempt(1, "d", "p");
-  EXPECT_TRUE(hold->extend(Money::from_nano(500)));
-  EXPECT_FALSE(hold->extend(Money::from_nano(200)));
+  EXPECT_TRUE(hold->extend({Money::from_nano(500)}));
+  EXPECT_FALSE(hold->extend({Money::from_nano(200)}));
   EXPECT_EQ(hold->amount().money.nano(), 900);
-  hold->enlarge(Money::from_nano(200));
+  hold->enlarge({Money::from_nano(200)});
   EXPECT_EQ(words(account).free.load(), -100);
   domain::CallRecord done = record(50);
   std::move(*hold).settle(done);

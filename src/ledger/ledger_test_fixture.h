@@ -96,7 +96,7 @@ struct LedgerFixture : testing::Test {
     made.started_us = 1'760'000'000'000'000;
     made.may_cross = crossing && !strict;
     for (const AccountRef& account : accounts) made.windows.push_back(window(account, made.started_us));
-    made.amount = Money::from_nano(nano);
+    made.amount.money = Money::from_nano(nano);
     made.call_id = "call";
     made.key_hash = "hash";
     made.model_group = "group";

@@ -133,6 +133,17 @@ TEST_F(Tokens, AHoldGrowsByWhatItLacks) {
   expect_held(0, 0);
 }
 
+TEST_F(Tokens, AHoldThatIsDroppedGivesItsTokensBack) {
+  make(1'000, 100);
+  {
+    auto hold = ledger->admit(both(300, 60));
+    ASSERT_TRUE(hold.has_value());
+  }
+  expect_held(0, 0);
+  EXPECT_EQ(booked(counted), 0);
+  EXPECT_EQ(number("SELECT held_nano FROM entry"), 300);
+}
+
 TEST_F(Tokens, OneCallMayCrossTheLineOfABudgetInTokens) {
   crossing = true;
   make(1'000, 100);

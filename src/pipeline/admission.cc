@@ -179,7 +179,7 @@ std::optional<ledger::Amounts> lacking_for(const AdmittedCall& admitted, const r
   if (!check_price(admitted.call, deployment, money_budget_applies(admitted.windows))) return std::nullopt;
   // Of all attempts the entry has the cost, of the last one the tokens.
   ledger::Amounts needed = expected_amounts(admitted.call, admitted.expected, prices_of(deployment));
-  needed += beside + billed_cost(admitted.call.record);
+  needed.money += beside + billed_cost(admitted.call.record);
   return needed - admitted.hold.amount();
 }
 

@@ -153,7 +153,7 @@ Task<Status> check_stream_budget(AdmittedCall& admitted, const router::Deploymen
   so_far.set(domain::Unit::OutputTokens,
              co_await count_output(call, deployment.target.model, stream.text_for_count(), stream.text_bytes()));
   const Money cost = billed_cost(call.record) + price::bill(prices_of(deployment), so_far).cost;
-  const ledger::Amounts beyond = ledger::Amounts(cost, so_far.tokens()) - admitted.hold.amount();
+  const ledger::Amounts beyond = ledger::Amounts{cost, so_far.tokens()} - admitted.hold.amount();
   for (const ledger::WindowRef& window : admitted.windows) {
     const bool counts = ours.budget_mode == config::BudgetMode::Strict || is_strict(window);
     if (!counts || window->account.limit.load() < 0 || window->left_nano() >= beyond.on(window->account)) continue;

@@ -1,5 +1,6 @@
 // Budgets in tokens: of everybody a budget in dollars can be of, alone or beside one; what is used counts prompt and answer.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Shared } from '../harness/replicas.mjs';
@@ -328,6 +329,7 @@ for (const strict of [false, true]) {
     scene(
       () => temporaryDirectory(),
       async (directory, own) => {
+        own({ ended: true, clean: () => fs.rmSync(directory, { recursive: true, force: true }) }); // Behind the gateways.
         const config = { model_list: [deployment('gpt', fake.base(counts)), deployment('slow', fake.base('prompt_tokens=10,tokens=400,token_ms=20'))], turnpike: { budget_mode: strict ? 'strict' : 'default' } };
         const first = own(await Gateway.start({ config, directory }));
         const key = await first.newKey({ max_budget_tokens: 100_000 });
