@@ -42,8 +42,9 @@ SqlFault judge_sqlstate(std::string_view state, bool names_constraint) {
 std::size_t sql_class_of(const Error& error) {
   constexpr std::size_t kStateSize = 5;
   const std::string_view state = std::string_view(error.detail).substr(0, kStateSize);
-  const bool is_state =
-      std::ranges::all_of(state, [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); });
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const bool is_state = std::ranges::any_of(state, is_digit) &&  // "FATAL" is none.
+                        std::ranges::all_of(state, [&](char c) { return is_digit(c) || (c >= 'A' && c <= 'Z'); });
   if (state.size() < kStateSize || !is_state || !std::string_view(error.detail).substr(kStateSize).starts_with(": "))
     return 0;
   const auto listed = std::ranges::find(kSqlClasses, state.substr(0, 2));
