@@ -73,10 +73,12 @@ class PostgresDatabase final : public Database {
     constexpr std::size_t kFew = 3;  // Of so many, one at most is given away.
     PostgresOptions options = options_;
     {
-      const std::lock_guard guard(mutex_);
+      std::unique_lock guard(mutex_);
       options.connections_max = std::min(count, workers_max_ <= kFew ? std::size_t{1} : workers_max_ - 1);
       if (workers_max_ == 1) return nullptr;
       workers_max_ -= options.connections_max;
+      changed_.notify_all();
+      changed_.wait(guard, [this] { return !too_many(); });  // What is given away has been closed here.
     }
     options.statement_timeout = statement_timeout;
     options.listen = false;
@@ -161,6 +163,7 @@ class PostgresDatabase final : public Database {
   /// Changes go one by one, so that those which wait for their turn hold no connection.
   bool may_change() const { return !changes_.empty() && !changing_; }
   bool has_work() const { return state_ == State::Up && (may_change() || !others_.empty()); }
+  bool too_many() const { return running_ > workers_max_; }
   bool nothing_left() const { return stopping_ && (state_ != State::Up || (changes_.empty() && others_.empty())); }
 
   void work_off(Worker& me) {
@@ -169,9 +172,9 @@ class PostgresDatabase final : public Database {
     for (bool serving = true; serving;) {
       ++idle_;
       changed_.wait_until(guard, upkeep_running_ ? base::monotonic_now() + kMaintenance : upkeep_at_,
-                          [this] { return nothing_left() || has_work() || upkeep_due(); });
+                          [this] { return nothing_left() || too_many() || has_work() || upkeep_due(); });
       --idle_;
-      if (nothing_left()) break;
+      if (nothing_left() || too_many()) break;
       if (upkeep_due()) {
         keep_up(guard, connection);
       } else if (has_work()) {
@@ -179,8 +182,10 @@ class PostgresDatabase final : public Database {
       }
     }
     if (connection) --connected_;
+    connection.reset();
     --running_;
     me.ended = true;
+    changed_.notify_all();
     if (stopping_) fail_waiting(away());
   }
 

@@ -326,6 +326,37 @@ TEST(Postgres, ConnectionsBesideDoNotStandInTheQueue) {
   holder.join();
 }
 
+// Two replicas had five connections each where four were allowed: those of work at the start stayed open.
+TEST(Postgres, ConnectionsThatAreGivenAwayAreClosedFirst) {
+  const std::string url = TestPostgres::get().fresh();
+  PostgresOptions options;
+  options.connections_max = 3;
+  options.listen = false;
+  const auto database = must_open(url, options);
+  std::atomic<int> inside{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i) {
+    threads.emplace_back([&] {
+      EXPECT_TRUE(database->read_now([&](Transaction& t) {
+        ++inside;
+        const Status done = one(t);
+        soon([&] { return inside == 3; });
+        return done;
+      }));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_EQ(inside, 3) << "all three are open";
+  const auto beside = database->beside(2, milliseconds(2000));
+  std::int64_t open = 0;
+  EXPECT_TRUE(beside->read_now([&](Transaction& t) -> Status {
+    const auto rows = t.run("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()", {});
+    if (rows) open = as_int(rows->rows[0][0]);
+    return rows ? Status() : base::fail(rows.error());
+  }));
+  EXPECT_EQ(open, 3);
+}
+
 TEST(Postgres, AServerThatIsAwayIsRefusedAtOnceAndFoundAgain) {
   TestPostgres& server = TestPostgres::get();
   const std::string url = server.fresh();

@@ -23,7 +23,8 @@ test('a full disk, served: calls go on, the metric is 1 meanwhile, each call is 
       async (own) => {
         const fake = own(await FakeProvider.start());
         const turnpike = { journal_dir: journal, journal_segment_bytes: 1 << 20, journal_keep: '1h', journal_full_policy: 'serve', shutdown_grace: 0 };
-        return own(await Gateway.start({ config: { model_list: [deployment('gpt', fake.base())], turnpike }, directory }));
+        const general_settings = { allow_requests_on_db_unavailable: true }; // It is locked below; readiness is to tell of the journal.
+        return own(await Gateway.start({ config: { model_list: [deployment('gpt', fake.base())], general_settings, turnpike }, directory }));
       },
       async (gateway) => {
         const key = await gateway.newKey({ max_budget: 100 });

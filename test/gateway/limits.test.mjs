@@ -24,6 +24,7 @@ function config(more = {}) {
       deployment('other', fake.base('prompt_tokens=10,tokens=5')),
       deployment('large', fake.base('prompt_tokens=60,cached_tokens=40,tokens=30')),
       deployment('slow', fake.base('latency_ms=400')),
+      deployment('slowest', fake.base('latency_ms=2000')),
       deployment('stream', fake.base('token_ms=3,tokens=40')),
       deployment('late', fake.base('slow_first_ms=100,token_ms=3,tokens=20')),
       deployment('broken', fake.base('cut_after=2,tokens=20,token_ms=2'), { params: { num_retries: 0 } }),
@@ -259,9 +260,11 @@ test('who waits for room is served in the order of coming, and who leaves makes 
       const ended = [];
       const calls = [];
       const gone = new AbortController();
-      for (let i = 0; i < 9; ++i) {
-        const options = i === 3 ? { signal: gone.signal } : {};
-        calls.push(other.chat({ model: 'slow' }, options).then((reply) => ended.push([i, reply.status]), () => {}));
+      const call = (i, model, options) => calls.push(other.chat({ model }, options).then((reply) => ended.push([i, reply.status]), () => {}));
+      call(0, 'slowest');
+      await until(async () => (await fake.account()).open === 1, 'the first to be under way');
+      for (let i = 1; i < 9; ++i) {
+        call(i, 'slow', i === 3 ? { signal: gone.signal } : {});
         await until(async () => (await waiting()) === i || ended.length > 0, `call ${i} to wait`);
       }
       assert.equal(ended.length, 0, 'all came while the first was under way');
