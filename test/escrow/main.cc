@@ -10,7 +10,7 @@
 namespace turnpike::escrow {
 namespace {
 
-constexpr std::uint64_t kSeedsOfEverything = 1'000;  // In so many all is to happen.
+constexpr std::uint64_t kSeedsOfEverything = 4000;  // In so many all is to happen.
 
 void print_objections(std::uint64_t seed, const Judge& judge) {
   fmt::print("seed {} FAILED; again: build/release/escrow {} 1\n", seed, seed);
