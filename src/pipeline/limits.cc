@@ -180,10 +180,10 @@ struct RateNames {
 
 /// By kind and unit; made once, since every answer of a limited call has several.
 const RateNames& names_of(limit::Kind kind, Unit unit) {
-  constexpr std::size_t kKinds = static_cast<std::size_t>(limit::Kind::Deployment) + 1, kUnits = 3;
+  constexpr std::size_t kUnits = 3;
   static const auto* const names = [] {
-    auto* all = new std::array<std::array<RateNames, kUnits>, kKinds>();
-    for (std::size_t k = 0; k < kKinds; ++k) {
+    auto* all = new std::array<std::array<RateNames, kUnits>, limit::kKinds>();
+    for (std::size_t k = 0; k < limit::kKinds; ++k) {
       for (std::size_t u = 0; u < kUnits; ++u) {
         const std::string_view who = descriptor_of(static_cast<limit::Kind>(k)), what = name_of(static_cast<Unit>(u));
         (*all)[k][u] = {fmt::format("x-ratelimit-{}-limit-{}: ", who, what),
