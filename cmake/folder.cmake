@@ -11,6 +11,15 @@ function(turnpike_pch name header)
 endfunction()
 turnpike_pch(turnpike_pch light_pch.h)
 turnpike_pch(turnpike_gateway_pch gateway_pch.h ${simdjson_library} Boost::json)
+
+# With TURNPIKE_LIGHT all other folders are compiled without optimization: with sanitizers in it, what makes code out of
+# coroutines takes a fifth of the time then, and their tests compute little.
+set(folders_that_compute base json domain net http protocol price provider codec journal lease ledger limit proof router telemetry)
+if(TURNPIKE_LIGHT)
+  turnpike_pch(turnpike_unoptimized_pch light_pch.h)
+  target_compile_options(turnpike_unoptimized_pch PRIVATE -O0)
+  target_compile_options(turnpike_gateway_pch PRIVATE -O0)
+endif()
 if(TURNPIKE_TESTS)
   turnpike_pch(turnpike_test_pch test_pch.h GTest::gtest)
   turnpike_pch(turnpike_gateway_test_pch gateway_test_pch.h GTest::gtest ${simdjson_library} Boost::json)
@@ -24,18 +33,35 @@ function(turnpike_reuse_pch target folder)
   if(folder IN_LIST folders_of_the_gateway)
     set(gateway gateway_)
   endif()
-  set(test "")
+  set(kind "")
   if(ARGN)
-    set(test test_)
+    set(kind test_)
+  elseif(TURNPIKE_LIGHT AND NOT folder IN_LIST folders_that_compute)
+    target_compile_options(${target} PRIVATE -O0)
+    if(NOT gateway)
+      set(kind unoptimized_)
+    endif()
   endif()
-  target_precompile_headers(${target} REUSE_FROM turnpike_${gateway}${test}pch)
+  target_precompile_headers(${target} REUSE_FROM turnpike_${gateway}${kind}pch)
 endfunction()
 
 # These run for many seconds in templates, which costs more than a quicker compilation spares.
 set(folders_with_optimized_tests codec price ledger)
 
+# These start first, so that none of them is left alone at the end.
+set(folders_with_long_tests proof codec price)
+
 # Tests of these run on SQLite, and with ./check --full on PostgreSQL too (src/db/test_postgres.h).
 set(folders_with_a_database account ledger prompt proof api)
+
+# turnpike_unite(<target>): eight sources are compiled as one, which reads their headers and makes what they share of templates
+# once: half the time. So what a source keeps to itself needs a name that its neighbours do not have; a test has a namespace
+# of its own, named as its file. The presets without TURNPIKE_UNITE show that each source includes what it uses.
+function(turnpike_unite target)
+  if(TURNPIKE_UNITE)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  endif()
+endfunction()
 
 # turnpike_test(<name> <source>...): the test binary <name>_test for the library turnpike_<name>.
 function(turnpike_test name)
@@ -48,7 +74,11 @@ function(turnpike_test name)
     target_compile_options(${name}_test PRIVATE -O0)
     turnpike_reuse_pch(${name}_test ${name} test)
   endif()
+  turnpike_unite(${name}_test)
   add_test(NAME ${name} COMMAND ${name}_test)
+  if(name IN_LIST folders_with_long_tests)
+    set_tests_properties(${name} PROPERTIES COST 60)
+  endif()
   if(name IN_LIST folders_with_a_database)
     add_test(NAME ${name}_on_postgres COMMAND ${name}_test)
     set_tests_properties(${name}_on_postgres PROPERTIES ENVIRONMENT TURNPIKE_TEST_DATABASE=postgres LABELS full)
@@ -73,6 +103,7 @@ function(turnpike_folder name)
     target_include_directories(turnpike_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_BINARY_DIR}/generated)
     set(scope PUBLIC)
     turnpike_reuse_pch(turnpike_${name} ${name})
+    turnpike_unite(turnpike_${name})
   endif()
   foreach(dependency ${ARG_DEPENDS})
     target_link_libraries(turnpike_${name} ${scope} turnpike_${dependency})

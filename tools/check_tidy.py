@@ -2,9 +2,10 @@
 """Runs clang-tidy with the short list of .clang-tidy over the sources, as the dev preset compiles them.
 
 Usage: tools/check_tidy.py [--changed] [FILE...]
---changed takes the sources that differ from the last commit (a header stands for the source beside it). The dev preset
-must be built: its precompiled headers are read. A source that was clean is looked at again when it, a header it includes
-or the list of checks has changed. Prints the findings and exits 1 when there is one.
+--changed takes the sources that differ from the last commit (a header stands for the source beside it). Sources that are
+compiled as one (cmake/folder.cmake) are looked at as one: what is looked at is called a unit here. The dev preset must be
+built: its precompiled headers are read. A unit that was clean is looked at again when a source, a header it includes or
+the list of checks has changed. Prints the findings and exits 1 when there is one.
 
 tools/tidy/scope.cc, a plugin, keeps it from looking through the standard library; tools/tidy/sample.cc holds a mistake for
 each check, and a check that says nothing about it is reported as deaf.
@@ -24,6 +25,7 @@ TIDY = os.path.join(ROOT, "tools", "tidy")
 RULES = os.path.join(ROOT, ".clang-tidy")
 SCOPE = os.path.join(BUILD, "tidy_scope.so")
 OBJECT = re.compile(r" -o (\S+)")
+INCLUDED = re.compile(r'^#include "(\S+)"', re.MULTILINE)  # What CMake writes into a unit of several sources.
 NOISE = ("warnings generated", "warning generated", "Suppressed ", "Use -header-filter", "errors generated", "Error while")
 
 
@@ -71,8 +73,11 @@ def tidy(*arguments):
 
 
 def deaf_checks():
-    """The checks of .clang-tidy that do not find the mistake made for them."""
-    said = tidy(os.path.join(TIDY, "sample.cc"), "--", "-std=c++20").stdout
+    """The checks of .clang-tidy that do not find the mistake made for them, in a source that is a part of a unit."""
+    unit = os.path.join(BUILD, "tidy_sample_unit.cc")
+    with open(unit, "w", encoding="utf-8") as file:
+        file.write(f'#include "{os.path.join(TIDY, "sample.cc")}"\n')
+    said = tidy(f"--config-file={RULES}", unit, "--", "-std=c++20").stdout
     with open(RULES, encoding="utf-8") as file:
         checks = re.findall(r"^  ([a-z]+-[a-z-]+),?$", file.read(), re.MULTILINE)
     return [f".clang-tidy: {check} does not find its mistake in tools/tidy/sample.*" for check in checks if f"[{check}," not in said]
@@ -84,6 +89,16 @@ def findings(path):
     return [] if ended.returncode == 0 else lines or [f"{path}: clang-tidy ended with {ended.returncode}"]
 
 
+def sources_of(path):
+    """The sources of src in a unit."""
+    paths = [path]
+    if path.startswith(BUILD) and os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            paths = INCLUDED.findall(file.read())
+    names = (os.path.relpath(name, ROOT) for name in paths)
+    return {name for name in names if name.startswith("src/") and os.path.exists(os.path.join(ROOT, name))}
+
+
 def main():
     arguments = sys.argv[1:]
     database = os.path.join(BUILD, "compile_commands.json")
@@ -91,22 +106,22 @@ def main():
         sys.exit("There is no build/dev/compile_commands.json; build first: tools/build dev all")
     with open(database, encoding="utf-8") as file:
         entries = json.load(file)
-    objects = {os.path.relpath(entry["file"], ROOT): OBJECT.search(entry["command"]).group(1) for entry in entries}
-    noted = dependencies()
-    sources = sorted(path for path in objects if path.startswith("src/") and os.path.exists(os.path.join(ROOT, path)))
+    objects = {entry["file"]: OBJECT.search(entry["command"]).group(1) for entry in entries}
+    units = {path: sources for path in objects if (sources := sources_of(path))}
     if "--changed" in arguments:
         wanted = changed()
-        sources = [path for path in sources if path in wanted]
-    named = [os.path.relpath(os.path.abspath(path), ROOT) for path in arguments if not path.startswith("-")]
+        units = {path: sources for path, sources in units.items() if wanted & sources}
+    named = {os.path.relpath(os.path.abspath(path), ROOT) for path in arguments if not path.startswith("-")}
     if named:
-        sources = [path for path in sources if path in named]
+        units = {path: sources for path, sources in units.items() if named & sources}
+    noted = dependencies()
     os.makedirs(CLEAN, exist_ok=True)
     tools = {RULES, *(os.path.join(TIDY, name) for name in os.listdir(TIDY))}
     stamps = {}
-    for path in sources:
+    for path, sources in units.items():
         parts = [part for part in noted.get(objects[path], []) if os.path.isfile(part) and not part.startswith(BUILD)]
-        stamps[path] = os.path.join(CLEAN, fingerprint({os.path.join(ROOT, path), *tools, *parts}))
-    looked_at = [path for path in sources if not os.path.exists(stamps[path])]
+        stamps[path] = os.path.join(CLEAN, fingerprint({*(os.path.join(ROOT, source) for source in sources), *tools, *parts}))
+    looked_at = [path for path in units if not os.path.exists(stamps[path])]
     build_scope()
     deaf = deaf_checks()
     print("\n".join(deaf), end="\n" if deaf else "")
@@ -118,7 +133,8 @@ def main():
                 print("\n".join(line.replace(ROOT + "/", "") for line in lines), flush=True)
             else:
                 open(stamps[path], "w", encoding="utf-8").close()
-    print(f"{len(sources)} sources, {len(looked_at)} looked at, the rest is as it was when it was clean; {bad} with findings")
+    count = sum(map(len, units.values()))
+    print(f"{count} sources in {len(units)} units, {len(looked_at)} looked at, the rest is as it was when it was clean; {bad} with findings")
     return 1 if bad or deaf else 0
 
 

@@ -7,7 +7,7 @@
 
 #include "base/hash.h"
 
-namespace turnpike::account {
+namespace turnpike::account::authenticator_test {
 namespace {
 
 /// Keys by their secret; answers at once, or when it is told to, or not at all.
@@ -369,4 +369,4 @@ TEST(DecidingAccessGroups, AreThoseOfAKeyThatDoesNotNameTheModel) {
 }
 
 }  // namespace
-}  // namespace turnpike::account
+}  // namespace turnpike::account::authenticator_test

@@ -12,7 +12,7 @@
 #include "db/account_rows.h"
 #include "db/test_postgres.h"
 
-namespace turnpike::account {
+namespace turnpike::account::caller_tree_test {
 namespace {
 
 class CallerTreeTest : public testing::Test {
@@ -203,4 +203,4 @@ TEST_F(CallerTreeTest, EndUsersAndTagsHaveAccountsWhereTheyHaveRows) {
 }
 
 }  // namespace
-}  // namespace turnpike::account
+}  // namespace turnpike::account::caller_tree_test

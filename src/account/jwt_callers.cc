@@ -84,7 +84,7 @@ tl::unexpected<Error> expired() {
   return base::fail(std::move(error));
 }
 
-tl::unexpected<Error> database_away(std::string why) {
+tl::unexpected<Error> owners_away(std::string why) {
   Error error;
   error.kind = ErrorKind::Unavailable;
   error.type = "no_db_connection";
@@ -222,7 +222,7 @@ Task<Result<SessionRef>> JwtCallers::State::verify(std::string token, std::int64
   }
   if (!owners) {
     if (is_lasting(owners.error())) co_return base::fail(std::move(owners.error()));
-    co_return database_away(owners.error().message);
+    co_return owners_away(owners.error().message);
   }
   session->callers = std::move(owners->callers);
   for (const domain::CallerRef& caller : session->callers) {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::account {
+namespace turnpike::account::jwt_claims_test {
 namespace {
 
 /// "role=..., team=..., ..." without what is empty; or the refusal.
@@ -145,4 +145,4 @@ TEST(JwtClaims, RolesAndScopesLimitRoutesAndModels) {
 }
 
 }  // namespace
-}  // namespace turnpike::account
+}  // namespace turnpike::account::jwt_claims_test

@@ -4,7 +4,7 @@
 
 #include "account/test_jwt.h"
 
-namespace turnpike::account {
+namespace turnpike::account::jwt_verify_test {
 namespace {
 
 constexpr std::int64_t kNow = 1'700'000'000;
@@ -194,4 +194,4 @@ TEST(JwtVerify, AKeySaysWhichAlgorithmItIsForAndWhatItIsCalled) {
 }
 
 }  // namespace
-}  // namespace turnpike::account
+}  // namespace turnpike::account::jwt_verify_test

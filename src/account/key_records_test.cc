@@ -15,7 +15,7 @@
 #include "base/hash.h"
 #include "db/test_postgres.h"
 
-namespace turnpike::account {
+namespace turnpike::account::key_records_test {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000;
@@ -380,4 +380,4 @@ TEST_F(KeyRecordsTest, ItsRoutingIsPartOfTheCaller) {
 }
 
 }  // namespace
-}  // namespace turnpike::account
+}  // namespace turnpike::account::key_records_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::account {
+namespace turnpike::account::key_routing_test {
 namespace {
 
 TEST(KeyRouting, ReadsWhatHoldsForSingleCalls) {
@@ -94,4 +94,4 @@ TEST(RoutingWishes, TheNumbersOfARequestComeBeforeThoseOfItsKey) {
 }
 
 }  // namespace
-}  // namespace turnpike::account
+}  // namespace turnpike::account::key_routing_test

@@ -1,6 +1,5 @@
 #include "account/rate_limits.h"
 
-#include <algorithm>
 #include <map>
 
 #include "account/tables.h"
@@ -12,12 +11,8 @@ namespace {
 using domain::CallerLimits;
 using domain::RateLimits;
 
-bool has_column(const Table& table, std::string_view name) {
-  return std::ranges::find(table.columns, name, &Column::name) != table.columns.end();
-}
-
 std::optional<std::int64_t> whole_of(const Record& row, std::string_view column) {
-  return has_column(row.table(), column) ? row.whole(column) : std::nullopt;
+  return row.table().has(column) ? row.whole(column) : std::nullopt;
 }
 
 std::optional<std::int64_t> limit_in(const json::Value& value) {
@@ -26,7 +21,7 @@ std::optional<std::int64_t> limit_in(const json::Value& value) {
 }
 
 /// Spec money 4: the kind of somebody's calls to one model.
-std::int16_t kind_per_model(std::int16_t kind) {
+std::int16_t limit_kind_per_model(std::int16_t kind) {
   switch (kind) {
     case 2:
       return 9;
@@ -91,7 +86,7 @@ void add_model_limits(std::string_view metadata_json, std::string_view model_max
     take_numbers(metadata.root().find("model_rpm_limit"), &RateLimits::requests, limits);
     take_numbers(metadata.root().find("model_tpm_limit"), &RateLimits::tokens, limits);
   }
-  for (auto& [model, most] : limits) into.push_back({kind_per_model(of.kind), of.entity, of.label, model, most});
+  for (auto& [model, most] : limits) into.push_back({limit_kind_per_model(of.kind), of.entity, of.label, model, most});
 }
 
 }  // namespace turnpike::account

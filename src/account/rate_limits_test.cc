@@ -4,7 +4,7 @@
 
 #include "account/tables.h"
 
-namespace turnpike::account {
+namespace turnpike::account::rate_limits_test {
 namespace {
 
 using domain::CallerLimits;
@@ -79,4 +79,4 @@ TEST(RateLimits, GiveWhereTheirTypeSaysSo) {
 }
 
 }  // namespace
-}  // namespace turnpike::account
+}  // namespace turnpike::account::rate_limits_test

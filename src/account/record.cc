@@ -45,6 +45,10 @@ void write_value(json::Writer& writer, ColumnKind kind, const db::Value& value) 
 
 }  // namespace
 
+bool Table::has(std::string_view column) const {
+  return std::ranges::find(columns, column, &Column::name) != columns.end();
+}
+
 Record::Record(const Table& table) : table_(&table), values_(table.columns.size()) {
   for (std::size_t i = 0; i < values_.size(); ++i) {
     const ColumnKind kind = table.columns[i].kind;

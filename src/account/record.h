@@ -36,6 +36,8 @@ struct Table {
   std::size_t keys = 1;           // How many leading columns are the key.
   std::int16_t account_kind = 0;  // Kind of its ledger account (spec money 4); 0: it has none.
   bool feeds = true;              // Its changes reach other replicas (change_feed.h).
+
+  bool has(std::string_view column) const;
 };
 
 /// One row with its bookkeeping columns.

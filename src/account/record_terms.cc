@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "account/model_budgets.h"
 #include "account/record.h"
 #include "account/tables.h"
@@ -12,10 +10,6 @@
 namespace turnpike::account {
 namespace {
 
-bool has_column(const Table& table, std::string_view name) {
-  return std::ranges::find(table.columns, name, &Column::name) != table.columns.end();
-}
-
 domain::BudgetTerms written_terms(const Record& row, const std::string& calendar) {
   domain::BudgetTerms terms;
   terms.limit = row.amount("max_budget");
@@ -23,7 +17,7 @@ domain::BudgetTerms written_terms(const Record& row, const std::string& calendar
   terms.duration = row.maybe_text("budget_duration").value_or("");
   if (!terms.duration.empty()) terms.zone = calendar;
   terms.strict =
-      has_column(row.table(), "metadata") ? is_strict(row.text("metadata")) : row.maybe_text("budget_mode") == "strict";
+      row.table().has("metadata") ? is_strict(row.text("metadata")) : row.maybe_text("budget_mode") == "strict";
   return terms;
 }
 
@@ -70,7 +64,7 @@ domain::CallerAccount facts_of(const Record& row, std::string label) {
 
 /// `budget_reset_at` is when the running window ends, whatever stands in the row.
 void Records::show_reset(Record& row) const {
-  if (!has_column(row.table(), "budget_reset_at")) return;
+  if (!row.table().has("budget_reset_at")) return;
   domain::BudgetWindow window = row.window;
   if (row.table().account_kind == 0) {
     const std::optional<std::int64_t> stored = row.whole("budget_reset_at");
@@ -84,7 +78,7 @@ void Records::show_reset(Record& row) const {
 Result<db::NewTerms> Records::terms_of(const Record& row, const Record* before) {
   const auto is_new = [&](std::string_view column) { return before == nullptr || row[column] != (*before)[column]; };
   db::NewTerms terms;
-  if (has_column(row.table(), "max_budget")) {
+  if (row.table().has("max_budget")) {
     terms.terms = written_terms(row, actor_.calendar);
     if (is_new("budget_reset_at")) terms.ends_us = row.whole("budget_reset_at");
     return terms;

@@ -15,7 +15,7 @@
 #include "account/tables.h"
 #include "db/test_postgres.h"
 
-namespace turnpike::account {
+namespace turnpike::account::record_test {
 namespace {
 
 class RecordTest : public testing::Test {
@@ -485,4 +485,4 @@ TEST_F(RecordTest, AGapInTheFeedIsALoss) {
 }
 
 }  // namespace
-}  // namespace turnpike::account
+}  // namespace turnpike::account::record_test

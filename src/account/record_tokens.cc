@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "account/record.h"
 #include "account/tables.h"
 
@@ -9,10 +7,6 @@ namespace {
 
 domain::BudgetTerms counted_by(const Record& budget, const domain::BudgetTerms& money) {
   return money.in_tokens(budget.whole("max_budget_tokens"), budget.whole("soft_budget_tokens"));
-}
-
-bool has_column(const Table& table, std::string_view name) {
-  return std::ranges::find(table.columns, name, &Column::name) != table.columns.end();
 }
 
 db::AccountName in_tokens(const db::AccountName& name) {
@@ -65,7 +59,7 @@ domain::BudgetTerms Records::token_terms_of_budget(const Record& budget) const {
 
 /// By the row's own columns, or by the budget it is linked to; the rest as the account of money has it.
 Result<domain::BudgetTerms> Records::token_terms_of(const Record& row) {
-  if (has_column(row.table(), "max_budget_tokens")) return counted_by(row, row.terms);
+  if (row.table().has("max_budget_tokens")) return counted_by(row, row.terms);
   const std::optional<std::string> budget_id = row.maybe_text("budget_id");
   if (!budget_id) return row.terms.in_tokens({}, {});
   const Result<std::optional<Record>> budget = find(kBudgets, *budget_id);

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::account {
+namespace turnpike::account::route_access_test {
 namespace {
 
 using Texts = std::vector<std::string>;
@@ -56,4 +56,4 @@ TEST(RouteAccess, WhatIsGivenLiesWithinWhatIsHeld) {
 }
 
 }  // namespace
-}  // namespace turnpike::account
+}  // namespace turnpike::account::route_access_test

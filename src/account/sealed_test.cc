@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::account {
+namespace turnpike::account::sealed_test {
 namespace {
 
 const Sealer kSealer{base::Secret("sk-salt-1234")};
@@ -61,4 +61,4 @@ TEST(SealStrings, SealsValuesAndLeavesNamesAndNumbers) {
 }
 
 }  // namespace
-}  // namespace turnpike::account
+}  // namespace turnpike::account::sealed_test

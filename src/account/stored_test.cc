@@ -12,7 +12,7 @@
 #include "config/settings.h"
 #include "db/test_postgres.h"
 
-namespace turnpike::account {
+namespace turnpike::account::stored_test {
 namespace {
 
 using config::Loaded;
@@ -184,4 +184,4 @@ TEST_F(StoredRowsTest, AreOpenedAndResealedAllOrNone) {
 }
 
 }  // namespace
-}  // namespace turnpike::account
+}  // namespace turnpike::account::stored_test

@@ -16,13 +16,13 @@ using account::Records;
 using Rule = BodyField::Rule;
 
 constexpr BodyField kOldFields[] = {{"access_group", Rule::Own}, {"model_names", Rule::Own}};
-constexpr BodyField kFields[] = {{"access_group_name", Rule::Own},
-                                 {"description"},
-                                 {"access_model_names"},
-                                 {"access_mcp_server_ids", Rule::Unenforced},
-                                 {"access_agent_ids", Rule::Unenforced},
-                                 {"assigned_team_ids", Rule::Unenforced},
-                                 {"assigned_key_ids", Rule::Unenforced}};
+constexpr BodyField kGroupFields[] = {{"access_group_name", Rule::Own},
+                                      {"description"},
+                                      {"access_model_names"},
+                                      {"access_mcp_server_ids", Rule::Unenforced},
+                                      {"access_agent_ids", Rule::Unenforced},
+                                      {"assigned_team_ids", Rule::Unenforced},
+                                      {"assigned_key_ids", Rule::Unenforced}};
 
 /// Nobody should believe that a model is open whose name is mistyped.
 Status check_models(const Context& context, const std::vector<std::string>& models, std::string_view field) {
@@ -76,7 +76,7 @@ Reply group_reply(const Context& context, const std::string& name, const std::ve
   return reply;
 }
 
-Reply row_reply(const Record& row, const Applied& applied = {}) {
+Reply group_reply(const Record& row, const Applied& applied = {}) {
   std::string text;
   json::Writer writer(text);
   writer.begin_object();
@@ -126,7 +126,7 @@ Result<Reply> change_group(const Context& context, Records& records, const json:
 }
 
 Result<Applied> apply_row(const Context& context, const json::Value& body, Record& row) {
-  Result<Applied> applied = apply_fields(body, kFields, row);
+  Result<Applied> applied = apply_fields(body, kGroupFields, row);
   if (!applied) return applied;
   if (Status known = check_models(context, row.list("access_model_names"), "access_model_names"); !known)
     return base::fail(std::move(known.error()));
@@ -144,7 +144,7 @@ Result<Reply> make_row(const Context& context, Records& records, const json::Val
   if (!applied) return base::fail(applied.error());
   const Result<Record> made = records.create(std::move(row));
   if (!made) return base::fail(made.error());
-  return row_reply(*made, *applied);
+  return group_reply(*made, *applied);
 }
 
 Result<Record> get_row(const Context& context, Records& records) {
@@ -169,7 +169,7 @@ Result<Reply> change_row(const Context& context, Records& records, const json::V
   }
   const Result<Record> changed = records.update(*before, std::move(after));
   if (!changed) return base::fail(changed.error());
-  return row_reply(*changed, *applied);
+  return group_reply(*changed, *applied);
 }
 
 Result<std::vector<Record>> every_row(Records& records) {
@@ -269,7 +269,7 @@ Task<Result<Reply>> delete_access_group_row(const Context& context) {
     const Result<Record> row = get_row(context, records);
     if (!row) return base::fail(row.error());
     if (Status removed = records.remove(*row); !removed) return base::fail(std::move(removed.error()));
-    return row_reply(*row);
+    return group_reply(*row);
   });
 }
 
@@ -277,7 +277,7 @@ Task<Result<Reply>> access_group_row(const Context& context) {
   return answer_from_records(context, [&context](Records& records) -> Result<Reply> {
     const Result<Record> row = get_row(context, records);
     if (!row) return base::fail(row.error());
-    return row_reply(*row);
+    return group_reply(*row);
   });
 }
 

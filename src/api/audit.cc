@@ -6,6 +6,7 @@
 #include "api/query.h"
 #include "api/records.h"
 #include "api/reply.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "json/write.h"
 
@@ -19,7 +20,7 @@ constexpr std::uint64_t kPageSizeMax = 100;
 constexpr std::uint64_t kPageMax = 1'000'000'000;
 constexpr std::uint64_t kExportMax = 10'000;  // Lines of one export; `before` goes on from there.
 
-constexpr std::string_view kColumns =
+constexpr std::string_view kAuditColumns =
     "SELECT id, changed_at_us, changed_by, changed_by_key, request_id, action, table_name, object_id, before_value, "
     "updated_values FROM audit";
 
@@ -49,7 +50,6 @@ Result<std::optional<std::int64_t>> query_time(const Context& context, std::stri
 }
 
 Result<Filter> read_filter(const Context& context) {
-  constexpr std::int64_t kDayUs = 86'400'000'000;
   Filter filter;
   for (const NamedColumn& named : kFilters) {
     if (std::string value = context.request().query_value(named.asked); !value.empty()) {
@@ -63,7 +63,7 @@ Result<Filter> read_filter(const Context& context) {
   if (!until) return base::fail(until.error());
   // A bare date is the whole of that day.
   const bool whole_day = context.request().query_value("end_date").find('T') == std::string::npos;
-  if (*until) filter.add("changed_at_us <", **until + (whole_day ? kDayUs : 1));
+  if (*until) filter.add("changed_at_us <", **until + (whole_day ? base::kDayUs : 1));
   return filter;
 }
 
@@ -126,7 +126,8 @@ std::string lines_of(const std::vector<db::Row>& rows) {
 /// The oldest lines that fit the filter first, so that a reader goes on with start_date where he stopped.
 Result<Reply> export_lines(Records& records, const Filter& filter, std::uint64_t count, bool csv) {
   const auto rows = records.transaction().run(
-      std::string(kColumns) + filter.sql + " ORDER BY changed_at_us, id LIMIT " + std::to_string(count), filter.values);
+      std::string(kAuditColumns) + filter.sql + " ORDER BY changed_at_us, id LIMIT " + std::to_string(count),
+      filter.values);
   if (!rows) return base::fail(rows.error());
   Reply reply = private_json_reply(csv ? csv_of(rows->rows) : lines_of(rows->rows));
   reply.content_type = csv ? "text/csv; charset=utf-8" : "application/x-ndjson";
@@ -167,7 +168,7 @@ Result<Reply> list_lines(const Context& context, Records& records) {
   const auto counted = transaction.run("SELECT count(*) FROM audit" + filter->sql, filter->values);
   if (!counted) return base::fail(counted.error());
   const auto total = static_cast<std::uint64_t>(db::as_int(counted->rows.at(0).at(0)));
-  const auto rows = transaction.run(std::string(kColumns) + filter->sql + order_of(*sort, *order) + " LIMIT " +
+  const auto rows = transaction.run(std::string(kAuditColumns) + filter->sql + order_of(*sort, *order) + " LIMIT " +
                                         std::to_string(*size) + " OFFSET " + std::to_string((*page - 1) * *size),
                                     filter->values);
   if (!rows) return base::fail(rows.error());
@@ -182,7 +183,7 @@ Result<Reply> list_lines(const Context& context, Records& records) {
 }
 
 Result<Reply> show_line(const Context& context, Records& records) {
-  const auto rows = records.transaction().run(std::string(kColumns) + " WHERE id = $1", {context.captured});
+  const auto rows = records.transaction().run(std::string(kAuditColumns) + " WHERE id = $1", {context.captured});
   if (!rows) return base::fail(rows.error());
   if (rows->rows.empty()) {
     return base::fail(ErrorKind::NotFound, "Audit log with ID " + context.captured + " not found");

@@ -18,7 +18,7 @@ std::vector<BodyField> fields_with_id() {
   return fields;
 }
 
-Reply row_reply(const Record& row) {
+Reply budget_reply(const Record& row) {
   return private_json_reply(account::record_json(row));
 }
 
@@ -53,7 +53,7 @@ Result<Reply> make_budget(const Context& context, Records& records, const json::
     return refuse_field("budget_id", "Budget with budget_id=" + budget_id + " already exists.");
   }
   if (!made) return base::fail(made.error());
-  Reply reply = row_reply(*made);
+  Reply reply = budget_reply(*made);
   tell_applied(*applied, reply.fields);
   return reply;
 }
@@ -71,7 +71,7 @@ Result<Reply> change_budget(const Context& context, Records& records, const json
     return base::fail(std::move(followed.error()));
   const Result<Record> changed = records.update(*before, std::move(after));
   if (!changed) return base::fail(changed.error());
-  Reply reply = row_reply(*changed);
+  Reply reply = budget_reply(*changed);
   tell_applied(*applied, reply.fields);
   return reply;
 }
@@ -101,7 +101,7 @@ Result<Reply> remove_budget(Records& records, const json::Value& body) {
                                   "give them another budget first.");
   }
   if (Status removed = records.remove(*row); !removed) return base::fail(std::move(removed.error()));
-  return row_reply(*row);
+  return budget_reply(*row);
 }
 
 Reply list_reply(const std::vector<Record>& rows) {

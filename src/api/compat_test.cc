@@ -4,7 +4,7 @@
 #include "base/hash.h"
 
 // What `turnpike.litellm_compat: "1.81"` changes of the routes that manage, and what it leaves.
-namespace turnpike::api {
+namespace turnpike::api::compat_test {
 namespace {
 
 struct Face {
@@ -128,4 +128,4 @@ TEST(LitellmCompat, GivesTheOlderFacesOfManagementRoutes) {
 }
 
 }  // namespace
-}  // namespace turnpike::api
+}  // namespace turnpike::api::compat_test

@@ -13,10 +13,10 @@ using account::kCredentials;
 using account::Record;
 using account::Records;
 
-constexpr BodyField kFields[] = {{"credential_name", BodyField::Rule::Own},
-                                 {"credential_values", BodyField::Rule::Own},
-                                 {"credential_info"},
-                                 {"model_id", BodyField::Rule::Own}};
+constexpr BodyField kCredentialFields[] = {{"credential_name", BodyField::Rule::Own},
+                                           {"credential_values", BodyField::Rule::Own},
+                                           {"credential_info"},
+                                           {"model_id", BodyField::Rule::Own}};
 
 void write_credential(json::Writer& writer, const config::Credential& credential) {
   writer.begin_object().key("credential_name").string(credential.name);
@@ -103,7 +103,7 @@ Result<Reply> make_credential(const Context& context, Records& records, const js
   if (!values) return base::fail(values.error());
   Record row(kCredentials);
   row.set("credential_name", db::Value(*name));
-  const Result<Applied> applied = apply_fields(body, kFields, row);
+  const Result<Applied> applied = apply_fields(body, kCredentialFields, row);
   if (!applied) return base::fail(applied.error());
   const Result<std::optional<Record>> there = records.find(kCredentials, *name);
   if (!there) return base::fail(there.error());
@@ -122,7 +122,7 @@ Result<Reply> change_credential(const Context& context, Records& records, const 
   if (name->value_or(context.captured) != context.captured)
     return refuse_field("credential_name", "A credential keeps its name: make another one.");
   Record after = *before;
-  const Result<Applied> applied = apply_fields(body, kFields, after);
+  const Result<Applied> applied = apply_fields(body, kCredentialFields, after);
   if (!applied) return base::fail(applied.error());
   const json::Value sent = body.find("credential_values");
   if (sent && !sent.is(json::Kind::Null)) {

@@ -12,14 +12,14 @@ using account::Record;
 using account::Records;
 using Rule = BodyField::Rule;
 
-constexpr BodyField kFields[] = {{"user_id", Rule::Own},
-                                 {"alias"},
-                                 {"blocked"},
-                                 {"budget_id", Rule::Own},
-                                 {"spend", Rule::Own},
-                                 {"allowed_model_region", Rule::Unenforced},
-                                 {"default_model", Rule::Unenforced},
-                                 {"object_permission", Rule::Unenforced}};
+constexpr BodyField kCustomerFields[] = {{"user_id", Rule::Own},
+                                         {"alias"},
+                                         {"blocked"},
+                                         {"budget_id", Rule::Own},
+                                         {"spend", Rule::Own},
+                                         {"allowed_model_region", Rule::Unenforced},
+                                         {"default_model", Rule::Unenforced},
+                                         {"object_permission", Rule::Unenforced}};
 
 tl::unexpected<Error> unknown_customer(std::string_view param, const std::string& user_id) {
   return no_such(param, "End User Id=" + user_id + " does not exist in db");
@@ -40,7 +40,7 @@ Status write_customer(json::Writer& writer, const Context& context, Records& rec
   return {};
 }
 
-Result<Reply> row_reply(const Context& context, Records& records, const Record& row, const Applied& applied) {
+Result<Reply> customer_reply(const Context& context, Records& records, const Record& row, const Applied& applied) {
   std::string text;
   json::Writer writer(text);
   if (Status written = write_customer(writer, context, records, row); !written) return base::fail(written.error());
@@ -50,7 +50,7 @@ Result<Reply> row_reply(const Context& context, Records& records, const Record& 
 }
 
 Result<Applied> apply_customer(const Context& context, Records& records, const json::Value& body, Record& row) {
-  Result<Applied> applied = apply_fields(body, kFields, row);
+  Result<Applied> applied = apply_fields(body, kCustomerFields, row);
   if (!applied) return applied;
   const std::optional<std::string> region = row.maybe_text("allowed_model_region");
   if (region && *region != "eu" && *region != "us") {
@@ -80,7 +80,7 @@ Result<Reply> make_customer(const Context& context, Records& records, const json
   if (!applied) return base::fail(applied.error());
   const Result<Record> made = records.create(std::move(row));
   if (!made) return base::fail(made.error());
-  return row_reply(context, records, *made, *applied);
+  return customer_reply(context, records, *made, *applied);
 }
 
 Result<Reply> change_customer(const Context& context, Records& records, const json::Value& body) {
@@ -93,7 +93,7 @@ Result<Reply> change_customer(const Context& context, Records& records, const js
   if (!applied) return base::fail(applied.error());
   const Result<Record> changed = records.update(*before, std::move(after));
   if (!changed) return base::fail(changed.error());
-  return row_reply(context, records, *changed, *applied);
+  return customer_reply(context, records, *changed, *applied);
 }
 
 Result<Reply> remove_customers(Records& records, const json::Value& body) {
@@ -172,7 +172,7 @@ Task<Result<Reply>> customer_info(const Context& context) {
     if (user_id.empty()) return refuse_field("end_user_id", "Say whom: /customer/info?end_user_id=...");
     const Result<Record> row = get_customer(records, "end_user_id", user_id);
     if (!row) return base::fail(row.error());
-    return row_reply(context, records, *row, {});
+    return customer_reply(context, records, *row, {});
   });
 }
 

@@ -41,7 +41,7 @@ constexpr Activity kCustomers{Entity::EndUser, "end_user_ids", "exclude_end_user
 constexpr std::uint64_t kPageRowsMax = 1000;
 constexpr std::uint64_t kRowsOfAll = 200'000;  // Of an answer without pages.
 
-constexpr std::string_view kColumns =
+constexpr std::string_view kDayColumns =
     "day, entity, key_hash, model_group, model, provider, route, cost_nano, calls, failed, prompt_tokens, "
     "completion_tokens, cache_read_tokens, cache_write_tokens";
 enum Column : std::size_t { kDay, kEntity, kKey, kGroup, kModel, kProvider, kRoute, kCost };
@@ -323,7 +323,7 @@ Result<Reply> tell_activity(const Context& context, Records& records, const Acti
   if (!counted) return base::fail(counted.error());
   page.rows_total = static_cast<std::uint64_t>(db::as_int(counted->rows.at(0).at(0)));
   const Result<db::Rows> rows = read_daily(
-      records, kColumns, *conditions,
+      records, kDayColumns, *conditions,
       fmt::format("ORDER BY day DESC, entity, key_hash, model_group, model, provider, route LIMIT {} OFFSET {}",
                   page.size, (page.number - 1) * page.size));
   if (!rows) return base::fail(rows.error());

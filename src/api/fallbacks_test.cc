@@ -2,7 +2,7 @@
 
 #include "api/test_gateway.h"
 
-namespace turnpike::api {
+namespace turnpike::api::fallbacks_test {
 namespace {
 
 constexpr const char* kSet = R"({"model":"gpt-4o","fallback_models":["fast","openai/gpt-4o-mini"]})";
@@ -118,4 +118,4 @@ TEST(Fallbacks, AreTheAdministrators) {
 }
 
 }  // namespace
-}  // namespace turnpike::api
+}  // namespace turnpike::api::fallbacks_test

@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "json/write.h"
 
-namespace turnpike::api {
+namespace turnpike::api::handler_test {
 namespace {
 
 TEST(Handler, AnswersUnknownPathsAndMethods) {
@@ -406,4 +406,4 @@ TEST(ErrorBody, HasTheOpenAiShape) {
 }
 
 }  // namespace
-}  // namespace turnpike::api
+}  // namespace turnpike::api::handler_test

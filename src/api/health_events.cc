@@ -62,13 +62,13 @@ void write_rest(json::Writer& writer, const router::Deployment& deployment, std:
 }  // namespace
 
 Task<Result<Reply>> health_events(const Context& context) {
-  constexpr std::uint64_t kListedMax = 1000;
+  constexpr std::uint64_t kEventsListedMax = 1000;
   const Result<std::optional<EventKind>> kind = asked_kind(context);
   if (!kind) co_return base::fail(kind.error());
   const Result<std::uint64_t> since =
       query_count(context, "since", 0, 0, std::uint64_t{1} << 53);  // What JSON's readers hold exactly.
   if (!since) co_return base::fail(since.error());
-  const Result<std::uint64_t> limit = query_count(context, "limit", kListedMax, 1, kListedMax);
+  const Result<std::uint64_t> limit = query_count(context, "limit", kEventsListedMax, 1, kEventsListedMax);
   if (!limit) co_return base::fail(limit.error());
   std::vector<Event> events;
   if (context.gateway.events != nullptr) events = context.gateway.events->find({*kind, *since, *limit});

@@ -3,7 +3,7 @@
 #include "api/test_gateway.h"
 #include "telemetry/events.h"
 
-namespace turnpike::api {
+namespace turnpike::api::health_test {
 namespace {
 
 const router::Deployment& first(TestGateway& gateway) {
@@ -95,4 +95,4 @@ TEST(Health, AnswersWithoutProbes) {
 }
 
 }  // namespace
-}  // namespace turnpike::api
+}  // namespace turnpike::api::health_test

@@ -9,7 +9,7 @@ constexpr std::string_view kPolicies =
 constexpr std::string_view kReset =
     "It follows from budget_duration: leave the field out. POST /key/{key}/reset_spend begins a budget anew.";
 
-constexpr KeyField kFields[] = {
+constexpr KeyField kKeyFields[] = {
     {"key", FieldRule::Stored, ""},
     {"key_alias", FieldRule::Stored, ""},
     {"duration", FieldRule::Stored, ""},
@@ -75,7 +75,7 @@ constexpr KeyField kMetadataFields[] = {
 }  // namespace
 
 std::span<const KeyField> key_fields() {
-  return kFields;
+  return kKeyFields;
 }
 std::span<const KeyField> key_metadata_fields() {
   return kMetadataFields;

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::api {
+namespace turnpike::api::key_fields_test {
 namespace {
 
 struct RefusedCase {
@@ -212,4 +212,4 @@ TEST(SetMember, KeepsEveryOtherByte) {
 }
 
 }  // namespace
-}  // namespace turnpike::api
+}  // namespace turnpike::api::key_fields_test

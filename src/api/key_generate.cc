@@ -9,6 +9,7 @@
 #include "api/records.h"
 #include "api/shares.h"
 #include "api/team_fields.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -21,8 +22,6 @@ namespace {
 
 using account::KeyRow;
 
-constexpr std::int64_t kSecondUs = 1'000'000;
-
 /// How long keys of a team live that do not say; who does not manage the team gets no longer life either
 /// (`team_member_key_duration`).
 Status give_team_duration(account::Records& records, const domain::Caller& caller, KeyRow& row) {
@@ -32,7 +31,7 @@ Status give_team_duration(account::Records& records, const domain::Caller& calle
   if (!*team) return {};
   const std::optional<std::int64_t> seconds = team_key_seconds(**team);
   if (!seconds) return {};
-  const std::int64_t end_us = records.actor().now_us + *seconds * kSecondUs;
+  const std::int64_t end_us = records.actor().now_us + *seconds * base::kSecondUs;
   const bool longer = row.expires_us && *row.expires_us > end_us && !may_manage_team(records, caller, **team);
   if (!row.expires_us || longer) row.expires_us = end_us;
   return {};

@@ -5,6 +5,7 @@
 #include "api/key_json.h"
 #include "api/key_rules.h"
 #include "api/records.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -13,8 +14,6 @@ namespace turnpike::api {
 namespace {
 
 using account::KeyRow;
-
-constexpr std::int64_t kSecondUs = 1'000'000;
 
 /// How long the old secret works on: what the body says, else LITELLM_KEY_ROTATION_GRACE_PERIOD, else not at all.
 std::int64_t grace_seconds(const KeyChange& change) {
@@ -74,7 +73,8 @@ Result<ShownKey> rotate(account::Records& records, const Context& context, const
   if (Status may = may_change_key(records, context, rotation.change, before, after, "/key/regenerate"); !may)
     return base::fail(std::move(may.error()));
   const std::optional<std::int64_t> old_until =
-      rotation.grace_seconds > 0 ? std::optional(context.now_us + rotation.grace_seconds * kSecondUs) : std::nullopt;
+      rotation.grace_seconds > 0 ? std::optional(context.now_us + rotation.grace_seconds * base::kSecondUs)
+                                 : std::nullopt;
   Result<KeyRow> rotated = account::rotate_key(records, before, std::move(after), old_until);
   if (!rotated) return base::fail(std::move(rotated.error()));
   return show_key(records, std::move(*rotated));

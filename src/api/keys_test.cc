@@ -3,7 +3,7 @@
 #include "api/test_gateway.h"
 #include "base/hash.h"
 
-namespace turnpike::api {
+namespace turnpike::api::keys_test {
 namespace {
 
 constexpr const char* kSecret = "sk-custom-secret-abcd";
@@ -454,4 +454,4 @@ TEST(ManagementRoutes, AreOpenWhereThereIsNoMasterKey) {
 }
 
 }  // namespace
-}  // namespace turnpike::api
+}  // namespace turnpike::api::keys_test

@@ -16,15 +16,15 @@ using account::Record;
 using account::Records;
 using Rule = BodyField::Rule;
 
-constexpr BodyField kFields[] = {{"organization_id", Rule::Own},
-                                 {"organization_alias"},
-                                 {"budget_id", Rule::Own},
-                                 {"models"},
-                                 {"metadata"},
-                                 {"model_rpm_limit", Rule::Metadata},
-                                 {"model_tpm_limit", Rule::Metadata},
-                                 {"object_permission", Rule::Unenforced},
-                                 {"spend", Rule::Own}};
+constexpr BodyField kOrganizationFields[] = {{"organization_id", Rule::Own},
+                                             {"organization_alias"},
+                                             {"budget_id", Rule::Own},
+                                             {"models"},
+                                             {"metadata"},
+                                             {"model_rpm_limit", Rule::Metadata},
+                                             {"model_tpm_limit", Rule::Metadata},
+                                             {"object_permission", Rule::Unenforced},
+                                             {"spend", Rule::Own}};
 
 Status set_spend(const json::Value& body, Record& row) {
   const Result<std::optional<Money>> spend = amount_member(body, "spend");
@@ -52,7 +52,7 @@ Result<Reply> make_organization(const Context& context, Records& records, const 
   if (!id) return base::fail(id.error());
   Record row(kOrganizations);
   row.set("organization_id", db::Value(id->value_or("").empty() ? new_id(records) : **id));
-  Result<Applied> applied = apply_fields(body, kFields, row);
+  Result<Applied> applied = apply_fields(body, kOrganizationFields, row);
   if (!applied) return base::fail(std::move(applied.error()));
   if (Status set = set_spend(body, row); !set) return base::fail(std::move(set.error()));
   if (Status linked = link_budget(context, records, body, true, row, *applied); !linked) {
@@ -79,7 +79,7 @@ Result<Reply> change_organization(const Context& context, Records& records, cons
   grant->organization_id = *id;
   if (Status within = grant_within(records, *context.caller, *grant); !within) return base::fail(within.error());
   Record after = *before;
-  Result<Applied> applied = apply_fields(body, kFields, after);
+  Result<Applied> applied = apply_fields(body, kOrganizationFields, after);
   if (!applied) return base::fail(std::move(applied.error()));
   if (Status set = set_spend(body, after); !set) return base::fail(std::move(set.error()));
   if (Status linked = link_budget(context, records, body, false, after, *applied); !linked) {

@@ -2,7 +2,7 @@
 
 #include "api/test_gateway.h"
 
-namespace turnpike::api {
+namespace turnpike::api::organizations_test {
 namespace {
 
 constexpr const char* kOne = R"({"organization_id":"o1","organization_alias":"One","max_budget":10)";
@@ -256,4 +256,4 @@ TEST(Tags, HaveModelsAndABudget) {
 }
 
 }  // namespace
-}  // namespace turnpike::api
+}  // namespace turnpike::api::organizations_test

@@ -5,7 +5,7 @@
 #include "base/base64.h"
 #include "base/hash.h"
 
-namespace turnpike::api {
+namespace turnpike::api::page_test {
 namespace {
 
 PageFacts facts() {
@@ -82,4 +82,4 @@ TEST(PagePolicy, NamesTheStyleSheet) {
 }
 
 }  // namespace
-}  // namespace turnpike::api
+}  // namespace turnpike::api::page_test

@@ -1,7 +1,7 @@
 #include "api/test_gateway.h"
 
 // AC-SEC-4 as one table: who may write which field of what. Whoever finds a way to more than he holds adds a row.
-namespace turnpike::api {
+namespace turnpike::api::permission_fields_test {
 namespace {
 
 struct Step {
@@ -528,4 +528,4 @@ TEST(PermissionFields, GetSpendRoutesOpensWhatOthersSpend) {
 }
 
 }  // namespace
-}  // namespace turnpike::api
+}  // namespace turnpike::api::permission_fields_test

@@ -23,7 +23,7 @@ struct Bound {
 };
 
 // Who may write a field of a body. Fields that are named nowhere: whoever may write the object.
-struct FieldRule {
+struct GrantRule {
   std::string_view field;
   enum class Only : std::uint8_t {
     Admin,     // Proxy admins.
@@ -31,8 +31,8 @@ struct FieldRule {
     OnChange,  // The same, but the owner may set it on a key that he makes.
   } only;
 };
-using enum FieldRule::Only;
-constexpr FieldRule kKeyFields[] = {
+using enum GrantRule::Only;
+constexpr GrantRule kGrantedKeyFields[] = {
     {"spend", Admin},
     {"permissions", Admin},
     {"allowed_passthrough_routes", Admin},
@@ -48,7 +48,7 @@ constexpr FieldRule kKeyFields[] = {
     {"prompts", OnChange},
 };
 // Its own admins are held to more by what their update changes (team_fields.h, only_less).
-constexpr FieldRule kTeamFields[] = {
+constexpr GrantRule kGrantedTeamFields[] = {
     {"spend", Admin},
     {"allowed_passthrough_routes", Admin},
     {"allowed_vector_store_indexes", Admin},
@@ -56,7 +56,7 @@ constexpr FieldRule kTeamFields[] = {
     {"disable_global_guardrails", Admin},
 };
 // Of oneself one changes name and password; a new user is made by an admin of his organisation.
-constexpr FieldRule kUserFields[] = {
+constexpr GrantRule kGrantedUserFields[] = {
     {"spend", Admin},
     {"sso_user_id", Admin},
     {"policies", Admin},
@@ -81,7 +81,7 @@ constexpr FieldRule kUserFields[] = {
     {"budget_id", OnChange},
     {"metadata", OnChange},
 };
-constexpr FieldRule kOrganizationFields[] = {
+constexpr GrantRule kGrantedOrganizationFields[] = {
     {"spend", Admin},
     {"budget_id", Admin},
     {"object_permission", Admin},
@@ -98,22 +98,22 @@ constexpr FieldRule kOrganizationFields[] = {
     {"model_tpm_limit", Admin},
 };
 
-std::span<const FieldRule> rules_of(Grant::To to) {
+std::span<const GrantRule> rules_of(Grant::To to) {
   switch (to) {
     case Grant::To::Key:
-      return kKeyFields;
+      return kGrantedKeyFields;
     case Grant::To::Team:
-      return kTeamFields;
+      return kGrantedTeamFields;
     case Grant::To::User:
-      return kUserFields;
+      return kGrantedUserFields;
     case Grant::To::Organization:
-      return kOrganizationFields;
+      return kGrantedOrganizationFields;
   }
   return {};
 }
 
 Status check_fields(const Grant& grant, bool manages) {
-  for (const FieldRule& rule : rules_of(grant.to)) {
+  for (const GrantRule& rule : rules_of(grant.to)) {
     if (std::ranges::find(grant.fields, rule.field) == grant.fields.end()) continue;
     if (rule.only == Manager && manages) continue;
     if (rule.only == OnChange && (grant.is_new || manages)) continue;

@@ -6,12 +6,12 @@
 #include <map>
 
 #include "api/permission.h"
+#include "base/clock.h"
 #include "base/text.h"
 
 namespace turnpike::api {
 namespace {
 
-constexpr std::int64_t kDayMicroseconds = 86'400'000'000;
 constexpr std::size_t kNamesOfAQuery = 500;
 
 std::string kind_text(Entity kind) {
@@ -33,7 +33,7 @@ Result<std::optional<std::int64_t>> read_day_text(std::string_view name, std::st
   if (!time_us || *time_us < 0) {
     return refuse_field(name, std::string(name) + " must be a date such as 2026-02-16 (UTC).");
   }
-  return *time_us / kDayMicroseconds;
+  return *time_us / base::kDayUs;
 }
 
 Result<std::optional<std::int64_t>> query_day(const Context& context, std::string_view name) {
@@ -42,7 +42,7 @@ Result<std::optional<std::int64_t>> query_day(const Context& context, std::strin
 
 DayRange last_month(const Context& context) {
   constexpr std::int64_t kDays = 30;
-  const std::int64_t today = context.now_us / kDayMicroseconds;
+  const std::int64_t today = context.now_us / base::kDayUs;
   return {today - kDays + 1, today};
 }
 
@@ -185,7 +185,7 @@ Result<std::map<std::string, std::string>> labels(account::Records& records, std
 }
 
 std::string day_text(std::int64_t day) {
-  return base::iso_time(day * kDayMicroseconds).substr(0, 10);
+  return base::iso_time(day * base::kDayUs).substr(0, 10);
 }
 
 std::string short_day_text(std::int64_t day) {

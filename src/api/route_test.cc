@@ -4,7 +4,7 @@
 
 #include <set>
 
-namespace turnpike::api {
+namespace turnpike::api::route_test {
 namespace {
 
 using http::Method;
@@ -138,4 +138,4 @@ TEST(WrongMethod, SaysWhichOneToUse) {
 }
 
 }  // namespace
-}  // namespace turnpike::api
+}  // namespace turnpike::api::route_test

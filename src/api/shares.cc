@@ -10,7 +10,7 @@
 namespace turnpike::api {
 namespace {
 
-constexpr std::string_view kFields[] = {"rpm_limit_type", "tpm_limit_type"};
+constexpr std::string_view kShareFields[] = {"rpm_limit_type", "tpm_limit_type"};
 constexpr std::string_view kTypes[] = {"guaranteed_throughput", "best_effort_throughput", "dynamic"};
 
 account::CapacityOf capacity_in(const pipeline::Snapshot& snapshot) {
@@ -38,7 +38,7 @@ Status check_limit_type(std::string_view shown, const json::Value& value) {
 Status check_limit_types(std::string_view metadata_json) {
   json::Document metadata;
   if (!metadata.parse(metadata_json)) return {};
-  for (const std::string_view field : kFields) {
+  for (const std::string_view field : kShareFields) {
     const json::Value type = metadata.root().find(field);
     if (!type) continue;
     if (Status known = check_limit_type(field, type); !known) return known;
@@ -47,7 +47,7 @@ Status check_limit_types(std::string_view metadata_json) {
 }
 
 bool asks_for_more(std::string_view metadata_json) {
-  return std::ranges::any_of(kFields, [metadata_json](std::string_view field) {
+  return std::ranges::any_of(kShareFields, [metadata_json](std::string_view field) {
     const std::string type = metadata_member(metadata_json, field);
     return !type.empty() && type != R"("best_effort_throughput")";
   });

@@ -4,7 +4,7 @@
 
 #include "api/test_gateway.h"
 
-namespace turnpike::api {
+namespace turnpike::api::shares_test {
 namespace {
 
 struct Step {
@@ -106,4 +106,4 @@ TEST(Promises, ToTeamsAndKeysFitIntoTheirOrganisation) {
 }
 
 }  // namespace
-}  // namespace turnpike::api
+}  // namespace turnpike::api::shares_test

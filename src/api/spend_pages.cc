@@ -73,11 +73,11 @@ Result<SpendFilter> read_page_filter(const Context& context) {
 }
 
 Result<SpendPage> read_page(const Context& context) {
-  constexpr std::uint64_t kRowsMax = 100, kPagesMax = 1'000'000;
+  constexpr std::uint64_t kPageRowsMax = 100, kPagesMax = 1'000'000;
   SpendPage page;
   const Result<std::uint64_t> number = query_count(context, "page", 1, 1, kPagesMax);
   if (!number) return base::fail(number.error());
-  const Result<std::uint64_t> size = query_count(context, "page_size", 50, 1, kRowsMax);
+  const Result<std::uint64_t> size = query_count(context, "page_size", 50, 1, kPageRowsMax);
   if (!size) return base::fail(size.error());
   const std::string by = context.request().query_value("sort_by");
   if (!by.empty() && std::ranges::find(sort_names(), by) == sort_names().end()) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "api/report.h"
+#include "base/clock.h"
 #include "base/money.h"
 #include "base/text.h"
 #include "domain/call_record.h"
@@ -13,8 +14,6 @@
 
 namespace turnpike::api {
 namespace {
-
-constexpr std::int64_t kDayMicroseconds = 86'400'000'000;
 
 constexpr std::string_view kColumns =
     "SELECT record_id, call_id, provider_request_id, trace_id, started_us, first_byte_us, ended_us, status, "
@@ -125,11 +124,11 @@ Conditions conditions_of(const SpendFilter& filter) {
   if (filter.first_day) where.add("day >= " + where.place(*filter.first_day));
   if (filter.last_day) where.add("day <= " + where.place(*filter.last_day));
   if (filter.from_us) {
-    where.add("day >= " + where.place(*filter.from_us / kDayMicroseconds));
+    where.add("day >= " + where.place(*filter.from_us / base::kDayUs));
     where.add("started_us >= " + where.place(*filter.from_us));
   }
   if (filter.until_us) {
-    where.add("day <= " + where.place(*filter.until_us / kDayMicroseconds));
+    where.add("day <= " + where.place(*filter.until_us / base::kDayUs));
     where.add("started_us <= " + where.place(*filter.until_us));
   }
   if (filter.spend_min) where.add("cost_nano >= " + where.place(filter.spend_min->nano()));

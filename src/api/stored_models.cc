@@ -22,10 +22,10 @@ using account::kTeams;
 using account::Record;
 using account::Records;
 
-constexpr BodyField kFields[] = {{"model_name", BodyField::Rule::Own},
-                                 {"litellm_params", BodyField::Rule::Own},
-                                 {"model_info", BodyField::Rule::Own},
-                                 {"blocked"}};
+constexpr BodyField kModelFields[] = {{"model_name", BodyField::Rule::Own},
+                                      {"litellm_params", BodyField::Rule::Own},
+                                      {"model_info", BodyField::Rule::Own},
+                                      {"blocked"}};
 
 /// A row with its secrets in the open.
 struct Model {
@@ -256,7 +256,7 @@ Result<Reply> make_model(const Context& context, Records& records, const json::V
       return base::fail(std::move(within.error()));
   }
   Record row(kModels);
-  const Result<Applied> applied = apply_fields(body, kFields, row);
+  const Result<Applied> applied = apply_fields(body, kModelFields, row);
   if (!applied) return base::fail(applied.error());
   if (Status named = name_for_team(context, records, model); !named) return base::fail(std::move(named.error()));
   if (Status servable = check_servable(context, model); !servable) return base::fail(std::move(servable.error()));
@@ -286,7 +286,7 @@ Result<Reply> change_model(const Context& context, Records& records, const json:
   if (Status allowed = check_owner(context, records, *opened); !allowed) return base::fail(std::move(allowed.error()));
   Model model = *opened;
   Record row = *before;
-  const Result<Applied> applied = apply_fields(body, kFields, row);
+  const Result<Applied> applied = apply_fields(body, kModelFields, row);
   if (!applied) return base::fail(applied.error());
   const Result<std::optional<std::string>> name = text_member(body, "model_name");
   if (!name) return base::fail(name.error());

@@ -11,8 +11,8 @@ using account::Record;
 using account::Records;
 using Rule = BodyField::Rule;
 
-constexpr BodyField kFields[] = {{"name", Rule::Own}, {"description"},          {"models", Rule::Unenforced},
-                                 {"model_info"},      {"budget_id", Rule::Own}, {"spend", Rule::Own}};
+constexpr BodyField kTagFields[] = {{"name", Rule::Own}, {"description"},          {"models", Rule::Unenforced},
+                                    {"model_info"},      {"budget_id", Rule::Own}, {"spend", Rule::Own}};
 
 /// LiteLLM calls the key `name` here.
 Status write_tag(json::Writer& writer, const Context& context, Records& records, const Record& row) {
@@ -32,7 +32,7 @@ Result<Record> get_tag(Records& records, const std::string& name) {
 }
 
 Result<Applied> apply_tag(const Context& context, Records& records, const json::Value& body, Record& row) {
-  Result<Applied> applied = apply_fields(body, kFields, row);
+  Result<Applied> applied = apply_fields(body, kTagFields, row);
   if (!applied) return applied;
   const Result<std::optional<Money>> spend = amount_member(body, "spend");
   if (!spend) return base::fail(spend.error());

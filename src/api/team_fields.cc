@@ -20,7 +20,7 @@ namespace {
 using account::Record;
 using Rule = BodyField::Rule;
 
-constexpr BodyField kFields[] = {
+constexpr BodyField kTeamFields[] = {
     {"team_id", Rule::Own},
     {"team_alias"},
     {"organization_id"},
@@ -248,7 +248,7 @@ Result<Record> get_team(account::Records& records, const std::string& team_id) {
 Result<Applied> apply_team_body(const json::Value& body, Record& team) {
   if (Status status = refuse_unkept_promises(body); !status) return base::fail(std::move(status.error()));
   const std::string member_budget = member_budget_of(team);
-  Result<Applied> applied = apply_fields(body, kFields, team);
+  Result<Applied> applied = apply_fields(body, kTeamFields, team);
   if (!applied) return applied;
   if (member_budget_of(team) != member_budget) {
     return refuse_field("metadata", "metadata.team_member_budget_id is ours to set: send team_member_budget.");

@@ -2,7 +2,7 @@
 
 #include "api/test_gateway.h"
 
-namespace turnpike::api {
+namespace turnpike::api::teams_test {
 namespace {
 
 /// One request of a story and what its answer holds. "{...}" bodies are sent by POST, an empty one is a GET.
@@ -277,4 +277,4 @@ TEST(Audit, CanBeSwitchedOff) {
 }
 
 }  // namespace
-}  // namespace turnpike::api
+}  // namespace turnpike::api::teams_test

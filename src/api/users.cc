@@ -26,38 +26,38 @@ constexpr std::size_t kUpdatedAtOnceMax = 500;
 constexpr std::string_view kRoles[] = {"proxy_admin", "proxy_admin_viewer", "internal_user", "internal_user_viewer"};
 
 // Of /user/new and /user/update.
-constexpr BodyField kFields[] = {{"user_id", Rule::Own},
-                                 {"user_email"},
-                                 {"user_alias"},
-                                 {"user_role", Rule::Own},
-                                 {"sso_user_id"},
-                                 {"password", Rule::Own},
-                                 {"models"},
-                                 {"metadata"},
-                                 {"max_budget"},
-                                 {"soft_budget"},
-                                 {"max_budget_tokens"},
-                                 {"soft_budget_tokens"},
-                                 {"budget_duration"},
-                                 {"budget_reset_at"},
-                                 {"max_parallel_requests"},
-                                 {"tpm_limit"},
-                                 {"rpm_limit"},
-                                 {"model_max_budget"},
-                                 {"model_rpm_limit", Rule::Metadata},
-                                 {"model_tpm_limit", Rule::Metadata},
-                                 {"allowed_cache_controls", Rule::Unenforced},
-                                 {"policies", Rule::Unenforced},
-                                 {"guardrails", Rule::Unenforced},
-                                 {"object_permission", Rule::Unenforced},
-                                 {"spend", Rule::Own},
-                                 // Of /user/new.
-                                 {"teams", Rule::Own},
-                                 {"organizations", Rule::Own},
-                                 {"auto_create_key", Rule::Own},
-                                 {"team_id", Rule::Own},
-                                 {"key_alias", Rule::Own},
-                                 {"duration", Rule::Own}};
+constexpr BodyField kUserFields[] = {{"user_id", Rule::Own},
+                                     {"user_email"},
+                                     {"user_alias"},
+                                     {"user_role", Rule::Own},
+                                     {"sso_user_id"},
+                                     {"password", Rule::Own},
+                                     {"models"},
+                                     {"metadata"},
+                                     {"max_budget"},
+                                     {"soft_budget"},
+                                     {"max_budget_tokens"},
+                                     {"soft_budget_tokens"},
+                                     {"budget_duration"},
+                                     {"budget_reset_at"},
+                                     {"max_parallel_requests"},
+                                     {"tpm_limit"},
+                                     {"rpm_limit"},
+                                     {"model_max_budget"},
+                                     {"model_rpm_limit", Rule::Metadata},
+                                     {"model_tpm_limit", Rule::Metadata},
+                                     {"allowed_cache_controls", Rule::Unenforced},
+                                     {"policies", Rule::Unenforced},
+                                     {"guardrails", Rule::Unenforced},
+                                     {"object_permission", Rule::Unenforced},
+                                     {"spend", Rule::Own},
+                                     // Of /user/new.
+                                     {"teams", Rule::Own},
+                                     {"organizations", Rule::Own},
+                                     {"auto_create_key", Rule::Own},
+                                     {"team_id", Rule::Own},
+                                     {"key_alias", Rule::Own},
+                                     {"duration", Rule::Own}};
 
 // What of the body of /user/new is said of the key that comes with the user.
 constexpr std::string_view kKeyFields[] = {"team_id", "key_alias", "duration"};
@@ -71,7 +71,7 @@ std::string text_of(const Result<std::optional<std::string>>& text) {
 
 /// Members that `apply_fields` leaves to the route, and what holds for all of them together.
 Result<Applied> apply_user(const Context& context, const json::Value& body, Record& row) {
-  Result<Applied> applied = apply_fields(body, kFields, row);
+  Result<Applied> applied = apply_fields(body, kUserFields, row);
   if (!applied) return applied;
   const Result<std::optional<std::string>> role = text_member(body, "user_role");
   if (!role) return base::fail(role.error());

@@ -3,7 +3,7 @@
 #include "api/test_gateway.h"
 #include "base/text.h"
 
-namespace turnpike::api {
+namespace turnpike::api::users_test {
 namespace {
 
 constexpr const char* kUser = R"({"user_id":"u1","user_email":"u1@example.com","key_alias":"first")";
@@ -386,4 +386,4 @@ TEST(UserRoutes, GiveNobodyWhatIsNotHis) {
 }
 
 }  // namespace
-}  // namespace turnpike::api
+}  // namespace turnpike::api::users_test

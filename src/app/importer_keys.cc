@@ -10,8 +10,8 @@ namespace {
 
 using account::KeyRow;
 
-constexpr std::size_t kRowsAtOnce = 200;
-constexpr std::string_view kTable = "LiteLLM_VerificationToken";
+constexpr std::size_t kKeysAtOnce = 200;
+constexpr std::string_view kKeyTable = "LiteLLM_VerificationToken";
 
 /// Columns that are read below, and those that mean nothing here.
 constexpr std::string_view kKnown[] = {"token",
@@ -134,7 +134,7 @@ Result<KeyRow> Importer::read_key(const json::Value& row) {
 }
 
 Status Importer::copy_keys() {
-  ImportCount& count = begin_count(std::string(kTable));
+  ImportCount& count = begin_count(std::string(kKeyTable));
   std::vector<KeyRow> batch;
   const auto take = [&](const json::Value& row) -> Status {
     Result<KeyRow> key = read_key(row);
@@ -152,10 +152,10 @@ Status Importer::copy_keys() {
         count.note("column " + name + " has no place here");
     }
     batch.push_back(std::move(*key));
-    return batch.size() < kRowsAtOnce ? Status{} : write_keys(batch, count);
+    return batch.size() < kKeysAtOnce ? Status{} : write_keys(batch, count);
   };
-  if (Status read = parts_.source->each(kTable, {"token"}, take); !read) {
-    read.error().message = std::string(kTable) + ": " + read.error().message;
+  if (Status read = parts_.source->each(kKeyTable, {"token"}, take); !read) {
+    read.error().message = std::string(kKeyTable) + ": " + read.error().message;
     return read;
   }
   return write_keys(batch, count);

@@ -11,8 +11,8 @@ namespace {
 
 using journal::Text;
 
-constexpr std::string_view kTable = "LiteLLM_SpendLogs";
-constexpr std::size_t kRowsAtOnce = 500;
+constexpr std::string_view kLogTable = "LiteLLM_SpendLogs";
+constexpr std::size_t kLogsAtOnce = 500;
 /// The journal that the log counts as; its numbers say how far an import has come.
 const char* const kJournal = "litellm-spend-logs";
 
@@ -108,7 +108,7 @@ Result<LastLog> last_log(db::Database& target, const ledger::ReplicaRow& replica
 }  // namespace
 
 Status Importer::copy_spend_logs(const std::string& host) {
-  ImportCount& count = begin_count(std::string(kTable));
+  ImportCount& count = begin_count(std::string(kLogTable));
   Result<ledger::ReplicaRow> replica = ledger::ReplicaRow{};
   if (!parts_.dry_run) {
     replica = ledger::find_replica(*parts_.target, kJournal, host, TURNPIKE_VERSION);
@@ -147,9 +147,9 @@ Status Importer::copy_spend_logs(const std::string& host) {
     texts.texts.reserve(20);
     payloads.emplace_back();
     journal::encode_row(entry_of(row, ++number, texts), payloads.back());
-    return payloads.size() < kRowsAtOnce ? Status{} : ship();
+    return payloads.size() < kLogsAtOnce ? Status{} : ship();
   };
-  Status read = parts_.source->each(kTable, {"startTime", "request_id"}, take);
+  Status read = parts_.source->each(kLogTable, {"startTime", "request_id"}, take);
   if (!read) return read;
   return ship();
 }

@@ -7,9 +7,9 @@
 namespace turnpike::app {
 namespace {
 
-constexpr int kRowsAtOnce = 500;
+constexpr int kRowsOfATable = 500;
 
-std::string quoted(std::string_view name) {
+std::string quoted_name(std::string_view name) {
   std::string text = "\"";
   for (const char c : name) text += c == '"' ? std::string("\"\"") : std::string(1, c);
   return text + "\"";
@@ -74,14 +74,14 @@ Status LiteLlmSource::each(std::string_view table, const std::vector<std::string
   if (!has(table)) return {};
   std::string names, places;
   for (std::size_t i = 0; i < key.size(); ++i) {
-    names += (i == 0 ? "" : ", ") + quoted(key[i]);
+    names += (i == 0 ? "" : ", ") + quoted_name(key[i]);
     // The place takes the column's type.
     places += (i == 0 ? "$" : ", $") + std::to_string(i + 1);
   }
   for (;;) {
-    std::string sql = "SELECT row_to_json(t)::text FROM " + quoted(table) + " t";
+    std::string sql = "SELECT row_to_json(t)::text FROM " + quoted_name(table) + " t";
     if (!after.empty()) sql += " WHERE (" + names + ") > (" + places + ")";
-    sql += " ORDER BY " + names + " LIMIT " + std::to_string(kRowsAtOnce);
+    sql += " ORDER BY " + names + " LIMIT " + std::to_string(kRowsOfATable);
     std::vector<db::Value> values;
     for (const std::string& value : after) values.emplace_back(value);
     const Result<std::vector<std::string>> rows = texts(sql, values);
@@ -93,15 +93,15 @@ Status LiteLlmSource::each(std::string_view table, const std::vector<std::string
       after.clear();
       for (const std::string& name : key) after.push_back(text_of(document.root().find(name)));
     }
-    if (rows->size() < kRowsAtOnce) return {};
+    if (rows->size() < kRowsOfATable) return {};
   }
 }
 
 Status LiteLlmSource::where(std::string_view table, std::string_view column, const std::string& value,
                             const std::function<Status(const Row&)>& row) {
   if (!has(table, column)) return {};
-  const Result<std::vector<std::string>> rows =
-      texts("SELECT row_to_json(t)::text FROM " + quoted(table) + " t WHERE " + quoted(column) + " = $1", {value});
+  const Result<std::vector<std::string>> rows = texts(
+      "SELECT row_to_json(t)::text FROM " + quoted_name(table) + " t WHERE " + quoted_name(column) + " = $1", {value});
   if (!rows) return base::fail(rows.error());
   for (const std::string& text : *rows) {
     json::Document document;

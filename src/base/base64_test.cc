@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::base {
+namespace turnpike::base::base64_test {
 namespace {
 
 TEST(Base64, WritesEveryLength) {
@@ -42,4 +42,4 @@ TEST(Base64, LongTextsComeBackAsTheyWere) {
 }
 
 }  // namespace
-}  // namespace turnpike::base
+}  // namespace turnpike::base::base64_test

@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-namespace turnpike::base {
+namespace turnpike::base::block_pool_test {
 namespace {
 
 TEST(BlockPool, BlocksOfEverySizeAreWholeAndTheirOwn) {
@@ -36,4 +36,4 @@ TEST(BlockPool, ABlockMayEndOnAnotherThread) {
 }
 
 }  // namespace
-}  // namespace turnpike::base
+}  // namespace turnpike::base::block_pool_test

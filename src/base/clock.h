@@ -6,6 +6,10 @@
 
 namespace turnpike::base {
 
+inline constexpr std::int64_t kSecondUs = 1'000'000;
+inline constexpr std::int64_t kMinuteUs = 60 * kSecondUs;
+inline constexpr std::int64_t kDayUs = 24 * 60 * kMinuteUs;
+
 /// The time of a simulation, in microseconds since 1970: while it is set, both clocks below show it, and the event loop
 /// lets it leap from timer to timer (`net::EventLoop`). 0, as ever outside of simulations: the machine's clocks count.
 /// To be set before the I/O threads start; there must be only one of them.

@@ -7,7 +7,7 @@
 
 #include "base/task.h"
 
-namespace turnpike::base {
+namespace turnpike::base::completion_test {
 namespace {
 
 /// Runs what was posted when the test says so.
@@ -66,4 +66,4 @@ TEST(Completion, LeavesADestroyedWaiterAlone) {
 }
 
 }  // namespace
-}  // namespace turnpike::base
+}  // namespace turnpike::base::completion_test

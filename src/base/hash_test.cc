@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 
-namespace turnpike::base {
+namespace turnpike::base::hash_test {
 namespace {
 
 TEST(Hash, PublishedVectors) {
@@ -42,4 +42,4 @@ TEST(Hash, CrcByTableAndByInstructionAgree) {
 }
 
 }  // namespace
-}  // namespace turnpike::base
+}  // namespace turnpike::base::hash_test

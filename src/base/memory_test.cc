@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::base {
+namespace turnpike::base::memory_test {
 namespace {
 
 constexpr std::uint64_t kMiB = 1024 * 1024;
@@ -54,4 +54,4 @@ TEST(Memory, IsResident) {
 }
 
 }  // namespace
-}  // namespace turnpike::base
+}  // namespace turnpike::base::memory_test

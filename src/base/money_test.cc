@@ -5,7 +5,7 @@
 #include <limits>
 #include <random>
 
-namespace turnpike::base {
+namespace turnpike::base::money_test {
 namespace {
 
 struct Case {
@@ -77,4 +77,4 @@ TEST(Money, SumsStopAtTheEndsOfTheRange) {
 }
 
 }  // namespace
-}  // namespace turnpike::base
+}  // namespace turnpike::base::money_test

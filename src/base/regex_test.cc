@@ -5,7 +5,7 @@
 #include <chrono>
 #include <string>
 
-namespace turnpike::base {
+namespace turnpike::base::regex_test {
 namespace {
 
 struct Case {
@@ -55,4 +55,4 @@ TEST(Regex, AHostileTextCostsLittle) {
 }
 
 }  // namespace
-}  // namespace turnpike::base
+}  // namespace turnpike::base::regex_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::base {
+namespace turnpike::base::secret_test {
 namespace {
 
 TEST(Secret, ShowsOnlyEndsOfLongValues) {
@@ -31,4 +31,4 @@ TEST(WithoutCredentials, KeepsWhatPeopleMaySee) {
 }
 
 }  // namespace
-}  // namespace turnpike::base
+}  // namespace turnpike::base::secret_test

@@ -4,7 +4,7 @@
 
 #include <limits>
 
-namespace turnpike::base {
+namespace turnpike::base::text_test {
 namespace {
 
 TEST(Text, WholePartsOfNumbersDoNotOverflow) {
@@ -85,4 +85,4 @@ TEST(Text, NamesAreEqualWhateverTheirCase) {
 }
 
 }  // namespace
-}  // namespace turnpike::base
+}  // namespace turnpike::base::text_test

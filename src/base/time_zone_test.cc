@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 
-namespace turnpike::base {
+namespace turnpike::base::time_zone_test {
 namespace {
 
 std::int64_t seconds(const char* iso) {
@@ -112,4 +112,4 @@ TEST(TimeZone, FindsTheMomentOfALocalTime) {
 }
 
 }  // namespace
-}  // namespace turnpike::base
+}  // namespace turnpike::base::time_zone_test

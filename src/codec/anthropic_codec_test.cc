@@ -4,7 +4,7 @@
 
 #include "codec/test_call.h"
 
-namespace turnpike::codec {
+namespace turnpike::codec::anthropic_codec_test {
 namespace {
 
 TEST(AnthropicCodec, FilesByAddressAreFetchedWhereTheCloudDoesNot) {
@@ -85,4 +85,4 @@ TEST(AnthropicCodec, FieldsAndAddresses) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::anthropic_codec_test

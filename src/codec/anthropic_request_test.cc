@@ -6,7 +6,7 @@
 
 #include "codec/test_call.h"
 
-namespace turnpike::codec {
+namespace turnpike::codec::anthropic_request_test {
 namespace {
 
 using domain::Trait;
@@ -532,4 +532,4 @@ TEST(AnthropicRequest, BlocksOfTheApiGoBackWhereItsToolsAreNamed) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::anthropic_request_test

@@ -5,7 +5,7 @@
 #include "codec/anthropic_error.h"
 #include "codec/anthropic_reply.h"
 
-namespace turnpike::codec {
+namespace turnpike::codec::anthropic_stream_test {
 namespace {
 
 using domain::Unit;
@@ -372,4 +372,4 @@ TEST(AnthropicError, HasTheKindOfItsTypeOrItsWords) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::anthropic_stream_test

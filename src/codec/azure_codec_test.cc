@@ -2,7 +2,7 @@
 
 #include "codec/test_call.h"
 
-namespace turnpike::codec {
+namespace turnpike::codec::azure_codec_test {
 namespace {
 
 using domain::Operation;
@@ -151,4 +151,4 @@ TEST(AzureCodec, ReadsItsErrors) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::azure_codec_test

@@ -11,7 +11,7 @@
 #include "domain/call_record.h"
 #include "provider/aim.h"
 
-namespace turnpike::codec {
+namespace turnpike::codec::bedrock_codec_test {
 namespace {
 
 constexpr std::string_view kClaude = "us.anthropic.claude-x-v1:0";
@@ -482,4 +482,4 @@ TEST(BedrockCodec, KnowsItsExceptions) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::bedrock_codec_test

@@ -3,7 +3,7 @@
 #include "codec/test_call.h"
 #include "protocol/chat_request_dump.h"
 
-namespace turnpike::codec {
+namespace turnpike::codec::chat_codec_test {
 namespace {
 
 using protocol::Param;
@@ -228,4 +228,4 @@ TEST(ChatCodec, ServesTextCompletionsAsChatAndRefusesOtherOperations) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::chat_codec_test

@@ -4,7 +4,7 @@
 #include "codec/test_call.h"
 #include "json/document.h"
 
-namespace turnpike::codec {
+namespace turnpike::codec::cohere_codec_test {
 namespace {
 
 using domain::Trait;
@@ -302,4 +302,4 @@ TEST(CohereStream, ThatBreaksOffIsNoAnswer) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::cohere_codec_test

@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 
-namespace turnpike::codec {
+namespace turnpike::codec::event_stream_test {
 namespace {
 
 // A frame that botocore's own decoder reads: messageStop of Converse.
@@ -158,4 +158,4 @@ TEST(EventStream, ReadsByteByByte) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::event_stream_test

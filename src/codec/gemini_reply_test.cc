@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::codec {
+namespace turnpike::codec::gemini_reply_test {
 namespace {
 
 using domain::Unit;
@@ -398,4 +398,4 @@ TEST(GeminiFinish, HasOpenAiWords) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::gemini_reply_test

@@ -5,7 +5,7 @@
 #include "codec/gemini_request.h"
 #include "codec/wire_support.h"
 
-namespace turnpike::codec {
+namespace turnpike::codec::gemini_request_test {
 namespace {
 
 ShapeTarget target_of(std::string provider, std::string model) {
@@ -316,4 +316,4 @@ TEST(GeminiModel, ThinksAsMuchAsAsked) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::gemini_request_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::codec {
+namespace turnpike::codec::json_events_test {
 namespace {
 
 using protocol::ChatEvent;
@@ -103,4 +103,4 @@ TEST(JsonEventDecoder, ReadsTheSameHoweverTheBytesAreCut) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::json_events_test

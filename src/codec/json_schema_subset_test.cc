@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::codec {
+namespace turnpike::codec::json_schema_subset_test {
 namespace {
 
 struct Case {
@@ -196,4 +196,4 @@ TEST(JsonSchemaSubset, EndsWhereSchemasAreTooDeep) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::json_schema_subset_test

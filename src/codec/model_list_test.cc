@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::codec {
+namespace turnpike::codec::model_list_test {
 namespace {
 
 using provider::Shape;
@@ -36,4 +36,4 @@ TEST(ModelList, IsFoundFromTheAddressOfACall) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::model_list_test

@@ -2,7 +2,7 @@
 
 #include "codec/test_call.h"
 
-namespace turnpike::codec {
+namespace turnpike::codec::ollama_codec_test {
 namespace {
 
 using domain::Trait;
@@ -139,4 +139,4 @@ TEST(OllamaStream, EndsByItsLastLineOnly) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::ollama_codec_test

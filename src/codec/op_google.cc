@@ -75,7 +75,7 @@ Result<protocol::ReplyFacts> decode_gemini(const OperationAnswer& answer, std::s
 
 /// Source: Vertex AI's reference "Text embeddings API"; npm @google/genai (embedContent on Vertex). 250 texts a request
 /// for the text-embedding models; models that are asked by embedContent take one.
-Status encode_vertex(const EncodeInput& input, Encoded& out) {
+Status encode_vertex_embedding(const EncodeInput& input, Encoded& out) {
   constexpr std::size_t kTextsMax = 250;
   const bool one_by_one = input.traits.has(domain::Trait::EmbedContent);
   Params params(input);
@@ -150,6 +150,6 @@ Result<protocol::ReplyFacts> decode_vertex(const OperationAnswer& answer, std::s
 }  // namespace
 
 const OperationDialect kGeminiEmbedding{encode_gemini, decode_gemini};
-const OperationDialect kVertexEmbedding{encode_vertex, decode_vertex};
+const OperationDialect kVertexEmbedding{encode_vertex_embedding, decode_vertex};
 
 }  // namespace turnpike::codec

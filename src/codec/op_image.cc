@@ -275,7 +275,7 @@ std::string stability_body(const Drawing& drawing, Params& params) {
   return body;
 }
 
-Status encode_bedrock(const EncodeInput& input, Encoded& out) {
+Status encode_bedrock_image(const EncodeInput& input, Encoded& out) {
   const BedrockFamily family = bedrock_family(input.target);
   const bool canvas = family == BedrockFamily::TitanImage || family == BedrockFamily::Nova;
   if (input.call.operation == Operation::ImageEdit || (!canvas && family != BedrockFamily::Stability)) {
@@ -318,6 +318,6 @@ Result<protocol::ReplyFacts> decode_bedrock(const OperationAnswer& answer, std::
 }  // namespace
 
 const OperationDialect kGoogleImage{encode_google, decode_google};
-const OperationDialect kBedrockImage{encode_bedrock, decode_bedrock};
+const OperationDialect kBedrockImage{encode_bedrock_image, decode_bedrock};
 
 }  // namespace turnpike::codec

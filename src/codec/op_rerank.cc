@@ -135,7 +135,7 @@ Status encode_tei(const EncodeInput& input, Encoded& out) {
 
 /// Amazon's and Cohere's models behind bedrock-agent-runtime.
 /// Source: botocore, service bedrock-agent-runtime (Rerank); signed for `bedrock`.
-Status encode_bedrock(const EncodeInput& input, Encoded& out) {
+Status encode_bedrock_rerank(const EncodeInput& input, Encoded& out) {
   Params params(input);
   const Ranking ranking = read_ranking(params, out);
   provider::Target agent = input.target;
@@ -180,7 +180,7 @@ Status encode_bedrock(const EncodeInput& input, Encoded& out) {
 }
 
 /// Google's ranking API. Source: discoveryengine.googleapis.com v1, rankingConfigs.rank.
-Status encode_vertex(const EncodeInput& input, Encoded& out) {
+Status encode_vertex_rerank(const EncodeInput& input, Encoded& out) {
   Params params(input);
   const Ranking ranking = read_ranking(params, out);
   const std::string_view project = input.target.param("vertex_project");
@@ -304,7 +304,7 @@ const OperationDialect kPlainRerank{encode_plain, decode_ranking};
 const OperationDialect kVoyageRerank{encode_voyage, decode_ranking};
 const OperationDialect kFoundryRerank{encode_foundry, decode_ranking};
 const OperationDialect kTeiRerank{encode_tei, decode_ranking};
-const OperationDialect kBedrockRerank{encode_bedrock, decode_ranking};
-const OperationDialect kVertexRerank{encode_vertex, decode_ranking};
+const OperationDialect kBedrockRerank{encode_bedrock_rerank, decode_ranking};
+const OperationDialect kVertexRerank{encode_vertex_rerank, decode_ranking};
 
 }  // namespace turnpike::codec

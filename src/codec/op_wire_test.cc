@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "codec/wire_support.h"
 
-namespace turnpike::codec {
+namespace turnpike::codec::op_wire_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -94,4 +94,4 @@ TEST(OperationFixtures, AreWhatWeSendAndGive) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::op_wire_test

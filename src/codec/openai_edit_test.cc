@@ -5,7 +5,7 @@
 #include "codec/test_call.h"
 #include "domain/model_traits.h"
 
-namespace turnpike::codec {
+namespace turnpike::codec::openai_edit_test {
 namespace {
 
 using domain::Trait;
@@ -445,4 +445,4 @@ TEST(SuspectsIn, FindsNamesAndNothingElse) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::openai_edit_test

@@ -2,7 +2,7 @@
 
 #include "codec/test_call.h"
 
-namespace turnpike::codec {
+namespace turnpike::codec::openai_request_test {
 namespace {
 
 using domain::Operation;
@@ -199,4 +199,4 @@ TEST(Encode, SendsNoCredentialWhereThereIsNone) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::openai_request_test

@@ -10,7 +10,7 @@
 #include "protocol/openai_reply.h"
 #include "protocol/openai_stream.h"
 
-namespace turnpike::codec {
+namespace turnpike::codec::openai_wire_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -125,4 +125,4 @@ TEST(WireFixtures, OpenAi) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::openai_wire_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::codec {
+namespace turnpike::codec::tool_names_test {
 namespace {
 
 std::string show(const std::vector<std::string_view>& tools, const std::vector<std::string_view>& asked,
@@ -37,4 +37,4 @@ TEST(ToolNames, ChangeOnlyWhatMustAndSayWhatChanged) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::tool_names_test

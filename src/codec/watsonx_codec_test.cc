@@ -2,7 +2,7 @@
 
 #include "codec/test_call.h"
 
-namespace turnpike::codec {
+namespace turnpike::codec::watsonx_codec_test {
 namespace {
 
 struct PathCase {
@@ -86,4 +86,4 @@ TEST(WatsonxCodec, ServesChatOnly) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::watsonx_codec_test

@@ -11,7 +11,7 @@
 #include "codec/wire_support.h"
 #include "json/write.h"
 
-namespace turnpike::codec {
+namespace turnpike::codec::wire_matrix_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -228,4 +228,4 @@ TEST(WireMatrixTable, HasNoEmptyCell) {
 }
 
 }  // namespace
-}  // namespace turnpike::codec
+}  // namespace turnpike::codec::wire_matrix_test

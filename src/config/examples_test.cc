@@ -4,7 +4,7 @@
 
 #include "config/settings.h"
 
-namespace turnpike::config {
+namespace turnpike::config::examples_test {
 namespace {
 
 TEST(Examples, AreCleanWhenTheirVariablesAreSet) {
@@ -27,4 +27,4 @@ TEST(Examples, AreCleanWhenTheirVariablesAreSet) {
 }
 
 }  // namespace
-}  // namespace turnpike::config
+}  // namespace turnpike::config::examples_test

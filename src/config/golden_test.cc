@@ -10,7 +10,7 @@
 #include "config/effective.h"
 #include "config/settings.h"
 
-namespace turnpike::config {
+namespace turnpike::config::golden_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -102,4 +102,4 @@ TEST(Golden, BrokenConfigsAreRefusedWithPlaceAndRemedy) {
 }
 
 }  // namespace
-}  // namespace turnpike::config
+}  // namespace turnpike::config::golden_test

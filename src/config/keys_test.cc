@@ -9,7 +9,7 @@
 
 #include "config/yaml.h"
 
-namespace turnpike::config {
+namespace turnpike::config::keys_test {
 namespace {
 
 constexpr std::string_view kBegin = "<!-- keys: written by keys_test with UPDATE_FIXTURES=1 -->\n";
@@ -194,4 +194,4 @@ TEST(Keys, AnOffValueAsksForNothing) {
 }
 
 }  // namespace
-}  // namespace turnpike::config
+}  // namespace turnpike::config::keys_test

@@ -4,7 +4,7 @@
 
 #include "config/settings.h"
 
-namespace turnpike::config {
+namespace turnpike::config::read_budgets_test {
 namespace {
 
 Loaded load(const std::string& text) {
@@ -91,4 +91,4 @@ TEST(BudgetSettings, AreRefusedWhereTheySayNothing) {
 }
 
 }  // namespace
-}  // namespace turnpike::config
+}  // namespace turnpike::config::read_budgets_test

@@ -3,7 +3,7 @@
 #include "config/effective.h"
 #include "config/settings.h"
 
-namespace turnpike::config {
+namespace turnpike::config::read_health_test {
 namespace {
 
 constexpr std::string_view kOneModel = "model_list:\n  - model_name: a\n    litellm_params: {model: openai/a}\n";
@@ -85,4 +85,4 @@ TEST(ReadHealth, RefusesWhatMakesNoSense) {
 }
 
 }  // namespace
-}  // namespace turnpike::config
+}  // namespace turnpike::config::read_health_test

@@ -3,7 +3,7 @@
 #include "config/effective.h"
 #include "config/settings.h"
 
-namespace turnpike::config {
+namespace turnpike::config::read_keys_test {
 namespace {
 
 Loaded loaded(std::string_view yaml) {
@@ -49,4 +49,4 @@ TEST(KeySettings, NothingIsTakenThatWouldNotHold) {
 }
 
 }  // namespace
-}  // namespace turnpike::config
+}  // namespace turnpike::config::read_keys_test

@@ -2,7 +2,7 @@
 
 #include "config/settings.h"
 
-namespace turnpike::config {
+namespace turnpike::config::read_priorities_test {
 namespace {
 
 Loaded load_with(const std::string& litellm, const std::string& limits = "rpm: 100") {
@@ -69,4 +69,4 @@ TEST(Priorities, ThatCannotBeKeptStopTheStart) {
 }
 
 }  // namespace
-}  // namespace turnpike::config
+}  // namespace turnpike::config::read_priorities_test

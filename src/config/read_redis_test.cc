@@ -4,7 +4,7 @@
 
 #include "config/settings.h"
 
-namespace turnpike::config {
+namespace turnpike::config::read_redis_test {
 namespace {
 
 struct UrlCase {
@@ -136,4 +136,4 @@ TEST(RedisSettings, WhatMakesNoSenseStopsTheStart) {
 }
 
 }  // namespace
-}  // namespace turnpike::config
+}  // namespace turnpike::config::read_redis_test

@@ -2,7 +2,7 @@
 
 #include "config/settings.h"
 
-namespace turnpike::config {
+namespace turnpike::config::read_retention_test {
 namespace {
 
 Loaded load_with(const std::string& general, const std::string& turnpike = "{}") {
@@ -62,4 +62,4 @@ TEST(Retention, OfPromptsIsShort) {
 }
 
 }  // namespace
-}  // namespace turnpike::config
+}  // namespace turnpike::config::read_retention_test

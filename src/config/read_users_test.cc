@@ -4,7 +4,7 @@
 
 #include "config/settings.h"
 
-namespace turnpike::config {
+namespace turnpike::config::read_users_test {
 namespace {
 
 constexpr std::string_view kModel = "model_list:\n  - model_name: a\n    litellm_params: {model: openai/a}\n";
@@ -51,4 +51,4 @@ TEST(UserSettings, AreRefusedWhereNobodyCouldApplyThem) {
 }
 
 }  // namespace
-}  // namespace turnpike::config
+}  // namespace turnpike::config::read_users_test

@@ -8,7 +8,7 @@
 #include "base/hash.h"
 #include "config/effective.h"
 
-namespace turnpike::config {
+namespace turnpike::config::settings_test {
 namespace {
 
 using Variables = std::map<std::string, std::string>;
@@ -433,4 +433,4 @@ TEST(Settings, WhatIsPrintedLoadsAgain) {
 }
 
 }  // namespace
-}  // namespace turnpike::config
+}  // namespace turnpike::config::settings_test

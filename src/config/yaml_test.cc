@@ -4,7 +4,7 @@
 
 #include "config/node.h"
 
-namespace turnpike::config {
+namespace turnpike::config::yaml_test {
 namespace {
 
 TEST(Yaml, ReadsValuesAsPeopleMeanThem) {
@@ -160,4 +160,4 @@ TEST(Node, KnowsWhatIsASecret) {
 }
 
 }  // namespace
-}  // namespace turnpike::config
+}  // namespace turnpike::config::yaml_test

@@ -7,7 +7,7 @@
 #include "credential/aws_profile.h"
 #include "credential/test_source.h"
 
-namespace turnpike::credential {
+namespace turnpike::credential::aws_test {
 namespace {
 
 TEST(AwsProfiles, ReadsTheSharedFiles) {
@@ -244,4 +244,4 @@ TEST(Aws, ARefusalSaysWhyWithoutTheSecret) {
 }
 
 }  // namespace
-}  // namespace turnpike::credential
+}  // namespace turnpike::credential::aws_test

@@ -6,7 +6,7 @@
 #include "credential/shared_source.h"
 #include "credential/test_source.h"
 
-namespace turnpike::credential {
+namespace turnpike::credential::exchanged_test {
 namespace {
 
 constexpr const char* kToken = R"({"token_type":"Bearer","expires_in":"3599","access_token":"the token"})";
@@ -149,4 +149,4 @@ TEST(SharedSource, IsOneForTheSameIdentityAsLongAsItLives) {
 }
 
 }  // namespace
-}  // namespace turnpike::credential
+}  // namespace turnpike::credential::exchanged_test

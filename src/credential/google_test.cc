@@ -12,7 +12,7 @@
 #include "json/document.h"
 #include "json/write.h"
 
-namespace turnpike::credential {
+namespace turnpike::credential::google_test {
 namespace {
 
 /// An RSA key made for this test.
@@ -238,4 +238,4 @@ TEST(Google, ErrorsSayWhatToDoAndQuoteNoSecret) {
 }
 
 }  // namespace
-}  // namespace turnpike::credential
+}  // namespace turnpike::credential::google_test

@@ -8,7 +8,7 @@
 
 #include "http/loopback.h"
 
-namespace turnpike::credential {
+namespace turnpike::credential::renewed_test {
 namespace {
 
 using std::chrono::seconds;
@@ -225,4 +225,4 @@ TEST_F(RenewedSourceTest, NeverAsksTwiceAtOnceHoweverManyAsk) {
 }
 
 }  // namespace
-}  // namespace turnpike::credential
+}  // namespace turnpike::credential::renewed_test

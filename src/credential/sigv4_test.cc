@@ -11,7 +11,7 @@
 #include "http/message.h"
 #include "json/document.h"
 
-namespace turnpike::credential {
+namespace turnpike::credential::sigv4_test {
 namespace {
 
 using Lines = std::vector<std::pair<std::string, std::string>>;
@@ -88,4 +88,4 @@ TEST(SigV4, KnowsThePublishedVectorByHeart) {
 }
 
 }  // namespace
-}  // namespace turnpike::credential
+}  // namespace turnpike::credential::sigv4_test

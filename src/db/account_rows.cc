@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "base/clock.h"
 #include "db/escrow_rows.h"
 
 namespace turnpike::db {
 namespace {
 
 constexpr std::int64_t kDatabaseReplica = 0;
-constexpr std::int64_t kMicrosecondsPerDay = 86'400'000'000;
 
 Value amount_value(std::optional<Money> amount) {
   return amount ? Value(amount->nano()) : Value();
@@ -200,7 +200,7 @@ Status book_entry(Transaction& transaction, const DatabaseEntry& entry, std::int
       " CASE WHEN a.kind < 100 THEN 0 ELSE $6 END, $7, $8, $9 FROM (SELECT coalesce(max(kind), 0) AS kind FROM account "
       "WHERE account_id ="
       " $11) a",
-      {now_us / kMicrosecondsPerDay, kDatabaseReplica, as_int(number->rows.at(0).at(0)),
+      {now_us / base::kDayUs, kDatabaseReplica, as_int(number->rows.at(0).at(0)),
        std::int64_t{static_cast<std::int16_t>(entry.kind)}, now_us, entry.nano,
        entry.by.empty() ? Value() : Value(entry.by), fmt::format("[{},{}]", entry.account_id, entry.window_id),
        entry.reason, entry.kind == EntryKind::WriteOff ? kLost : kSuccess, entry.account_id});

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::db {
+namespace turnpike::db::arrays_test {
 namespace {
 
 std::string text_of(const Value& value) {
@@ -39,4 +39,4 @@ TEST(Arrays, PlacesAreCountedFromOne) {
 }
 
 }  // namespace
-}  // namespace turnpike::db
+}  // namespace turnpike::db::arrays_test

@@ -14,7 +14,7 @@
 #include "db/test_postgres.h"
 #include "net/io_threads.h"
 
-namespace turnpike::db {
+namespace turnpike::db::db_test {
 namespace {
 
 struct Directory : testing::Test {
@@ -280,4 +280,4 @@ TEST_P(Db, AnEditedSpendIsAnEntryOfItsOwn) {
 }
 
 }  // namespace
-}  // namespace turnpike::db
+}  // namespace turnpike::db::db_test

@@ -1,5 +1,7 @@
 #include "db/postgres_days.h"
 
+#include "base/clock.h"
+
 #include <fmt/format.h>
 
 #include <initializer_list>
@@ -7,7 +9,6 @@
 namespace turnpike::db {
 namespace {
 
-constexpr std::int64_t kMicrosecondsPerDay = 86'400'000'000;
 constexpr std::int64_t kDaysAhead = 7;
 
 constexpr std::int64_t kMaintenanceLock = 0x7475726e70696b66;  // One after that of changes.
@@ -40,7 +41,7 @@ Status make_entry_day(Transaction& transaction, std::int64_t day) {
 }
 
 Status make_coming_entry_days(Transaction& transaction, std::int64_t now_us) {
-  const std::int64_t today = now_us / kMicrosecondsPerDay;
+  const std::int64_t today = now_us / base::kDayUs;
   for (std::int64_t day = today; day <= today + kDaysAhead; ++day) {
     if (Status made = make_entry_day(transaction, day); !made) return made;
   }

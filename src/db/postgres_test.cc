@@ -10,7 +10,7 @@
 #include "db/postgres_url.h"
 #include "db/test_postgres.h"
 
-namespace turnpike::db {
+namespace turnpike::db::postgres_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -395,4 +395,4 @@ TEST(Postgres, AConnectionThatDiedUnusedCostsNothing) {
 }
 
 }  // namespace
-}  // namespace turnpike::db
+}  // namespace turnpike::db::postgres_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::db {
+namespace turnpike::db::sqlstate_test {
 namespace {
 
 TEST(SqlState, SaysWhatBecomesOfTheWork) {
@@ -47,4 +47,4 @@ TEST(SqlState, IsCountedByItsClass) {
 }
 
 }  // namespace
-}  // namespace turnpike::db
+}  // namespace turnpike::db::sqlstate_test

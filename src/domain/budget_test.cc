@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-namespace turnpike::domain {
+namespace turnpike::domain::budget_test {
 namespace {
 
 TEST(BudgetTerms, TheIncreaseIsPartOfTheLimitForATime) {
@@ -101,4 +101,4 @@ TEST(BudgetTerms, DaysHaveTheLengthThatClocksGiveThem) {
 }
 
 }  // namespace
-}  // namespace turnpike::domain
+}  // namespace turnpike::domain::budget_test

@@ -8,7 +8,7 @@
 namespace turnpike::domain {
 namespace {
 
-using Unit = BudgetDuration::Unit;
+using DurationUnit = BudgetDuration::Unit;
 
 constexpr std::int64_t kSecond = 1'000'000;
 constexpr std::int64_t kMinute = 60, kHour = 3600, kDay = 86'400;  // In seconds.
@@ -16,13 +16,14 @@ constexpr std::uint64_t kSecondsMax = std::uint64_t{100} * 366 * kDay;
 
 struct UnitRow {
   std::string_view text;
-  Unit unit;
+  DurationUnit unit;
   std::int64_t seconds;
 };
-constexpr UnitRow kUnits[] = {{"s", Unit::Second, 1}, {"m", Unit::Minute, kMinute}, {"h", Unit::Hour, kHour},
-                              {"d", Unit::Day, kDay}, {"w", Unit::Week, 7 * kDay},  {"mo", Unit::Month, 30 * kDay}};
+constexpr UnitRow kUnits[] = {{"s", DurationUnit::Second, 1},      {"m", DurationUnit::Minute, kMinute},
+                              {"h", DurationUnit::Hour, kHour},    {"d", DurationUnit::Day, kDay},
+                              {"w", DurationUnit::Week, 7 * kDay}, {"mo", DurationUnit::Month, 30 * kDay}};
 
-std::int64_t seconds_of(Unit unit) {
+std::int64_t seconds_of(DurationUnit unit) {
   return std::find_if(std::begin(kUnits), std::end(kUnits), [unit](const UnitRow& row) { return row.unit == unit; })
       ->seconds;
 }
@@ -56,11 +57,11 @@ std::int64_t next_week(std::int64_t local_s, int week_start) {
 std::int64_t next_local(BudgetDuration duration, std::int64_t local_s, int week_start) {
   const std::int64_t midnight = floor_to(local_s, kDay);
   switch (duration.unit) {
-    case Unit::Hour:
+    case DurationUnit::Hour:
       return next_multiple(local_s, midnight, kDay, duration.count * kHour);
-    case Unit::Month:
+    case DurationUnit::Month:
       return first_of_month(local_s, duration.count);
-    case Unit::Week:
+    case DurationUnit::Week:
       return duration.count == 1 ? next_week(local_s, week_start) : midnight + duration.count * 7 * kDay;
     default:
       break;
@@ -71,13 +72,13 @@ std::int64_t next_local(BudgetDuration duration, std::int64_t local_s, int week_
 }
 
 /// The span in which multiples of such a duration are counted; 0: there is none.
-std::int64_t whole_s(Unit unit) {
+std::int64_t whole_s(DurationUnit unit) {
   switch (unit) {
-    case Unit::Second:
+    case DurationUnit::Second:
       return kMinute;
-    case Unit::Minute:
+    case DurationUnit::Minute:
       return kHour;
-    case Unit::Hour:
+    case DurationUnit::Hour:
       return kDay;
     default:
       return 0;
@@ -96,7 +97,7 @@ bool runs_on(BudgetDuration duration) {
 /// The end of the window that begins at `begin_us`, which is a boundary itself.
 std::int64_t following_us(BudgetDuration duration, std::int64_t begin_us, const base::TimeZone& zone, int week_start) {
   if (!runs_on(duration)) return next_reset_us(duration, begin_us, zone, week_start);
-  if (duration.unit != Unit::Hour) return begin_us + length_s(duration) * kSecond;
+  if (duration.unit != DurationUnit::Hour) return begin_us + length_s(duration) * kSecond;
   const std::int64_t begin_s = floor_to(begin_us, kSecond) / kSecond;
   return zone.to_utc_s(begin_s + zone.offset_s(begin_s) + length_s(duration)) * kSecond;
 }
@@ -109,7 +110,7 @@ std::int64_t nearer_boundary(BudgetDuration duration, std::int64_t ends_us, std:
   if (whole_us == 0) return ends_us;
   if (!runs_on(duration)) return std::max(ends_us, next_reset_us(duration, at_us - 2 * whole_us, zone, week_start));
   const std::int64_t length_us = length_s(duration) * kSecond;
-  return duration.unit == Unit::Hour ? ends_us : ends_us + (at_us - ends_us) / length_us * length_us;
+  return duration.unit == DurationUnit::Hour ? ends_us : ends_us + (at_us - ends_us) / length_us * length_us;
 }
 
 }  // namespace
@@ -136,14 +137,14 @@ std::int64_t next_reset_us(BudgetDuration duration, std::int64_t now_us, const b
   const std::int64_t local_s = now_s + offset_s;
   // Below an hour, and for hours one by one, the time that passes counts: when clocks go back, that hour is there
   // twice.
-  if (duration.unit == Unit::Second) {
+  if (duration.unit == DurationUnit::Second) {
     return (next_multiple(local_s, floor_to(local_s, kMinute), kMinute, duration.count) - offset_s) * kSecond;
   }
-  if (duration.unit == Unit::Minute) {
+  if (duration.unit == DurationUnit::Minute) {
     return (next_multiple(local_s, floor_to(local_s, kHour), kHour, duration.count * kMinute) - offset_s) * kSecond;
   }
   const std::int64_t next = next_local(duration, local_s, week_start);
-  if (duration.unit == Unit::Hour && duration.count == 1) return (next - offset_s) * kSecond;
+  if (duration.unit == DurationUnit::Hour && duration.count == 1) return (next - offset_s) * kSecond;
   return zone.to_utc_s(next) * kSecond;
 }
 

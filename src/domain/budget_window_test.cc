@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 
-namespace turnpike::domain {
+namespace turnpike::domain::budget_window_test {
 namespace {
 
 constexpr const char* kBerlin = "CET-1CEST,M3.5.0,M10.5.0/3";
@@ -169,4 +169,4 @@ TEST(BudgetWindow, FirstWindowOfABudgetIsItsLength) {
 }
 
 }  // namespace
-}  // namespace turnpike::domain
+}  // namespace turnpike::domain::budget_window_test

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-namespace turnpike::domain {
+namespace turnpike::domain::call_record_test {
 namespace {
 
 TEST(CallRecord, MarksAreNamedInBitOrder) {
@@ -34,4 +34,4 @@ TEST(CallRecord, OperationsAndStatusesAreCalledAsLiteLlmCallsThem) {
 }
 
 }  // namespace
-}  // namespace turnpike::domain
+}  // namespace turnpike::domain::call_record_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::domain {
+namespace turnpike::domain::ip_range_test {
 namespace {
 
 TEST(IpRange, HoldsTheAddressesOfItsPrefix) {
@@ -44,4 +44,4 @@ TEST(IpRange, RefusesWhatIsNone) {
 }
 
 }  // namespace
-}  // namespace turnpike::domain
+}  // namespace turnpike::domain::ip_range_test

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-namespace turnpike::domain {
+namespace turnpike::domain::usage_test {
 namespace {
 
 TEST(Usage, TokenKindsAddUpToTheFiguresCallersKnow) {
@@ -49,4 +49,4 @@ TEST(Usage, EveryUnitHasANameOfItsOwn) {
 }
 
 }  // namespace
-}  // namespace turnpike::domain
+}  // namespace turnpike::domain::usage_test

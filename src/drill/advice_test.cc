@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::drill {
+namespace turnpike::drill::advice_test {
 namespace {
 
 config::ModelEntry entry(std::string name, std::string model, std::string key) {
@@ -129,4 +129,4 @@ TEST(Advice, LooksAtRetriesAndLimitsOfTime) {
 }
 
 }  // namespace
-}  // namespace turnpike::drill
+}  // namespace turnpike::drill::advice_test

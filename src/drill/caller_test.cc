@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::drill {
+namespace turnpike::drill::caller_test {
 namespace {
 
 constexpr std::string_view kAnswer =
@@ -83,4 +83,4 @@ TEST(ReadAnswer, TellsHowAStreamEnded) {
 }
 
 }  // namespace
-}  // namespace turnpike::drill
+}  // namespace turnpike::drill::caller_test

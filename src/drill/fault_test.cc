@@ -6,7 +6,7 @@
 
 #include "fake_provider/script.h"
 
-namespace turnpike::drill {
+namespace turnpike::drill::fault_test {
 namespace {
 
 TEST(Faults, AreKnownToTheScriptedProvider) {
@@ -32,4 +32,4 @@ TEST(Faults, HaveNamesOfTheirOwnAndSayWhatCallersMayBeTold) {
 }
 
 }  // namespace
-}  // namespace turnpike::drill
+}  // namespace turnpike::drill::fault_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::drill {
+namespace turnpike::drill::outcome_test {
 namespace {
 
 TEST(Entry, IsReadFromTheRowOfTheLedger) {
@@ -30,4 +30,4 @@ TEST(Entry, IsOneRow) {
 }
 
 }  // namespace
-}  // namespace turnpike::drill
+}  // namespace turnpike::drill::outcome_test

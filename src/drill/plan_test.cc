@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace turnpike::drill {
+namespace turnpike::drill::plan_test {
 namespace {
 
 config::ModelEntry entry(std::string name, std::string model) {
@@ -114,4 +114,4 @@ TEST(Bodies, AreWhatApplicationsSend) {
 }
 
 }  // namespace
-}  // namespace turnpike::drill
+}  // namespace turnpike::drill::plan_test

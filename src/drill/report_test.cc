@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "json/document.h"
 
-namespace turnpike::drill {
+namespace turnpike::drill::report_test {
 namespace {
 
 /// A group whose whole answers of one fault came from a fallback and whose streams did not.
@@ -129,4 +129,4 @@ TEST(Report, IsOneJsonObjectForPrograms) {
 }
 
 }  // namespace
-}  // namespace turnpike::drill
+}  // namespace turnpike::drill::report_test

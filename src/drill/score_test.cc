@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::drill {
+namespace turnpike::drill::score_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -241,4 +241,4 @@ TEST(Score, CountsWithoutTheLineWithoutAFault) {
 }
 
 }  // namespace
-}  // namespace turnpike::drill
+}  // namespace turnpike::drill::score_test

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace turnpike::drill {
+namespace turnpike::drill::silent_port_test {
 namespace {
 
 TEST(SilentPort, NeitherTakesNorRefusesAConnection) {
@@ -26,4 +26,4 @@ TEST(SilentPort, NeitherTakesNorRefusesAConnection) {
 }
 
 }  // namespace
-}  // namespace turnpike::drill
+}  // namespace turnpike::drill::silent_port_test

@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-namespace turnpike::drill {
+namespace turnpike::drill::stage_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -114,4 +114,4 @@ TEST(Stage, PointsEveryTargetAtThisMachine) {
 }
 
 }  // namespace
-}  // namespace turnpike::drill
+}  // namespace turnpike::drill::stage_test

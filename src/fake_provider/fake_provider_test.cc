@@ -7,7 +7,7 @@
 #include "fake_provider/script.h"
 #include "fake_provider/test_shape.h"
 
-namespace turnpike::fake_provider {
+namespace turnpike::fake_provider::fake_provider_test {
 namespace {
 
 const Route kChat = route_to(openai_shape(), AskKind::Chat);
@@ -188,4 +188,4 @@ TEST(Messages, SayInAnthropicsDialectWhatTheScriptAsks) {
 }
 
 }  // namespace
-}  // namespace turnpike::fake_provider
+}  // namespace turnpike::fake_provider::fake_provider_test

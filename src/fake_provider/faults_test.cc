@@ -8,7 +8,7 @@
 #include "fake_provider/fault.h"
 #include "fake_provider/test_shape.h"
 
-namespace turnpike::fake_provider {
+namespace turnpike::fake_provider::faults_test {
 namespace {
 
 std::string kind_of(const Error& error) {
@@ -222,4 +222,4 @@ TEST(Faults, OfPolicyThatAreAnswersEndTheAnswerSo) {
 }
 
 }  // namespace
-}  // namespace turnpike::fake_provider
+}  // namespace turnpike::fake_provider::faults_test

@@ -7,7 +7,7 @@
 
 #include "http/loopback.h"
 
-namespace turnpike::fake_provider {
+namespace turnpike::fake_provider::provider_test {
 namespace {
 
 using http::loopback::Peer;
@@ -192,4 +192,4 @@ TEST(Provider, DoesNotAccountForTokensItGivesOutAndListsOfModels) {
 }
 
 }  // namespace
-}  // namespace turnpike::fake_provider
+}  // namespace turnpike::fake_provider::provider_test

@@ -8,7 +8,7 @@
 #include "fake_provider/words.h"
 #include "json/document.h"
 
-namespace turnpike::fake_provider {
+namespace turnpike::fake_provider::shapes_test {
 namespace {
 
 /// What a caller of the gateway is told.
@@ -348,4 +348,4 @@ TEST(Shapes, AreToldApartHoweverTheirAddressBegins) {
 }
 
 }  // namespace
-}  // namespace turnpike::fake_provider
+}  // namespace turnpike::fake_provider::shapes_test

@@ -6,7 +6,7 @@
 #include "http/loopback.h"
 
 /// When a connection to a provider is used again, when a request is sent twice, and when waiting ends.
-namespace turnpike::http {
+namespace turnpike::http::client_reuse_test {
 namespace {
 
 using loopback::Peer;
@@ -331,4 +331,4 @@ TEST(Client, ARedirectIsAnAnswerAndNotFollowed) {
 }
 
 }  // namespace
-}  // namespace turnpike::http
+}  // namespace turnpike::http::client_reuse_test

@@ -6,7 +6,7 @@
 
 #include "http/loopback.h"
 
-namespace turnpike::http {
+namespace turnpike::http::client_test {
 namespace {
 
 using loopback::Peer;
@@ -391,4 +391,4 @@ TEST(BaseUrl, SplitsAndRefuses) {
 }
 
 }  // namespace
-}  // namespace turnpike::http
+}  // namespace turnpike::http::client_test

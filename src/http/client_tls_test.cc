@@ -9,7 +9,7 @@
 #include "http/client.h"
 #include "http/loopback.h"
 
-namespace turnpike::http {
+namespace turnpike::http::client_tls_test {
 namespace {
 
 using loopback::Peer;
@@ -210,4 +210,4 @@ TEST(ClientTls, ABodyThatEndsWithItsConnectionNeedsTheGoodbye) {
 }
 
 }  // namespace
-}  // namespace turnpike::http
+}  // namespace turnpike::http::client_tls_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::http {
+namespace turnpike::http::head_parser_test {
 namespace {
 
 struct Case {
@@ -123,4 +123,4 @@ TEST(ReplyHead, ReadsWhatProvidersSay) {
 }
 
 }  // namespace
-}  // namespace turnpike::http
+}  // namespace turnpike::http::head_parser_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::http {
+namespace turnpike::http::public_address_test {
 namespace {
 
 net::Address address(const char* text) {
@@ -125,4 +125,4 @@ TEST(AddressRange, HoldsWhatItSays) {
 }
 
 }  // namespace
-}  // namespace turnpike::http
+}  // namespace turnpike::http::public_address_test

@@ -8,7 +8,7 @@
 #include "http/loopback.h"
 #include "http/server.h"
 
-namespace turnpike::http {
+namespace turnpike::http::server_framing_test {
 namespace {
 
 using loopback::Peer;
@@ -184,4 +184,4 @@ TEST(ServerFraming, RefusesByLimitsWithTheirStatus) {
 }
 
 }  // namespace
-}  // namespace turnpike::http
+}  // namespace turnpike::http::server_framing_test

@@ -10,7 +10,7 @@
 #include "http/server.h"
 
 /// What a server does with callers who are slow, many, half gone or still there while it ends.
-namespace turnpike::http {
+namespace turnpike::http::server_limits_test {
 namespace {
 
 using loopback::Peer;
@@ -298,4 +298,4 @@ TEST(ServerLimits, ARefusedLargeBodyIsNotKept) {
 }
 
 }  // namespace
-}  // namespace turnpike::http
+}  // namespace turnpike::http::server_limits_test

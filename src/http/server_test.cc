@@ -4,7 +4,7 @@
 
 #include "http/loopback.h"
 
-namespace turnpike::http {
+namespace turnpike::http::server_test {
 namespace {
 
 using loopback::Peer;
@@ -325,4 +325,4 @@ TEST(Server, ReadsBodiesThatOutgrowTheBlockHoweverTheyAreFramed) {
 }
 
 }  // namespace
-}  // namespace turnpike::http
+}  // namespace turnpike::http::server_test

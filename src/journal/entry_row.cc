@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/utf8.h"
 #include "journal/journal_format.h"
 #include "json/write.h"
@@ -17,7 +18,6 @@ constexpr std::uint16_t kCoveredTag = kAccountsTag + 1;
 constexpr std::uint16_t kTokensTag = kAccountsTag + 2;
 constexpr std::size_t kTextBytesMax = 16 * 1024;  // One text of a row; longer ones are cut.
 constexpr std::size_t kJsonBytesMax = 60 * 1024;
-constexpr std::int64_t kMicrosecondsPerDay = 86'400'000'000;
 
 constexpr std::string_view kColumns[kTextCount] = {
     "record_id",       "call_id",       "provider_request_id",
@@ -56,7 +56,7 @@ std::string_view text_column(Text text) {
 }
 
 std::int64_t EntryRow::day() const {
-  return numbers.started_us / kMicrosecondsPerDay;
+  return numbers.started_us / base::kDayUs;
 }
 
 std::string usage_json(const domain::Usage& usage, const domain::BilledAs& billed_as) {

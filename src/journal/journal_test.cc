@@ -11,7 +11,7 @@
 #include "base/fault.h"
 #include "journal/replay.h"
 
-namespace turnpike::journal {
+namespace turnpike::journal::journal_test {
 namespace {
 
 SegmentHeader a_header() {
@@ -465,4 +465,4 @@ TEST_F(JournalFiles, AFailedWriteGoesToTheNextSegment) {
 #endif
 
 }  // namespace
-}  // namespace turnpike::journal
+}  // namespace turnpike::journal::journal_test

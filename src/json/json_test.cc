@@ -5,7 +5,7 @@
 #include "json/splice.h"
 #include "json/write.h"
 
-namespace turnpike::json {
+namespace turnpike::json::json_test {
 namespace {
 
 using std::string_view_literals::operator""sv;
@@ -284,4 +284,4 @@ TEST(Json, CompactLeavesOutWhatStandsBetweenTokens) {
 }
 
 }  // namespace
-}  // namespace turnpike::json
+}  // namespace turnpike::json::json_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::json {
+namespace turnpike::json::shorten_test {
 namespace {
 
 TEST(ShortenStrings, CutsLongValuesAndNothingElse) {
@@ -39,4 +39,4 @@ TEST(ShortenStrings, CutsLongValuesAndNothingElse) {
 }
 
 }  // namespace
-}  // namespace turnpike::json
+}  // namespace turnpike::json::shorten_test

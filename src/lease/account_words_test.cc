@@ -8,7 +8,7 @@
 
 #include "base/id.h"
 
-namespace turnpike::lease {
+namespace turnpike::lease::account_words_test {
 namespace {
 
 TEST(AccountWords, TakesFromAllOrNone) {
@@ -99,4 +99,4 @@ TEST(AccountWords, NothingIsMadeOrLostBetweenThreads) {
 }
 
 }  // namespace
-}  // namespace turnpike::lease
+}  // namespace turnpike::lease::account_words_test

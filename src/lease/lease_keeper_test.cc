@@ -6,7 +6,7 @@
 
 #include "lease/lease_book.h"
 
-namespace turnpike::lease {
+namespace turnpike::lease::lease_keeper_test {
 namespace {
 
 constexpr LeaseKey kKey{1, 0};
@@ -326,4 +326,4 @@ TEST_F(Leases, EverythingGoesBackAtTheEnd) {
 }
 
 }  // namespace
-}  // namespace turnpike::lease
+}  // namespace turnpike::lease::lease_keeper_test

@@ -12,7 +12,7 @@
 #include "db/write_off.h"
 #include "lease/lease_book.h"
 
-namespace turnpike::lease {
+namespace turnpike::lease::lease_rows_test {
 namespace {
 
 constexpr std::int64_t kSecondUs = 1'000'000;
@@ -363,4 +363,4 @@ TEST(LeaseRows, WhoIsTakenFromIsMarkedAndHearsOfItWhenItIsBack) {
 }
 
 }  // namespace
-}  // namespace turnpike::lease
+}  // namespace turnpike::lease::lease_rows_test

@@ -3,7 +3,7 @@
 #include "db/account_rows.h"
 #include "ledger/ledger_test_fixture.h"
 
-namespace turnpike::ledger {
+namespace turnpike::ledger::budget_alerts_test {
 namespace {
 
 struct BudgetAlerts : LedgerFixture {
@@ -73,4 +73,4 @@ TEST_F(BudgetAlerts, SayNothingOfBudgetsOfNothing) {
 }
 
 }  // namespace
-}  // namespace turnpike::ledger
+}  // namespace turnpike::ledger::budget_alerts_test

@@ -20,7 +20,7 @@ struct Own {
   UnshippedEntry* list = nullptr;
   ~Own() { drop(list); }
 };
-thread_local Own own;
+thread_local Own own_list;
 
 std::uint64_t next_id() {
   static std::atomic<std::uint64_t> last{0};
@@ -36,18 +36,18 @@ EntryPool::~EntryPool() {
 }
 
 std::unique_ptr<UnshippedEntry> EntryPool::take() {
-  if (own.pool != id_) {
-    drop(std::exchange(own.list, nullptr));
-    own.pool = id_;
+  if (own_list.pool != id_) {
+    drop(std::exchange(own_list.list, nullptr));
+    own_list.pool = id_;
   }
-  if (own.list == nullptr && spent_.load(std::memory_order_relaxed) != nullptr) {
+  if (own_list.list == nullptr && spent_.load(std::memory_order_relaxed) != nullptr) {
     // All at once: a list that is only ever taken whole has no ABA problem.
-    own.list = spent_.exchange(nullptr, std::memory_order_acquire);
+    own_list.list = spent_.exchange(nullptr, std::memory_order_acquire);
     kept_.store(0, std::memory_order_relaxed);
   }
-  if (own.list == nullptr) return std::make_unique<UnshippedEntry>();
-  Entry entry(own.list);
-  own.list = entry->next;
+  if (own_list.list == nullptr) return std::make_unique<UnshippedEntry>();
+  Entry entry(own_list.list);
+  own_list.list = entry->next;
   std::string payload = std::move(entry->payload);
   payload.clear();
   *entry = UnshippedEntry{};

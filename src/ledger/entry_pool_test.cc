@@ -5,7 +5,7 @@
 #include <thread>
 #include <vector>
 
-namespace turnpike::ledger {
+namespace turnpike::ledger::entry_pool_test {
 namespace {
 
 TEST(EntryPool, AnEntryComesBackAsNew) {
@@ -68,4 +68,4 @@ TEST(EntryPool, ThreadsTakeWhatOneGives) {
 }
 
 }  // namespace
-}  // namespace turnpike::ledger
+}  // namespace turnpike::ledger::entry_pool_test

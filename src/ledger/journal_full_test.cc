@@ -4,7 +4,7 @@
 #include "ledger/away_database.h"
 #include "ledger/ledger_test_fixture.h"
 
-namespace turnpike::ledger {
+namespace turnpike::ledger::journal_full_test {
 namespace {
 
 /// `journal_full_policy: serve`: calls go on while the journal takes nothing.
@@ -140,4 +140,4 @@ TEST_F(JournalFull, NobodyWaitsForADiskThatDoesNotSync) {
 }
 
 }  // namespace
-}  // namespace turnpike::ledger
+}  // namespace turnpike::ledger::journal_full_test

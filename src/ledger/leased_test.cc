@@ -9,7 +9,7 @@
 #include "ledger/ledger_test_fixture.h"
 #include "net/io_threads.h"
 
-namespace turnpike::ledger {
+namespace turnpike::ledger::leased_test {
 namespace {
 
 /// A ledger whose money is leased from PostgreSQL, as a replica's is.
@@ -284,4 +284,4 @@ TEST_F(LeasedLedger, ACallerWhoGoesWaitsNoLonger) {
 }
 
 }  // namespace
-}  // namespace turnpike::ledger
+}  // namespace turnpike::ledger::leased_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::ledger {
+namespace turnpike::ledger::ledger_clock_test {
 namespace {
 
 constexpr std::int64_t kNowUs = 1'760'000'000'000'000;
@@ -36,4 +36,4 @@ TEST(LedgerClock, GoesByTheMedianOfWhatTheDatabaseShowed) {
 }
 
 }  // namespace
-}  // namespace turnpike::ledger
+}  // namespace turnpike::ledger::ledger_clock_test

@@ -5,7 +5,7 @@
 #include "journal/replay.h"
 #include "ledger/ledger_test_fixture.h"
 
-namespace turnpike::ledger {
+namespace turnpike::ledger::ledger_test {
 namespace {
 
 struct LedgerTest : LedgerFixture {};
@@ -370,4 +370,4 @@ TEST_F(LedgerTest, WorksWithoutAJournal) {
 }
 
 }  // namespace
-}  // namespace turnpike::ledger
+}  // namespace turnpike::ledger::ledger_test

@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-namespace turnpike::ledger {
+namespace turnpike::ledger::refusal_test {
 namespace {
 
 struct Refused {
@@ -139,4 +139,4 @@ TEST(BudgetRefusal, SpeaksOfTokensWhereTheseAreCounted) {
 }
 
 }  // namespace
-}  // namespace turnpike::ledger
+}  // namespace turnpike::ledger::refusal_test

@@ -21,7 +21,6 @@ using db::as_int;
 using db::Transaction;
 
 constexpr int kRowsAtOnce = 1000;
-constexpr std::int64_t kMicrosecondsPerDay = 86'400'000'000;
 
 /// "[1,0,2,0]" as pairs of account and window.
 std::vector<std::pair<std::int64_t, std::int64_t>> read_pairs(std::string_view text) {
@@ -218,7 +217,7 @@ struct Retention::State {
 
   bool run() {
     const auto keep_us = std::chrono::microseconds(options.keep).count();
-    const std::int64_t first_kept = (base::unix_now_us() - keep_us) / kMicrosecondsPerDay;
+    const std::int64_t first_kept = (base::unix_now_us() - keep_us) / base::kDayUs;
     const Result<DroppedDays> dropped = drop_days_before(database, first_kept, &stopping);
     if (!dropped) {
       base::log(base::LogLevel::Warning, "ledger: old entries stay for now: {}", dropped.error().message);

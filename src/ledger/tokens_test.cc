@@ -1,7 +1,7 @@
 #include "ledger/ledger_test_fixture.h"
 
 // Budgets in tokens: accounts beside those of money, in one admission.
-namespace turnpike::ledger {
+namespace turnpike::ledger::tokens_test {
 namespace {
 
 struct Tokens : LedgerFixture {
@@ -159,4 +159,4 @@ TEST_F(Tokens, OneCallMayCrossTheLineOfABudgetInTokens) {
 }
 
 }  // namespace
-}  // namespace turnpike::ledger
+}  // namespace turnpike::ledger::tokens_test

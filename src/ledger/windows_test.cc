@@ -1,7 +1,7 @@
 #include "base/clock.h"
 #include "ledger/ledger_test_fixture.h"
 
-namespace turnpike::ledger {
+namespace turnpike::ledger::windows_test {
 namespace {
 
 constexpr std::int64_t kSecondUs = 1'000'000;
@@ -116,4 +116,4 @@ TEST_F(BudgetWindows, AStrictAccountIsNotCrossed) {
 }
 
 }  // namespace
-}  // namespace turnpike::ledger
+}  // namespace turnpike::ledger::windows_test

@@ -6,7 +6,7 @@
 
 #include "base/id.h"
 
-namespace turnpike::limit {
+namespace turnpike::limit::admission_test {
 namespace {
 
 constexpr std::int64_t kSecondUs = 1'000'000;
@@ -291,4 +291,4 @@ TEST(Admission, ALimitThatGivesIsCountedAndRefusesNobody) {
 }
 
 }  // namespace
-}  // namespace turnpike::limit
+}  // namespace turnpike::limit::admission_test

@@ -7,7 +7,7 @@
 
 #include "limit/meter.h"
 
-namespace turnpike::limit {
+namespace turnpike::limit::line_test {
 namespace {
 
 MeterRef meter(std::string entity) {
@@ -99,4 +99,4 @@ TEST(Line, ThreadsAreServedOneAtATime) {
 }
 
 }  // namespace
-}  // namespace turnpike::limit
+}  // namespace turnpike::limit::line_test

@@ -4,7 +4,7 @@
 
 #include <set>
 
-namespace turnpike::limit {
+namespace turnpike::limit::meter_test {
 namespace {
 
 constexpr std::int64_t kSecondUs = 1'000'000;
@@ -86,4 +86,4 @@ TEST(Meter, CountsCallsUnderWay) {
 }
 
 }  // namespace
-}  // namespace turnpike::limit
+}  // namespace turnpike::limit::meter_test

@@ -9,7 +9,7 @@
 #include "limit/limiter.h"
 #include "redis/test_redis.h"
 
-namespace turnpike::limit {
+namespace turnpike::limit::redis_count_test {
 namespace {
 
 using redis::run_on;
@@ -595,4 +595,4 @@ TEST(RedisCount, ShardsLieInSlotsOfTheirOwnAndDivideWhatIsAboveThem) {
 }
 
 }  // namespace
-}  // namespace turnpike::limit
+}  // namespace turnpike::limit::redis_count_test

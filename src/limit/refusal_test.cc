@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 
-namespace turnpike::limit {
+namespace turnpike::limit::refusal_test {
 namespace {
 
 const std::int64_t kUnixUs = base::parse_iso_time("2026-11-27T05:04:00.250Z").value();
@@ -129,4 +129,4 @@ TEST(Refusal, HasTheHeadersOfTheLimitThatRefused) {
 }
 
 }  // namespace
-}  // namespace turnpike::limit
+}  // namespace turnpike::limit::refusal_test

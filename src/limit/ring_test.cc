@@ -9,7 +9,7 @@
 
 #include "base/id.h"
 
-namespace turnpike::limit {
+namespace turnpike::limit::ring_test {
 namespace {
 
 constexpr std::int64_t kSecondUs = 1'000'000;
@@ -233,4 +233,4 @@ TEST(Ring, ThreadsWhoseClocksDifferByABucketAdmitNoMoreThanTheLimit) {
 }
 
 }  // namespace
-}  // namespace turnpike::limit
+}  // namespace turnpike::limit::ring_test

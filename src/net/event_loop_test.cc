@@ -11,7 +11,7 @@
 #include "base/task.h"
 #include "net/socket.h"
 
-namespace turnpike::net {
+namespace turnpike::net::event_loop_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -219,4 +219,4 @@ TEST(Socket, TheWatchMayDestroyTheSocketAndLaterEventsOfTheBatchFindNobody) {
 }
 
 }  // namespace
-}  // namespace turnpike::net
+}  // namespace turnpike::net::event_loop_test

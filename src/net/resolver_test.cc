@@ -8,7 +8,7 @@
 #include <semaphore>
 #include <thread>
 
-namespace turnpike::net {
+namespace turnpike::net::resolver_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -180,4 +180,4 @@ TEST(Resolver, NamesThatHangHoldUpNoOthersAndNoOtherWork) {
 }
 
 }  // namespace
-}  // namespace turnpike::net
+}  // namespace turnpike::net::resolver_test

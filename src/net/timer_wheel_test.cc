@@ -8,7 +8,7 @@
 
 #include "base/id.h"
 
-namespace turnpike::net {
+namespace turnpike::net::timer_wheel_test {
 namespace {
 
 struct Probe {
@@ -109,4 +109,4 @@ TEST(TimerWheel, AnActionMayDisarmItsNeighbourAndArmItselfAgain) {
 }
 
 }  // namespace
-}  // namespace turnpike::net
+}  // namespace turnpike::net::timer_wheel_test

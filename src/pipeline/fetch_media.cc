@@ -13,7 +13,7 @@ namespace turnpike::pipeline {
 namespace {
 
 constexpr int kRedirectsMax = 3;
-constexpr std::size_t kInlineBytesMax = 256 * 1024;  // Longer ones are encoded off the I/O thread.
+constexpr std::size_t kEncodedInlineBytesMax = 256 * 1024;  // Longer ones are encoded off the I/O thread.
 constexpr std::string_view kFields =
     "Accept: */*\r\nAccept-Encoding: identity\r\nUser-Agent: turnpike/" TURNPIKE_VERSION "\r\n";
 
@@ -33,7 +33,7 @@ bool is_redirect(int status) {
 
 /// base64 of many megabytes takes a while: other calls of the thread go on meanwhile.
 Task<std::string> encoded(Call& call, std::string bytes) {
-  if (bytes.size() <= kInlineBytesMax) co_return base::to_base64(bytes);
+  if (bytes.size() <= kEncodedInlineBytesMax) co_return base::to_base64(bytes);
   struct Job {
     explicit Job(net::EventLoop& loop) : meeting(loop) {}
     net::Rendezvous meeting;

@@ -2,7 +2,7 @@
 
 #include "pipeline/test_pipeline.h"
 
-namespace turnpike::pipeline {
+namespace turnpike::pipeline::keepalive_test {
 namespace {
 
 constexpr std::string_view kComment = ": ping\n\n";
@@ -83,4 +83,4 @@ TEST(Keepalive, CommentsOnAStreamThatIsSilentAndOnNothingElse) {
 }
 
 }  // namespace
-}  // namespace turnpike::pipeline
+}  // namespace turnpike::pipeline::keepalive_test

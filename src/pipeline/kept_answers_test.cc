@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-namespace turnpike::pipeline {
+namespace turnpike::pipeline::kept_answers_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -125,4 +125,4 @@ TEST_F(KeptAnswersTest, BytesAreBoundedAndCounted) {
 }
 
 }  // namespace
-}  // namespace turnpike::pipeline
+}  // namespace turnpike::pipeline::kept_answers_test

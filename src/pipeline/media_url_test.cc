@@ -2,7 +2,7 @@
 
 #include "pipeline/fetch_media.h"
 
-namespace turnpike::pipeline {
+namespace turnpike::pipeline::media_url_test {
 namespace {
 
 TEST(MediaUrl, SplitsAndRefuses) {
@@ -122,4 +122,4 @@ TEST(MediaAddresses, ArePublicOnesOnUsualPortsAndWhatIsAllowed) {
 }
 
 }  // namespace
-}  // namespace turnpike::pipeline
+}  // namespace turnpike::pipeline::media_url_test

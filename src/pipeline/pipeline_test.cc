@@ -2,7 +2,7 @@
 
 #include "pipeline/test_pipeline.h"
 
-namespace turnpike::pipeline {
+namespace turnpike::pipeline::pipeline_test {
 namespace {
 
 using domain::EntryStatus;
@@ -382,4 +382,4 @@ TEST_F(PipelineTest, ManyCallsOnTwoThreadsAddUp) {
 }
 
 }  // namespace
-}  // namespace turnpike::pipeline
+}  // namespace turnpike::pipeline::pipeline_test

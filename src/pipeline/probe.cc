@@ -23,7 +23,6 @@ using std::chrono::milliseconds;
 using State = ProbeResult::State;
 using Way = ProbeResult::Way;
 
-constexpr std::int64_t kDayUs = 86'400'000'000;
 constexpr milliseconds kTimeout{60'000};        // LiteLLM's.
 constexpr std::int64_t kTokensMax = 5;          // Likewise, of the answer.
 constexpr std::uint64_t kPromptTokens = 16;     // More than the question and its frame have.
@@ -299,8 +298,8 @@ std::string_view way_name(Way way) {
 }
 
 void ProbePurse::begin_day(std::int64_t now_us) {
-  if (now_us / kDayUs == day_) return;
-  day_ = now_us / kDayUs;
+  if (now_us / base::kDayUs == day_) return;
+  day_ = now_us / base::kDayUs;
   spent_ = Money();
 }
 

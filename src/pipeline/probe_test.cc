@@ -6,7 +6,7 @@
 #include "pipeline/probes.h"
 #include "pipeline/test_pipeline.h"
 
-namespace turnpike::pipeline {
+namespace turnpike::pipeline::probe_test {
 namespace {
 
 using State = ProbeResult::State;
@@ -249,4 +249,4 @@ TEST_F(ProbeTest, ACallThatHangsIsToldOnceWhileItDoes) {
 }
 
 }  // namespace
-}  // namespace turnpike::pipeline
+}  // namespace turnpike::pipeline::probe_test

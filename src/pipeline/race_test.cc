@@ -5,7 +5,7 @@
 #include "pipeline/own_call.h"
 #include "pipeline/test_pipeline.h"
 
-namespace turnpike::pipeline {
+namespace turnpike::pipeline::race_test {
 namespace {
 
 using domain::EntryStatus;
@@ -546,4 +546,4 @@ TEST_F(Race, ACallOfOurOwnMayRaceAndAProbeNever) {
 }
 
 }  // namespace
-}  // namespace turnpike::pipeline
+}  // namespace turnpike::pipeline::race_test

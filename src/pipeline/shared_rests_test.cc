@@ -7,7 +7,7 @@
 #include "pipeline/gateway.h"
 #include "redis/test_redis.h"
 
-namespace turnpike::pipeline {
+namespace turnpike::pipeline::shared_rests_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -106,4 +106,4 @@ TEST(SharedRests, ReachTheOtherReplicaOnceAndNoneThatRestsLonger) {
 }
 
 }  // namespace
-}  // namespace turnpike::pipeline
+}  // namespace turnpike::pipeline::shared_rests_test

@@ -7,7 +7,7 @@
 #include "price/bill.h"
 #include "price/price_file.h"
 
-namespace turnpike::price {
+namespace turnpike::price::bill_page_test {
 namespace {
 
 std::string_view cell(std::string_view text) {
@@ -114,4 +114,4 @@ TEST(BillPage, EveryRuleIsWorkedOutAndBilledAlike) {
 }
 
 }  // namespace
-}  // namespace turnpike::price
+}  // namespace turnpike::price::bill_page_test

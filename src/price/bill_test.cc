@@ -6,7 +6,7 @@
 
 #include "price/price_file.h"
 
-namespace turnpike::price {
+namespace turnpike::price::bill_test {
 namespace {
 
 using domain::Unit;
@@ -288,4 +288,4 @@ TEST(Bill, PropertiesHoldForRandomUsage) {
 }
 
 }  // namespace
-}  // namespace turnpike::price
+}  // namespace turnpike::price::bill_test

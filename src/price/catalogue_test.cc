@@ -8,7 +8,7 @@
 #include "price/bill.h"
 #include "price/price_file.h"
 
-namespace turnpike::price {
+namespace turnpike::price::catalogue_test {
 namespace {
 
 std::string file_text(const std::string& path) {
@@ -206,4 +206,4 @@ TEST(Catalogue, NamesOfAProviderComeWithoutItsPrefix) {
 }
 
 }  // namespace
-}  // namespace turnpike::price
+}  // namespace turnpike::price::catalogue_test

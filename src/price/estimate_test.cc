@@ -7,7 +7,7 @@
 #include "price/bill.h"
 #include "price/catalogue.h"
 
-namespace turnpike::price {
+namespace turnpike::price::estimate_test {
 namespace {
 
 Prices prices_of(const char* input, const char* output) {
@@ -163,4 +163,4 @@ TEST(Estimate, RequestsTimeMediaAndTiersAreHeldToo) {
 }
 
 }  // namespace
-}  // namespace turnpike::price
+}  // namespace turnpike::price::estimate_test

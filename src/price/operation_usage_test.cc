@@ -6,7 +6,7 @@
 #include "price/catalogue.h"
 #include "price/estimate.h"
 
-namespace turnpike::price {
+namespace turnpike::price::operation_usage_test {
 namespace {
 
 using domain::Measures;
@@ -134,4 +134,4 @@ TEST(OperationUsage, ARecordingIsNotChargedForTheTimeOfItsCall) {
 }
 
 }  // namespace
-}  // namespace turnpike::price
+}  // namespace turnpike::price::operation_usage_test

@@ -4,7 +4,7 @@
 
 #include "price/price_field.h"
 
-namespace turnpike::price {
+namespace turnpike::price::price_test {
 namespace {
 
 struct Case {
@@ -82,4 +82,4 @@ TEST(PriceField, ReadsNamesWithTheirSuffixes) {
 }
 
 }  // namespace
-}  // namespace turnpike::price
+}  // namespace turnpike::price::price_test

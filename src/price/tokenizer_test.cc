@@ -11,7 +11,7 @@
 #include "price/prompt_tokens.h"
 #include "price/token_ranks.h"
 
-namespace turnpike::price {
+namespace turnpike::price::tokenizer_test {
 namespace {
 
 struct Vector {
@@ -209,4 +209,4 @@ TEST(PromptTokens, CountsByThePublishedRule) {
 }
 
 }  // namespace
-}  // namespace turnpike::price
+}  // namespace turnpike::price::tokenizer_test

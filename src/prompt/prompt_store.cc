@@ -19,7 +19,6 @@
 namespace turnpike::prompt {
 namespace {
 
-constexpr std::int64_t kMicrosecondsPerDay = 86'400'000'000;
 constexpr std::string_view kNothing = "{}";
 
 /// What a request may say of the credentials it is to be made with.
@@ -41,8 +40,7 @@ using Batch = std::vector<std::unique_ptr<CallTexts>>;
 std::vector<db::Row> rows_of(const Batch& batch, std::size_t string_bytes_max) {
   std::vector<db::Row> rows;
   for (const std::unique_ptr<CallTexts>& texts : batch) {
-    rows.push_back({texts->started_us / kMicrosecondsPerDay, texts->record_id,
-                    shown_request(texts->request, string_bytes_max),
+    rows.push_back({texts->started_us / base::kDayUs, texts->record_id, shown_request(texts->request, string_bytes_max),
                     shown_response(texts->response, string_bytes_max)});
   }
   return rows;
@@ -189,7 +187,7 @@ void PromptStore::store_waiting() {
 }
 
 void PromptStore::forget_old() {
-  const std::int64_t today = base::unix_now_us() / kMicrosecondsPerDay;
+  const std::int64_t today = base::unix_now_us() / base::kDayUs;
   if (Status done = forget_prompts_before(database_, today - options_.keep_days, &stopping_); !done) {
     base::log(base::LogLevel::Warning, "ledger: old prompts stay for now: {}", done.error().message);
   }

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "db/test_postgres.h"
 
-namespace turnpike::prompt {
+namespace turnpike::prompt::prompt_store_test {
 namespace {
 
 constexpr std::int64_t kDayUs = 86'400'000'000;
@@ -171,4 +171,4 @@ TEST(CallTexts, KeepNoPartOfWhatIsTooLong) {
 }
 
 }  // namespace
-}  // namespace turnpike::prompt
+}  // namespace turnpike::prompt::prompt_store_test

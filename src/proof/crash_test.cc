@@ -14,7 +14,7 @@
 #include "ledger/ledger_test_fixture.h"
 #include "proof/verify.h"
 
-namespace turnpike::proof {
+namespace turnpike::proof::crash_test {
 namespace {
 
 #ifdef TURNPIKE_FAULTS
@@ -597,4 +597,4 @@ TEST_F(Ship, ABadRowIsSetAsideWithItsMoneyBooked) {
 #endif
 
 }  // namespace
-}  // namespace turnpike::proof
+}  // namespace turnpike::proof::crash_test

@@ -18,7 +18,7 @@
 // A power cut takes from the journal what was not synced, of which the database may have some already. The next start
 // may happen without the database, which is met later, or by the start after that.
 
-namespace turnpike::proof {
+namespace turnpike::proof::power_cut_test {
 namespace {
 
 using journal::RecordType;
@@ -271,4 +271,4 @@ TEST_F(PowerCut, WhateverItTakesEachCallIsBookedOnce) {
 }
 
 }  // namespace
-}  // namespace turnpike::proof
+}  // namespace turnpike::proof::power_cut_test

@@ -4,12 +4,12 @@
 
 #include <limits>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 namespace turnpike::proof {
 namespace {
 
-constexpr std::int64_t kMicrosecondsPerDay = 86'400'000'000;
 constexpr std::int64_t kSecondsPerDay = 86'400;
 
 std::uint64_t sum(std::uint64_t a, std::uint64_t b) {
@@ -100,7 +100,7 @@ Result<std::int64_t> day_of(std::string_view text) {
   if (!time_us || *time_us < 0) {
     return base::fail(ErrorKind::InvalidRequest, fmt::format("\"{}\" is no day (2026-11-27)", text.substr(0, 64)));
   }
-  return *time_us / kMicrosecondsPerDay;
+  return *time_us / base::kDayUs;
 }
 
 Result<std::uint64_t> count_of(std::string_view text) {

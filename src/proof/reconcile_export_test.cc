@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-namespace turnpike::proof {
+namespace turnpike::proof::reconcile_export_test {
 namespace {
 
 std::string_view kind_text(CostKind kind) {
@@ -174,4 +174,4 @@ TEST(ReconcileExport, ASpentReaderStaysSo) {
 }
 
 }  // namespace
-}  // namespace turnpike::proof
+}  // namespace turnpike::proof::reconcile_export_test

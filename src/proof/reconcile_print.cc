@@ -3,17 +3,17 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "proof/reconcile.h"
 
 namespace turnpike::proof {
 namespace {
 
-constexpr std::int64_t kMicrosecondsPerDay = 86'400'000'000;
 constexpr std::size_t kDaysShownMax = 31;
 
 std::string day_text(std::int64_t day) {
-  return base::iso_time(day * kMicrosecondsPerDay).substr(0, 10);
+  return base::iso_time(day * base::kDayUs).substr(0, 10);
 }
 
 std::string count_difference(std::uint64_t provider, std::uint64_t ledger) {

@@ -4,7 +4,7 @@
 
 #include "ledger/ledger_test_fixture.h"
 
-namespace turnpike::proof {
+namespace turnpike::proof::reconcile_rows_test {
 namespace {
 
 struct ReconcileRows : ledger::LedgerFixture {
@@ -89,4 +89,4 @@ TEST_F(ReconcileRows, EachAttemptCountsWhereItWent) {
 }
 
 }  // namespace
-}  // namespace turnpike::proof
+}  // namespace turnpike::proof::reconcile_rows_test

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-namespace turnpike::proof {
+namespace turnpike::proof::reconcile_test {
 namespace {
 
 constexpr std::int64_t kMonday = 20'000;
@@ -222,4 +222,4 @@ TEST(Reconcile, BoundaryIsToldOnce) {
 }
 
 }  // namespace
-}  // namespace turnpike::proof
+}  // namespace turnpike::proof::reconcile_test

@@ -9,7 +9,7 @@
 #include "proof/verify.h"
 #include "proof/verify_repair.h"
 
-namespace turnpike::proof {
+namespace turnpike::proof::retention_test {
 namespace {
 
 constexpr std::int64_t kDayUs = 86'400'000'000;
@@ -159,4 +159,4 @@ TEST_F(Retained, AThreadDoesItByTheClock) {
 }
 
 }  // namespace
-}  // namespace turnpike::proof
+}  // namespace turnpike::proof::retention_test

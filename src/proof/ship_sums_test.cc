@@ -4,7 +4,7 @@
 #include "ledger/ship_batch.h"
 #include "proof/verify.h"
 
-namespace turnpike::proof {
+namespace turnpike::proof::ship_sums_test {
 namespace {
 
 using Sums = ledger::LedgerFixture;
@@ -57,4 +57,4 @@ TEST_F(Sums, AcSpend3EveryCombinationOfOneFlushIsInTheAggregates) {
 }
 
 }  // namespace
-}  // namespace turnpike::proof
+}  // namespace turnpike::proof::ship_sums_test

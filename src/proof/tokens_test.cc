@@ -9,7 +9,7 @@
 #include "proof/verify_repair.h"
 
 // Accounts in tokens in the proofs: what the rows say, what a crash leaves, what retention drops.
-namespace turnpike::proof {
+namespace turnpike::proof::tokens_test {
 namespace {
 
 constexpr std::int16_t kCountedKey = domain::kind_in_tokens(6);
@@ -145,4 +145,4 @@ TEST_F(KilledTokens, ACrashBooksTheTokensThatWereHeldWhereBudgetsAreStrict) {
 }
 
 }  // namespace
-}  // namespace turnpike::proof
+}  // namespace turnpike::proof::tokens_test

@@ -14,8 +14,8 @@ using db::as_int;
 using db::as_text;
 using domain::Unit;
 
-constexpr std::int64_t kRowsAtOnce = 5000;
-constexpr std::size_t kShownMax = 3;
+constexpr std::int64_t kBillsAtOnce = 5000;
+constexpr std::size_t kBillsShownMax = 3;
 
 /// The token columns, where they say it all (journal::row_of).
 domain::Usage usage_of_columns(std::int64_t prompt, std::int64_t completion, std::int64_t cache_read,
@@ -145,7 +145,7 @@ class Bills {
     if (is_bill(bill, cost_nano)) return;
     const bool other_tier = is_bill_of_another_tier(prices, used, cost_nano);
     (at->second.own || other_tier ? doubtful_ : wrong_) += 1;
-    if (wrong_ + doubtful_ > kShownMax) return;
+    if (wrong_ + doubtful_ > kBillsShownMax) return;
     detail_ +=
         fmt::format("; {}: booked {}, {} at {}", name, Money::from_nano(cost_nano).to_string(), bill.cost.to_string(),
                     other_tier       ? "these prices, and no service tier is noted"
@@ -167,7 +167,7 @@ Result<Check> check_bills(db::Database& database, const KnownPrices& known, std:
       "SELECT {} FROM entry WHERE kind = 0 AND (marks & {}) = 0 AND deployment_id IS NOT NULL AND price_version = $1 "
       "AND "
       "(day, replica_no, entry_no) > ($2, $3, $4) ORDER BY day, replica_no, entry_no LIMIT {}",
-      Bills::kColumns, kNotBilled, kRowsAtOnce);
+      Bills::kColumns, kNotBilled, kBillsAtOnce);
   Bills bills(known);
   const Status read = database.read_now([&](db::Transaction& transaction) -> Status {
     bills = Bills(known);
@@ -177,7 +177,7 @@ Result<Check> check_bills(db::Database& database, const KnownPrices& known, std:
       const auto rows = transaction.run(sql, from);
       if (!rows) return base::fail(rows.error());
       for (const db::Row& row : rows->rows) bills.take(row);
-      if (rows->rows.size() < static_cast<std::size_t>(kRowsAtOnce)) return {};
+      if (rows->rows.size() < static_cast<std::size_t>(kBillsAtOnce)) return {};
       const db::Row& last = rows->rows.back();
       from = {known.table_version, last[Bills::kDay], last[Bills::kReplica], last[Bills::kEntry]};
     }

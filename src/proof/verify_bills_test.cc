@@ -4,7 +4,7 @@
 #include "price/bill.h"
 #include "price/price_file.h"
 
-namespace turnpike::proof {
+namespace turnpike::proof::verify_bills_test {
 namespace {
 
 using domain::Unit;
@@ -167,4 +167,4 @@ TEST_F(Bills, LeaveOutWhatNobodyCanBillAgain) {
 }
 
 }  // namespace
-}  // namespace turnpike::proof
+}  // namespace turnpike::proof::verify_bills_test

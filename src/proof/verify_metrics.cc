@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/text.h"
 #include "domain/call_record.h"
@@ -16,7 +17,6 @@ namespace {
 
 using db::as_int;
 
-constexpr std::int64_t kMicrosecondsPerDay = 86'400'000'000;
 constexpr std::string_view kSpend = "litellm_spend_metric_total";
 constexpr std::string_view kStart = "process_start_time_seconds ";
 
@@ -38,7 +38,7 @@ Result<Stored> read_stored_cost(db::Transaction& transaction, const std::string&
   if (!replica) return base::fail(replica.error());
   if (replica->rows.empty()) return base::fail(ErrorKind::NotFound, "the database does not know the journal");
   const std::int64_t replica_no = as_int(replica->rows[0][0]);
-  const std::int64_t first_day = since_us / kMicrosecondsPerDay;
+  const std::int64_t first_day = since_us / base::kDayUs;
   const auto dropped =
       transaction.run("SELECT 1 FROM dropped_day WHERE replica_no = $1 AND day >= $2 LIMIT 1", {replica_no, first_day});
   if (!dropped) return base::fail(dropped.error());

@@ -2,7 +2,7 @@
 
 #include "ledger/ledger_test_fixture.h"
 
-namespace turnpike::proof {
+namespace turnpike::proof::verify_metrics_test {
 namespace {
 
 struct Case {
@@ -76,4 +76,4 @@ TEST_F(VerifyMetricsOfEntries, CountsWhatIsStoredAndWhatIsNot) {
 }
 
 }  // namespace
-}  // namespace turnpike::proof
+}  // namespace turnpike::proof::verify_metrics_test

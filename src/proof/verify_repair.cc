@@ -94,7 +94,6 @@ Result<std::vector<WrongWindow>> find_wrong_windows(db::Transaction& transaction
 /// No total changes without an entry: this one costs nothing, since the others say already what is right, and tells
 /// what stood there before.
 Status note_adjustment(db::Transaction& transaction, const WrongWindow& wrong, std::int64_t now_us) {
-  constexpr std::int64_t kMicrosecondsPerDay = 86'400'000'000;
   const auto number =
       run(transaction, "UPDATE replica SET shipped_no = shipped_no + 1 WHERE replica_no = 0 RETURNING shipped_no");
   if (!number) return base::fail(number.error());
@@ -104,7 +103,7 @@ Status note_adjustment(db::Transaction& transaction, const WrongWindow& wrong, s
   const auto noted = transaction.run(
       "INSERT INTO entry (day, replica_no, entry_no, kind, started_us, ended_us, status, cost_nano, accounts, "
       "error_text, end_reason) VALUES ($1, 0, $2, $3, $4, $4, 0, 0, $5, $6, 'made_anew')",
-      {now_us / kMicrosecondsPerDay, as_int(number->rows.at(0).at(0)),
+      {now_us / base::kDayUs, as_int(number->rows.at(0).at(0)),
        std::int64_t{static_cast<std::int16_t>(db::EntryKind::Adjust)}, now_us,
        fmt::format("[{},{}]", wrong.account_id, wrong.window_id),
        fmt::format("spent was {}, is {}", shown(wrong.spent_nano), shown(wrong.right_nano))});

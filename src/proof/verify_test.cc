@@ -6,7 +6,7 @@
 #include "journal/replay.h"
 #include "ledger/ledger_test_fixture.h"
 
-namespace turnpike::proof {
+namespace turnpike::proof::verify_test {
 namespace {
 
 struct Verify : ledger::LedgerFixture {
@@ -172,4 +172,4 @@ TEST_F(Verify, NamesWhatIsWrongInTheJournal) {
 }
 
 }  // namespace
-}  // namespace turnpike::proof
+}  // namespace turnpike::proof::verify_test

@@ -5,7 +5,7 @@
 #include "protocol/openai_reply.h"
 #include "protocol/openai_stream.h"
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::answer_quirks_test {
 namespace {
 
 struct Case {
@@ -194,4 +194,4 @@ TEST(SharedNames, FitWhatOpenAiTakesBack) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::answer_quirks_test

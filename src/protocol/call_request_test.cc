@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::call_request_test {
 namespace {
 
 using domain::Operation;
@@ -176,4 +176,4 @@ TEST(ParseCall, RefusesWhatIsNoCall) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::call_request_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::error_face_test {
 namespace {
 
 Error make(ErrorKind kind, std::string type = {}, std::string param = {}, int status = 0) {
@@ -104,4 +104,4 @@ TEST(ErrorBody, CarriesItsOwnCode) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::error_face_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::joined_events_test {
 namespace {
 
 TEST(JoinEvents, MakesTheWholeAnswer) {
@@ -38,4 +38,4 @@ TEST(JoinEvents, MakesTheWholeAnswer) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::joined_events_test

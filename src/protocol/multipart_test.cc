@@ -4,7 +4,7 @@
 
 #include "protocol/call_request.h"
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::multipart_test {
 namespace {
 
 constexpr std::string_view kType = "multipart/form-data; boundary=b";
@@ -125,4 +125,4 @@ TEST(Multipart, CallsAreReadFromForms) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::multipart_test

@@ -18,7 +18,7 @@ using json::Value;
 constexpr std::size_t kShownMax = 2000;
 constexpr std::size_t kUnreadableShownMax = 500;
 
-struct Said {
+struct SaidError {
   std::string message;
   std::string type;
   std::string param;
@@ -39,7 +39,7 @@ std::string cut(std::string_view text, std::size_t bytes_max) {
   return std::string(text.substr(0, bytes_max));
 }
 
-void take_status(const Value& code, Said& said) {
+void take_status(const Value& code, SaidError& said) {
   if (const auto number = code.whole(); number && *number >= 400 && *number <= 599) {
     said.status = static_cast<int>(*number);
   } else if (const auto text = code.text()) {
@@ -48,7 +48,7 @@ void take_status(const Value& code, Said& said) {
   }
 }
 
-void take_object(const Value& object, Said& said) {
+void take_object(const Value& object, SaidError& said) {
   said.message = text_or_raw(object.find("message"));
   if (said.message.empty()) said.message = text_or_raw(object.find("msg"));
   said.type = object.find("type").text().value_or("");
@@ -64,7 +64,7 @@ void take_object(const Value& object, Said& said) {
 }
 
 // MiniMax puts errors into a 200 with a number of its own.
-void take_base_resp(const Value& base_resp, Said& said) {
+void take_base_resp(const Value& base_resp, SaidError& said) {
   said.message = base_resp.find("status_msg").text().value_or("");
   const std::uint64_t number = base_resp.find("status_code").whole().value_or(0);
   said.code = std::to_string(number);
@@ -102,8 +102,8 @@ bool failed_base_resp(const Value& object) {
   return code.is(Kind::Number) && code.raw() != "0";
 }
 
-Said what_was_said(std::string_view body) {
-  Said said;
+SaidError what_was_said(std::string_view body) {
+  SaidError said;
   json::Document document;
   if (!document.parse(body) || document.root().is(Kind::String)) {
     said.message = cut(base::trim(body), kUnreadableShownMax);
@@ -191,7 +191,7 @@ bool says_context_window(std::string_view lower) {
          lower.find("while limit is") != std::string_view::npos;
 }
 
-std::optional<ErrorKind> kind_by_code(const Said& said) {
+std::optional<ErrorKind> kind_by_code(const SaidError& said) {
   const std::string code = base::to_lower(said.code);
   const std::string type = base::to_lower(said.type);
   const auto either = [&](std::string_view word) { return code == word || type == word; };
@@ -255,7 +255,7 @@ ErrorKind kind_by_status(int status, std::string_view type) {
   return kind_by_type(type);
 }
 
-ErrorKind kind_of(int status, const Said& said) {
+ErrorKind kind_of(int status, const SaidError& said) {
   if (const auto kind = kind_by_code(said)) return *kind;
   const std::string lower = base::to_lower(said.message);
   if (says_rate_limit(lower)) return ErrorKind::UpstreamRateLimited;
@@ -335,7 +335,7 @@ bool holds_error(const Value& object) {
 
 Error read_error(int status, std::string_view body, std::string_view provider_label, std::string_view retry_after,
                  std::int64_t now_s) {
-  const Said said = what_was_said(body);
+  const SaidError said = what_was_said(body);
   const bool redirected = status >= 300 && status < 400;
   const int meant = status >= 300 ? status : said.status;
   Error error;

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::openai_error_test {
 namespace {
 
 struct Case {
@@ -163,4 +163,4 @@ TEST(FinishReasonOf, KnowsProvidersWords) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::openai_error_test

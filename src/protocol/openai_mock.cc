@@ -11,13 +11,13 @@ using domain::Unit;
 using json::Kind;
 using json::Value;
 
-constexpr std::uint64_t kPromptTokens = 10;
-constexpr std::uint64_t kCompletionTokens = 20;
+constexpr std::uint64_t kMockPromptTokens = 10;
+constexpr std::uint64_t kMockCompletionTokens = 20;
 
 domain::Usage stand_in_usage(Operation operation) {
   domain::Usage usage;
-  usage.set(Unit::InputTokens, kPromptTokens);
-  if (domain::writes_text(operation)) usage.set(Unit::OutputTokens, kCompletionTokens);
+  usage.set(Unit::InputTokens, kMockPromptTokens);
+  if (domain::writes_text(operation)) usage.set(Unit::OutputTokens, kMockCompletionTokens);
   return usage;
 }
 
@@ -51,9 +51,9 @@ std::string complete_object(const Value& root, std::string_view object, std::str
     writer.key(key).raw(pair.value.raw());
   }
   if (!own("usage")) {
-    writer.key("usage").begin_object().key("prompt_tokens").number(kPromptTokens);
-    writer.key("completion_tokens").number(kCompletionTokens);
-    writer.key("total_tokens").number(kPromptTokens + kCompletionTokens).end_object();
+    writer.key("usage").begin_object().key("prompt_tokens").number(kMockPromptTokens);
+    writer.key("completion_tokens").number(kMockCompletionTokens);
+    writer.key("total_tokens").number(kMockPromptTokens + kMockCompletionTokens).end_object();
   }
   writer.end_object();
   return body;

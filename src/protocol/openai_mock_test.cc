@@ -3,7 +3,7 @@
 #include "json/document.h"
 #include "protocol/openai_stream.h"
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::openai_mock_test {
 namespace {
 
 using domain::Operation;
@@ -62,4 +62,4 @@ TEST(Mock, KnowsTheSpecialStrings) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::openai_mock_test

@@ -2,7 +2,7 @@
 
 #include "protocol/chat_request_dump.h"
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::openai_parse_test {
 namespace {
 
 ChatRequest parse(std::string_view body) {
@@ -261,4 +261,4 @@ TEST(ParseOpenAiChat, NamesTheFieldAtFault) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::openai_parse_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::openai_reply_test {
 namespace {
 
 using domain::Operation;
@@ -229,4 +229,4 @@ TEST(TextOfPart, FindsWhatTheModelWroteWhereverTheReplyBreaksOff) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::openai_reply_test

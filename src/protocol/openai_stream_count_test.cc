@@ -2,7 +2,7 @@
 
 #include "protocol/openai_stream.h"
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::openai_stream_count_test {
 namespace {
 
 std::string content_event(std::string_view escaped) {
@@ -46,4 +46,4 @@ TEST(OpenAiStreamText, ToolArgumentsThatAreNoStringCountToo) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::openai_stream_count_test

@@ -2,7 +2,7 @@
 
 #include "protocol/openai_stream.h"
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::openai_stream_end_test {
 namespace {
 
 std::string choice_event(int index, std::string_view content, std::string_view finish) {
@@ -94,4 +94,4 @@ TEST(OpenAiStreamEnd, LosesNoneOfManyChoices) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::openai_stream_end_test

@@ -4,7 +4,7 @@
 
 #include "json/document.h"
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::openai_stream_test {
 namespace {
 
 using domain::Operation;
@@ -581,4 +581,4 @@ TEST(BrokenStreamEvents, EndWithAnErrorAndDone) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::openai_stream_test

@@ -8,7 +8,7 @@
 namespace turnpike::protocol {
 namespace {
 
-using Kind = Block::Kind;
+using BlockKind = Block::Kind;
 
 /// What one choice says, sorted for the members of an OpenAI message.
 struct Sorted {
@@ -24,28 +24,28 @@ struct Sorted {
 };
 
 bool is_json_call(const AnswerTerms& terms, const Block& block) {
-  return terms.json_tool && block.kind == Kind::ToolUse && block.name == kJsonTool;
+  return terms.json_tool && block.kind == BlockKind::ToolUse && block.name == kJsonTool;
 }
 
 Sorted sort_blocks(const ReplyChoice& choice, const AnswerTerms& terms) {
   Sorted sorted;
   for (const Block& block : choice.blocks) {
     switch (block.kind) {
-      case Kind::Text:
+      case BlockKind::Text:
         if (!sorted.json_answer) sorted.content += block.text;
         sorted.has_content = true;
         break;
-      case Kind::Refusal:
+      case BlockKind::Refusal:
         sorted.refusal += block.text;
         break;
-      case Kind::Thinking:
+      case BlockKind::Thinking:
         sorted.thought += block.text;
         sorted.thoughts.push_back(&block);
         break;
-      case Kind::RedactedThinking:
+      case BlockKind::RedactedThinking:
         sorted.thoughts.push_back(&block);
         break;
-      case Kind::ToolUse:
+      case BlockKind::ToolUse:
         if (!is_json_call(terms, block)) {
           sorted.calls.push_back(&block);
         } else if (!sorted.json_answer) {
@@ -55,16 +55,16 @@ Sorted sort_blocks(const ReplyChoice& choice, const AnswerTerms& terms) {
           sorted.has_content = sorted.json_answer = true;
         }
         break;
-      case Kind::Image:
+      case BlockKind::Image:
         sorted.images.push_back(&block);
         break;
-      case Kind::Audio:
+      case BlockKind::Audio:
         sorted.audio = &block;
         break;
-      case Kind::Document:
-      case Kind::Video:
-      case Kind::ToolResult:
-      case Kind::Native:
+      case BlockKind::Document:
+      case BlockKind::Video:
+      case BlockKind::ToolResult:
+      case BlockKind::Native:
         break;
     }
   }
@@ -122,7 +122,7 @@ class ReplyWriter {
 void ReplyWriter::thoughts(const Sorted& sorted) {
   if (!sorted.thought.empty()) text("reasoning_content", sorted.thought);
   list("thinking_blocks", sorted.thoughts, [this](const Block* block, std::uint64_t) {
-    if (block->kind == Kind::RedactedThinking) {
+    if (block->kind == BlockKind::RedactedThinking) {
       append_redacted_thinking(out_, block->text);
     } else {
       append_thinking(out_, block->text, block->signature);
@@ -222,8 +222,8 @@ std::string output_text(const ChatReply& reply) {
   std::string text;
   for (const ReplyChoice& choice : reply.choices) {
     for (const Block& block : choice.blocks) {
-      if (block.kind == Kind::ToolUse) text += block.name;
-      if (block.kind != Kind::RedactedThinking) text += block.text;
+      if (block.kind == BlockKind::ToolUse) text += block.name;
+      if (block.kind != BlockKind::RedactedThinking) text += block.text;
     }
   }
   return text;

@@ -5,7 +5,7 @@
 #include "json/document.h"
 #include "protocol/openai_pieces.h"
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::openai_write_test {
 namespace {
 
 using Kind = Block::Kind;
@@ -301,4 +301,4 @@ TEST(JsonAnswer, IsKnownByItsFront) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::openai_write_test

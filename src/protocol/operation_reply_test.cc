@@ -6,7 +6,7 @@
 #include "protocol/call_request.h"
 #include "protocol/pass_stream.h"
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::operation_reply_test {
 namespace {
 
 using domain::Operation;
@@ -219,4 +219,4 @@ TEST(Measures, SayWhatIsAskedFor) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::operation_reply_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::param_path_test {
 namespace {
 
 TEST(WithoutPath, TakesOutWhatThePathNames) {
@@ -35,4 +35,4 @@ TEST(WithoutPath, TakesOutWhatThePathNames) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::param_path_test

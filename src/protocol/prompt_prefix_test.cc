@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::prompt_prefix_test {
 namespace {
 
 struct Case {
@@ -66,4 +66,4 @@ TEST(Fingerprint, TellsBeginningsApart) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::prompt_prefix_test

@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::retry_fields_test {
 namespace {
 
 constexpr std::int64_t kNow = 1'777'636'800;  // 2026-05-01T12:00:00Z
@@ -85,4 +85,4 @@ TEST(RetryFields, SayWhenAndWhether) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::retry_fields_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::sse_decoder_test {
 namespace {
 
 std::string show(const std::vector<SseEvent>& events) {
@@ -108,4 +108,4 @@ TEST(SseDecoder, RefusesAnEventAboveTheLimit) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::sse_decoder_test

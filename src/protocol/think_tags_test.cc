@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::think_tags_test {
 namespace {
 
 struct Case {
@@ -49,4 +49,4 @@ TEST(ThinkTags, SplitsTheSameHoweverTheTextIsCut) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::think_tags_test

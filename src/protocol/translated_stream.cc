@@ -9,7 +9,7 @@
 namespace turnpike::protocol {
 namespace {
 
-using Kind = ChatEvent::Kind;
+using EventKind = ChatEvent::Kind;
 
 constexpr std::size_t kTextKeptMax = 64 * 1024;
 constexpr std::size_t kHeldMax = 1 << 20;
@@ -330,16 +330,16 @@ void TranslatedStream::take_finish(Choice& choice, Finish finish, std::string_vi
 }
 
 void TranslatedStream::take_thought(Choice& choice, const ChatEvent& event) {
-  note(event.kind == Kind::Thinking ? event.text : std::string_view());
+  note(event.kind == EventKind::Thinking ? event.text : std::string_view());
   if (!chat() || (event.text.empty() && event.signature.empty())) return;
   begin_delta(choice);
-  if (event.kind == Kind::Thinking) {
+  if (event.kind == EventKind::Thinking) {
     out_ += "\"reasoning_content\":";
     json::append_string(out_, event.text);
     out_ += ',';
   }
   out_ += "\"thinking_blocks\":[";
-  if (event.kind == Kind::RedactedThinking) {
+  if (event.kind == EventKind::RedactedThinking) {
     append_redacted_thinking(out_, event.text);
   } else {
     append_thinking(out_, event.text, event.signature);
@@ -361,11 +361,11 @@ void TranslatedStream::take_refusal(Choice& choice, std::string_view text) {
 void TranslatedStream::take_extra(Choice& choice, const ChatEvent& event) {
   if (!chat()) return;
   begin_delta(choice);
-  if (event.kind == Kind::Image) {
+  if (event.kind == EventKind::Image) {
     out_ += "\"images\":[";
     append_image(out_, event.media, choice.images++);
     out_ += ']';
-  } else if (event.kind == Kind::Citation) {
+  } else if (event.kind == EventKind::Citation) {
     out_ += "\"annotations\":[";
     append_annotation(out_, event.citation);
     out_ += ']';
@@ -380,49 +380,49 @@ void TranslatedStream::take_extra(Choice& choice, const ChatEvent& event) {
 
 void TranslatedStream::take_of_choice(Choice& choice, const ChatEvent& event, const ChatEvent* logprobs) {
   switch (event.kind) {
-    case Kind::Text:
+    case EventKind::Text:
       take_text(choice, event.text, logprobs);
       break;
-    case Kind::Refusal:
+    case EventKind::Refusal:
       take_refusal(choice, event.text);
       break;
-    case Kind::Thinking:
-    case Kind::Signature:
-    case Kind::RedactedThinking:
+    case EventKind::Thinking:
+    case EventKind::Signature:
+    case EventKind::RedactedThinking:
       take_thought(choice, event);
       break;
-    case Kind::ToolStart:
+    case EventKind::ToolStart:
       take_tool_start(choice, event);
       break;
-    case Kind::ToolArguments:
+    case EventKind::ToolArguments:
       take_tool_arguments(choice, event);
       break;
-    case Kind::Image:
-    case Kind::Citation:
-    case Kind::Native:
+    case EventKind::Image:
+    case EventKind::Citation:
+    case EventKind::Native:
       take_extra(choice, event);
       break;
-    case Kind::Audio:
+    case EventKind::Audio:
       take_audio(choice, event);
       break;
-    case Kind::Logprobs:
+    case EventKind::Logprobs:
       write_content(choice, {}, &event);
       break;
-    case Kind::Finish:
+    case EventKind::Finish:
       take_finish(choice, event.finish, event.native_finish);
       break;
-    case Kind::Start:
-    case Kind::Usage:
-    case Kind::End:
+    case EventKind::Start:
+    case EventKind::Usage:
+    case EventKind::End:
       break;
   }
 }
 
 void TranslatedStream::take(const ChatEvent& event, const ChatEvent* logprobs) {
-  if (event.kind == Kind::Usage) return;
-  if (event.kind == Kind::End) {
+  if (event.kind == EventKind::Usage) return;
+  if (event.kind == EventKind::End) {
     ended_ = true;
-  } else if (event.kind == Kind::Start) {
+  } else if (event.kind == EventKind::Start) {
     started_ = true;
     if (head_.empty() && !event.id.empty()) id_ = event.id;
   } else if (Choice* const choice = choice_of(event.choice); choice != nullptr && !choice->finished) {
@@ -433,8 +433,8 @@ void TranslatedStream::take(const ChatEvent& event, const ChatEvent* logprobs) {
 void TranslatedStream::take_events() {
   for (std::size_t i = 0; i < events_.size() && !ended_; ++i) {
     // A text's logprobs travel in its chunk.
-    const bool with_logprobs = events_[i].kind == Kind::Text && !terms_.json_tool && i + 1 < events_.size() &&
-                               events_[i + 1].kind == Kind::Logprobs && events_[i + 1].choice == events_[i].choice;
+    const bool with_logprobs = events_[i].kind == EventKind::Text && !terms_.json_tool && i + 1 < events_.size() &&
+                               events_[i + 1].kind == EventKind::Logprobs && events_[i + 1].choice == events_[i].choice;
     take(events_[i], with_logprobs ? &events_[i + 1] : nullptr);
     if (with_logprobs) ++i;
   }

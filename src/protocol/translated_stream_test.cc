@@ -6,7 +6,7 @@
 #include "json/document.h"
 #include "protocol/openai_write.h"
 
-namespace turnpike::protocol {
+namespace turnpike::protocol::translated_stream_test {
 namespace {
 
 using Kind = ChatEvent::Kind;
@@ -404,4 +404,4 @@ TEST(TranslatedStream, WritesTextCompletions) {
 }
 
 }  // namespace
-}  // namespace turnpike::protocol
+}  // namespace turnpike::protocol::translated_stream_test

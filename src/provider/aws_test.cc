@@ -4,7 +4,7 @@
 
 #include <map>
 
-namespace turnpike::provider {
+namespace turnpike::provider::aws_test {
 namespace {
 
 using Params = std::vector<std::pair<std::string, base::Secret>>;
@@ -138,4 +138,4 @@ TEST(Aws, SpeaksConverseUnlessClaudesOwnIsAskedFor) {
 }
 
 }  // namespace
-}  // namespace turnpike::provider
+}  // namespace turnpike::provider::aws_test

@@ -2,7 +2,7 @@
 
 #include "provider/aim.h"
 
-namespace turnpike::provider {
+namespace turnpike::provider::azure_test {
 namespace {
 
 struct Case {
@@ -67,4 +67,4 @@ TEST(CompleteTarget, GivesAzureItsVersionAndFoundryItsPath) {
 }
 
 }  // namespace
-}  // namespace turnpike::provider
+}  // namespace turnpike::provider::azure_test

@@ -14,7 +14,7 @@ namespace turnpike::provider {
 namespace {
 
 using SourceRef = std::shared_ptr<credential::CredentialSource>;
-using Names = std::initializer_list<std::string_view>;
+using ParamNames = std::initializer_list<std::string_view>;
 
 /// What the config line and the environment say, and a record of all that was read: it tells which deployments mean the
 /// same credential.
@@ -24,13 +24,13 @@ class Reading {
     note(kind), note(input.provider->label), note(input.ssl_ca_file), note(input.ssl_verify ? "1" : "0");
   }
 
-  std::string setting(std::string_view param, Names variables) { return note(input_.setting(param, variables)); }
+  std::string setting(std::string_view param, ParamNames variables) { return note(input_.setting(param, variables)); }
   std::string line(std::string_view param) { return note(input_.setting(param, {})); }
-  std::string variable(Names names) { return note(input_.setting({}, names)); }
-  base::Secret secret(std::string_view param, Names variables) { return base::Secret(setting(param, variables)); }
+  std::string variable(ParamNames names) { return note(input_.setting({}, names)); }
+  base::Secret secret(std::string_view param, ParamNames variables) { return base::Secret(setting(param, variables)); }
   base::Secret secret_line(std::string_view param) { return base::Secret(line(param)); }
-  base::Secret secret_variable(Names names) { return base::Secret(variable(names)); }
-  bool line_has(Names params) const {
+  base::Secret secret_variable(ParamNames names) { return base::Secret(variable(names)); }
+  bool line_has(ParamNames params) const {
     for (const std::string_view param : params) {
       if (!input_.setting(param, {}).empty()) return true;
     }

@@ -6,7 +6,7 @@
 #include "credential/test_source.h"
 #include "provider/aim.h"
 
-namespace turnpike::provider {
+namespace turnpike::provider::credentials_test {
 namespace {
 
 using credential::Credential;
@@ -151,4 +151,4 @@ TEST(OwnCredential, ADatabricksWorkspaceIsTheHostOfTheAddress) {
 }
 
 }  // namespace
-}  // namespace turnpike::provider
+}  // namespace turnpike::provider::credentials_test

@@ -8,7 +8,7 @@
 namespace turnpike::provider {
 namespace {
 
-constexpr std::string_view kMistral[] = {"mistral", "codestral", "ministral", "pixtral", "mathstral"};
+constexpr std::string_view kMistralModels[] = {"mistral", "codestral", "ministral", "pixtral", "mathstral"};
 
 bool is_number(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
@@ -31,7 +31,7 @@ std::string_view raw_publisher(std::string_view model) {
   if (publisher == "mistralai" || publisher == "ai21") return publisher;
   if (!publisher.empty()) return {};
   const auto begins = [name](std::string_view word) { return name.starts_with(word); };
-  if (std::any_of(std::begin(kMistral), std::end(kMistral), begins)) return "mistralai";
+  if (std::any_of(std::begin(kMistralModels), std::end(kMistralModels), begins)) return "mistralai";
   return begins("jamba") ? "ai21" : std::string_view();
 }
 

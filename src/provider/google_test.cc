@@ -8,7 +8,7 @@
 
 #include "provider/own_aim.h"
 
-namespace turnpike::provider {
+namespace turnpike::provider::google_test {
 namespace {
 
 using Values = std::map<std::string, std::string>;
@@ -188,4 +188,4 @@ TEST(Vertex, AnAddressOfOnesOwnGetsThePathUnlessItHasOne) {
 }
 
 }  // namespace
-}  // namespace turnpike::provider
+}  // namespace turnpike::provider::google_test

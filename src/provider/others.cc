@@ -77,21 +77,21 @@ void complete_datarobot(const AimInput&, Target& target) {
   if (path == "/api/v2") path += "/genai/llmgw";
 }
 
-struct Row {
+struct ProviderRow {
   std::string_view provider;
   Result<std::string> (*base_url)(const AimInput&) = nullptr;
   void (*complete)(const AimInput&, Target&) = nullptr;
 };
 
-constexpr Row kRows[] = {
+constexpr ProviderRow kProviderRows[] = {
     {"cloudflare", &cloudflare_url, &complete_cloudflare}, {"databricks", &databricks_url, &complete_databricks},
     {"datarobot", nullptr, &complete_datarobot},           {"snowflake", &snowflake_url, &complete_snowflake},
     {"watsonx", &watsonx_url, &complete_watsonx},          {"watsonx_text", &watsonx_url, &complete_watsonx},
     {"workers-ai", &cloudflare_url, &complete_cloudflare},
 };
 
-const Row* find_row(const AimInput& input) {
-  for (const Row& row : kRows) {
+const ProviderRow* find_row(const AimInput& input) {
+  for (const ProviderRow& row : kProviderRows) {
     if (row.provider == input.provider->name) return &row;
   }
   return nullptr;
@@ -100,7 +100,7 @@ const Row* find_row(const AimInput& input) {
 }  // namespace
 
 Result<std::string> account_base_url(const AimInput& input) {
-  const Row* row = find_row(input);
+  const ProviderRow* row = find_row(input);
   if (row == nullptr || row->base_url == nullptr) return std::string();
   return row->base_url(input);
 }
@@ -113,7 +113,7 @@ std::string snowflake_key(const AimInput& input) {
 }
 
 void complete_other(const AimInput& input, Target& target) {
-  const Row* row = find_row(input);
+  const ProviderRow* row = find_row(input);
   if (row != nullptr && row->complete != nullptr) row->complete(input, target);
 }
 

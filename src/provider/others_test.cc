@@ -4,7 +4,7 @@
 
 #include "provider/aim.h"
 
-namespace turnpike::provider {
+namespace turnpike::provider::others_test {
 namespace {
 
 struct UrlCase {
@@ -108,4 +108,4 @@ TEST(CompleteTarget, GivesWatsonxItsVersionAndProject) {
 }
 
 }  // namespace
-}  // namespace turnpike::provider
+}  // namespace turnpike::provider::others_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::provider {
+namespace turnpike::provider::own_providers_test {
 namespace {
 
 config::ProviderRow row(std::string name, config::ProviderShape shape = config::ProviderShape::OpenAi) {
@@ -56,4 +56,4 @@ TEST(BaseUrlOfModel, IsBasetensForItsOwnDeployments) {
 }
 
 }  // namespace
-}  // namespace turnpike::provider
+}  // namespace turnpike::provider::own_providers_test

@@ -4,7 +4,7 @@
 
 #include <set>
 
-namespace turnpike::provider {
+namespace turnpike::provider::provider_test {
 namespace {
 
 TEST(Catalogue, EveryRowIsComplete) {
@@ -140,4 +140,4 @@ TEST(ResolveModel, FollowsTheOrderOfTheRules) {
 }
 
 }  // namespace
-}  // namespace turnpike::provider
+}  // namespace turnpike::provider::provider_test

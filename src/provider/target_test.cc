@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::provider {
+namespace turnpike::provider::target_test {
 namespace {
 
 TEST(HideSecrets, TakesOutWhatAProviderQuotes) {
@@ -21,4 +21,4 @@ TEST(HideSecrets, TakesOutWhatAProviderQuotes) {
 }
 
 }  // namespace
-}  // namespace turnpike::provider
+}  // namespace turnpike::provider::target_test

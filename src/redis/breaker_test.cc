@@ -4,7 +4,7 @@
 
 #include <vector>
 
-namespace turnpike::redis {
+namespace turnpike::redis::breaker_test {
 namespace {
 
 enum class Event { Refused, TimedOut, Good, Bad };
@@ -75,4 +75,4 @@ TEST(Breaker, TellsForHowLongItHasBeenClosed) {
 }
 
 }  // namespace
-}  // namespace turnpike::redis
+}  // namespace turnpike::redis::breaker_test

@@ -6,7 +6,7 @@
 
 #include "redis/test_redis.h"
 
-namespace turnpike::redis {
+namespace turnpike::redis::client_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -262,4 +262,4 @@ TEST(RedisClient, GreetsOnEveryNewConnectionBeforeAnythingElse) {
 }
 
 }  // namespace
-}  // namespace turnpike::redis
+}  // namespace turnpike::redis::client_test

@@ -4,7 +4,7 @@
 
 #include "redis/command.h"
 
-namespace turnpike::redis {
+namespace turnpike::redis::reply_test {
 namespace {
 
 std::string show(const Reply& reply) {
@@ -102,4 +102,4 @@ TEST(Command, IsAnArrayOfTexts) {
 }
 
 }  // namespace
-}  // namespace turnpike::redis
+}  // namespace turnpike::redis::reply_test

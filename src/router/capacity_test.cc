@@ -4,7 +4,7 @@
 
 #include "router/router.h"
 
-namespace turnpike::router {
+namespace turnpike::router::capacity_test {
 namespace {
 
 using config::PriorityShare;
@@ -77,4 +77,4 @@ TEST(Trouble, IsARestOrAFailureInThisMinute) {
 }
 
 }  // namespace
-}  // namespace turnpike::router
+}  // namespace turnpike::router::capacity_test

@@ -7,7 +7,7 @@
 
 #include "router/test_history.h"
 
-namespace turnpike::router {
+namespace turnpike::router::decide_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -454,4 +454,4 @@ TEST(MissingFile, IsKnownByItsWords) {
 }
 
 }  // namespace
-}  // namespace turnpike::router
+}  // namespace turnpike::router::decide_test

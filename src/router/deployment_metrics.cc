@@ -1,5 +1,7 @@
 #include "router/deployment_metrics.h"
 
+#include "base/clock.h"
+
 namespace turnpike::router {
 namespace {
 
@@ -52,9 +54,9 @@ void append_limit(std::string& out, const RoutingTable& table, std::string_view 
 }
 
 std::string_view state_of(const Health& health, std::int64_t now_us) {
-  constexpr std::int64_t kMinuteUs = 60'000'000;
   if (health.cooling_until_us.load(std::memory_order_relaxed) > now_us) return "2.0";
-  const bool current = health.minute.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(now_us / kMinuteUs);
+  const bool current =
+      health.minute.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(now_us / base::kMinuteUs);
   return current && health.fails.load(std::memory_order_relaxed) > 0 ? "1.0" : "0.0";
 }
 

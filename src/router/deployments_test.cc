@@ -6,7 +6,7 @@
 #include "router/deployment_metrics.h"
 #include "router/router.h"
 
-namespace turnpike::router {
+namespace turnpike::router::deployments_test {
 namespace {
 
 config::ModelEntry entry(std::string group, std::string model) {
@@ -128,4 +128,4 @@ TEST(DeploymentMetrics, ShowStateAndCooldowns) {
 }
 
 }  // namespace
-}  // namespace turnpike::router
+}  // namespace turnpike::router::deployments_test

@@ -15,7 +15,7 @@
 #include "router/router.h"
 #include "router/sticky.h"
 
-namespace turnpike::router {
+namespace turnpike::router::distribution_test {
 namespace {
 
 constexpr std::int64_t kNow = 1'800'000'000'000'000;  // Unix microseconds, at a full minute.
@@ -331,4 +331,4 @@ TEST(Convergence, RestMovesEverythingAtOnceWhateverTheStrategy) {
 }
 
 }  // namespace
-}  // namespace turnpike::router
+}  // namespace turnpike::router::distribution_test

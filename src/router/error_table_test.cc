@@ -10,7 +10,7 @@
 #include "router/router.h"
 #include "router/test_history.h"
 
-namespace turnpike::router {
+namespace turnpike::router::error_table_test {
 namespace {
 
 using Kind = ErrorKind;
@@ -161,4 +161,4 @@ TEST(ErrorTable, SaysWhoRests) {
 }
 
 }  // namespace
-}  // namespace turnpike::router
+}  // namespace turnpike::router::error_table_test

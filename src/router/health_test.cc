@@ -6,7 +6,7 @@
 #include "router/deployment_metrics.h"
 #include "router/router.h"
 
-namespace turnpike::router {
+namespace turnpike::router::health_test {
 namespace {
 
 constexpr std::int64_t kNow = 1'800'000'000'000'000;  // Unix microseconds, at a full minute.
@@ -155,4 +155,4 @@ TEST(Cooldown, StandsInTheMetrics) {
 }
 
 }  // namespace
-}  // namespace turnpike::router
+}  // namespace turnpike::router::health_test

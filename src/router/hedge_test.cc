@@ -5,7 +5,7 @@
 #include <thread>
 #include <vector>
 
-namespace turnpike::router {
+namespace turnpike::router::hedge_test {
 namespace {
 
 TEST(RecentQuantile, SaysNothingOfAFewSamplesAndIsASeventhTooLongAtMost) {
@@ -100,4 +100,4 @@ TEST(HedgeState, ManyThreadsLoseNoCost) {
 }
 
 }  // namespace
-}  // namespace turnpike::router
+}  // namespace turnpike::router::hedge_test

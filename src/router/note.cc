@@ -1,11 +1,10 @@
 #include <algorithm>
 
+#include "base/clock.h"
 #include "router/router.h"
 
 namespace turnpike::router {
 namespace {
-
-constexpr std::int64_t kMinuteUs = 60'000'000;
 
 struct Count {
   std::uint32_t calls;
@@ -14,7 +13,7 @@ struct Count {
 /// Adds to the minute's counters, emptied when a new minute begins. Two threads that meet at the change may lose a
 /// count.
 void count(Health& health, std::int64_t now_us, Count more) {
-  const auto minute = static_cast<std::uint32_t>(now_us / kMinuteUs);
+  const auto minute = static_cast<std::uint32_t>(now_us / base::kMinuteUs);
   std::uint32_t seen = health.minute.load(std::memory_order_relaxed);
   if (seen != minute && health.minute.compare_exchange_strong(seen, minute, std::memory_order_relaxed)) {
     health.calls.store(0, std::memory_order_relaxed);
@@ -156,7 +155,7 @@ bool is_back(const Deployment& deployment, std::int64_t now_us) {
 }
 
 bool has_trouble(const ModelGroup& group, std::int64_t now_us) {
-  const auto minute = static_cast<std::uint32_t>(now_us / kMinuteUs);
+  const auto minute = static_cast<std::uint32_t>(now_us / base::kMinuteUs);
   return std::ranges::any_of(group.deployments, [&](const DeploymentRef& deployment) {
     const Health& health = *deployment->health;
     if (health.cooling_until_us.load(std::memory_order_relaxed) > now_us) return true;

@@ -5,7 +5,7 @@
 
 #include "router/router.h"
 
-namespace turnpike::router {
+namespace turnpike::router::outlook_test {
 namespace {
 
 constexpr std::int64_t kNow = 1'800'000'000'000'000;  // Unix microseconds, at a full minute.
@@ -140,4 +140,4 @@ TEST(Outlook, OfADeploymentNamedByItsIdTagsDoNotCount) {
 }
 
 }  // namespace
-}  // namespace turnpike::router
+}  // namespace turnpike::router::outlook_test

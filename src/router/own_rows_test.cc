@@ -4,7 +4,7 @@
 #include "config/settings.h"
 #include "router/router.h"
 
-namespace turnpike::router {
+namespace turnpike::router::own_rows_test {
 namespace {
 
 TEST(OwnRows, OutliveTheSettingsThatBroughtThem) {
@@ -48,4 +48,4 @@ TEST(OwnRows, AreOfferedWhereANameIsNearlyRight) {
 }
 
 }  // namespace
-}  // namespace turnpike::router
+}  // namespace turnpike::router::own_rows_test

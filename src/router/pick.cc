@@ -2,13 +2,12 @@
 #include <array>
 #include <limits>
 
+#include "base/clock.h"
 #include "router/standing.h"
 #include "router/sticky.h"
 
 namespace turnpike::router {
 namespace {
-
-constexpr std::int64_t kMinuteUs = 60'000'000;
 
 using Weight = std::optional<double> Deployment::*;
 constexpr std::array<Weight, 3> kWeights = {&Deployment::weight, &Deployment::rpm, &Deployment::tpm};
@@ -129,7 +128,8 @@ tl::unexpected<Error> refusal(const ModelGroup& group, Standing best, const Pick
   switch (best) {
     case Standing::Spent: {
       constexpr std::int64_t kSecondUs = 1'000'000;
-      const std::int64_t wait_us = input.room_after_us > 0 ? input.room_after_us : kMinuteUs - input.now_us % kMinuteUs;
+      const std::int64_t wait_us =
+          input.room_after_us > 0 ? input.room_after_us : base::kMinuteUs - input.now_us % base::kMinuteUs;
       const std::int64_t seconds = (wait_us + kSecondUs - 1) / kSecondUs;
       error.kind = ErrorKind::NoDeployment;
       error.retry_after = std::chrono::seconds(seconds);

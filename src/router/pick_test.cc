@@ -9,7 +9,7 @@
 #include "base/id.h"
 #include "router/router.h"
 
-namespace turnpike::router {
+namespace turnpike::router::pick_test {
 namespace {
 
 constexpr std::int64_t kNow = 1'800'000'000'000'000;  // Unix microseconds, at a full minute.
@@ -286,4 +286,4 @@ TEST(Pick, WhoHasNoMoneyLeftIsPassedOver) {
 }
 
 }  // namespace
-}  // namespace turnpike::router
+}  // namespace turnpike::router::pick_test

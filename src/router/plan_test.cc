@@ -4,7 +4,7 @@
 
 #include "router/router.h"
 
-namespace turnpike::router {
+namespace turnpike::router::plan_test {
 namespace {
 
 const provider::Provider kOpenAi = [] {
@@ -325,4 +325,4 @@ TEST(Plan, AFilteredAnswerIsARefusalWhereAFallbackWaitsForIt) {
 }
 
 }  // namespace
-}  // namespace turnpike::router
+}  // namespace turnpike::router::plan_test

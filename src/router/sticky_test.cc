@@ -9,7 +9,7 @@
 
 #include "router/router.h"
 
-namespace turnpike::router {
+namespace turnpike::router::sticky_test {
 namespace {
 
 constexpr std::int64_t kNow = 1'800'000'000'000'000;  // Unix microseconds, at a full minute.
@@ -155,4 +155,4 @@ TEST(StickOfAGroup, ItsOwnComesBeforeThatOfAll) {
 }
 
 }  // namespace
-}  // namespace turnpike::router
+}  // namespace turnpike::router::sticky_test

@@ -10,7 +10,7 @@
 #include "base/id.h"
 #include "router/router.h"
 
-namespace turnpike::router {
+namespace turnpike::router::strategy_test {
 namespace {
 
 constexpr std::int64_t kNow = 1'800'000'000'000'000;  // Unix microseconds, at a full minute.
@@ -537,4 +537,4 @@ TEST(StrategyOfAGroup, ItsOwnComesBeforeTheGlobal) {
 }
 
 }  // namespace
-}  // namespace turnpike::router
+}  // namespace turnpike::router::strategy_test

@@ -4,7 +4,7 @@
 
 #include "router/router.h"
 
-namespace turnpike::router {
+namespace turnpike::router::table_test {
 namespace {
 
 const provider::Provider kOpenAi = [] {
@@ -177,4 +177,4 @@ TEST(RoutingTable, StoredFallbacksStandInThePlaceOfTheConfigured) {
 }
 
 }  // namespace
-}  // namespace turnpike::router
+}  // namespace turnpike::router::table_test

@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace turnpike::router {
+namespace turnpike::router::wildcard_test {
 namespace {
 
 /// "a|b": the captures; "-": no match.
@@ -60,4 +60,4 @@ TEST(FillStars, PutsCapturesInOneByOne) {
 }
 
 }  // namespace
-}  // namespace turnpike::router
+}  // namespace turnpike::router::wildcard_test

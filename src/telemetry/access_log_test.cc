@@ -13,7 +13,7 @@
 #include "json/write.h"
 #include "telemetry/redact.h"
 
-namespace turnpike::telemetry {
+namespace turnpike::telemetry::access_log_test {
 namespace {
 
 domain::CallRecord plain_call() {
@@ -216,4 +216,4 @@ TEST(AccessLog, SwitchedOffWritesNothing) {
 }
 
 }  // namespace
-}  // namespace turnpike::telemetry
+}  // namespace turnpike::telemetry::access_log_test

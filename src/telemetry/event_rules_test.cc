@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace turnpike::telemetry {
+namespace turnpike::telemetry::event_rules_test {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000;
@@ -138,4 +138,4 @@ TEST(EventRules, RememberNoMoreThanTheyMay) {
 }
 
 }  // namespace
-}  // namespace turnpike::telemetry
+}  // namespace turnpike::telemetry::event_rules_test

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-namespace turnpike::telemetry {
+namespace turnpike::telemetry::events_test {
 namespace {
 
 Sighting rest_of(std::size_t number) {
@@ -106,4 +106,4 @@ TEST(Events, ReachTheSinksFromEveryThreadOnceAndInOrder) {
 }
 
 }  // namespace
-}  // namespace turnpike::telemetry
+}  // namespace turnpike::telemetry::events_test

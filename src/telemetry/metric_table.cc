@@ -97,7 +97,7 @@ std::string float_text(std::int64_t us) {
   return text + fraction;
 }
 
-void append_value(std::string& out, std::string_view value) {
+void append_label_value(std::string& out, std::string_view value) {
   if (value.empty()) value = "None";
   for (std::size_t i = 0; i < value.size(); ++i) {
     const char c = value[i];
@@ -145,7 +145,7 @@ std::string label_text(const MetricRow& row, const LabelValues& values, bool fol
     if ((row.labels & (1U << i)) == 0) continue;
     if (!text.empty()) text.push_back(',');
     text.append(kLabelNames[i]).append("=\"");
-    append_value(text, fold ? std::string_view("other") : values[i]);
+    append_label_value(text, fold ? std::string_view("other") : values[i]);
     text.push_back('"');
   }
   return text;

@@ -10,7 +10,7 @@
 #include "telemetry/budget_metrics.h"
 #include "telemetry/series.h"
 
-namespace turnpike::telemetry {
+namespace turnpike::telemetry::metrics_test {
 namespace {
 
 domain::CallerRef caller(const std::string& name) {
@@ -301,4 +301,4 @@ TEST(Metrics, ShowsWhatOthersKeep) {
 }
 
 }  // namespace
-}  // namespace turnpike::telemetry
+}  // namespace turnpike::telemetry::metrics_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace turnpike::telemetry {
+namespace turnpike::telemetry::trace_context_test {
 namespace {
 
 struct Case {
@@ -45,4 +45,4 @@ TEST(TraceContext, ContinuesAValidTraceAndBeginsOneOtherwise) {
 }
 
 }  // namespace
-}  // namespace turnpike::telemetry
+}  // namespace turnpike::telemetry::trace_context_test
