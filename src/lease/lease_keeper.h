@@ -201,6 +201,7 @@ class LeaseKeeper {
   void adopt(const std::vector<OwnLease>& own, std::int64_t now_us);
   void judge(Waiting& waiting, const LeaseGroup& group, const Flight& flight, const LeaseAnswer& answer,
              std::int64_t now_us);
+  std::int64_t patient_at_us(const Waiting& waiting, const Lease& lease, std::int64_t nano) const;
   void hear_recall(Lease& lease, std::int64_t recall_no, std::int64_t tight_us, std::int64_t now_us);
   void forget_retired(std::int64_t now_us);
 

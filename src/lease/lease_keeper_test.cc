@@ -213,6 +213,32 @@ TEST_F(Leases, StrictRefusesWhatDoesNotFitAndKeepsTheVerdict) {
   EXPECT_EQ(outcomes(replica), std::vector{Kind::Taken});
 }
 
+// Refused after 50 ms, a good part of these came milliseconds before the money did.
+TEST_F(Leases, AStrictBudgetThatIsHeldAndNotBookedIsWaitedForLonger) {
+  book.accounts[1].limit_nano = 1'000;
+  Replica& replica = add_replica(true);
+  wait(replica, 900);
+  exchange(replica);
+  ASSERT_EQ(outcomes(replica), std::vector{Kind::Taken});
+  wait(replica, 300);
+  pass(300 * kMillisecondUs);
+  EXPECT_EQ(outcomes(replica), std::vector<Kind>());
+  settle(*replica.words, 900, 600);
+  pass(100 * kMillisecondUs);
+  EXPECT_EQ(outcomes(replica), std::vector{Kind::Taken});
+
+  wait(replica, 200);
+  pass(400 * kMillisecondUs);
+  EXPECT_EQ(outcomes(replica), std::vector<Kind>());
+  pass(200 * kMillisecondUs);
+  EXPECT_EQ(outcomes(replica), std::vector{Kind::Refused}) << "a third of what a call waits at most";
+  settle(*replica.words, 300, 300);
+  pass(500 * kMillisecondUs);
+  wait(replica, 200);
+  pass(60 * kMillisecondUs);
+  EXPECT_EQ(outcomes(replica), std::vector{Kind::Refused}) << "of 100 that are not booked no more can come back";
+}
+
 TEST_F(Leases, OneCallMayCrossWhileSomethingIsLeft) {
   book.accounts[1].limit_nano = 3;
   Replica& replica = add_replica(false);

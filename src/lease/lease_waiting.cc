@@ -89,10 +89,19 @@ void LeaseKeeper::ask_soon(LeaseKey key, std::int64_t now_us) {
   }
 }
 
+/// When a call is refused for what others hold. Of that a part comes back, as holds are larger than costs: where no
+/// call may cross the limit, and more than a twentieth of it is not booked yet, waiting is better than a refusal.
+std::int64_t LeaseKeeper::patient_at_us(const Waiting& waiting, const Lease& lease, std::int64_t nano) const {
+  constexpr std::int64_t kPart = 3, kTwentieths = 20;
+  const std::int64_t unbooked_nano = lease.limit_nano - lease.words->elsewhere.load() - lease.words->settled.load();
+  const bool may_come_back = nano <= unbooked_nano && unbooked_nano > lease.limit_nano / kTwentieths;
+  const bool waits = may_come_back && !may_cross(waiting.call, lease);
+  return waiting.since_us + std::max(held_wait_us(), waits ? terms_.wait_us / kPart : 0);
+}
+
 /// What an answer says to a call whose group was not granted: ask again, and when; or that there is no use.
 void LeaseKeeper::judge(Waiting& waiting, const LeaseGroup& group, const Flight& flight, const LeaseAnswer& answer,
                         std::int64_t now_us) {
-  const std::int64_t patient_at_us = waiting.since_us + held_wait_us();
   std::int64_t ask_at_us = now_us;
   for (const LeaseNeed& need : group) {
     const LeaseGrant& grant = answer.grants[need.line];
@@ -103,10 +112,11 @@ void LeaseKeeper::judge(Waiting& waiting, const LeaseGroup& group, const Flight&
       continue;
     }
     if (!flight.in_full[need.line]) continue;  // The next operation returns what is free here and asks for all of it.
-    ask_at_us = std::max(ask_at_us, patient_at_us);
-    if (may_cross(waiting.call, lease) && grant.room_nano > 0) continue;
-    if (now_us < patient_at_us) continue;
     const auto taking = std::ranges::find(waiting.takings, lease.words.get(), &Taking::account);
+    const std::int64_t patient_us = patient_at_us(waiting, lease, taking->nano);
+    ask_at_us = std::max(ask_at_us, patient_us);
+    if (may_cross(waiting.call, lease) && grant.room_nano > 0) continue;
+    if (now_us < patient_us) continue;
     const std::int64_t from_nano = may_cross(waiting.call, lease) ? 1 : taking->nano;
     lease.words->refuse(from_nano, now_us + terms_.verdict_us);
   }

@@ -111,11 +111,11 @@ test('ready within 150 ms of a quiet machine with 1,000 deployments', { skip }, 
   const models = Array.from({ length: 1000 }, (_, i) => deployment(`model-${i}`, 'http://127.0.0.1:9/v1'));
   fs.writeFileSync(file, JSON.stringify({ model_list: models, general_settings: { master_key: masterKey } }, null, 1));
   const times = [];
-  const paces = [];
-  // The best of a few beside the best of another program: a slow machine and its other programs are not what is measured.
-  const best = () => Math.min(...times, Infinity) / Math.min(...paces, Infinity);
-  for (let i = 0; i < 8 && !(best() <= 150); i += 1) {
-    paces.push(await pace());
+  const paces = [await pace()];
+  // Each start beside another program's before and after it, the best of a few: a slow machine is not what is measured, and
+  // one whose pace changes from one second to the next is not taken for a slow start.
+  const atQuietPace = () => times.map((time, i) => time / ((paces[i] + paces[i + 1]) / 2));
+  for (let i = 0; i < 12 && !(Math.min(...atQuietPace()) <= 150); i += 1) {
     const port = await freePort();
     const begun = process.hrtime.bigint();
     const gateway = new Child([binary, '--config', file, '--port', String(port), '--host', '127.0.0.1', '--data_dir', path.join(directory, `data-${i}`)], { env: { PATH: process.env.PATH, HOME: directory } });
@@ -124,10 +124,11 @@ test('ready within 150 ms of a quiet machine with 1,000 deployments', { skip }, 
     gateway.signal('SIGINT');
     gateway.signal('SIGTERM');
     assert.equal((await gateway.wait()).code, 0, gateway.stderr);
+    paces.push(await pace());
   }
   fs.rmSync(directory, { recursive: true });
-  console.log(`ms to ready: ${times.map(Math.round)}`);
-  assert.ok(best() <= 150, `${times} at ${paces} times a quiet machine's`);
+  console.log(`ms to ready: ${times.map(Math.round)}, at a quiet machine's pace ${atQuietPace().map(Math.round)}`);
+  assert.ok(Math.min(...atQuietPace()) <= 150, `${times} at ${paces} times a quiet machine's`);
 });
 
 test('AC-PERF-4: a body of 20 MB adds at most 30 ms, and others do not wait for it', { skip }, async () => {
