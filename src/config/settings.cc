@@ -281,6 +281,11 @@ Loaded load_tree(std::shared_ptr<const Document> document, const LoadOptions& op
     loaded.diagnostics.push_back({Severity::Warning, options.path, 0, "model_list",
                                   "no model is served; add a deployment with model_name and litellm_params.model"});
   }
+  if (settings->turnpike.limiter_shards > 1 && !settings->redis.used()) {
+    loaded.diagnostics.push_back({Severity::Warning, options.path, 0, "turnpike.limiter_shards",
+                                  "has no effect without Redis, over whose slots it spreads limits; name one with "
+                                  "REDIS_HOST or router_settings.redis_host, or leave it out"});
+  }
   settings->environment_variables = document->environment_variables;
   settings->unenforced = std::move(keys.unenforced);
   settings->left_out = std::move(reading.left_out);

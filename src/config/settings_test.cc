@@ -93,6 +93,8 @@ TEST(Settings, SaysWhatIsWrongWithPlaceAndRemedy) {
        "hedging[0]: name the model_group, or * for every group"},
       {"hedging twice", one + "turnpike: {hedging: [{model_group: a}, {model_group: a}]}\n", Severity::Error,
        "hedging[1]: a second rule for a; keep one"},
+      {"shards of what is not shared", one + "turnpike: {limiter_shards: 8}\n", Severity::Warning,
+       "turnpike.limiter_shards: has no effect without Redis"},
       {"hedging of a lone deployment", one + "turnpike: {hedging: [{model_group: a}]}\n", Severity::Warning,
        "hedging[0].model_group: a has one deployment, so nobody can be asked beside it; add another"},
       {"hedging of an alias",
