@@ -49,7 +49,7 @@ for (const mode of process.env.LEASE_SECONDS ? ['strict', 'default'] : ['strict'
           await sleep(200);
           gateways[1] = own(await shared.gateway(name, { budget_mode: mode }, { directory: victim.directory, port: victim.port }));
           gateways[1].ownsDirectory = true;
-          await until(() => refusals.has(429) && served >= calls * 0.9, 'the budget to be spent', 30_000);
+          await until(() => refusals.has(429) && served >= calls * 0.9, 'the budget to be spent', 30_000 + seconds * 2_000);
           await sleep(500);
         } finally {
           running = false;
