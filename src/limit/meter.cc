@@ -159,11 +159,10 @@ NearMeters::OfSubject& NearMeters::of(const SubjectView& subject) {
   return place;
 }
 
-MeterRef NearMeters::OfSubject::find(Unit unit, std::int64_t now_us) {
-  std::weak_ptr<Meter>& near = meters_[static_cast<std::size_t>(unit)];
-  MeterRef known = near.lock();
-  if (!known) near = known = all_->find(subject_, unit, now_us);
-  return known;
+MeterRef NearMeters::OfSubject::ask(Unit unit, std::int64_t now_us) {
+  MeterRef found = all_->find(subject_, unit, now_us);
+  meters_[static_cast<std::size_t>(unit)] = found;
+  return found;
 }
 
 }  // namespace turnpike::limit

@@ -136,10 +136,16 @@ class NearMeters {
   /// Those of one subject.
   class OfSubject {
    public:
-    MeterRef find(Unit unit, std::int64_t now_us);
+    MeterRef find(Unit unit, std::int64_t now_us) {
+      MeterRef known = meters_[static_cast<std::size_t>(unit)].lock();
+      if (!known) known = ask(unit, now_us);
+      return known;
+    }
 
    private:
     friend class NearMeters;
+    MeterRef ask(Unit unit, std::int64_t now_us);
+
     Meters* all_ = nullptr;
     Subject subject_;
     std::array<std::weak_ptr<Meter>, kUnits> meters_;

@@ -75,17 +75,25 @@ limit::Held held_by(const Call& call, const router::ModelGroup& group) {
 }
 
 void add(Call& call, const router::ModelGroup& group, const domain::CallerLimits& limits, std::int64_t now_us,
-         std::vector<limit::Limit>& into) {
+         limit::Limits& into) {
   const auto kind = static_cast<limit::Kind>(limits.kind);
   const bool above = is_above(call, kind);
   limit::NearMeters::OfSubject& meters = call.worker.meters->of({kind, limits.entity, limits.model});
-  const auto one = [&](Unit unit, const std::optional<std::int64_t>& most, bool gives) {
-    if (!most) return;
-    into.push_back({meters.find(unit, now_us), *most, gives ? held_by(call, group) : limit::Held::Always, above});
+  struct OfUnit {
+    Unit unit;
+    bool gives;
+    const std::optional<std::int64_t>& most;
   };
-  one(Unit::Requests, limits.most.requests, limits.requests_give);
-  one(Unit::Tokens, limits.most.tokens, limits.tokens_give);
-  one(Unit::Calls, limits.most.calls, false);
+  for (const OfUnit& one :
+       {OfUnit{Unit::Requests, limits.requests_give, limits.most.requests},
+        OfUnit{Unit::Tokens, limits.tokens_give, limits.most.tokens}, OfUnit{Unit::Calls, false, limits.most.calls}}) {
+    if (!one.most) continue;
+    limit::Limit& added = into.emplace_back();
+    added.meter = meters.find(one.unit, now_us);
+    added.most = *one.most;
+    added.above = above;
+    if (one.gives) added.held = held_by(call, group);
+  }
 }
 
 domain::RateLimits limits_of_gateway(const config::GeneralSettings& general) {
@@ -280,7 +288,7 @@ CallLimits limits_of(Call& call, const router::ModelGroup& group) {
   if (call.own != nullptr || !call.worker.limiter) return limits;
   const std::int64_t now_us = monotonic_us();
   constexpr std::size_t kUsual = 16;
-  std::vector<limit::Limit> all;
+  limit::Limits all;
   if (!call.caller->limits.empty() || !call.named_limits.empty()) all.reserve(kUsual);
   const domain::RateLimits whole = limits_of_gateway(call.settings().general);
   if (whole.any()) {
@@ -307,7 +315,8 @@ std::int64_t tokens_to_reserve(const Call& call, const Expectation& expected) {
 std::int64_t counted_tokens(const Call& call, const domain::Usage& usage) {
   const bool count_cached = call.settings().turnpike.tpm_count_cached;
   const std::uint64_t cached = count_cached ? 0 : usage.of(domain::Unit::CachedInputTokens);
-  const std::uint64_t input = usage.prompt_tokens() - std::min(cached, usage.prompt_tokens());
+  const std::uint64_t prompt = usage.prompt_tokens();
+  const std::uint64_t input = prompt - std::min(cached, prompt);
   switch (call.settings().general.token_rate_limit_type) {
     case config::TokenRateLimit::Input:
       return static_cast<std::int64_t>(input);
