@@ -96,6 +96,13 @@ void add(Call& call, const router::ModelGroup& group, const domain::CallerLimits
   }
 }
 
+/// Whether they are the same for all of a caller's calls, whatever is called and however that is.
+bool stay_the_same(const std::vector<domain::CallerLimits>& limits) {
+  return std::ranges::none_of(limits, [](const domain::CallerLimits& one) {
+    return !one.model.empty() || one.requests_give || one.tokens_give;
+  });
+}
+
 domain::RateLimits limits_of_gateway(const config::GeneralSettings& general) {
   domain::RateLimits most;
   most.calls = general.global_max_parallel_requests;
@@ -286,21 +293,29 @@ std::uint32_t shard_of(const Call& call) {
 CallLimits limits_of(Call& call, const router::ModelGroup& group) {
   CallLimits limits;
   if (call.own != nullptr || !call.worker.limiter) return limits;
+  const domain::RateLimits whole = limits_of_gateway(call.settings().general);
+  const std::vector<domain::CallerLimits>& own = call.caller->limits;
+  const bool only_own = !whole.any() && call.named_limits.empty();
+  if (only_own && own.empty()) return limits;
+  if (const limit::LimitList* const known = only_own ? call.worker.known_limits.find(call.caller) : nullptr) {
+    limits.all = *known;
+    return limits;
+  }
   const std::int64_t now_us = monotonic_us();
   constexpr std::size_t kUsual = 16;
   limit::Limits all;
-  if (!call.caller->limits.empty() || !call.named_limits.empty()) all.reserve(kUsual);
-  const domain::RateLimits whole = limits_of_gateway(call.settings().general);
+  all.reserve(kUsual);
   if (whole.any()) {
     const auto kind = static_cast<std::int16_t>(limit::Kind::Proxy);
     add(call, group, {.kind = kind, .entity = "gateway", .label = {}, .model = {}, .most = whole}, now_us, all);
   }
-  for (const std::vector<domain::CallerLimits>* list : {&call.caller->limits, &std::as_const(call.named_limits)}) {
+  for (const std::vector<domain::CallerLimits>* list : {&own, &std::as_const(call.named_limits)}) {
     for (const domain::CallerLimits& one : *list) {
       if (concerns(one, call)) add(call, group, one, now_us, all);
     }
   }
   limits.all = std::move(all);
+  if (only_own && stay_the_same(own)) call.worker.known_limits.keep(call.caller, limits.all);
   return limits;
 }
 
