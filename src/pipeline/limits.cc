@@ -190,9 +190,10 @@ std::string in_header(std::string_view model) {
 /// The name of a header line with its colon, in a room of one size: that is copied whole, in a few moves.
 class FieldName {
  public:
-  static constexpr std::size_t kBytesMax = 112;
+  static constexpr std::size_t kBytesMax = 80;
   FieldName() = default;
-  constexpr FieldName(std::string_view name) : size_(name.copy(text_.data(), kBytesMax)) {}  // NOLINT
+  constexpr FieldName(std::string_view name)
+      : size_(name.copy(text_.data(), kBytesMax)) {}  // NOLINT: as it is written.
   /// Writes it where `kBytesMax` bytes have room; its end.
   char* put(char* at) const { return static_cast<char*>(std::memcpy(at, text_.data(), kBytesMax)) + size_; }
 
@@ -212,8 +213,8 @@ const RateNames& names_of(limit::Kind kind, Unit unit) {
     for (std::size_t k = 0; k < limit::kKinds; ++k) {
       for (std::size_t u = 0; u < limit::kUnits; ++u) {
         const std::string_view who = descriptor_of(static_cast<limit::Kind>(k)), what = name_of(static_cast<Unit>(u));
-        all[k][u] = {std::string_view(fmt::format("x-ratelimit-{}-limit-{}: ", who, what)),
-                     std::string_view(fmt::format("x-ratelimit-{}-remaining-{}: ", who, what))};
+        all[k][u].limit = FieldName(fmt::format("x-ratelimit-{}-limit-{}: ", who, what));
+        all[k][u].remaining = FieldName(fmt::format("x-ratelimit-{}-remaining-{}: ", who, what));
       }
     }
     return all;
@@ -229,6 +230,8 @@ class RateFields {
  public:
   bool full() const { return size() >= kFieldsMax; }
   std::string_view text() const { return {text_.data(), size()}; }
+  /// The first part of a name that has two.
+  void begin(const FieldName& name) { end_ = name.put(end_); }
   void add(const FieldName& name, std::int64_t value) {
     constexpr std::string_view kEnd = "\r\n";
     char* const end = fmt::format_to(name.put(end_), FMT_COMPILE("{}"), value);
@@ -236,7 +239,7 @@ class RateFields {
   }
 
  private:
-  static constexpr std::size_t kDigitsMax = 20, kLineMax = FieldName::kBytesMax + kDigitsMax + 2, kLinesOfOneLimit = 3;
+  static constexpr std::size_t kDigitsMax = 20, kLineMax = FieldName::kBytesMax + kDigitsMax + 2, kLinesOfOneLimit = 4;
   std::size_t size() const { return static_cast<std::size_t>(end_ - text_.data()); }
   std::array<char, kFieldsMax + kLinesOfOneLimit * kLineMax> text_;
   char* end_ = text_.data();
@@ -259,9 +262,11 @@ void add_rest(const limit::Limit& limit, const limit::Terms& terms, std::optiona
     fields.add(unit == Unit::Tokens ? kTokens : kRequests, limit.most);
   }
   if (kind == limit::Kind::KeyModel) {
+    static constexpr FieldName kTokens("x-litellm-key-remaining-tokens-"),
+        kRequests("x-litellm-key-remaining-requests-");
     constexpr std::size_t kModelMax = 64;
-    const std::string model = in_header(std::string_view(meter.subject().model).substr(0, kModelMax));
-    fields.add(std::string_view(fmt::format("x-litellm-key-remaining-{}-{}: ", name_of(unit), model)), left);
+    fields.begin(unit == Unit::Tokens ? kTokens : kRequests);
+    fields.add(FieldName(in_header(std::string_view(meter.subject().model).substr(0, kModelMax)) + ": "), left);
   }
 }
 
