@@ -187,13 +187,12 @@ std::string in_header(std::string_view model) {
   return name;
 }
 
-/// The name of a header line with its colon, in a room of one size: that is copied whole, in a few moves.
+/// The name of a header line with its colon, in a room of one size: to copy all of that takes a few moves and no call.
 class FieldName {
  public:
   static constexpr std::size_t kBytesMax = 80;
   FieldName() = default;
-  constexpr FieldName(std::string_view name)
-      : size_(name.copy(text_.data(), kBytesMax)) {}  // NOLINT: as it is written.
+  explicit constexpr FieldName(std::string_view name) : size_(name.copy(text_.data(), kBytesMax)) {}
   /// Writes it where `kBytesMax` bytes have room; its end.
   char* put(char* at) const { return static_cast<char*>(std::memcpy(at, text_.data(), kBytesMax)) + size_; }
 
