@@ -64,8 +64,10 @@ void keep_tighter(std::optional<Rate>& kept, const Rate& rate) {
 
 }  // namespace
 
-LimitList::LimitList(std::vector<Limit> limits)
-    : limits_(limits.empty() ? nullptr : std::make_shared<const std::vector<Limit>>(std::move(limits))) {}
+LimitList::LimitList(Limits limits) {
+  if (!limits.empty())
+    limits_ = std::allocate_shared<const Limits>(base::PooledAllocator<const Limits>(), std::move(limits));
+}
 
 Refusal refusal_of(const Limit& limit, std::int64_t most, std::int64_t amount, std::int64_t used,
                    std::optional<std::int64_t> wait_us) {

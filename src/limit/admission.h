@@ -9,6 +9,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "base/block_pool.h"
 #include "limit/meter.h"
 #include "limit/refusal.h"
 #include "limit/share.h"
@@ -33,13 +34,15 @@ struct Limit {
   std::optional<std::int64_t> crowded_at = std::nullopt;
 };
 
+using Limits = std::vector<Limit, base::PooledAllocator<Limit>>;
+
 /// All limits of one call, shared by those who look at them while it is under way.
 class LimitList {
  public:
   LimitList() = default;
-  LimitList(std::vector<Limit> limits);           // NOLINT(google-explicit-constructor): a list is what it lists.
+  LimitList(Limits limits);                       // NOLINT(google-explicit-constructor): a list is what it lists.
   LimitList(std::initializer_list<Limit> limits)  // NOLINT(google-explicit-constructor)
-      : LimitList(std::vector<Limit>(limits)) {}
+      : LimitList(Limits(limits)) {}
 
   operator std::span<const Limit>() const { return all(); }  // NOLINT(google-explicit-constructor)
   std::span<const Limit> all() const { return limits_ ? std::span<const Limit>(*limits_) : std::span<const Limit>(); }
@@ -49,7 +52,7 @@ class LimitList {
   void clear() { limits_.reset(); }
 
  private:
-  std::shared_ptr<const std::vector<Limit>> limits_;  // Null: none.
+  std::shared_ptr<const Limits> limits_;  // Null: none.
 };
 
 /// What the limits are held to in this process at the moment.

@@ -35,9 +35,9 @@ TEST(Admission, ARefusalByOneLimitConsumesNothingOfAnyOther) {
   for (const Case& c : kCases) {
     for (std::size_t place = 0; place < 4; ++place) {
       SCOPED_TRACE(std::string(c.name) + " at place " + std::to_string(place));
-      std::vector<Limit> limits = {{meter(Kind::Team, Unit::Requests), 100},
-                                   {meter(Kind::Key, Unit::Tokens), 1000},
-                                   {meter(Kind::Key, Unit::Calls), 50}};
+      Limits limits = {{meter(Kind::Team, Unit::Requests), 100},
+                       {meter(Kind::Key, Unit::Tokens), 1000},
+                       {meter(Kind::Key, Unit::Calls), 50}};
       limits.insert(limits.begin() + static_cast<std::ptrdiff_t>(place), {meter(c.kind, c.unit), c.most});
       std::vector<Admission> admitted;
       for (int i = 0; i < 3; ++i) admitted.push_back(admit(limits, terms(10)).value());
@@ -62,7 +62,7 @@ TEST(Admission, OfSeveralLimitsWithoutRoomTheLongestWaitIsTold) {
   soon->add(1, kNowUs);
   late->add(1, kNowUs + 20 * kSecondUs);
   calls->add(1, kNowUs);
-  const std::vector<Limit> limits = {{soon, 1}, {late, 1}, {calls, 1}};
+  const Limits limits = {{soon, 1}, {late, 1}, {calls, 1}};
   const auto refused = admit(limits, terms(0, kNowUs + 30 * kSecondUs));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().subject.kind, Kind::Key);
@@ -104,7 +104,7 @@ TEST(Admission, TokensAreSetRightWhenTheCallEnds) {
 }
 
 TEST(Admission, UndoneItIsAsIfItHadNeverCome) {
-  const std::vector<Limit> limits = {
+  const Limits limits = {
       {meter(Kind::Key, Unit::Requests), 1}, {meter(Kind::Key, Unit::Tokens), 50}, {meter(Kind::Key, Unit::Calls), 1}};
   for (int i = 0; i < 5; ++i) {
     auto admission = admit(limits, terms(50));
@@ -116,7 +116,7 @@ TEST(Admission, UndoneItIsAsIfItHadNeverCome) {
 
 TEST(Admission, PlacesComeBackOnEveryWayOut) {
   const MeterRef calls = meter(Kind::Key, Unit::Calls);
-  const std::vector<Limit> limits = {{calls, 2}, {meter(Kind::Key, Unit::Tokens), 1'000'000'000}};
+  const Limits limits = {{calls, 2}, {meter(Kind::Key, Unit::Tokens), 1'000'000'000}};
   base::Random random(3);
   std::vector<Admission> under_way;
   for (int i = 0; i < 10'000; ++i) {
@@ -167,9 +167,9 @@ TEST(Admission, HoldsToTheShareOfTheLiveReplicas) {
 }
 
 TEST(Admission, EightThreadsShareOneLimitExactly) {
-  const std::vector<Limit> limits = {{meter(Kind::Team, Unit::Requests), 5'000},
-                                     {meter(Kind::Key, Unit::Requests), 1'000},
-                                     {meter(Kind::Key, Unit::Calls), 100'000}};
+  const Limits limits = {{meter(Kind::Team, Unit::Requests), 5'000},
+                         {meter(Kind::Key, Unit::Requests), 1'000},
+                         {meter(Kind::Key, Unit::Calls), 100'000}};
   std::atomic<int> admitted{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) {
@@ -186,10 +186,10 @@ TEST(Admission, EightThreadsShareOneLimitExactly) {
 }
 
 TEST(Admission, TellsWhatIsLeftOfTheTightestLimit) {
-  const std::vector<Limit> limits = {{meter(Kind::Team, Unit::Requests), 100},
-                                     {meter(Kind::Key, Unit::Requests), 5},
-                                     {meter(Kind::Key, Unit::Tokens), 1'000},
-                                     {meter(Kind::Key, Unit::Calls), 1}};
+  const Limits limits = {{meter(Kind::Team, Unit::Requests), 100},
+                         {meter(Kind::Key, Unit::Requests), 5},
+                         {meter(Kind::Key, Unit::Tokens), 1'000},
+                         {meter(Kind::Key, Unit::Calls), 1}};
   const Admission admission = admit(limits, terms(300)).value();
   const Rates rates = rates_of(limits, terms(0, kNowUs + 10 * kSecondUs));
   EXPECT_EQ(rates.requests->limit, 5);
@@ -222,7 +222,7 @@ TEST(Share, TheSharesOfAllReplicasAreTheLimit) {
 struct Shares {
   MeterRef model = meter(Kind::ModelGroup, Unit::Requests);
   std::int64_t whole = 10, crowded_at = 5;
-  std::vector<Limit> of(const MeterRef& priority, std::int64_t share) const {
+  Limits of(const MeterRef& priority, std::int64_t share) const {
     return {{model, whole, Held::Always, true, crowded_at}, {priority, share, Held::WhenCrowded, true}};
   }
 };
@@ -280,7 +280,7 @@ TEST(Shares, AreThoseOfThisReplicaWhereNothingCountsOverAll) {
 
 TEST(Admission, ALimitThatGivesIsCountedAndRefusesNobody) {
   const MeterRef key = meter(Kind::Key, Unit::Requests);
-  const std::vector<Limit> gives = {{key, 2, Held::Never}};
+  const Limits gives = {{key, 2, Held::Never}};
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(admit(gives, terms()));
   EXPECT_EQ(key->used(kNowUs), 5);
   EXPECT_FALSE(look(gives, terms()));

@@ -37,8 +37,7 @@ void Line::leave(Ticket ticket) {
   if (wake) wake();
 }
 
-bool Line::lets_pass(Ticket ticket) const {
-  if (length_.load(std::memory_order_acquire) == 0) return true;
+bool Line::is_first(Ticket ticket) const {
   const std::lock_guard lock(mutex_);
   return places_.empty() || places_.begin()->first >= ticket;
 }

@@ -30,9 +30,11 @@ class Line {
   /// Wakes whoever is first then.
   void leave(Ticket ticket);
   /// Whether nobody stands in it who came before.
-  bool lets_pass(Ticket ticket) const;
+  bool lets_pass(Ticket ticket) const { return length_.load(std::memory_order_acquire) == 0 || is_first(ticket); }
 
  private:
+  bool is_first(Ticket ticket) const;
+
   std::atomic<std::size_t> length_{0};
   mutable std::mutex mutex_;  // Guards the one below.
   std::map<Ticket, std::function<void()>> places_;

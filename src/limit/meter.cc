@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
+
 namespace turnpike::limit {
 namespace {
 
@@ -17,13 +19,6 @@ std::string name_in_store(SubjectView subject, Unit unit) {
 }
 
 }  // namespace
-
-SubjectView::SubjectView(Kind of, std::string_view id, std::string_view calls_to)
-    : kind(of), entity(id), model(calls_to) {
-  constexpr std::hash<std::string_view> kHash;
-  constexpr std::size_t kUnits = 4;
-  hash = ((kHash(id) * 31 + (calls_to.empty() ? 0 : kHash(calls_to))) * 31 + static_cast<std::size_t>(of)) * kUnits;
-}
 
 std::string_view descriptor_of(Kind kind) {
   switch (kind) {
@@ -149,11 +144,24 @@ std::size_t Meters::place_for_one_more(std::int64_t now_us) {
   return meters_.size() - 1;
 }
 
-MeterRef NearMeters::find(SubjectView subject, Unit unit, std::int64_t now_us) {
-  std::weak_ptr<Meter>& place = places_[(subject.hash + static_cast<std::size_t>(unit)) % kPlaces];
-  if (MeterRef known = place.lock(); known && known->unit() == unit && subject.is(known->subject())) return known;
-  MeterRef found = all_.find(subject, unit, now_us);
-  place = found;
+NearMeters::NearMeters(Meters& all) {
+  for (OfSubject& place : places_) place.all_ = &all;
+}
+
+NearMeters::OfSubject& NearMeters::of(const SubjectView& subject) {
+  std::uint32_t hash = base::crc32c(static_cast<std::uint32_t>(subject.kind), subject.entity);
+  if (!subject.model.empty()) hash = base::crc32c(hash, subject.model);
+  OfSubject& place = places_[hash % kPlaces];
+  if (!subject.is(place.subject_)) {
+    place.subject_ = subject.own();
+    place.meters_ = {};
+  }
+  return place;
+}
+
+MeterRef NearMeters::OfSubject::ask(Unit unit, std::int64_t now_us) {
+  MeterRef found = all_->find(subject_, unit, now_us);
+  meters_[static_cast<std::size_t>(unit)] = found;
   return found;
 }
 

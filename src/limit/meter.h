@@ -40,6 +40,7 @@ inline constexpr std::size_t kKinds = 24;
 std::string_view descriptor_of(Kind kind);
 
 enum class Unit : std::uint8_t { Requests, Tokens, Calls };  // Calls: those under way.
+inline constexpr std::size_t kUnits = 3;
 /// LiteLLM's word: "requests", "tokens", "max_parallel_requests".
 std::string_view name_of(Unit unit);
 
@@ -50,12 +51,11 @@ struct Subject {
   bool operator==(const Subject&) const = default;
 };
 
-/// The same, borrowed and hashed: what a call asks for its meters with.
+/// The same, borrowed: what a call asks for its meters with.
 struct SubjectView {
   Kind kind = Kind::Key;
   std::string_view entity, model;
-  std::size_t hash = 0;
-  SubjectView(Kind of, std::string_view id, std::string_view calls_to = {});
+  SubjectView(Kind of, std::string_view id, std::string_view calls_to = {}) : kind(of), entity(id), model(calls_to) {}
   SubjectView(const Subject& of) : SubjectView(of.kind, of.entity, of.model) {}  // NOLINT
   Subject own() const { return {kind, std::string(entity), std::string(model)}; }
   bool is(const Subject& other) const { return kind == other.kind && entity == other.entity && model == other.model; }
@@ -133,13 +133,32 @@ class Meters {
 /// The meters one I/O thread has met lately: found again without a lock. Keeps none alive.
 class NearMeters {
  public:
-  explicit NearMeters(Meters& all) : all_(all) {}
-  MeterRef find(SubjectView subject, Unit unit, std::int64_t now_us);
+  /// Those of one subject.
+  class OfSubject {
+   public:
+    MeterRef find(Unit unit, std::int64_t now_us) {
+      MeterRef known = meters_[static_cast<std::size_t>(unit)].lock();
+      if (!known) known = ask(unit, now_us);
+      return known;
+    }
+
+   private:
+    friend class NearMeters;
+    MeterRef ask(Unit unit, std::int64_t now_us);
+
+    Meters* all_ = nullptr;
+    Subject subject_;
+    std::array<std::weak_ptr<Meter>, kUnits> meters_;
+  };
+
+  explicit NearMeters(Meters& all);
+  /// Stands until another subject is asked for.
+  OfSubject& of(const SubjectView& subject);
+  MeterRef find(const SubjectView& subject, Unit unit, std::int64_t now_us) { return of(subject).find(unit, now_us); }
 
  private:
   static constexpr std::size_t kPlaces = 1024;  // A power of two; two that fall on one place take turns.
-  Meters& all_;
-  std::array<std::weak_ptr<Meter>, kPlaces> places_;
+  std::array<OfSubject, kPlaces> places_;
 };
 
 }  // namespace turnpike::limit

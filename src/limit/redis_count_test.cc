@@ -68,20 +68,20 @@ class Replica {
   }
 
   /// Takes and confirms on a thread.
-  tl::expected<Admission, Refusal> admit(const std::vector<Limit>& limits, std::int64_t tokens = 0,
-                                         std::size_t thread = 0, std::uint32_t shard = 0) {
+  tl::expected<Admission, Refusal> admit(const Limits& limits, std::int64_t tokens = 0, std::size_t thread = 0,
+                                         std::uint32_t shard = 0) {
     tl::expected<Admission, Refusal> result;
     run_on(*threads->all()[thread], [&] { return admit_on(*limiters[thread], limits, tokens, shard, result); });
     return result;
   }
   /// Whether a call that is over at once is admitted.
-  bool passes(const std::vector<Limit>& limits, std::int64_t tokens = 0, std::uint32_t shard = 0) {
+  bool passes(const Limits& limits, std::int64_t tokens = 0, std::uint32_t shard = 0) {
     auto admission = admit(limits, tokens, 0, shard);
     if (!admission) return false;
     drop(std::move(*admission));
     return true;
   }
-  int admitted_of(int tries, const std::vector<Limit>& limits, std::uint32_t shard = 0) {
+  int admitted_of(int tries, const Limits& limits, std::uint32_t shard = 0) {
     int admitted = 0;
     for (int i = 0; i < tries; ++i) admitted += passes(limits, 0, shard) ? 1 : 0;
     return admitted;
@@ -132,7 +132,7 @@ class Replica {
   bool dead = false;
 
  private:
-  static Task<void> admit_on(Limiter& limiter, std::vector<Limit> limits, std::int64_t tokens, std::uint32_t shard,
+  static Task<void> admit_on(Limiter& limiter, Limits limits, std::int64_t tokens, std::uint32_t shard,
                              tl::expected<Admission, Refusal>& result) {
     result = limiter.take(std::move(limits), tokens, shard);
     if (!result) co_return;
@@ -190,8 +190,8 @@ TEST(RedisCount, ARefusalConsumesNothingHereOrThere) {
   TestRedis server;
   Replica one(server, "one"), two(server, "two");
   const auto limits = [](Replica& replica) {
-    return std::vector<Limit>{replica.limit(Unit::Requests, 100, "team"), replica.limit(Unit::Tokens, 10'000),
-                              replica.limit(Unit::Requests, 3), replica.limit(Unit::Calls, 50)};
+    return Limits{replica.limit(Unit::Requests, 100, "team"), replica.limit(Unit::Tokens, 10'000),
+                  replica.limit(Unit::Requests, 3), replica.limit(Unit::Calls, 50)};
   };
   std::vector<Admission> held;
   for (int i = 0; i < 3; ++i) held.push_back(one.admit(limits(one), 10).value());
@@ -213,8 +213,7 @@ TEST(RedisCount, WhatIsLeftOverAllReplicasComesWithTheAdmission) {
   TestRedis server;
   Replica one(server, "one"), two(server, "two");
   const auto limits = [](Replica& replica) {
-    return std::vector<Limit>{replica.limit(Unit::Requests, 10), replica.limit(Unit::Tokens, 100),
-                              replica.limit(Unit::Calls, 5)};
+    return Limits{replica.limit(Unit::Requests, 10), replica.limit(Unit::Tokens, 100), replica.limit(Unit::Calls, 5)};
   };
   auto first = one.admit(limits(one), 30);
   auto second = two.admit(limits(two), 30);
@@ -500,7 +499,7 @@ TEST(RedisCount, NoSlidingWindowSeesMoreThanTheLimit) {
 }
 
 /// The limits of a call of a priority to a model that takes 10 requests, of which shares hold with more than 5 in use.
-std::vector<Limit> shares_of(Replica& replica, const std::string& priority, std::int64_t share) {
+Limits shares_of(Replica& replica, const std::string& priority, std::int64_t share) {
   Limit model = replica.limit(Unit::Requests, 10, "gpt", Kind::ModelGroup);
   model.above = true;
   model.crowded_at = 5;

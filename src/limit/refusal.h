@@ -50,7 +50,6 @@ class RefusalCounts {
   void append(std::string& page) const;
 
  private:
-  static constexpr std::size_t kUnits = 3;
   std::array<std::array<std::atomic<std::uint64_t>, kUnits>, kKinds> full_{};
   std::atomic<std::uint64_t> store_away_{0};
 };

@@ -18,6 +18,7 @@
 #include "limit/limiter.h"
 #include "net/io_threads.h"
 #include "pipeline/calls_under_way.h"
+#include "pipeline/known_limits.h"
 #include "price/catalogue.h"
 #include "price/estimate.h"
 #include "prompt/prompt_store.h"
@@ -56,6 +57,7 @@ struct Worker {
   router::GroupCache groups;  // Of `snapshot`; emptied with every swap.
   CallsUnderWay calls;
   std::unique_ptr<limit::NearMeters> meters;
+  KnownLimits known_limits;
   std::unique_ptr<limit::RedisCount> shared_count;  // Null: there is no Redis.
   std::unique_ptr<limit::Limiter> limiter;          // Null: nothing is limited.
   std::vector<SilentExchange*> own_calls;           // Under way on this thread; see own_call.h.

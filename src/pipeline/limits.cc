@@ -1,10 +1,10 @@
 #include "pipeline/limits.h"
 
-#include <fmt/format.h>
+#include <fmt/compile.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <cstring>
 
 #include "base/hash.h"
 
@@ -75,18 +75,32 @@ limit::Held held_by(const Call& call, const router::ModelGroup& group) {
 }
 
 void add(Call& call, const router::ModelGroup& group, const domain::CallerLimits& limits, std::int64_t now_us,
-         std::vector<limit::Limit>& into) {
+         limit::Limits& into) {
   const auto kind = static_cast<limit::Kind>(limits.kind);
-  const limit::SubjectView subject(kind, limits.entity, limits.model);
-  const auto one = [&](Unit unit, const std::optional<std::int64_t>& most, bool gives) {
-    if (!most) return;
-    into.push_back({call.worker.meters->find(subject, unit, now_us), *most});
-    into.back().above = is_above(call, kind);
-    if (gives) into.back().held = held_by(call, group);
+  const bool above = is_above(call, kind);
+  limit::NearMeters::OfSubject& meters = call.worker.meters->of({kind, limits.entity, limits.model});
+  struct OfUnit {
+    Unit unit;
+    bool gives;
+    const std::optional<std::int64_t>& most;
   };
-  one(Unit::Requests, limits.most.requests, limits.requests_give);
-  one(Unit::Tokens, limits.most.tokens, limits.tokens_give);
-  one(Unit::Calls, limits.most.calls, false);
+  for (const OfUnit& one :
+       {OfUnit{Unit::Requests, limits.requests_give, limits.most.requests},
+        OfUnit{Unit::Tokens, limits.tokens_give, limits.most.tokens}, OfUnit{Unit::Calls, false, limits.most.calls}}) {
+    if (!one.most) continue;
+    limit::Limit& added = into.emplace_back();
+    added.meter = meters.find(one.unit, now_us);
+    added.most = *one.most;
+    added.above = above;
+    if (one.gives) added.held = held_by(call, group);
+  }
+}
+
+/// Whether they are the same for all of a caller's calls, whatever is called and however that is.
+bool stay_the_same(const std::vector<domain::CallerLimits>& limits) {
+  return std::ranges::none_of(limits, [](const domain::CallerLimits& one) {
+    return !one.model.empty() || one.requests_give || one.tokens_give;
+  });
 }
 
 domain::RateLimits limits_of_gateway(const config::GeneralSettings& general) {
@@ -173,26 +187,38 @@ std::string in_header(std::string_view model) {
   return name;
 }
 
-/// Header names of one limit, with their colon.
+/// The name of a header line with its colon, in a room of one size: to copy all of that takes a few moves and no call.
+class FieldName {
+ public:
+  static constexpr std::size_t kBytesMax = 80;
+  FieldName() = default;
+  explicit constexpr FieldName(std::string_view name) : size_(name.copy(text_.data(), kBytesMax)) {}
+  /// Writes it where `kBytesMax` bytes have room; its end.
+  char* put(char* at) const { return static_cast<char*>(std::memcpy(at, text_.data(), kBytesMax)) + size_; }
+
+ private:
+  std::array<char, kBytesMax> text_{};
+  std::size_t size_ = 0;
+};
+
 struct RateNames {
-  std::string limit, remaining;
+  FieldName limit, remaining;
 };
 
 /// By kind and unit; made once, since every answer of a limited call has several.
 const RateNames& names_of(limit::Kind kind, Unit unit) {
-  constexpr std::size_t kUnits = 3;
-  static const auto* const names = [] {
-    auto* all = new std::array<std::array<RateNames, kUnits>, limit::kKinds>();
+  static const auto names = [] {
+    std::array<std::array<RateNames, limit::kUnits>, limit::kKinds> all;
     for (std::size_t k = 0; k < limit::kKinds; ++k) {
-      for (std::size_t u = 0; u < kUnits; ++u) {
+      for (std::size_t u = 0; u < limit::kUnits; ++u) {
         const std::string_view who = descriptor_of(static_cast<limit::Kind>(k)), what = name_of(static_cast<Unit>(u));
-        (*all)[k][u] = {fmt::format("x-ratelimit-{}-limit-{}: ", who, what),
-                        fmt::format("x-ratelimit-{}-remaining-{}: ", who, what)};
+        all[k][u].limit = FieldName(fmt::format("x-ratelimit-{}-limit-{}: ", who, what));
+        all[k][u].remaining = FieldName(fmt::format("x-ratelimit-{}-remaining-{}: ", who, what));
       }
     }
     return all;
   }();
-  return (*names)[static_cast<std::size_t>(kind)][static_cast<std::size_t>(unit)];
+  return names[static_cast<std::size_t>(kind)][static_cast<std::size_t>(unit)];
 }
 
 /// The whole header block stays below what an nginx in front takes: further limits are not told.
@@ -201,21 +227,21 @@ constexpr std::size_t kFieldsMax = 900;
 /// Header lines, written where there is room for `kFieldsMax` and those of one limit more.
 class RateFields {
  public:
-  bool full() const { return size_ >= kFieldsMax; }
-  std::string_view text() const { return {text_.data(), size_}; }
-  /// `name` ends with its colon.
-  void add(std::string_view name, std::int64_t value) {
+  bool full() const { return size() >= kFieldsMax; }
+  std::string_view text() const { return {text_.data(), size()}; }
+  /// The first part of a name that has two.
+  void begin(const FieldName& name) { end_ = name.put(end_); }
+  void add(const FieldName& name, std::int64_t value) {
     constexpr std::string_view kEnd = "\r\n";
-    name.copy(&text_[size_], name.size());
-    char* const digits = &text_[size_ + name.size()];
-    char* const end = std::to_chars(digits, digits + kDigitsMax, value).ptr;
-    size_ = static_cast<std::size_t>(end - text_.data()) + kEnd.copy(end, kEnd.size());
+    char* const end = fmt::format_to(name.put(end_), FMT_COMPILE("{}"), value);
+    end_ = end + kEnd.copy(end, kEnd.size());
   }
 
  private:
-  static constexpr std::size_t kDigitsMax = 20, kOfOneLimit = 400;  // Three lines of at most 130 bytes.
-  std::array<char, kFieldsMax + kOfOneLimit> text_;
-  std::size_t size_ = 0;
+  static constexpr std::size_t kDigitsMax = 20, kLineMax = FieldName::kBytesMax + kDigitsMax + 2, kLinesOfOneLimit = 4;
+  std::size_t size() const { return static_cast<std::size_t>(end_ - text_.data()); }
+  std::array<char, kFieldsMax + kLinesOfOneLimit * kLineMax> text_;
+  char* end_ = text_.data();
 };
 
 void add_rest(const limit::Limit& limit, const limit::Terms& terms, std::optional<std::int64_t> over_all,
@@ -230,13 +256,16 @@ void add_rest(const limit::Limit& limit, const limit::Terms& terms, std::optiona
   fields.add(names.limit, most);
   fields.add(names.remaining, left);
   if (unit == Unit::Calls) return;
-  if (kind == limit::Kind::Key)
-    fields.add(unit == Unit::Tokens ? "x-litellm-key-tpm-limit: " : "x-litellm-key-rpm-limit: ", limit.most);
+  if (kind == limit::Kind::Key) {
+    static constexpr FieldName kTokens("x-litellm-key-tpm-limit: "), kRequests("x-litellm-key-rpm-limit: ");
+    fields.add(unit == Unit::Tokens ? kTokens : kRequests, limit.most);
+  }
   if (kind == limit::Kind::KeyModel) {
+    static constexpr FieldName kTokens("x-litellm-key-remaining-tokens-"),
+        kRequests("x-litellm-key-remaining-requests-");
     constexpr std::size_t kModelMax = 64;
-    fields.add(fmt::format("x-litellm-key-remaining-{}-{}: ", name_of(unit),
-                           in_header(std::string_view(meter.subject().model).substr(0, kModelMax))),
-               left);
+    fields.begin(unit == Unit::Tokens ? kTokens : kRequests);
+    fields.add(FieldName(in_header(std::string_view(meter.subject().model).substr(0, kModelMax)) + ": "), left);
   }
 }
 
@@ -260,10 +289,6 @@ std::string fields_of_refusal(const limit::Refusal& refusal, std::span<const lim
 
 }  // namespace
 
-bool CallLimits::has(Unit unit) const {
-  return std::ranges::any_of(all, [unit](const limit::Limit& one) { return one.meter->unit() == unit; });
-}
-
 std::uint32_t shard_of(const Call& call) {
   const std::uint32_t shards = call.worker.limiter->shards();
   return shards == 1 ? 0 : base::crc32c(0, root_of(*call.caller).id) % shards;
@@ -272,21 +297,29 @@ std::uint32_t shard_of(const Call& call) {
 CallLimits limits_of(Call& call, const router::ModelGroup& group) {
   CallLimits limits;
   if (call.own != nullptr || !call.worker.limiter) return limits;
+  const domain::RateLimits whole = limits_of_gateway(call.settings().general);
+  const std::vector<domain::CallerLimits>& own = call.caller->limits;
+  const bool only_own = !whole.any() && call.named_limits.empty();
+  if (only_own && own.empty()) return limits;
+  if (const limit::LimitList* const known = only_own ? call.worker.known_limits.find(call.caller) : nullptr) {
+    limits.all = *known;
+    return limits;
+  }
   const std::int64_t now_us = monotonic_us();
   constexpr std::size_t kUsual = 16;
-  std::vector<limit::Limit> all;
-  if (!call.caller->limits.empty() || !call.named_limits.empty()) all.reserve(kUsual);
-  const domain::RateLimits whole = limits_of_gateway(call.settings().general);
+  limit::Limits all;
+  all.reserve(kUsual);
   if (whole.any()) {
     const auto kind = static_cast<std::int16_t>(limit::Kind::Proxy);
     add(call, group, {.kind = kind, .entity = "gateway", .label = {}, .model = {}, .most = whole}, now_us, all);
   }
-  for (const std::vector<domain::CallerLimits>* list : {&call.caller->limits, &std::as_const(call.named_limits)}) {
+  for (const std::vector<domain::CallerLimits>* list : {&own, &std::as_const(call.named_limits)}) {
     for (const domain::CallerLimits& one : *list) {
       if (concerns(one, call)) add(call, group, one, now_us, all);
     }
   }
   limits.all = std::move(all);
+  if (only_own && stay_the_same(own)) call.worker.known_limits.keep(call.caller, limits.all);
   return limits;
 }
 
@@ -301,7 +334,8 @@ std::int64_t tokens_to_reserve(const Call& call, const Expectation& expected) {
 std::int64_t counted_tokens(const Call& call, const domain::Usage& usage) {
   const bool count_cached = call.settings().turnpike.tpm_count_cached;
   const std::uint64_t cached = count_cached ? 0 : usage.of(domain::Unit::CachedInputTokens);
-  const std::uint64_t input = usage.prompt_tokens() - std::min(cached, usage.prompt_tokens());
+  const std::uint64_t prompt = usage.prompt_tokens();
+  const std::uint64_t input = prompt - std::min(cached, prompt);
   switch (call.settings().general.token_rate_limit_type) {
     case config::TokenRateLimit::Input:
       return static_cast<std::int64_t>(input);
@@ -314,14 +348,14 @@ std::int64_t counted_tokens(const Call& call, const domain::Usage& usage) {
 }
 
 bool reserve_tokens(const Call& call, const Expectation& expected, CallLimits& limits) {
-  if (!limits.has(Unit::Tokens)) return false;
+  if (limits.all.empty()) return false;
   const bool output_only = call.settings().general.token_rate_limit_type == config::TokenRateLimit::Output;
   limits.tokens = tokens_to_reserve(call, expected);
   const limit::Terms terms = call.worker.limiter->terms(limits.tokens);
   return !output_only && std::ranges::any_of(limits.all, [&](const limit::Limit& one) {
+    if (one.meter->unit() != Unit::Tokens || one.held == limit::Held::Never) return false;
     const std::int64_t most = terms.most(one.most);
-    return one.meter->unit() == Unit::Tokens && one.held != limit::Held::Never &&
-           one.meter->used(terms.now_us) + limits.tokens > most - most / 5;
+    return one.meter->used(terms.now_us) + limits.tokens > most - most / 5;
   });
 }
 

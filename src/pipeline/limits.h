@@ -33,8 +33,6 @@ struct CallLimits {
   std::int64_t tokens = 0;                // To reserve.
   std::optional<limit::Refusal> refusal;  // The latest.
   std::unique_ptr<Queueing> queueing;     // Null: it has not had to wait yet.
-
-  bool has(limit::Unit unit) const;
 };
 
 /// Looks them up; takes nothing. Calls of the gateway's own have none. `group`: whom the call goes to first; while that

@@ -25,7 +25,7 @@ bool holds_minutes(const router::ModelGroup& group) {
 }
 
 /// What the group can take, and behind it what the caller's priority has of that.
-void add_shares(Call& call, const router::Capacity& capacity, std::vector<limit::Limit>& limits) {
+void add_shares(Call& call, const router::Capacity& capacity, limit::Limits& limits) {
   const router::Capacity::Share& share = capacity.share_of(call.caller->priority);
   const std::int64_t now_us = monotonic_us();
   const auto add = [&](limit::SubjectView subject, Unit unit, std::int64_t most) -> limit::Limit& {
@@ -47,9 +47,8 @@ void add_shares(Call& call, const router::Capacity& capacity, std::vector<limit:
   }
 }
 
-std::vector<limit::Limit> limits_of_target(Call& call, const router::ModelGroup& group,
-                                           const router::Deployment& deployment) {
-  std::vector<limit::Limit> limits;
+limit::Limits limits_of_target(Call& call, const router::ModelGroup& group, const router::Deployment& deployment) {
+  limit::Limits limits;
   if (!has_limits(call, group, deployment)) return limits;
   const auto add = [&](Unit unit, std::int64_t most) {
     const limit::SubjectView subject(limit::Kind::Deployment, deployment.id);
@@ -73,7 +72,7 @@ bool has_limits(const Call& call, const router::ModelGroup& group, const router:
 tl::expected<limit::Admission, limit::Refusal> take_target(AdmittedCall& admitted, const router::ModelGroup& group,
                                                            const router::Deployment& deployment) {
   Call& call = admitted.call;
-  std::vector<limit::Limit> limits = limits_of_target(call, group, deployment);
+  limit::Limits limits = limits_of_target(call, group, deployment);
   if (limits.empty()) return limit::Admission();
   auto taken = call.worker.limiter->take(std::move(limits), tokens_to_reserve(call, admitted.expected), shard_of(call));
   if (!taken) call.gateway.limit_refusals.add(taken.error());
