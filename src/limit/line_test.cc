@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -77,17 +78,22 @@ TEST(Line, IsFullAtItsBound) {
 TEST(Line, ThreadsAreServedOneAtATime) {
   const MeterRef one = meter("one");
   std::atomic<int> inside{0}, served{0};
+  std::mutex coming;  // Who comes first joins first: else he may join when one who came later is inside already.
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 200; ++i) {
         const auto woken = std::make_shared<std::atomic<bool>>(false);
-        Waiter waiter([woken] {
-          *woken = true;
-          woken->notify_one();
-        });
-        ASSERT_TRUE(waiter.join(one));
-        if (!waiter.first()) woken->wait(false);
+        std::optional<Waiter> waiter;
+        {
+          const std::lock_guard lock(coming);
+          waiter.emplace([woken] {
+            *woken = true;
+            woken->notify_one();
+          });
+          ASSERT_TRUE(waiter->join(one));
+        }
+        if (!waiter->first()) woken->wait(false);
         EXPECT_EQ(++inside, 1);
         --inside;
         ++served;
