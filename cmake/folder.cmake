@@ -12,10 +12,10 @@ endfunction()
 turnpike_pch(turnpike_pch light_pch.h)
 turnpike_pch(turnpike_gateway_pch gateway_pch.h ${simdjson_library} Boost::json)
 
-# With TURNPIKE_LIGHT all other folders are compiled without optimization: with sanitizers in it, what makes code out of
+# With TURNPIKE_UNOPTIMIZED all other folders are compiled without optimization: with sanitizers in it, what makes code out of
 # coroutines takes a fifth of the time then, and their tests compute little.
 set(folders_that_compute base json domain net http protocol price provider codec journal lease ledger limit proof router telemetry)
-if(TURNPIKE_LIGHT)
+if(TURNPIKE_UNOPTIMIZED)
   turnpike_pch(turnpike_unoptimized_pch light_pch.h)
   target_compile_options(turnpike_unoptimized_pch PRIVATE -O0)
   target_compile_options(turnpike_gateway_pch PRIVATE -O0)
@@ -36,7 +36,7 @@ function(turnpike_reuse_pch target folder)
   set(kind "")
   if(ARGN)
     set(kind test_)
-  elseif(TURNPIKE_LIGHT AND NOT folder IN_LIST folders_that_compute)
+  elseif(TURNPIKE_UNOPTIMIZED AND NOT folder IN_LIST folders_that_compute)
     target_compile_options(${target} PRIVATE -O0)
     if(NOT gateway)
       set(kind unoptimized_)
