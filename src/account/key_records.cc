@@ -7,6 +7,7 @@
 #include "account/key_rows.h"
 #include "account/model_budgets.h"
 #include "account/tables.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "db/account_rows.h"
 
@@ -15,7 +16,6 @@ namespace {
 
 constexpr std::int16_t kKeyAccount = 6;  // Spec money 4: accounts of keys.
 constexpr std::string_view kAuditName = "LiteLLM_VerificationToken";
-constexpr std::int64_t kSecondUs = 1'000'000;
 
 tl::unexpected<Error> refuse(std::string_view param, std::string message) {
   Error error;
@@ -129,8 +129,9 @@ void derive(KeyRow& row, std::int64_t now_us) {
   row.temp_budget_expiry_us = raised && raised->expiry_us > now_us ? std::optional(raised->expiry_us) : std::nullopt;
   const std::optional<std::int64_t> interval =
       row.auto_rotate && row.rotation_interval ? base::parse_duration_seconds(*row.rotation_interval) : std::nullopt;
-  row.key_rotation_us =
-      interval ? std::optional(row.last_rotation_us.value_or(row.created_us) + *interval * kSecondUs) : std::nullopt;
+  row.key_rotation_us = interval
+                            ? std::optional(row.last_rotation_us.value_or(row.created_us) + *interval * base::kSecondUs)
+                            : std::nullopt;
 }
 
 Status reread_account(Records& records, KeyRow& row) {

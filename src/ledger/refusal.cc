@@ -122,7 +122,6 @@ std::string remedy_of(const Account& account) {
 }  // namespace
 
 Error budget_refusal(const AccountWindow& window, std::int64_t needed_nano) {
-  constexpr std::int64_t kSecondUs = 1'000'000;
   const Account& account = window.account;
   const std::int64_t limit = account.limit.load();
   const std::int64_t spent = window.spent().nano();
@@ -140,7 +139,7 @@ Error budget_refusal(const AccountWindow& window, std::int64_t needed_nano) {
     error.message += remedy_of(account);
     if (is_reset)
       error.retry_after =
-          std::chrono::seconds(std::max<std::int64_t>(1, (ends_us - base::unix_now_us()) / kSecondUs + 1));
+          std::chrono::seconds(std::max<std::int64_t>(1, (ends_us - base::unix_now_us()) / base::kSecondUs + 1));
   } else {
     const std::int64_t free = std::max<std::int64_t>(window.words->free.load(), 0) + window.words->room.load();
     const std::int64_t held = std::max<std::int64_t>(limit - spent - free, 0);

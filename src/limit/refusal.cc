@@ -4,16 +4,15 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 namespace turnpike::limit {
 namespace {
 
-constexpr std::int64_t kSecondUs = 1'000'000;
-
 /// "2026-11-27 05:04:00 UTC", the whole second at which a call of then passes.
 std::string reset_text(const Refusal& refusal, std::int64_t unix_us) {
-  const std::int64_t at = (unix_us / kSecondUs + refusal.retry_seconds()) * kSecondUs;
+  const std::int64_t at = (unix_us / base::kSecondUs + refusal.retry_seconds()) * base::kSecondUs;
   std::string text = base::iso_time(at).substr(0, 19);
   text[10] = ' ';
   return text + " UTC";

@@ -127,10 +127,9 @@ tl::unexpected<Error> refusal(const ModelGroup& group, Standing best, const Pick
   Error error;
   switch (best) {
     case Standing::Spent: {
-      constexpr std::int64_t kSecondUs = 1'000'000;
       const std::int64_t wait_us =
           input.room_after_us > 0 ? input.room_after_us : base::kMinuteUs - input.now_us % base::kMinuteUs;
-      const std::int64_t seconds = (wait_us + kSecondUs - 1) / kSecondUs;
+      const std::int64_t seconds = (wait_us + base::kSecondUs - 1) / base::kSecondUs;
       error.kind = ErrorKind::NoDeployment;
       error.retry_after = std::chrono::seconds(seconds);
       error.message = "No deployments available for selected model, Try again in " + std::to_string(seconds) +
