@@ -90,7 +90,9 @@ struct Provider::Call {
     if (accounted_) provider_.account_.began(thread, label);
     exchange_.on_gone([this] {
       end(Served::Aborted, 499);
-      gone.fire();
+      base::Signal& awaited = pause_ != nullptr ? *pause_ : gone;
+      if (pause_ != nullptr) gone.fire();  // Nobody waits for it yet.
+      awaited.fire();                      // The last: the call may end in it.
     });
   }
   Call(const Call&) = delete;
@@ -109,6 +111,16 @@ struct Provider::Call {
     provider_.account_.ended(thread, ended);
   }
 
+  /// Ends early when the caller is gone: nobody who has hung up keeps the program from ending.
+  base::Task<void> pause(std::chrono::milliseconds delay) {
+    if (exchange_.caller_gone()) co_return;
+    base::Signal over;
+    const auto timer = exchange_.thread().after(delay, [&over] { over.fire(); });
+    pause_ = &over;
+    co_await over;
+    pause_ = nullptr;
+  }
+
   void count_sent(std::int64_t completion) { sent_tokens = std::max<std::int64_t>(sent_tokens, 0) + completion; }
 
  private:
@@ -116,6 +128,7 @@ struct Provider::Call {
   http::Exchange& exchange_;
   const bool accounted_;
   bool ended_ = false;
+  base::Signal* pause_ = nullptr;
 
  public:
   std::size_t thread;
@@ -217,7 +230,7 @@ Task<void> Provider::answer(http::Exchange& exchange, Route route, std::string_v
     co_await call.gone;
     co_return;
   }
-  if (wish.latency_ms > 0) co_await exchange.thread().sleep(ms(wish.latency_ms));
+  if (wish.latency_ms > 0) co_await call.pause(ms(wish.latency_ms));
   if (exchange.caller_gone()) co_return;
   if (wish.reset) {
     exchange.cut();
@@ -303,7 +316,7 @@ Task<void> Provider::answer_stream(http::Exchange& exchange, Call& call) {
   exchange.begin_stream(head);
   if (wish.slow_first_ms > 0 || wish.stall_after == 0) {
     if (const Status sent = co_await exchange.write({}); !sent) co_return;  // The head alone.
-    co_await exchange.thread().sleep(ms(wish.slow_first_ms));
+    co_await call.pause(ms(wish.slow_first_ms));
   }
   const bool cut = wish.cut_after >= 0;
   const bool answers = !wish.error_in_200 && wish.error_after != 0;
@@ -326,7 +339,7 @@ Task<void> Provider::answer_stream(http::Exchange& exchange, Call& call) {
     if (!sent) co_return;
     pieces.clear();
     if (answers) call.count_sent(tokens);
-    if (wish.token_ms > 0 && at < events.size()) co_await exchange.thread().sleep(ms(wish.token_ms));
+    if (wish.token_ms > 0 && at < events.size()) co_await call.pause(ms(wish.token_ms));
   }
   if (stalls) {
     co_await call.gone;

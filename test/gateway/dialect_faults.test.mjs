@@ -3,14 +3,12 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import zlib from 'node:zlib';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { Books, nano, priceOf } from '../harness/books.mjs';
 import { asksStream, bytesOf, dialects, honest } from '../harness/raw_dialects.mjs';
 import { RawProvider, goodReply, goodStream } from '../harness/raw_provider.mjs';
 import { Gateway, deployment, sleep, until } from '../harness/turnpike.mjs';
 
-let provider;
-let gateway;
 const good = priceOf(11, 7);
 const sentence = ['The quick brown fox', ' jumps over the lazy dog.']; // 10 tokens.
 const streamed = { stream: true };
@@ -91,267 +89,273 @@ const throttles = {
 };
 const throttling = ['openai', 'anthropic', 'gemini', 'bedrock'];
 
-before(async () => {
-  provider = await RawProvider.start();
-  const url = (name) => `http://127.0.0.1:${provider.port}/${name}`;
+/** A provider that breaks in all these ways in this dialect, one that rescues, and the gateway before them. */
+async function start(name, dialect) {
+  const provider = await RawProvider.start();
+  const url = (group) => `http://127.0.0.1:${provider.port}/${group}`;
   const backup = provider.on('backup', (turn) => (JSON.parse(turn.request.body).stream ? turn.sse(goodStream) : turn.json(200, goodReply)));
   const models = [deployment('backup', backup)];
   const fallbacks = [];
-  for (const [name, dialect] of Object.entries(dialects)) {
-    // `back`: also a group with a fallback; `twice`: that group has a second such deployment; `rescue`: also a group whose second
-    // deployment answers. An id that is a group's name would pin calls to that one deployment.
-    const serve = (what, script, { back = false, twice = false, rescue = false } = {}) => {
-      const group = `${name}-${what}`;
-      provider.on(group, (turn, count) => script(turn, dialect, count));
-      models.push(deployment(group, undefined, { params: dialect.params(url(group)), info: { id: group } }));
-      const join = (name, id, more) => models.push(deployment(name, undefined, { params: { ...dialect.params(url(group)), ...more }, info: { id } }));
-      if (rescue) join(`${group}-rescue`, `${group}-rescue-1`, { order: 1 });
-      if (rescue) models.push(deployment(`${group}-rescue`, backup, { params: { order: 2 }, info: { id: `${group}-rescue-2` } }));
-      if (!back) return;
-      join(`${group}-back`, `${group}-back-1`);
-      if (twice) join(`${group}-back`, `${group}-back-2`);
-      fallbacks.push({ [`${group}-back`]: ['backup'] });
-    };
-    const answer = (turn) => (asksStream(turn.request) ? whole(turn, dialect, honest(dialect)) : turn.json(200, dialect.whole));
-    serve('good', answer);
-    serve('trickle', async (turn) => {
-      await head(turn, dialect);
-      for (const byte of bytesOf(honest(dialect))) await turn.chunk([byte]);
-      await turn.last();
-    });
-    for (const [what, one] of Object.entries(early)) serve(`early-${what}`, one.script, { back: true });
-    for (const [what, one] of Object.entries(late)) serve(`late-${what}`, async (turn) => (await begun(turn, dialect), await turn.sleep(30), one.end(turn, dialect)), { back: true });
-    for (const [what, one] of Object.entries(plain)) serve(`plain-${what}`, one.script, { back: true });
-    for (const [what, stage] of Object.entries(stages)) serve(`gone-${what}`, async (turn) => (await stage.script(turn, dialect), turn.gone()), { back: true, twice: true });
-    for (const [what, script] of Object.entries(throttles)) {
-      for (const how of ['plain', 'stream']) serve(`throttled-${what}-${how}`, script, { back: true, rescue: true });
-    }
-    serve('busy', (turn) => turn.json(429, dialect.busy.body, dialect.busy.headers));
-    serve('refused', (turn) => turn.json(dialect.refused.status, dialect.refused.body, dialect.refused.headers));
-    serve('silent', (turn) => turn.gone(), { back: true });
-    serve('silent-after-head', async (turn) => (await head(turn, dialect), turn.gone()), { back: true });
-    serve('halting', async (turn) => (await begun(turn, dialect), turn.gone()));
+  // `back`: also a group with a fallback; `twice`: that group has a second such deployment; `rescue`: also a group whose second
+  // deployment answers. An id that is a group's name would pin calls to that one deployment.
+  const serve = (what, script, { back = false, twice = false, rescue = false } = {}) => {
+    const group = `${name}-${what}`;
+    provider.on(group, (turn, count) => script(turn, dialect, count));
+    models.push(deployment(group, undefined, { params: dialect.params(url(group)), info: { id: group } }));
+    const join = (name, id, more) => models.push(deployment(name, undefined, { params: { ...dialect.params(url(group)), ...more }, info: { id } }));
+    if (rescue) join(`${group}-rescue`, `${group}-rescue-1`, { order: 1 });
+    if (rescue) models.push(deployment(`${group}-rescue`, backup, { params: { order: 2 }, info: { id: `${group}-rescue-2` } }));
+    if (!back) return;
+    join(`${group}-back`, `${group}-back-1`);
+    if (twice) join(`${group}-back`, `${group}-back-2`);
+    fallbacks.push({ [`${group}-back`]: ['backup'] });
+  };
+  const answer = (turn) => (asksStream(turn.request) ? whole(turn, dialect, honest(dialect)) : turn.json(200, dialect.whole));
+  serve('good', answer);
+  serve('trickle', async (turn) => {
+    await head(turn, dialect);
+    for (const byte of bytesOf(honest(dialect))) await turn.chunk([byte]);
+    await turn.last();
+  });
+  for (const [what, one] of Object.entries(early)) serve(`early-${what}`, one.script, { back: true });
+  for (const [what, one] of Object.entries(late)) serve(`late-${what}`, async (turn) => (await begun(turn, dialect), await turn.sleep(30), one.end(turn, dialect)), { back: true });
+  for (const [what, one] of Object.entries(plain)) serve(`plain-${what}`, one.script, { back: true });
+  for (const [what, stage] of Object.entries(stages)) serve(`gone-${what}`, async (turn) => (await stage.script(turn, dialect), turn.gone()), { back: true, twice: true });
+  for (const [what, script] of Object.entries(throttles)) {
+    for (const how of ['plain', 'stream']) serve(`throttled-${what}-${how}`, script, { back: true, rescue: true });
   }
-  gateway = await Gateway.start({ config: { model_list: models, router_settings: { fallbacks, num_retries: 0 }, turnpike: { stream_idle_timeout: 1 } } });
-});
-
-after(async () => {
-  await gateway?.stop();
-  await provider?.stop();
-});
+  serve('busy', (turn) => turn.json(429, dialect.busy.body, dialect.busy.headers));
+  serve('refused', (turn) => turn.json(dialect.refused.status, dialect.refused.body, dialect.refused.headers));
+  serve('silent', (turn) => turn.gone(), { back: true });
+  serve('silent-after-head', async (turn) => (await head(turn, dialect), turn.gone()), { back: true });
+  serve('halting', async (turn) => (await begun(turn, dialect), turn.gone()));
+  const gateway = await Gateway.start({ config: { model_list: models, router_settings: { fallbacks, num_retries: 0 }, turnpike: { stream_idle_timeout: 1 } } });
+  return { provider, gateway };
+}
 
 const textOf = (events) => events.filter((event) => event.choices).map((event) => event.choices[0]?.delta?.content ?? '').join('');
 
-for (const [name, dialect] of Object.entries(dialects)) {
-  test(`${name}: an honest answer, at once and byte by byte, over connections that are used again`, async () => {
-    const books = await Books.open(gateway);
-    const reply = await books.chat({ model: `${name}-good` });
-    assert.equal(reply.status, 200, reply.text);
-    assert.equal(reply.json.choices[0].message.content, 'one two');
-    const before = provider.sockets.size;
-    for (let i = 0; i < 20; ++i) {
-      const stream = await books.stream({ model: `${name}-good`, stream_options: { include_usage: true } });
-      assert.equal(stream.status, 200, stream.text);
-      assert.equal(textOf(stream.events), 'one two');
-      assert.equal(stream.events.at(-1), '[DONE]');
-      assert.equal(stream.events.at(-2).usage.total_tokens, 18);
-    }
-    // Each I/O thread keeps its own.
-    assert.ok(provider.sockets.size <= before + 2, `${provider.sockets.size} connections after ${before} for 20 streams one after the other`);
-    const slow = await books.stream({ model: `${name}-trickle` });
-    assert.equal(textOf(slow.events), 'one two');
-    await books.close(22 * good);
-  });
+describe('what providers do wrong', { concurrency: 3 }, () => {
+  for (const [name, dialect] of Object.entries(dialects)) {
+    describe(name, { concurrency: 1 }, () => {
+      let provider;
+      let gateway;
+      before(async () => {
+        ({ provider, gateway } = await start(name, dialect));
+      });
+      after(() => Promise.all([gateway, provider].map((started) => started?.stop())));
 
-  test(`${name}: AC-FALL-1, AC-ERR-2: a stream that breaks before its first content is replaced in silence`, async () => {
-    const books = await Books.open(gateway);
-    let booked = 0;
-    for (const [what, one] of Object.entries(early)) {
-      const alone = await books.chat({ model: `${name}-early-${what}`, ...streamed });
-      const where = `${what}: ${alone.status} ${alone.text}`;
-      assert.ok(alone.status >= 400, where);
-      assert.ok(alone.json.error.message.startsWith('litellm.'), where);
-      const row = await books.row();
-      if (one.kind) assert.equal(row.turnpike.error_kind, one.kind, where);
-      else assert.match(row.turnpike.error_kind, /^upstream_(?!truncated|malformed)/, where);
-      if (one.billed !== undefined) assert.equal(nano(row.spend) > 0, one.billed, `${where} costs ${row.spend}`);
-      const back = await books.stream({ model: `${name}-early-${what}-back` });
-      assert.equal(back.status, 200, `${where} then ${back.text}`);
-      assert.equal(textOf(back.events), 'one two', back.text);
-      assert.ok(!back.text.includes('"error"'), back.text);
-      assert.equal(back.events[0].model, 'backup');
-      const fell = await books.row();
-      assert.equal(nano(fell.spend), good + nano(row.spend), `${where}: one row, both attempts`);
-      booked += nano(row.spend) + nano(fell.spend);
-    }
-    await books.close(booked);
-  });
-
-  test(`${name}: AC-ERR-1, -3: a stream that breaks later ends with one error event and [DONE], and cost something`, async () => {
-    const books = await Books.open(gateway);
-    let booked = 0;
-    const before = provider.calls('backup').length;
-    for (const [what, one] of Object.entries(late)) {
-      const reply = await books.stream({ model: `${name}-late-${what}-back` });
-      const where = `${what}: ${reply.text}`;
-      assert.equal(reply.status, 200, where);
-      assert.equal(reply.events.at(-1), '[DONE]', where);
-      const { error } = reply.events.at(-2);
-      assert.ok(error?.message.startsWith('litellm.'), where);
-      if (!one.named) assert.deepEqual([error.type, error.code], ['upstream_stream_error', '502'], where);
-      assert.equal(textOf(reply.events), sentence.join(''), where);
-      assert.ok(reply.events.slice(0, -2).every((each) => !each.choices?.[0]?.finish_reason), 'no invented success');
-      const row = await books.row();
-      assert.equal(row.status, 'failure', where);
-      assert.match(row.turnpike.marks, /truncated/, where);
-      assert.equal(row.metadata.error_information.error_message, error.message, 'the reason is in the row');
-      if (!(one.used && dialect.failureUsed)) {
-        assert.equal(row.completion_tokens, 10, where);
-        assert.match(row.turnpike.marks, /estimated/, where);
-        if (dialect.inputKnown) assert.equal(row.prompt_tokens, dialect.inputKnown, 'what message_start said');
-      }
-      assert.equal(nano(row.spend), priceOf(row.prompt_tokens, row.completion_tokens));
-      booked += nano(row.spend);
-    }
-    assert.equal(provider.calls('backup').length, before, 'no silent restart');
-    await books.close(booked);
-  });
-
-  test(`${name}: AC-RETRY-2, AC-ERR-2: a plain answer that is none is an error of its own, falls back, and is booked once`, async () => {
-    const books = await Books.open(gateway);
-    let booked = 0;
-    for (const [what, one] of Object.entries(plain)) {
-      const alone = await books.chat({ model: `${name}-plain-${what}` });
-      const where = `${what}: ${alone.status} ${alone.text}`;
-      assert.ok(alone.status >= 400, where);
-      const row = await books.row();
-      if (one.kind) assert.equal(row.turnpike.error_kind, one.kind, where);
-      assert.equal(nano(row.spend) > 0, Boolean(one.billed), `${where} costs ${row.spend}`);
-      const back = await books.chat({ model: `${name}-plain-${what}-back` });
-      assert.equal(back.json?.choices?.[0].message.content, 'one two', `${where} then ${back.text}`);
-      const fell = await books.row();
-      assert.equal(nano(fell.spend), good + nano(row.spend), where);
-      booked += nano(row.spend) + nano(fell.spend);
-    }
-    await books.close(booked);
-  });
-
-  if (throttling.includes(name)) {
-    test(`${name}: AC-ERR-2: an error in a 200 has the status it speaks of, is tried again and falls back, streamed and not`, async () => {
-      const books = await Books.open(gateway);
-      let answered = 0;
-      for (const what of Object.keys(throttles)) {
-        for (const [how, ask] of Object.entries({ plain: (model, more) => books.chat({ model, ...more }), stream: (model, more) => books.stream({ model, ...more }) })) {
-          const group = `${name}-throttled-${what}-${how}`;
-          const alone = await ask(group, {});
-          const where = `${what} ${how}: ${alone.status} ${alone.text}`;
-          assert.equal(alone.status, 429, where);
-          assert.ok(alone.json.error.message.startsWith('litellm.RateLimitError: '), where);
-          const row = await books.row();
-          assert.deepEqual([row.status, row.turnpike.error_kind, nano(row.spend)], ['failure', 'upstream_rate_limited', 0], where);
-          for (const [group_, more, marks] of [[`${group}-rescue`, { num_retries: 1 }, 'retried'], [`${group}-back`, {}, 'fell_back']]) {
-            const reply = await ask(group_, more);
-            assert.equal(reply.status, 200, `${where} then ${reply.text}`);
-            assert.ok(!reply.text.includes('"error"'), reply.text);
-            assert.equal(how === 'plain' ? reply.json.choices[0].message.content : textOf(reply.events), 'one two');
-            assert.equal((await books.row()).turnpike.marks, marks, where);
-            answered += 1;
-          }
+      test('an honest answer, at once and byte by byte, over connections that are used again', async () => {
+        const books = await Books.open(gateway);
+        const reply = await books.chat({ model: `${name}-good` });
+        assert.equal(reply.status, 200, reply.text);
+        assert.equal(reply.json.choices[0].message.content, 'one two');
+        const before = provider.sockets.size;
+        for (let i = 0; i < 20; ++i) {
+          const stream = await books.stream({ model: `${name}-good`, stream_options: { include_usage: true } });
+          assert.equal(stream.status, 200, stream.text);
+          assert.equal(textOf(stream.events), 'one two');
+          assert.equal(stream.events.at(-1), '[DONE]');
+          assert.equal(stream.events.at(-2).usage.total_tokens, 18);
         }
+        // Each I/O thread keeps its own.
+        assert.ok(provider.sockets.size <= before + 2, `${provider.sockets.size} connections after ${before} for 20 streams one after the other`);
+        const slow = await books.stream({ model: `${name}-trickle` });
+        assert.equal(textOf(slow.events), 'one two');
+        await books.close(22 * good);
+      });
+
+      test('AC-FALL-1, AC-ERR-2: a stream that breaks before its first content is replaced in silence', async () => {
+        const books = await Books.open(gateway);
+        let booked = 0;
+        for (const [what, one] of Object.entries(early)) {
+          const alone = await books.chat({ model: `${name}-early-${what}`, ...streamed });
+          const where = `${what}: ${alone.status} ${alone.text}`;
+          assert.ok(alone.status >= 400, where);
+          assert.ok(alone.json.error.message.startsWith('litellm.'), where);
+          const row = await books.row();
+          if (one.kind) assert.equal(row.turnpike.error_kind, one.kind, where);
+          else assert.match(row.turnpike.error_kind, /^upstream_(?!truncated|malformed)/, where);
+          if (one.billed !== undefined) assert.equal(nano(row.spend) > 0, one.billed, `${where} costs ${row.spend}`);
+          const back = await books.stream({ model: `${name}-early-${what}-back` });
+          assert.equal(back.status, 200, `${where} then ${back.text}`);
+          assert.equal(textOf(back.events), 'one two', back.text);
+          assert.ok(!back.text.includes('"error"'), back.text);
+          assert.equal(back.events[0].model, 'backup');
+          const fell = await books.row();
+          assert.equal(nano(fell.spend), good + nano(row.spend), `${where}: one row, both attempts`);
+          booked += nano(row.spend) + nano(fell.spend);
+        }
+        await books.close(booked);
+      });
+
+      test('AC-ERR-1, -3: a stream that breaks later ends with one error event and [DONE], and cost something', async () => {
+        const books = await Books.open(gateway);
+        let booked = 0;
+        const before = provider.calls('backup').length;
+        for (const [what, one] of Object.entries(late)) {
+          const reply = await books.stream({ model: `${name}-late-${what}-back` });
+          const where = `${what}: ${reply.text}`;
+          assert.equal(reply.status, 200, where);
+          assert.equal(reply.events.at(-1), '[DONE]', where);
+          const { error } = reply.events.at(-2);
+          assert.ok(error?.message.startsWith('litellm.'), where);
+          if (!one.named) assert.deepEqual([error.type, error.code], ['upstream_stream_error', '502'], where);
+          assert.equal(textOf(reply.events), sentence.join(''), where);
+          assert.ok(reply.events.slice(0, -2).every((each) => !each.choices?.[0]?.finish_reason), 'no invented success');
+          const row = await books.row();
+          assert.equal(row.status, 'failure', where);
+          assert.match(row.turnpike.marks, /truncated/, where);
+          assert.equal(row.metadata.error_information.error_message, error.message, 'the reason is in the row');
+          if (!(one.used && dialect.failureUsed)) {
+            assert.equal(row.completion_tokens, 10, where);
+            assert.match(row.turnpike.marks, /estimated/, where);
+            if (dialect.inputKnown) assert.equal(row.prompt_tokens, dialect.inputKnown, 'what message_start said');
+          }
+          assert.equal(nano(row.spend), priceOf(row.prompt_tokens, row.completion_tokens));
+          booked += nano(row.spend);
+        }
+        assert.equal(provider.calls('backup').length, before, 'no silent restart');
+        await books.close(booked);
+      });
+
+      test('AC-RETRY-2, AC-ERR-2: a plain answer that is none is an error of its own, falls back, and is booked once', async () => {
+        const books = await Books.open(gateway);
+        let booked = 0;
+        for (const [what, one] of Object.entries(plain)) {
+          const alone = await books.chat({ model: `${name}-plain-${what}` });
+          const where = `${what}: ${alone.status} ${alone.text}`;
+          assert.ok(alone.status >= 400, where);
+          const row = await books.row();
+          if (one.kind) assert.equal(row.turnpike.error_kind, one.kind, where);
+          assert.equal(nano(row.spend) > 0, Boolean(one.billed), `${where} costs ${row.spend}`);
+          const back = await books.chat({ model: `${name}-plain-${what}-back` });
+          assert.equal(back.json?.choices?.[0].message.content, 'one two', `${where} then ${back.text}`);
+          const fell = await books.row();
+          assert.equal(nano(fell.spend), good + nano(row.spend), where);
+          booked += nano(row.spend) + nano(fell.spend);
+        }
+        await books.close(booked);
+      });
+
+      if (throttling.includes(name)) {
+        test('AC-ERR-2: an error in a 200 has the status it speaks of, is tried again and falls back, streamed and not', async () => {
+          const books = await Books.open(gateway);
+          let answered = 0;
+          for (const what of Object.keys(throttles)) {
+            for (const [how, ask] of Object.entries({ plain: (model, more) => books.chat({ model, ...more }), stream: (model, more) => books.stream({ model, ...more }) })) {
+              const group = `${name}-throttled-${what}-${how}`;
+              const alone = await ask(group, {});
+              const where = `${what} ${how}: ${alone.status} ${alone.text}`;
+              assert.equal(alone.status, 429, where);
+              assert.ok(alone.json.error.message.startsWith('litellm.RateLimitError: '), where);
+              const row = await books.row();
+              assert.deepEqual([row.status, row.turnpike.error_kind, nano(row.spend)], ['failure', 'upstream_rate_limited', 0], where);
+              for (const [group_, more, marks] of [[`${group}-rescue`, { num_retries: 1 }, 'retried'], [`${group}-back`, {}, 'fell_back']]) {
+                const reply = await ask(group_, more);
+                assert.equal(reply.status, 200, `${where} then ${reply.text}`);
+                assert.ok(!reply.text.includes('"error"'), reply.text);
+                assert.equal(how === 'plain' ? reply.json.choices[0].message.content : textOf(reply.events), 'one two');
+                assert.equal((await books.row()).turnpike.marks, marks, where);
+                answered += 1;
+              }
+            }
+          }
+          await books.close(answered * good);
+        });
       }
-      await books.close(answered * good);
+
+      test('AC-COOL: a 429 rests the deployment as long as the vendor says, and the caller is told', async () => {
+        const books = await Books.open(gateway);
+        const reply = await books.chat({ model: `${name}-busy` });
+        assert.equal(reply.status, 429, reply.text);
+        assert.ok(reply.json.error.message.startsWith('litellm.RateLimitError: '), reply.text);
+        assert.equal(reply.headers.get('retry-after'), dialect.busy.after, reply.text);
+        assert.equal(provider.calls(`${name}-busy`).length, 1, 'not asked again at once');
+        assert.equal((await gateway.call('GET', `/health?model=${name}-busy`)).json.unhealthy_count, 1, 'it rests');
+        await books.close(0);
+      });
+
+      test('a refused credential is an authentication error and rests the deployment', async () => {
+        const books = await Books.open(gateway);
+        const reply = await books.chat({ model: `${name}-refused` });
+        assert.equal(reply.status, dialect.refused.face ?? 401, reply.text);
+        assert.ok(reply.json.error.message.startsWith('litellm.AuthenticationError: '), reply.text);
+        assert.equal(provider.calls(`${name}-refused`).length, 1);
+        assert.equal((await gateway.call('GET', `/health?model=${name}-refused`)).json.unhealthy_count, 1);
+        await books.close(0);
+      });
+
+      test('AC-TIME: silence before the head, after it and after content', async () => {
+        const books = await Books.open(gateway);
+        let booked = 0;
+        for (const what of ['silent', 'silent-after-head']) {
+          const started = Date.now();
+          const alone = await books.chat({ model: `${name}-${what}`, ...streamed, stream_timeout: 0.3 });
+          assert.equal(alone.status, 408, alone.text);
+          assert.ok(Date.now() - started < 2500, `${what}: ${Date.now() - started} ms`);
+          const back = await books.stream({ model: `${name}-${what}-back`, stream_timeout: 0.3 });
+          assert.equal(textOf(back.events), 'one two', `${what}: ${back.text}`);
+          booked += good;
+          await until(() => provider.calls(`${name}-${what}`).every((call) => call.goneAt), 'the provider to be let go');
+        }
+        const short = await books.chat({ model: `${name}-silent`, timeout: 0.3 });
+        assert.equal(short.status, 408, short.text);
+        const halted = await books.stream({ model: `${name}-halting` });
+        assert.equal(halted.events.at(-1), '[DONE]', halted.text);
+        assert.ok(halted.events.at(-2).error, halted.text);
+        const row = await books.row();
+        assert.equal(row.completion_tokens, 10);
+        assert.match(row.turnpike.marks, /timeout/);
+        await books.close(booked + nano(row.spend));
+      });
+
+      for (const [what, stage] of Object.entries(stages)) {
+        test(`AC-DISC-1, -2, -4: the caller hangs up ${what}`, async () => {
+          const books = await Books.open(gateway);
+          const group = `${name}-gone-${what}`;
+          const before = provider.calls('backup').length;
+          const goneAt = await hangUp(books, `${group}-back`, { num_retries: 3, ...(stage.plain ? {} : streamed) }, { ...stage, ready: () => until(() => provider.calls(group).length === 1, 'the call') });
+          const [call] = provider.calls(group);
+          await until(() => call.goneAt, 'the provider to be let go', 5000);
+          assert.ok(call.goneAt - goneAt < 1000, `let go after ${call.goneAt - goneAt} ms`);
+          const row = await books.row();
+          assert.equal(row.turnpike.status, 'aborted');
+          assert.equal(row.turnpike.http_status, 499);
+          assert.match(row.turnpike.marks, /client_disconnected/);
+          if (stage.billed?.(dialect)) {
+            assert.match(row.turnpike.marks, /estimated/);
+            if (stage.tokens !== undefined) assert.equal(row.completion_tokens, stage.tokens);
+            if (dialect.inputKnown && !stage.plain) assert.equal(row.prompt_tokens, dialect.inputKnown, 'what message_start said');
+            assert.equal(nano(row.spend), priceOf(row.prompt_tokens, row.completion_tokens));
+          } else {
+            assert.equal(nano(row.spend), 0, 'no byte of an answer, no cost');
+          }
+          assert.equal(provider.calls(group).length, 1, 'no retry');
+          assert.equal(provider.calls('backup').length, before, 'no fallback');
+          assert.equal((await gateway.call('GET', `/health?model=${group}-back`)).json.unhealthy_count, 0, 'no cooldown');
+          await books.close(nano(row.spend));
+        });
+      }
+
+      test('a spent budget asks no provider', async () => {
+        const books = await Books.open(gateway, { max_budget: 0 });
+        const calls = provider.calls(`${name}-good`).length;
+        const reply = await books.chat({ model: `${name}-good`, ...streamed });
+        assert.ok([400, 402, 429].includes(reply.status), `${reply.status} ${reply.text}`);
+        assert.match(reply.json.error.message, /^Budget has been exceeded!/);
+        assert.equal(provider.calls(`${name}-good`).length, calls);
+        assert.equal((await books.line()).http_status, reply.status);
+        assert.equal((await gateway.keyInfo(books.key)).spend, 0);
+      });
     });
   }
-
-  test(`${name}: AC-COOL: a 429 rests the deployment as long as the vendor says, and the caller is told`, async () => {
-    const books = await Books.open(gateway);
-    const reply = await books.chat({ model: `${name}-busy` });
-    assert.equal(reply.status, 429, reply.text);
-    assert.ok(reply.json.error.message.startsWith('litellm.RateLimitError: '), reply.text);
-    assert.equal(reply.headers.get('retry-after'), dialect.busy.after, reply.text);
-    assert.equal(provider.calls(`${name}-busy`).length, 1, 'not asked again at once');
-    assert.equal((await gateway.call('GET', `/health?model=${name}-busy`)).json.unhealthy_count, 1, 'it rests');
-    await books.close(0);
-  });
-
-  test(`${name}: a refused credential is an authentication error and rests the deployment`, async () => {
-    const books = await Books.open(gateway);
-    const reply = await books.chat({ model: `${name}-refused` });
-    assert.equal(reply.status, dialect.refused.face ?? 401, reply.text);
-    assert.ok(reply.json.error.message.startsWith('litellm.AuthenticationError: '), reply.text);
-    assert.equal(provider.calls(`${name}-refused`).length, 1);
-    assert.equal((await gateway.call('GET', `/health?model=${name}-refused`)).json.unhealthy_count, 1);
-    await books.close(0);
-  });
-
-  test(`${name}: AC-TIME: silence before the head, after it and after content`, async () => {
-    const books = await Books.open(gateway);
-    let booked = 0;
-    for (const what of ['silent', 'silent-after-head']) {
-      const started = Date.now();
-      const alone = await books.chat({ model: `${name}-${what}`, ...streamed, stream_timeout: 0.3 });
-      assert.equal(alone.status, 408, alone.text);
-      assert.ok(Date.now() - started < 2500, `${what}: ${Date.now() - started} ms`);
-      const back = await books.stream({ model: `${name}-${what}-back`, stream_timeout: 0.3 });
-      assert.equal(textOf(back.events), 'one two', `${what}: ${back.text}`);
-      booked += good;
-      await until(() => provider.calls(`${name}-${what}`).every((call) => call.goneAt), 'the provider to be let go');
-    }
-    const short = await books.chat({ model: `${name}-silent`, timeout: 0.3 });
-    assert.equal(short.status, 408, short.text);
-    const halted = await books.stream({ model: `${name}-halting` });
-    assert.equal(halted.events.at(-1), '[DONE]', halted.text);
-    assert.ok(halted.events.at(-2).error, halted.text);
-    const row = await books.row();
-    assert.equal(row.completion_tokens, 10);
-    assert.match(row.turnpike.marks, /timeout/);
-    await books.close(booked + nano(row.spend));
-  });
-
-  for (const [what, stage] of Object.entries(stages)) {
-    test(`${name}: AC-DISC-1, -2, -4: the caller hangs up ${what}`, async () => {
-      const books = await Books.open(gateway);
-      const group = `${name}-gone-${what}`;
-      const before = provider.calls('backup').length;
-      const goneAt = await hangUp(books, `${group}-back`, { num_retries: 3, ...(stage.plain ? {} : streamed) }, { ...stage, ready: () => until(() => provider.calls(group).length === 1, 'the call') });
-      const [call] = provider.calls(group);
-      await until(() => call.goneAt, 'the provider to be let go', 5000);
-      assert.ok(call.goneAt - goneAt < 1000, `let go after ${call.goneAt - goneAt} ms`);
-      const row = await books.row();
-      assert.equal(row.turnpike.status, 'aborted');
-      assert.equal(row.turnpike.http_status, 499);
-      assert.match(row.turnpike.marks, /client_disconnected/);
-      if (stage.billed?.(dialect)) {
-        assert.match(row.turnpike.marks, /estimated/);
-        if (stage.tokens !== undefined) assert.equal(row.completion_tokens, stage.tokens);
-        if (dialect.inputKnown && !stage.plain) assert.equal(row.prompt_tokens, dialect.inputKnown, 'what message_start said');
-        assert.equal(nano(row.spend), priceOf(row.prompt_tokens, row.completion_tokens));
-      } else {
-        assert.equal(nano(row.spend), 0, 'no byte of an answer, no cost');
-      }
-      assert.equal(provider.calls(group).length, 1, 'no retry');
-      assert.equal(provider.calls('backup').length, before, 'no fallback');
-      assert.equal((await gateway.call('GET', `/health?model=${group}-back`)).json.unhealthy_count, 0, 'no cooldown');
-      await books.close(nano(row.spend));
-    });
-  }
-
-  test(`${name}: a spent budget asks no provider`, async () => {
-    const books = await Books.open(gateway, { max_budget: 0 });
-    const calls = provider.calls(`${name}-good`).length;
-    const reply = await books.chat({ model: `${name}-good`, ...streamed });
-    assert.ok([400, 402, 429].includes(reply.status), `${reply.status} ${reply.text}`);
-    assert.match(reply.json.error.message, /^Budget has been exceeded!/);
-    assert.equal(provider.calls(`${name}-good`).length, calls);
-    assert.equal((await books.line()).http_status, reply.status);
-    assert.equal((await gateway.keyInfo(books.key)).spend, 0);
-  });
-}
+});
 
 /** Calls and hangs up when `seen` has come (or, without it, when `ready` says so); resolves when it has hung up. */
 async function hangUp(books, model, body, { seen, ready }) {
   const request = http.request({
-    port: gateway.port, method: 'POST', path: '/v1/chat/completions', agent: false,
+    port: books.gateway.port, method: 'POST', path: '/v1/chat/completions', agent: false,
     headers: { authorization: `Bearer ${books.key}`, 'content-type': 'application/json', ...books.sign() },
   });
   request.on('error', () => {});

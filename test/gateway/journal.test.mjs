@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { FakeProvider, Gateway, deployment, root, runBinary, scene, sleep, until } from '../harness/turnpike.mjs';
 
 const faulty = process.env.TURNPIKE_FAULT_BINARY ?? path.join(root, 'build/dev/turnpike');
@@ -35,53 +35,55 @@ const kills = [
   'ship.before_commit',
 ];
 
-for (const point of kills) {
-  test(`a kill at ${point}: one entry per answered call, sums equal, nothing held`, { skip: noFaults }, async () => {
-    const directory = temporary();
-    await scene(
-      async (own) => ({ own, fake: own(await FakeProvider.start()) }),
-      async ({ own, fake }) => {
-        const config = { model_list: [deployment('gpt', fake.base('tokens=8')), deployment('stream', fake.base('tokens=8,token_ms=2'))] };
-        const first = own(await Gateway.start({ config, directory, program: faulty, env: { TURNPIKE_FAULT: `${point}:6` } }));
-        const key = await first.newKey({ max_budget: 1 });
-        const answered = [];
-        for (let i = 0; i < 400 && !first.ended; i += 1) {
-          try {
-            const reply = i % 2 ? await first.chat({ model: 'gpt' }, { key }) : await first.stream({ model: 'stream' }, { key });
-            const whole = reply.status === 200 && (i % 2 ? reply.json !== undefined : reply.events.at(-1) === '[DONE]');
-            if (whole) answered.push(reply.headers.get('x-litellm-call-id'));
-          } catch {
-            break; // The connection broke: this one was not answered.
+describe('a kill', { concurrency: 3 }, () => {
+  for (const point of kills) {
+    test(`at ${point}: one entry per answered call, sums equal, nothing held`, { skip: noFaults }, async () => {
+      const directory = temporary();
+      await scene(
+        async (own) => ({ own, fake: own(await FakeProvider.start()) }),
+        async ({ own, fake }) => {
+          const config = { model_list: [deployment('gpt', fake.base('tokens=8')), deployment('stream', fake.base('tokens=8,token_ms=2'))] };
+          const first = own(await Gateway.start({ config, directory, program: faulty, env: { TURNPIKE_FAULT: `${point}:6` } }));
+          const key = await first.newKey({ max_budget: 1 });
+          const answered = [];
+          for (let i = 0; i < 400 && !first.ended; i += 1) {
+            try {
+              const reply = i % 2 ? await first.chat({ model: 'gpt' }, { key }) : await first.stream({ model: 'stream' }, { key });
+              const whole = reply.status === 200 && (i % 2 ? reply.json !== undefined : reply.events.at(-1) === '[DONE]');
+              if (whole) answered.push(reply.headers.get('x-litellm-call-id'));
+            } catch {
+              break; // The connection broke: this one was not answered.
+            }
           }
-        }
-        assert.equal((await first.wait()).signal, 'SIGKILL', 'the point was reached');
+          assert.equal((await first.wait()).signal, 'SIGKILL', 'the point was reached');
 
-        const second = own(await Gateway.start({ config, directory, program: faulty }));
-        const rows = (await second.call('GET', '/spend/logs')).json;
-        const successes = rows.filter((row) => row.status === 'success');
-        for (const id of answered) assert.equal(successes.filter((row) => row.turnpike.call_id === id).length, 1, id);
-        assert.ok(successes.length - answered.length <= 1, 'at most the call whose answer was on its way');
-        assert.equal(new Set(rows.map((row) => row.turnpike.record_id)).size, rows.length);
-        for (const row of rows.filter((one) => one.status !== 'success')) {
-          assert.match(row.turnpike.marks, /interrupted/);
-          if (['answer.first_byte', 'stream.mid'].includes(point)) assert.ok(row.spend > 0, 'the prompt of an answer that had begun');
-          if (/^(hold|attempt)/.test(point)) assert.equal(row.spend, 0);
-        }
-        const nano = (dollars) => Math.round(dollars * 1e9);
-        const total = rows.reduce((sum, row) => sum + nano(row.spend), 0);
-        assert.equal(nano((await second.keyInfo(key)).spend), total);
-        const served = (await fake.account()).calls;
-        assert.ok(successes.length <= served, `${successes.length} successes, ${served} served`);
-        // Nothing is left held: what remains of the budget can be spent.
-        await second.call('POST', '/key/update', { body: { key, max_budget: total / 1e9 + 0.001 } });
-        assert.equal((await second.chat({ model: 'gpt', max_tokens: 8 }, { key })).status, 200);
-        await second.stop();
-        assert.match(await verify(second), /The ledger agrees with itself/);
-      },
-    );
-    fs.rmSync(directory, { recursive: true });
-  });
-}
+          const second = own(await Gateway.start({ config, directory, program: faulty }));
+          const rows = (await second.call('GET', '/spend/logs')).json;
+          const successes = rows.filter((row) => row.status === 'success');
+          for (const id of answered) assert.equal(successes.filter((row) => row.turnpike.call_id === id).length, 1, id);
+          assert.ok(successes.length - answered.length <= 1, 'at most the call whose answer was on its way');
+          assert.equal(new Set(rows.map((row) => row.turnpike.record_id)).size, rows.length);
+          for (const row of rows.filter((one) => one.status !== 'success')) {
+            assert.match(row.turnpike.marks, /interrupted/);
+            if (['answer.first_byte', 'stream.mid'].includes(point)) assert.ok(row.spend > 0, 'the prompt of an answer that had begun');
+            if (/^(hold|attempt)/.test(point)) assert.equal(row.spend, 0);
+          }
+          const nano = (dollars) => Math.round(dollars * 1e9);
+          const total = rows.reduce((sum, row) => sum + nano(row.spend), 0);
+          assert.equal(nano((await second.keyInfo(key)).spend), total);
+          const served = (await fake.account()).calls;
+          assert.ok(successes.length <= served, `${successes.length} successes, ${served} served`);
+          // Nothing is left held: what remains of the budget can be spent.
+          await second.call('POST', '/key/update', { body: { key, max_budget: total / 1e9 + 0.001 } });
+          assert.equal((await second.chat({ model: 'gpt', max_tokens: 8 }, { key })).status, 200);
+          await second.stop();
+          assert.match(await verify(second), /The ledger agrees with itself/);
+        },
+      );
+      fs.rmSync(directory, { recursive: true });
+    });
+  }
+});
 
 test('a sync that fails is written again; one that keeps failing stops new calls and is seen', { skip: noFaults }, async () => {
   for (const [count, lasting] of [['3', false], ['3+', true]]) {

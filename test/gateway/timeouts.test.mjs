@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import net from 'node:net';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { Books, nano } from '../harness/books.mjs';
 import { asksStream, bytesOf, dialects, honest } from '../harness/raw_dialects.mjs';
 import { RawProvider, events, goodReply, goodStream, role, stop, usageChunk, word } from '../harness/raw_provider.mjs';
@@ -135,27 +135,6 @@ const limits = [
   { name: 'connecting', model: 'deaf', limit: 'connect_timeout', seconds: 0.5 },
 ];
 
-for (const one of limits) {
-  test(`AC-TIME-1: ${one.name}`, async () => {
-    const books = await Books.open(gateway);
-    const reply = await gateway.call('POST', one.path ?? '/v1/chat/completions', {
-      key: books.key,
-      body: { model: one.model, messages: [{ role: 'user', content: 'hi' }], ...one.body },
-      headers: books.sign(one.headers),
-    });
-    assert.equal(reply.status, 408, reply.text);
-    const took = Number(reply.headers.get('x-litellm-response-duration-ms'));
-    assert.ok(reply.json.error.message.startsWith(`litellm.Timeout: ${one.limit} of ${one.seconds} s expired`), reply.text);
-    assert.deepEqual([reply.json.error.type, reply.json.error.code], ['timeout_error', '408']);
-    assert.ok(took >= one.seconds * 1000 - 5 && took < one.seconds * 1000 + 100, `${took.toFixed(0)} ms for ${one.seconds} s`);
-    const row = await books.row();
-    assert.equal(row.turnpike.http_status, 408);
-    assert.match(row.turnpike.marks, /timeout/);
-    assert.equal(nano(row.spend) > 0, Boolean(one.billed), `costs ${row.spend}`);
-    await books.close(nano(row.spend));
-  });
-}
-
 /** The same limits on every shape; `begun`: content has left before it fires. */
 const shapeLimits = [
   { what: 'deaf', limit: 'connect_timeout', seconds: 0.5 },
@@ -188,91 +167,114 @@ async function runOut(books, model, one) {
   return late;
 }
 
-for (const shape of shapes) {
-  test(`AC-TIME-1, AC-TIME-2: ${shape}: connect, first byte, idle and total fire at their values and say their names, streamed and not`, async () => {
-    const books = await Books.open(gateway);
-    await Promise.all(
-      shapeLimits.map(async (one) => {
-        // Any one run may be held up by a busy machine; a limit that is late is late every time.
-        let late = Infinity;
-        for (let run = 0; run < 3 && late >= 100; ++run) late = await runOut(books, `${shape}-${one.what}`, one);
-        assert.ok(late < 100, `${shape} ${JSON.stringify(one)}: ${late} ms late`);
-      }),
-    );
-    await books.close();
-  });
-
-  test(`AC-TIME-1: ${shape}: a steady slow answer outlives the first-byte and idle limits, streamed and not`, async () => {
-    const books = await Books.open(gateway);
-    const [stream, plain] = await Promise.all([books.stream({ model: `${shape}-steady`, stream_timeout: 0.4 }), books.chat({ model: `${shape}-steady`, stream_timeout: 0.4 })]);
-    assert.equal(stream.events.at(-1), '[DONE]', stream.text);
-    assert.ok(!stream.text.includes('"error"'), stream.text);
-    assert.match(stream.events.map((event) => event.choices?.[0]?.delta?.content ?? '').join(''), /^0 1 2 3 4 5 6 7 one two$/);
-    assert.equal(plain.json?.choices?.[0].message.content, 'one two', plain.text);
-    await books.close(2 * 25_000);
-  });
-}
-
-test('AC-TIME-1: idle between chunks ends a stream with its name', async () => {
-  const books = await Books.open(gateway);
-  const started = performance.now();
-  const reply = await books.stream({ model: 'halting' });
-  const took = performance.now() - started;
-  assert.equal(reply.status, 200);
-  assert.equal(reply.events.at(-1), '[DONE]');
-  assert.match(reply.events.at(-2).error.message, /stream_idle_timeout of 0\.6 s expired/);
-  assert.equal(reply.events.at(-2).error.code, '408');
-  assert.ok(took > 595 && took < 720, `${took} ms`);
-  const row = await books.row();
-  assert.match(row.turnpike.marks, /timeout/);
-  assert.ok(nano(row.spend) > 0);
-  await books.close(nano(row.spend));
-});
-
-test('AC-TIME-1: a steady slow stream outlives first-byte and idle limits', async () => {
-  const books = await Books.open(gateway);
-  const reply = await books.stream({ model: 'steady', stream_timeout: 0.4 });
-  assert.equal(reply.events.at(-1), '[DONE]');
-  assert.ok(!reply.text.includes('"error"'), reply.text);
-  await books.close(25_000);
-});
-
-test('first-byte and idle limits are for streams only; a deployment may be more patient than the router', async () => {
-  const books = await Books.open(gateway);
-  assert.equal((await books.chat({ model: 'slow', stream_timeout: 0.2 })).status, 200, 'no stream, no stream_timeout');
-  assert.equal((await books.chat({ model: 'own-patient' })).status, 200);
-  assert.equal((await books.stream({ model: 'slow' })).status, 200);
-  await books.close(3 * 25_000);
-});
-
-test('a limit beyond all bounds is none, and infinity is no number', async () => {
-  const books = await Books.open(gateway);
-  for (const header of ['x-litellm-timeout', 'x-litellm-stream-timeout']) {
-    assert.equal((await books.stream({ model: 'backup' }, { headers: { [header]: '1e300' } })).status, 200, header);
-    const infinite = await gateway.stream({ model: 'backup' }, { key: books.key, headers: { [header]: 'inf' } });
-    assert.deepEqual([infinite.status, infinite.json.error.param], [400, header]);
+describe('limits of time', { concurrency: 4 }, () => {
+  for (const one of limits) {
+    test(`AC-TIME-1: ${one.name}`, async () => {
+      const books = await Books.open(gateway);
+      const reply = await gateway.call('POST', one.path ?? '/v1/chat/completions', {
+        key: books.key,
+        body: { model: one.model, messages: [{ role: 'user', content: 'hi' }], ...one.body },
+        headers: books.sign(one.headers),
+      });
+      assert.equal(reply.status, 408, reply.text);
+      const took = Number(reply.headers.get('x-litellm-response-duration-ms'));
+      assert.ok(reply.json.error.message.startsWith(`litellm.Timeout: ${one.limit} of ${one.seconds} s expired`), reply.text);
+      assert.deepEqual([reply.json.error.type, reply.json.error.code], ['timeout_error', '408']);
+      assert.ok(took >= one.seconds * 1000 - 5 && took < one.seconds * 1000 + 100, `${took.toFixed(0)} ms for ${one.seconds} s`);
+      const row = await books.row();
+      assert.equal(row.turnpike.http_status, 408);
+      assert.match(row.turnpike.marks, /timeout/);
+      assert.equal(nano(row.spend) > 0, Boolean(one.billed), `costs ${row.spend}`);
+      await books.close(nano(row.spend));
+    });
   }
-});
 
-test('AC-TIME-1: a stream that has begun has the whole time, though a fallback stands behind it', async () => {
-  const books = await Books.open(gateway);
-  const stream = await books.stream({ model: 'steady', timeout: 2.4, fallbacks: ['backup'] }); // Takes 1.8 s: more than two thirds.
-  assert.equal(stream.events.at(-1), '[DONE]');
-  assert.equal((await books.row()).turnpike.status, 'success', stream.text.slice(-300));
-  const cut = await books.stream({ model: 'steady', timeout: 1, fallbacks: ['backup'] });
-  assert.match(cut.events.at(-2).error.message, /^litellm.Timeout: timeout of 1 s expired/);
-  assert.ok((await books.line()).duration_ms < 1100, 'the limit itself holds');
-});
+  for (const shape of shapes) {
+    test(`AC-TIME-1, AC-TIME-2: ${shape}: connect, first byte, idle and total fire at their values and say their names, streamed and not`, async () => {
+      const books = await Books.open(gateway);
+      await Promise.all(
+        shapeLimits.map(async (one) => {
+          // Any one run may be held up by a busy machine; a limit that is late is late every time.
+          let late = Infinity;
+          for (let run = 0; run < 3 && late >= 100; ++run) late = await runOut(books, `${shape}-${one.what}`, one);
+          assert.ok(late < 100, `${shape} ${JSON.stringify(one)}: ${late} ms late`);
+        }),
+      );
+      await books.close();
+    });
 
-test('AC-RETRY-1: a silent first group leaves time for its fallback inside the caller\'s deadline', async () => {
-  const books = await Books.open(gateway);
-  const started = performance.now();
-  const reply = await books.chat({ model: 'rescued', timeout: 0.9 });
-  assert.equal(reply.status, 200, reply.text);
-  assert.ok(performance.now() - started < 900);
-  const row = await books.row();
-  assert.equal(row.turnpike.attempts.length, 2);
-  await books.close(25_000);
+    test(`AC-TIME-1: ${shape}: a steady slow answer outlives the first-byte and idle limits, streamed and not`, async () => {
+      const books = await Books.open(gateway);
+      const [stream, plain] = await Promise.all([books.stream({ model: `${shape}-steady`, stream_timeout: 0.4 }), books.chat({ model: `${shape}-steady`, stream_timeout: 0.4 })]);
+      assert.equal(stream.events.at(-1), '[DONE]', stream.text);
+      assert.ok(!stream.text.includes('"error"'), stream.text);
+      assert.match(stream.events.map((event) => event.choices?.[0]?.delta?.content ?? '').join(''), /^0 1 2 3 4 5 6 7 one two$/);
+      assert.equal(plain.json?.choices?.[0].message.content, 'one two', plain.text);
+      await books.close(2 * 25_000);
+    });
+  }
+
+  test('AC-TIME-1: idle between chunks ends a stream with its name', async () => {
+    const books = await Books.open(gateway);
+    const started = performance.now();
+    const reply = await books.stream({ model: 'halting' });
+    const took = performance.now() - started;
+    assert.equal(reply.status, 200);
+    assert.equal(reply.events.at(-1), '[DONE]');
+    assert.match(reply.events.at(-2).error.message, /stream_idle_timeout of 0\.6 s expired/);
+    assert.equal(reply.events.at(-2).error.code, '408');
+    assert.ok(took > 595 && took < 720, `${took} ms`);
+    const row = await books.row();
+    assert.match(row.turnpike.marks, /timeout/);
+    assert.ok(nano(row.spend) > 0);
+    await books.close(nano(row.spend));
+  });
+
+  test('AC-TIME-1: a steady slow stream outlives first-byte and idle limits', async () => {
+    const books = await Books.open(gateway);
+    const reply = await books.stream({ model: 'steady', stream_timeout: 0.4 });
+    assert.equal(reply.events.at(-1), '[DONE]');
+    assert.ok(!reply.text.includes('"error"'), reply.text);
+    await books.close(25_000);
+  });
+
+  test('first-byte and idle limits are for streams only; a deployment may be more patient than the router', async () => {
+    const books = await Books.open(gateway);
+    assert.equal((await books.chat({ model: 'slow', stream_timeout: 0.2 })).status, 200, 'no stream, no stream_timeout');
+    assert.equal((await books.chat({ model: 'own-patient' })).status, 200);
+    assert.equal((await books.stream({ model: 'slow' })).status, 200);
+    await books.close(3 * 25_000);
+  });
+
+  test('a limit beyond all bounds is none, and infinity is no number', async () => {
+    const books = await Books.open(gateway);
+    for (const header of ['x-litellm-timeout', 'x-litellm-stream-timeout']) {
+      assert.equal((await books.stream({ model: 'backup' }, { headers: { [header]: '1e300' } })).status, 200, header);
+      const infinite = await gateway.stream({ model: 'backup' }, { key: books.key, headers: { [header]: 'inf' } });
+      assert.deepEqual([infinite.status, infinite.json.error.param], [400, header]);
+    }
+  });
+
+  test('AC-TIME-1: a stream that has begun has the whole time, though a fallback stands behind it', async () => {
+    const books = await Books.open(gateway);
+    const stream = await books.stream({ model: 'steady', timeout: 2.4, fallbacks: ['backup'] }); // Takes 1.8 s: more than two thirds.
+    assert.equal(stream.events.at(-1), '[DONE]');
+    assert.equal((await books.row()).turnpike.status, 'success', stream.text.slice(-300));
+    const cut = await books.stream({ model: 'steady', timeout: 1, fallbacks: ['backup'] });
+    assert.match(cut.events.at(-2).error.message, /^litellm.Timeout: timeout of 1 s expired/);
+    assert.ok((await books.line()).duration_ms < 1100, 'the limit itself holds');
+  });
+
+  test('AC-RETRY-1: a silent first group leaves time for its fallback inside the caller\'s deadline', async () => {
+    const books = await Books.open(gateway);
+    const started = performance.now();
+    const reply = await books.chat({ model: 'rescued', timeout: 0.9 });
+    assert.equal(reply.status, 200, reply.text);
+    assert.ok(performance.now() - started < 900);
+    const row = await books.row();
+    assert.equal(row.turnpike.attempts.length, 2);
+    await books.close(25_000);
+  });
 });
 
 test('retries do not outlive the deadline', async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { Postgres } from './postgres.mjs';
 import { Redis } from './redis.mjs';
-import { FakeProvider, Gateway, deployment } from './turnpike.mjs';
+import { FakeProvider, Gateway, deployment, until } from './turnpike.mjs';
 
 export const priceNano = 10_000_000; // Of one call, whatever it says.
 export const ask = (gateway, key, model = 'm') => gateway.chat({ model }, { key });
@@ -23,7 +23,7 @@ export class Shared {
   config(name, turnpike = {}, { models = [], ...more } = {}) {
     const params = { input_cost_per_token: 0, output_cost_per_token: 0, input_cost_per_request: priceNano / 1e9 };
     return {
-      model_list: [deployment('m', this.fake.base(), { params }), deployment('slow', this.fake.base('latency_ms=300'), { params }), ...models],
+      model_list: [deployment('m', this.fake.base(), { params }), deployment('slow', this.fake.base('latency_ms=300'), { params }), deployment('long', this.fake.base(`label=${name},latency_ms=20000`), { params }), ...models],
       ...more,
       general_settings: { database_url: this.server.url(name), ...more.general_settings },
       ...(this.redis ? { router_settings: { redis_url: this.redis.url } } : {}),
@@ -43,6 +43,10 @@ export class Shared {
     const first = own(await this.gateway(name, turnpike, more)); // It makes the tables.
     const others = await Promise.all(Array.from({ length: count - 1 }, async () => own(await this.gateway(name, turnpike, more))));
     return { name, gateways: [first, ...others] };
+  }
+  /** Until the provider has `count` calls of model `long` that it has not answered yet. */
+  reached(name, count) {
+    return until(async () => (await this.fake.account()).by_label[name]?.open === count, `${count} calls to be at the provider`);
   }
   number(name, sql) {
     return Number(this.server.query(name, sql)[0][0]);
