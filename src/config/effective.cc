@@ -545,7 +545,8 @@ EffectiveValues effective(const TurnpikeSettings& settings) {
 std::string fingerprint_of(const Settings& settings) {
   std::string all;
   const auto add = [&all](const EffectiveValues& values) {
-    for (const EffectiveValue& value : values) all += fmt::format("{}={}{}\n", value.name, value.json, value.trace);
+    for (const EffectiveValue& value : values)
+      all.append(value.name).append("=").append(value.json).append(value.trace).append("\n");
   };
   for (const ModelEntry& entry : settings.models) {
     all += fmt::format("[{}] {}\n{}\n{}\n", entry.model_name, entry.api_base, entry.default_params_json,

@@ -115,8 +115,8 @@ class Database {
 };
 
 /// Opens or makes `path` (WAL, mode 0600), locks it against a second process (`<path>.lock`) and applies the
-/// compiled-in migrations from 0001. Synchronous is NORMAL: a commit may be lost with the power, never torn, and the
-/// ledger ships what it finds missing from its journal again.
+/// compiled-in migrations that it lacks; a new one gets the whole schema at once. Synchronous is NORMAL: a commit may
+/// be lost with the power, never torn, and the ledger ships what it finds missing from its journal again.
 ///
 /// Limits: `kQueuedWorkMax` units of work wait at most; more are refused as Unavailable.
 /// Errors: Unavailable with the path and the remedy (not writable, locked, newer schema, damaged).

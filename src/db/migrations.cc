@@ -268,6 +268,26 @@ bool is_comment(std::string_view statement) {
   return statement.starts_with("/*") && statement.find("*/") == statement.size() - 2;
 }
 
+Status run_each(Transaction& transaction, std::string_view sql, bool sqlite) {
+  const std::string text = for_engine(sql, sqlite);
+  for (std::string_view statement : base::split(text, ';')) {
+    statement = base::trim(statement);
+    if (statement.empty() || is_comment(statement)) continue;
+    if (const auto done = transaction.run(statement, {}); !done) return base::fail(done.error());
+  }
+  return {};
+}
+
+/// Makes all of the schema when the database has nothing but an empty schema_version: each ALTER TABLE of the steps
+/// would have SQLite read the whole schema again.
+Status make_at_once(Transaction& transaction) {
+  const auto found = transaction.run(
+      "SELECT 1 FROM schema_version UNION ALL SELECT 1 FROM sqlite_master WHERE tbl_name <> 'schema_version' LIMIT 1",
+      {});
+  if (!found) return base::fail(found.error());
+  return found->rows.empty() ? run_each(transaction, kSqliteSchema, true) : Status();
+}
+
 }  // namespace
 
 std::span<const Migration> migrations() {
@@ -275,13 +295,16 @@ std::span<const Migration> migrations() {
 }
 
 Status migrate(const std::function<Status(const std::function<Status(Transaction&)>&)>& transact, bool sqlite,
-               int last) {
+               std::optional<int> last) {
   std::set<std::int64_t> have;
   const auto read_version = [&](Transaction& transaction) -> Status {
     const auto made = transaction.run(
         "CREATE TABLE IF NOT EXISTS schema_version (number BIGINT NOT NULL PRIMARY KEY, applied_us BIGINT NOT NULL)",
         {});
     if (!made) return base::fail(made.error());
+    if (sqlite && !last) {
+      if (Status status = make_at_once(transaction); !status) return status;
+    }
     const auto rows = transaction.run("SELECT number FROM schema_version", {});
     if (!rows) return base::fail(rows.error());
     have.clear();
@@ -298,7 +321,7 @@ Status migrate(const std::function<Status(const std::function<Status(Transaction
                                   highest, newest));
   }
   for (const Migration& migration : kMigrations) {
-    if (have.contains(migration.number) || migration.number > last) continue;
+    if (have.contains(migration.number) || (last && migration.number > *last)) continue;
     if (migration.number < highest) {  // It was made beside a later one, and released after it.
       base::log(base::LogLevel::Warning, "database: migration {} ({}) is missing below {} and is applied now",
                 migration.number, migration.name, highest);
@@ -309,12 +332,7 @@ Status migrate(const std::function<Status(const std::function<Status(Transaction
           transaction.run("SELECT 1 FROM schema_version WHERE number = $1", {std::int64_t{migration.number}});
       if (!done_before) return base::fail(done_before.error());
       if (!done_before->rows.empty()) return {};
-      const std::string sql = for_engine(migration.sql, sqlite);
-      for (const std::string_view statement : base::split(sql, ';')) {
-        if (base::trim(statement).empty() || is_comment(base::trim(statement))) continue;
-        const auto done = transaction.run(base::trim(statement), {});
-        if (!done) return base::fail(done.error());
-      }
+      if (Status status = run_each(transaction, migration.sql, sqlite); !status) return status;
       const auto noted = transaction.run("INSERT INTO schema_version (number, applied_us) VALUES ($1, $2)",
                                          {std::int64_t{migration.number}, base::unix_now_us()});
       if (!noted) return base::fail(noted.error());

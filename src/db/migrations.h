@@ -1,7 +1,7 @@
 #pragma once
 
-#include <climits>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,11 +20,15 @@ struct Migration {
 
 std::span<const Migration> migrations();
 
+/// Where all steps end on SQLite, with the rows that they leave, their own in `schema_version` among them; statements
+/// as in a step. sqlite_schema_test writes it.
+extern const std::string_view kSqliteSchema;
+
 /// Applies what is missing, below the highest that is there too, each step in a transaction of its own with its row in
-/// `schema_version`.
-/// `last`: the step to end with, for tests of what comes after it.
+/// `schema_version`. A new SQLite database gets `kSqliteSchema` instead, in one transaction.
+/// `last`: the step to end with, for tests of what comes after it; a new database goes through the steps then too.
 /// Errors: Unavailable when the schema is more than one version newer than this program.
 Status migrate(const std::function<Status(const std::function<Status(Transaction&)>&)>& transact, bool sqlite,
-               int last = INT_MAX);
+               std::optional<int> last = {});
 
 }  // namespace turnpike::db
