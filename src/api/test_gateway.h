@@ -27,7 +27,7 @@ class TestLedger : public ledger::Ledger {
   Result<ledger::Hold> admit(const ledger::Admission&) override {
     return base::fail(ErrorKind::Unavailable, "no calls in this test");
   }
-  Task<Result<ledger::Hold>> admit_or_wait(ledger::Admission admission, http::Cancel&) override {
+  Task<Result<ledger::Hold>> admit_or_wait(ledger::Admission& admission, http::Cancel&) override {
     co_return admit(admission);
   }
   std::optional<Error> look(const ledger::Admission&) override { return std::nullopt; }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 namespace turnpike::base {
 
@@ -38,5 +39,8 @@ struct PooledAllocator {
     return true;
   }
 };
+
+/// A text of which every call makes and drops one, too long for the cache of the C library.
+using PooledString = std::basic_string<char, std::char_traits<char>, PooledAllocator<char>>;
 
 }  // namespace turnpike::base

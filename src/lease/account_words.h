@@ -11,7 +11,8 @@ namespace turnpike::lease {
 /// adding (settling, grants, returns), so that no lock is needed anywhere (spec: money 4).
 ///
 /// Threading: any. Amounts are nanodollars, of accounts that count tokens (domain/caller_account.h) tokens.
-struct AccountWords {
+/// Layout:    what calls read and change is one cache line, which nobody else's words share.
+struct alignas(64) AccountWords {
   std::atomic<std::int64_t> free{0};
   std::atomic<std::int64_t> held{0};
   std::atomic<std::int64_t> settled{0};
@@ -21,8 +22,8 @@ struct AccountWords {
   std::atomic<bool> watched{false};        // The lease keeper wants to hear of money that comes back.
 
   // The verdict: holds of this size and above were refused by the database a moment ago and need not ask again.
-  std::atomic<std::int64_t> refused_nano{0};
   std::atomic<std::int64_t> refused_until_us{0};
+  std::atomic<std::int64_t> refused_nano{0};
 
   /// Whether a call that finds too little here is refused without asking.
   bool refuses(std::int64_t amount_nano, std::int64_t now_us) const;

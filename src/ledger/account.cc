@@ -17,10 +17,6 @@ lease::LeaseKey AccountWindow::key() const {
   return {account.account_id, window_id};
 }
 
-std::int64_t AccountWindow::left_nano() const {
-  return account.limit.load() - spent().nano() - words->held.load();
-}
-
 Account::Account(AccountFacts facts)
     : account_id(facts.account_id),
       kind(facts.kind),

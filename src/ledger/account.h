@@ -40,6 +40,11 @@ struct AccountWindow {
   Money spent() const {
     return Money::from_nano(spent_before.load() + words->elsewhere.load() + words->settled.load());
   }
+  /// The hold that crossed the line, if it is this one, no longer does. Others leave the word alone: to write where
+  /// there is nothing to change would take its cache line from all other threads.
+  void end_crossing(std::uint64_t hold_id) {
+    if (crossing.load(std::memory_order_relaxed) == hold_id) crossing.compare_exchange_strong(hold_id, 0);
+  }
   lease::LeaseKey key() const;
   /// What the limit leaves: below what may be taken here where other processes hold some of it.
   std::int64_t left_nano() const;
@@ -80,6 +85,10 @@ class Account {
   bool closed = false;           // Whose it was has been deleted; calls that are under way still end on it.
 };
 using AccountRef = std::shared_ptr<Account>;
+
+inline std::int64_t AccountWindow::left_nano() const {
+  return account.limit.load() - spent().nano() - words->held.load();
+}
 
 /// What a call holds or has used: money on some of its accounts, tokens on others.
 struct Amounts {

@@ -12,7 +12,8 @@ constexpr std::int64_t kAheadLeastUs = 100'000;
 constexpr std::int64_t kAheadUs = 5'000'000;  // Before its window begins money is asked for, or half a window before.
 constexpr std::size_t kWindowsKept = 4;  // Of one account, for calls that started in them and are not admitted yet.
 
-/// Accounts this thread has looked up, with the window it found last: no lock is taken while that window runs.
+/// Accounts this thread has looked up, with the window it found last: no lock is taken while that window runs. The
+/// count of who refers to the window is the thread's own, so that calls of different threads do not write to one place.
 struct ThreadAccounts {
   struct Known {
     AccountRef account;
@@ -100,8 +101,9 @@ WindowRef LedgerImpl::window(const AccountFacts& facts, std::int64_t at_us) {
   const auto begun = [at_us](const WindowRef& window) { return at_us >= window->window_id * 1'000'000; };
   const auto at = std::find_if(found->windows.rbegin(), found->windows.rend(), begun);
   const WindowRef& window = at == found->windows.rend() ? found->windows.front() : *at;
-  mine.known[facts.account_id] = {found, window};
-  return window;
+  ThreadAccounts::Known& mine_now = mine.known[facts.account_id];
+  mine_now = {found, WindowRef(std::make_shared<const WindowRef>(window), window.get())};
+  return mine_now.window;
 }
 
 void LedgerImpl::begin_window(Account& account, domain::BudgetWindow window, Money spent) {

@@ -58,8 +58,7 @@ AccountWindow* LedgerImpl::take_all(const Wish& wish) {
       const std::int64_t taken_nano = wish.amount.on(windows[k]->account);
       windows[k]->words->taken.fetch_sub(taken_nano, std::memory_order_relaxed);
       give(*windows[k], taken_nano, 0);
-      std::uint64_t mine = crossing_id;
-      if (crossing_id != 0) windows[k]->crossing.compare_exchange_strong(mine, 0);
+      if (crossing_id != 0) windows[k]->end_crossing(crossing_id);
     }
     return windows[i].get();
   }
@@ -119,10 +118,11 @@ Result<Hold> LedgerImpl::admit(const Admission& admission) {
   const Wish wish{admission.windows, id, amount, admission.may_cross, admission.free_model};
   if (const AccountWindow* const refused = take_all(wish))
     return base::fail(counted(budget_refusal(*refused, amount.on(refused->account))));
-  return make_hold(admission, id, amount);
+  return make_hold(admission, admission.windows, id, amount);
 }
 
-Hold LedgerImpl::make_hold(const Admission& admission, std::uint64_t id, const Amounts& amount) {
+Hold LedgerImpl::make_hold(const Admission& admission, std::vector<WindowRef> windows, std::uint64_t id,
+                           const Amounts& amount) {
   fault::kill_at("hold.after_accounts");
   auto state = std::make_unique<Hold::State>();
   state->ledger = this;
@@ -131,8 +131,8 @@ Hold LedgerImpl::make_hold(const Admission& admission, std::uint64_t id, const A
   state->started_us = admission.started_us;
   state->free_model = admission.free_model;
   state->may_cross = admission.may_cross;
-  state->windows = admission.windows;
-  state->own_windows = admission.windows.size();
+  state->windows = std::move(windows);
+  state->own_windows = state->windows.size();
   journal::HoldFacts facts;
   facts.hold_id = id;
   facts.started_us = admission.started_us;
@@ -140,7 +140,7 @@ Hold LedgerImpl::make_hold(const Admission& admission, std::uint64_t id, const A
   facts.tokens = amount.tokens;
   facts.record_id = admission.record_id;
   facts.prompt_tokens = admission.prompt_tokens;
-  facts.accounts = pairs_of(admission.windows);
+  facts.accounts = pairs_of(state->windows);
   facts.call_id = admission.call_id;
   facts.key_hash = admission.key_hash;
   facts.model_group = admission.model_group;

@@ -40,16 +40,16 @@ void count_wait(LedgerCounters& counters, base::Monotonic::duration waited) {
 
 }  // namespace
 
-Task<Result<Hold>> LedgerImpl::admit_or_wait(Admission admission, http::Cancel& cancel) {
+Task<Result<Hold>> LedgerImpl::admit_or_wait(Admission& admission, http::Cancel& cancel) {
   if (Status may = may_admit(); !may) co_return base::fail(std::move(may.error()));
   const std::uint64_t id = next_hold_id();
   const Amounts amount = taken_by(admission);
   const Wish wish{admission.windows, id, amount, admission.may_cross, admission.free_model};
   const AccountWindow* const refused = take_all(wish);
-  if (refused == nullptr) co_return make_hold(admission, id, amount);
+  if (refused == nullptr) co_return make_hold(admission, std::move(admission.windows), id, amount);
   const Status taken = co_await await_money(wish, *refused, cancel);
   if (!taken) co_return base::fail(counted(taken.error()));
-  Hold hold = make_hold(admission, id, amount);
+  Hold hold = make_hold(admission, std::move(admission.windows), id, amount);
   if (!cancel.requested()) co_return std::move(hold);
   std::move(hold).undo();
   co_return base::fail(caller_gone());

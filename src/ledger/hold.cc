@@ -38,6 +38,10 @@ const Amounts& Hold::amount() const {
   return state_->amount;
 }
 
+std::span<const WindowRef> Hold::windows() const {
+  return {state_->windows.data(), state_->own_windows};
+}
+
 bool Hold::attempt(std::uint32_t number, std::string_view deployment_id, std::string_view price_version) {
   return state_->ledger->attempt(*state_, number, deployment_id, price_version);
 }
@@ -75,7 +79,7 @@ Task<Status> Hold::aim(std::vector<WindowRef> targets, http::Cancel& cancel) {
   admission.amount = amount();
   admission.free_model = state_->free_model;
   admission.may_cross = state_->may_cross;
-  Result<Hold> taken = co_await state_->ledger->admit_or_wait(std::move(admission), cancel);
+  Result<Hold> taken = co_await state_->ledger->admit_or_wait(admission, cancel);
   if (!taken) co_return base::fail(std::move(taken.error()));
   const std::unique_ptr<State> other = std::move(taken->state_);
   state_->ledger->take_over(*state_, *other);
@@ -204,8 +208,7 @@ void LedgerImpl::settle(Hold::State& hold, domain::CallRecord& record) {
 void LedgerImpl::undo(Hold::State& hold) {
   for (const WindowRef& window : hold.windows) {
     give(*window, hold.amount.on(window->account), 0);
-    std::uint64_t mine = hold.id;
-    window->crossing.compare_exchange_strong(mine, 0);
+    window->end_crossing(hold.id);
   }
   if (journal_) journal_->open_holds.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -280,8 +283,7 @@ void LedgerImpl::finish(Hold::State& hold, journal::EntryRow& row) {
 
   for (const WindowRef& window : hold.windows) {
     give(*window, hold.amount.on(window->account), used.on(window->account));
-    std::uint64_t mine = hold.id;
-    window->crossing.compare_exchange_strong(mine, 0);
+    window->end_crossing(hold.id);
     fault::kill_at("settle.after_first_account");
   }
   counters_.entries[row.numbers.status & 3].fetch_add(1, std::memory_order_relaxed);

@@ -89,8 +89,7 @@ struct LeasedLedger : LedgerFixture {
   static Task<void> run_extension(Hold& hold, std::int64_t nano, http::Cancel& cancel, std::promise<bool>& done) {
     done.set_value(co_await hold.extend_or_wait({Money::from_nano(nano)}, cancel));
   }
-  Task<void> run(const Admission& wanted, http::Cancel& cancel, std::optional<Result<Hold>>& hold,
-                 std::promise<void>& done) {
+  Task<void> run(Admission wanted, http::Cancel& cancel, std::optional<Result<Hold>>& hold, std::promise<void>& done) {
     hold.emplace(co_await ledger->admit_or_wait(wanted, cancel));
     done.set_value();
   }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -79,6 +80,8 @@ class Hold {
 
   bool live() const { return state_ != nullptr; }
   const Amounts& amount() const;
+  /// Where it is booked, without those of `aim`.
+  std::span<const WindowRef> windows() const;
 
   /// Journal HOLD and ATTEMPT: before the first byte goes upstream. False: the journal did not take the hold, and
   /// nothing may be sent.
@@ -162,8 +165,8 @@ class Ledger {
   /// Errors: BudgetSpent, BudgetHeld (code, message and retry_after of spec money 3), Unavailable code "journal_full".
   virtual Result<Hold> admit(const Admission& admission) = 0;
   /// The same, and where money is short but may come: waits for it, until `cancel`. Errors also: Unavailable code
-  /// "budget_unavailable"; CallerGone.
-  virtual Task<Result<Hold>> admit_or_wait(Admission admission, http::Cancel& cancel) = 0;
+  /// "budget_unavailable"; CallerGone. The windows of an admission that succeeds are the hold's then.
+  virtual Task<Result<Hold>> admit_or_wait(Admission& admission, http::Cancel& cancel) = 0;
   /// The refusal that `admit` is certain to give; takes nothing. A call that a rate limit refuses as well gets this
   /// one.
   virtual std::optional<Error> look(const Admission& admission) = 0;

@@ -58,7 +58,7 @@ class LedgerImpl final : public Ledger {
   Status start_without_journal();
 
   Result<Hold> admit(const Admission& admission) override;
-  Task<Result<Hold>> admit_or_wait(Admission admission, http::Cancel& cancel) override;
+  Task<Result<Hold>> admit_or_wait(Admission& admission, http::Cancel& cancel) override;
   std::optional<Error> look(const Admission& admission) override;
   AccountRef account(const AccountFacts& facts) override;
   AccountRef find_account(std::int64_t account_id) const override;
@@ -96,7 +96,7 @@ class LedgerImpl final : public Ledger {
   void give(AccountWindow& window, std::int64_t held_nano, std::int64_t cost_nano);
   Status may_admit();
   std::uint64_t next_hold_id();
-  Hold make_hold(const Admission& admission, std::uint64_t id, const Amounts& amount);
+  Hold make_hold(const Admission& admission, std::vector<WindowRef> windows, std::uint64_t id, const Amounts& amount);
   /// What `take_all` did not find: takes it as soon as it is there. Who wished may be gone when it is.
   Task<Status> await_money(Wish wish, const AccountWindow& refused, http::Cancel& cancel);
   Task<Status> await_lease(Wish wish, http::Cancel& cancel);

@@ -142,41 +142,46 @@ tl::expected<Admission, Refusal> admit(LimitList list, const Terms& terms, Share
 
 Admission& Admission::operator=(Admission&& other) noexcept {
   if (this == &other) return *this;
-  end({});
-  limits_ = std::exchange(other.limits_, {});
+  if (!limits_.empty()) end();
+  limits_ = std::move(other.limits_);
   tokens_ = other.tokens_;
   taken_us_ = other.taken_us_;
   shard_ = other.shard_;
-  shared = std::exchange(other.shared, {});
-  shared_ = std::exchange(other.shared_, nullptr);
+  shared = std::move(other.shared);
+  shared_ = other.shared_;
   return *this;
 }
 
 void Admission::settle(std::int64_t tokens, std::int64_t now_us) {
   const std::int64_t more = tokens - tokens_;
   for (const Limit& limit : limits_) {
-    if (limit.meter->unit() != Unit::Tokens || more == 0) continue;
-    if (more > 0) {
-      limit.meter->add(more, now_us);
-    } else {
-      limit.meter->give_back(-more, taken_us_, now_us);
+    Meter& meter = *limit.meter;
+    if (meter.unit() == Unit::Calls) {
+      meter.give_back(1, taken_us_, now_us);
+    } else if (meter.unit() == Unit::Tokens && more > 0) {
+      meter.add(more, now_us);
+    } else if (meter.unit() == Unit::Tokens && more < 0) {
+      meter.give_back(-more, taken_us_, now_us);
     }
   }
-  end({.tokens = more});
+  close({.tokens = more});
 }
 
 void Admission::undo(std::int64_t now_us) {
-  for (const Limit& limit : limits_) {
-    if (limit.meter->unit() != Unit::Calls) limit.meter->give_back(amount(limit.meter->unit()), taken_us_, now_us);
-  }
-  end({.requests = -1, .tokens = -tokens_});
+  for (const Limit& limit : limits_) limit.meter->give_back(amount(limit.meter->unit()), taken_us_, now_us);
+  close({.requests = -1, .tokens = -tokens_});
 }
 
-void Admission::end(SharedCount::Correction correction) {
-  if (limits_.empty()) return;
+void Admission::end() {
   for (const Limit& limit : limits_) {
     if (limit.meter->unit() == Unit::Calls) limit.meter->give_back(1, taken_us_, taken_us_);
   }
+  close({});
+}
+
+/// All is given back that is to be.
+void Admission::close(SharedCount::Correction correction) {
+  if (limits_.empty()) return;
   if (shared_ != nullptr) shared_->ended(*this, correction);
   limits_.clear();
 }

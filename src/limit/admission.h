@@ -50,6 +50,8 @@ class LimitList {
   auto end() const { return all().end(); }
   bool empty() const { return !limits_; }
   void clear() { limits_.reset(); }
+  /// Whether it is the same list, not another with the same limits.
+  bool is(const LimitList& other) const { return limits_ == other.limits_; }
 
  private:
   std::shared_ptr<const Limits> limits_;  // Null: none.
@@ -97,9 +99,11 @@ class SharedCount {
 class Admission {
  public:
   Admission() = default;
-  Admission(Admission&& other) noexcept { *this = std::move(other); }
+  Admission(Admission&& other) noexcept = default;
   Admission& operator=(Admission&& other) noexcept;
-  ~Admission() { end({}); }
+  ~Admission() {
+    if (!limits_.empty()) end();
+  }
 
   /// The call is over and used so many tokens: the reservation is set right, each part in its own bucket.
   void settle(std::int64_t tokens, std::int64_t now_us);
@@ -123,7 +127,8 @@ class Admission {
 
  private:
   friend tl::expected<Admission, Refusal> admit(LimitList limits, const Terms& terms, SharedCount* shared);
-  void end(SharedCount::Correction correction);
+  void end();
+  void close(SharedCount::Correction correction);
 
   LimitList limits_;
   std::int64_t tokens_ = 0;

@@ -32,6 +32,7 @@ class Limiter {
   void on_store_failure(StoreFailure what) { options_.on_store_failure = what; }
   /// Terms of a call that begins now and reserves `tokens`.
   Terms terms(std::int64_t tokens) const;
+  bool has_shared() const { return shared_ != nullptr; }
   /// How many shards the shared count has; 1 without one.
   std::uint32_t shards() const { return shared_ == nullptr ? 1 : shared_->shards(); }
   /// Takes from all limits or none; waits for nothing. `shard`: where the shared count has them.

@@ -68,41 +68,21 @@ std::string_view name_of(Unit unit) {
   return "";
 }
 
-Meter::Meter(Subject subject, Unit unit, std::chrono::microseconds window)
-    : subject_(std::move(subject)),
-      unit_(unit),
-      shared_name_(name_in_store(subject_, unit)),
-      ring_(unit == Unit::Calls ? nullptr : std::make_unique<Ring>(window)) {}
+Meter::Meter(Subject subject, Unit unit, std::chrono::microseconds window, std::shared_ptr<MeterWords> words)
+    : unit_(unit),
+      words_(std::move(words)),
+      ring_(unit == Unit::Calls
+                ? nullptr
+                : std::make_unique<Ring>(unit == Unit::Tokens ? words_->tokens : words_->requests, window)),
+      subject_(std::move(subject)),
+      shared_name_(name_in_store(subject_, unit)) {}
 
-bool Meter::take(std::int64_t amount, std::int64_t limit, std::int64_t now_us) {
-  last_us_.store(now_us, std::memory_order_relaxed);
-  if (ring_) return ring_->take(amount, limit, now_us);
-  std::int64_t under_way = under_way_.load(std::memory_order_relaxed);
+bool Meter::take_call(std::int64_t amount, std::int64_t limit) {
+  std::int64_t under_way = words_->under_way.load(std::memory_order_relaxed);
   while (under_way + amount <= limit) {
-    if (under_way_.compare_exchange_weak(under_way, under_way + amount, std::memory_order_acq_rel)) return true;
+    if (words_->under_way.compare_exchange_weak(under_way, under_way + amount, std::memory_order_acq_rel)) return true;
   }
   return false;
-}
-
-void Meter::add(std::int64_t amount, std::int64_t now_us) {
-  last_us_.store(now_us, std::memory_order_relaxed);
-  if (ring_) {
-    ring_->add(amount, now_us);
-  } else {
-    under_way_.fetch_add(amount, std::memory_order_acq_rel);
-  }
-}
-
-void Meter::give_back(std::int64_t amount, std::int64_t taken_us, std::int64_t now_us) {
-  if (ring_) {
-    ring_->give_back(amount, taken_us, now_us);
-  } else {
-    under_way_.fetch_sub(amount, std::memory_order_acq_rel);
-  }
-}
-
-std::int64_t Meter::used(std::int64_t now_us) const {
-  return ring_ ? ring_->used(now_us) : under_way_.load(std::memory_order_acquire);
 }
 
 std::optional<std::int64_t> Meter::wait_us(std::int64_t amount, std::int64_t limit, std::int64_t now_us) const {
@@ -117,9 +97,18 @@ MeterRef Meters::find(SubjectView subject, Unit unit, std::int64_t now_us) {
   if (const auto known = places_.find(name); known != places_.end()) return meters_[known->second];
   const std::size_t place = place_for_one_more(now_us);
   MeterRef& meter = meters_[place];
-  meter = std::make_shared<Meter>(subject.own(), unit, window_);
+  meter = std::make_shared<Meter>(subject.own(), unit, window_, words_of(subject));
   places_.emplace(std::move(name), place);
   return meter;
+}
+
+/// Of the subject's other meters, or new.
+std::shared_ptr<MeterWords> Meters::words_of(SubjectView subject) const {
+  for (const Unit unit : {Unit::Requests, Unit::Tokens, Unit::Calls}) {
+    if (const auto known = places_.find(name_in_store(subject, unit)); known != places_.end())
+      return meters_[known->second]->words();
+  }
+  return std::make_shared<MeterWords>();
 }
 
 std::size_t Meters::place_for_one_more(std::int64_t now_us) {

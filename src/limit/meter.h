@@ -61,41 +61,73 @@ struct SubjectView {
   bool is(const Subject& other) const { return kind == other.kind && entity == other.entity && model == other.model; }
 };
 
+/// What calls change of all meters of one subject, in one cache line: I/O threads that serve the same subject pass on
+/// one, where each unit by itself would be another.
+struct alignas(64) MeterWords {
+  Ring::Words requests, tokens;
+  std::atomic<std::int64_t> under_way{0};  // Unit::Calls.
+  std::atomic<std::int64_t> last_us{0};
+};
+static_assert(sizeof(MeterWords) == 64);
+
 /// Counts one unit of one subject in this process, whatever its limit is at the moment.
 ///
 /// Threading: any; without locks.
 class Meter {
  public:
-  Meter(Subject subject, Unit unit, std::chrono::microseconds window);
+  /// `words`: those of the subject's other meters, if there are any.
+  Meter(Subject subject, Unit unit, std::chrono::microseconds window,
+        std::shared_ptr<MeterWords> words = std::make_shared<MeterWords>());
 
   const Subject& subject() const { return subject_; }
   Unit unit() const { return unit_; }
   /// What it is called in the store that replicas share: "r:6:<entity>".
   const std::string& shared_name() const { return shared_name_; }
+  const std::shared_ptr<MeterWords>& words() const { return words_; }
 
-  bool take(std::int64_t amount, std::int64_t limit, std::int64_t now_us);
+  bool take(std::int64_t amount, std::int64_t limit, std::int64_t now_us) {
+    words_->last_us.store(now_us, std::memory_order_relaxed);
+    return ring_ ? ring_->take(amount, limit, now_us) : take_call(amount, limit);
+  }
   /// Takes whatever the limit.
-  void add(std::int64_t amount, std::int64_t now_us);
-  void give_back(std::int64_t amount, std::int64_t taken_us, std::int64_t now_us);
-  std::int64_t used(std::int64_t now_us) const;
+  void add(std::int64_t amount, std::int64_t now_us) {
+    words_->last_us.store(now_us, std::memory_order_relaxed);
+    if (ring_) {
+      ring_->add(amount, now_us);
+    } else {
+      words_->under_way.fetch_add(amount, std::memory_order_acq_rel);
+    }
+  }
+  void give_back(std::int64_t amount, std::int64_t taken_us, std::int64_t now_us) {
+    if (ring_) {
+      ring_->give_back(amount, taken_us, now_us);
+    } else {
+      words_->under_way.fetch_sub(amount, std::memory_order_acq_rel);
+    }
+  }
+  std::int64_t used(std::int64_t now_us) const {
+    return ring_ ? ring_->used(now_us) : words_->under_way.load(std::memory_order_acquire);
+  }
   /// How long until `amount` fits if nobody else comes; nothing when it never will. Calls end when they do: a second.
   std::optional<std::int64_t> wait_us(std::int64_t amount, std::int64_t limit, std::int64_t now_us) const;
 
-  /// Whether something of it still counts, and when it was last taken from: what may be forgotten first.
+  /// Whether something of it still counts, and when the subject was last taken from: what may be forgotten first.
   bool counts(std::int64_t now_us) const { return used(now_us) > 0; }
-  std::int64_t last_us() const { return last_us_.load(std::memory_order_relaxed); }
+  std::int64_t last_us() const { return words_->last_us.load(std::memory_order_relaxed); }
   /// Who waits for room of it.
   Line& line() { return line_; }
   const Line& line() const { return line_; }
 
  private:
-  const Subject subject_;
+  bool take_call(std::int64_t amount, std::int64_t limit);
+
+  // What a call reads stands together; it changes nothing here.
   const Unit unit_;
-  const std::string shared_name_;
-  std::atomic<std::int64_t> last_us_{0};
-  std::atomic<std::int64_t> under_way_{0};  // Unit::Calls,
-  std::unique_ptr<Ring> ring_;              // the others.
+  const std::shared_ptr<MeterWords> words_;
+  const std::unique_ptr<Ring> ring_;  // Null: Unit::Calls.
   Line line_;
+  const Subject subject_;
+  const std::string shared_name_;
 };
 
 using MeterRef = std::shared_ptr<Meter>;
@@ -119,6 +151,7 @@ class Meters {
 
  private:
   std::size_t place_for_one_more(std::int64_t now_us);
+  std::shared_ptr<MeterWords> words_of(SubjectView subject) const;
 
   const std::chrono::microseconds window_;
   const std::size_t meters_max_;

@@ -26,6 +26,34 @@ TEST(Meters, TheSameSubjectAndUnitIsTheSameMeter) {
   EXPECT_EQ(meters.count(), 4u);
 }
 
+TEST(Meters, OneSubjectCountsItsUnitsApartInOneCacheLine) {
+  Meters meters(std::chrono::seconds(60), 4);
+  const MeterRef requests = meters.find(key("a"), Unit::Requests, kNowUs);
+  const MeterRef tokens = meters.find(key("a"), Unit::Tokens, kNowUs),
+                 calls = meters.find(key("a"), Unit::Calls, kNowUs);
+  EXPECT_EQ(requests->words(), tokens->words());
+  EXPECT_EQ(requests->words(), calls->words());
+  EXPECT_NE(meters.find(key("b"), Unit::Tokens, kNowUs)->words(), tokens->words());
+  requests->add(1, kNowUs);
+  tokens->add(20, kNowUs);
+  calls->add(3, kNowUs);
+  EXPECT_EQ(requests->used(kNowUs), 1);
+  EXPECT_EQ(tokens->used(kNowUs), 20);
+  EXPECT_EQ(calls->used(kNowUs), 3);
+}
+
+TEST(Meters, AUnitThatWasForgottenCountsOnFromZeroBesideTheOthers) {
+  Meters meters(std::chrono::seconds(60), 2);
+  const MeterRef tokens = meters.find(key("a"), Unit::Tokens, kNowUs);
+  EXPECT_TRUE(meters.find(key("a"), Unit::Requests, kNowUs)->take(5, 5, kNowUs));
+  meters.find(key("b"), Unit::Requests, kNowUs);  // In the place of the requests of "a".
+  const MeterRef again = meters.find(key("a"), Unit::Requests, kNowUs);
+  EXPECT_EQ(again->words(), tokens->words());
+  EXPECT_TRUE(again->take(5, 5, kNowUs));
+  EXPECT_FALSE(again->take(1, 5, kNowUs));
+  EXPECT_TRUE(again->take(5, 5, kNowUs + 61 * kSecondUs));
+}
+
 TEST(Meters, NoTwoSubjectsShareAName) {
   std::set<std::string> names;
   for (const Subject& subject : {key("a"), key("a:b"), key("a", "b"), key("a:b", "c"), key("a", "b:c"),

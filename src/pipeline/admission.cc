@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <span>
 
 #include "journal/entry_row.h"
 #include "pipeline/call.h"
@@ -64,26 +65,26 @@ ledger::Amounts expected_amounts(const Call& call, const Expectation& expected, 
           static_cast<std::int64_t>(estimate.prompt_tokens + estimate.output_tokens)};
 }
 
-bool budget_applies(const std::vector<ledger::WindowRef>& windows) {
+bool budget_applies(std::span<const ledger::WindowRef> windows) {
   return std::any_of(windows.begin(), windows.end(),
                      [](const ledger::WindowRef& window) { return window->account.limit.load() >= 0; });
 }
 
 /// One in tokens asks for no price.
-bool money_budget_applies(const std::vector<ledger::WindowRef>& windows) {
+bool money_budget_applies(std::span<const ledger::WindowRef> windows) {
   return std::any_of(windows.begin(), windows.end(), [](const ledger::WindowRef& window) {
     return !window->account.in_tokens && window->account.limit.load() >= 0;
   });
 }
 
-bool has_strict(const std::vector<ledger::WindowRef>& windows) {
+bool has_strict(std::span<const ledger::WindowRef> windows) {
   return std::any_of(windows.begin(), windows.end(), [](const ledger::WindowRef& window) {
     return window->account.strict.load(std::memory_order_relaxed) && window->account.limit.load() >= 0;
   });
 }
 
 /// Within a fifth of a limit an estimate by length is not good enough: media and long words would be refused for it.
-bool is_near_limit(const std::vector<ledger::WindowRef>& windows, const ledger::Amounts& amount) {
+bool is_near_limit(std::span<const ledger::WindowRef> windows, const ledger::Amounts& amount) {
   return std::any_of(windows.begin(), windows.end(), [&](const ledger::WindowRef& window) {
     const std::int64_t limit = window->account.limit.load(std::memory_order_relaxed);
     return limit > 0 && window->left_nano() - amount.on(window->account) < limit / 5;
@@ -176,14 +177,14 @@ Result<std::vector<ledger::WindowRef>> windows_of(const Call& call) {
 /// call was admitted; a fallback may be one without.
 std::optional<ledger::Amounts> lacking_for(const AdmittedCall& admitted, const router::Deployment& deployment,
                                            Money beside) {
-  if (!check_price(admitted.call, deployment, money_budget_applies(admitted.windows))) return std::nullopt;
+  if (!check_price(admitted.call, deployment, money_budget_applies(admitted.hold.windows()))) return std::nullopt;
   // Of all attempts the entry has the cost, of the last one the tokens.
   ledger::Amounts needed = expected_amounts(admitted.call, admitted.expected, prices_of(deployment));
   needed.money += beside + billed_cost(admitted.call.record);
   return needed - admitted.hold.amount();
 }
 
-Task<Result<ledger::Hold>> take(Call& call, const ledger::Admission& admission) {
+Task<Result<ledger::Hold>> take(Call& call, ledger::Admission& admission) {
   Result<ledger::Hold> hold = co_await call.gateway.ledger->admit_or_wait(admission, *call.cancel);
   if (!hold && call.cancel->requested()) co_return base::fail(call.cancelled());
   co_return std::move(hold);
@@ -210,9 +211,12 @@ Task<Result<Taken>> take(Call& call, ledger::Admission& admission, CallLimits& l
     undo_limits(*here);
     co_return base::fail(std::move(hold.error()));
   }
-  if (Status confirmed = co_await confirm_limits(call, limits, *here); !confirmed) {
-    std::move(*hold).undo();
-    co_return base::fail(std::move(confirmed.error()));
+  if (are_shared(call, *here)) {
+    if (Status confirmed = co_await confirm_limits(call, limits, *here); !confirmed) {
+      admission.windows.assign(hold->windows().begin(), hold->windows().end());  // The call may try once more.
+      std::move(*hold).undo();
+      co_return base::fail(std::move(confirmed.error()));
+    }
   }
   if (!limits.all.empty() && call.cancel->requested()) {
     undo_limits(*here);
@@ -227,7 +231,9 @@ Task<Result<Taken>> take(Call& call, ledger::Admission& admission, CallLimits& l
 Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
   Result<std::vector<ledger::WindowRef>> found = windows_of(call);
   if (!found) co_return base::fail(std::move(found.error()));
-  std::vector<ledger::WindowRef>& windows = *found;
+  ledger::Admission admission;
+  admission.windows = std::move(*found);
+  const std::vector<ledger::WindowRef>& windows = admission.windows;
   const bool budgeted = budget_applies(windows);
   const bool priced_budget = money_budget_applies(windows);
   const router::ModelGroup& group = *plan.stops.front().group;
@@ -261,8 +267,6 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
     }
     return amount;
   };
-  ledger::Admission admission;
-  admission.windows = windows;
   admission.amount = dearest();
   const bool is_counted = budgeted && learned && !group.deployments.empty() &&
                           (expected.strict || is_near_limit(windows, admission.amount));
@@ -292,7 +296,7 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
     Result<Taken> taken = co_await take(call, admission, limits);
     if (taken) {
       tell_limits(call, limits, &taken->limits);
-      co_return AdmittedCall{call, std::move(taken->hold), expected, std::move(windows), std::move(taken->limits)};
+      co_return AdmittedCall{call, std::move(taken->hold), expected, std::move(taken->limits)};
     }
     if (taken.error().kind == ErrorKind::RateLimited && co_await wait_for_room(call, limits, until)) continue;
     if (call.cancel->requested()) co_return base::fail(call.cancelled());
@@ -305,7 +309,7 @@ Result<AdmittedCall> admit_replay(Call& call) {
   Result<std::vector<ledger::WindowRef>> windows = windows_of(call);
   if (!windows) return base::fail(std::move(windows.error()));
   ledger::Admission admission;
-  admission.windows = *windows;
+  admission.windows = std::move(*windows);
   admission.free_model = true;
   admission.started_us = call.ledger_us;
   admission.record_id = call.own_id;
@@ -314,7 +318,7 @@ Result<AdmittedCall> admit_replay(Call& call) {
   admission.model_group = call.record.model_group;
   Result<ledger::Hold> hold = call.gateway.ledger->admit(admission);
   if (!hold) return base::fail(std::move(hold.error()));
-  return AdmittedCall{call, std::move(*hold), {}, std::move(*windows)};
+  return AdmittedCall{call, std::move(*hold), {}};
 }
 
 Money attempt_cost(const AdmittedCall& admitted, const router::Deployment& deployment) {

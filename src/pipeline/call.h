@@ -72,7 +72,7 @@ struct Call {
   std::string shown_model;
   std::string region;                         // Of the latest attempt's deployment, as configured.
   codec::FetchedByUrl fetched;                // Files that the request names by URL, for targets that take bytes only.
-  std::string limit_fields;                   // Header lines about the limits of requests and tokens.
+  base::PooledString limit_fields;            // Header lines about the limits of requests and tokens.
   std::string share_fields;                   // The same of a share in a model that had no room.
   std::string refusal_fields;                 // Of the first provider that refused: its headers as callers see them.
   std::shared_ptr<router::HedgeState> hedge;  // Of the group that is asked, if it is hedged.
@@ -93,7 +93,6 @@ struct AdmittedCall {
   Call& call;
   ledger::Hold hold;
   Expectation expected;
-  std::vector<ledger::WindowRef> windows;
   limit::Admission limits = {};  // What it has taken of the limits of requests, tokens and parallel calls.
 };
 

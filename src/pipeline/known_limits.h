@@ -2,9 +2,11 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 
 #include "domain/caller.h"
 #include "limit/admission.h"
+#include "pipeline/rest_fields.h"
 
 namespace turnpike::pipeline {
 
@@ -23,13 +25,21 @@ class KnownLimits {
     return place.caller == caller ? &place.limits : nullptr;
   }
   void keep(const domain::CallerRef& caller, const limit::LimitList& limits) {
-    places_[place_of(caller)] = {caller, limits};
+    places_[place_of(caller)] = {caller, limits, nullptr};
+  }
+  /// The header lines of what is left of a caller's limits, as they were last written. Null: not known.
+  RestFields* fields(const domain::CallerRef& caller, const limit::LimitList& limits) {
+    Place& place = places_[place_of(caller)];
+    if (!place.limits.is(limits)) return nullptr;
+    if (!place.fields) place.fields = std::make_unique<RestFields>();
+    return place.fields.get();
   }
 
  private:
   struct Place {
     domain::CallerRef caller;  // Keeps the address from meaning somebody else later.
     limit::LimitList limits;
+    std::unique_ptr<RestFields> fields;  // Null: nobody has been told yet.
   };
   /// Addresses are alike in their low bits: the high ones of a product depend on all.
   static std::size_t place_of(const domain::CallerRef& caller) {

@@ -28,6 +28,22 @@ TEST(KnownLimits, AreThoseOfOneSnapshotOfTheCaller) {
   EXPECT_EQ(known.find(changed)->begin()->most, 9);
 }
 
+TEST(KnownLimits, KeepTheLinesOfTheListTheyKnow) {
+  limit::Meters meters;
+  KnownLimits known;
+  const auto caller = std::make_shared<const domain::Caller>();
+  const limit::LimitList limits = one_limit(meters, 5), others = one_limit(meters, 5);
+  EXPECT_EQ(known.fields(caller, limits), nullptr);
+  known.keep(caller, limits);
+  RestFields* const fields = known.fields(caller, limits);
+  ASSERT_NE(fields, nullptr);
+  EXPECT_EQ(known.fields(caller, limits), fields);
+  EXPECT_EQ(known.fields(caller, others), nullptr);
+  known.keep(caller, others);
+  EXPECT_EQ(known.fields(caller, limits), nullptr);
+  EXPECT_NE(known.fields(caller, others), nullptr);
+}
+
 TEST(KnownLimits, AreKeptOfSoManyCallersAtMost) {
   limit::Meters meters;
   KnownLimits known;

@@ -1,10 +1,6 @@
 #include "pipeline/limits.h"
 
-#include <fmt/compile.h>
-
 #include <algorithm>
-#include <array>
-#include <cstring>
 
 #include "base/hash.h"
 
@@ -176,108 +172,6 @@ Task<bool> sleep_until_rung(Call& call, Queueing& queueing, std::chrono::millise
   co_return !call.cancel->requested();
 }
 
-/// A model's name as part of a header's.
-std::string in_header(std::string_view model) {
-  std::string name(model);
-  for (char& c : name) {
-    const bool plain =
-        (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_';
-    if (!plain) c = '-';
-  }
-  return name;
-}
-
-/// The name of a header line with its colon, in a room of one size: to copy all of that takes a few moves and no call.
-class FieldName {
- public:
-  static constexpr std::size_t kBytesMax = 80;
-  FieldName() = default;
-  explicit constexpr FieldName(std::string_view name) : size_(name.copy(text_.data(), kBytesMax)) {}
-  /// Writes it where `kBytesMax` bytes have room; its end.
-  char* put(char* at) const { return static_cast<char*>(std::memcpy(at, text_.data(), kBytesMax)) + size_; }
-
- private:
-  std::array<char, kBytesMax> text_{};
-  std::size_t size_ = 0;
-};
-
-struct RateNames {
-  FieldName limit, remaining;
-};
-
-/// By kind and unit; made once, since every answer of a limited call has several.
-const RateNames& names_of(limit::Kind kind, Unit unit) {
-  static const auto names = [] {
-    std::array<std::array<RateNames, limit::kUnits>, limit::kKinds> all;
-    for (std::size_t k = 0; k < limit::kKinds; ++k) {
-      for (std::size_t u = 0; u < limit::kUnits; ++u) {
-        const std::string_view who = descriptor_of(static_cast<limit::Kind>(k)), what = name_of(static_cast<Unit>(u));
-        all[k][u].limit = FieldName(fmt::format("x-ratelimit-{}-limit-{}: ", who, what));
-        all[k][u].remaining = FieldName(fmt::format("x-ratelimit-{}-remaining-{}: ", who, what));
-      }
-    }
-    return all;
-  }();
-  return names[static_cast<std::size_t>(kind)][static_cast<std::size_t>(unit)];
-}
-
-/// The whole header block stays below what an nginx in front takes: further limits are not told.
-constexpr std::size_t kFieldsMax = 900;
-
-/// Header lines, written where there is room for `kFieldsMax` and those of one limit more.
-class RateFields {
- public:
-  bool full() const { return size() >= kFieldsMax; }
-  std::string_view text() const { return {text_.data(), size()}; }
-  /// The first part of a name that has two.
-  void begin(const FieldName& name) { end_ = name.put(end_); }
-  void add(const FieldName& name, std::int64_t value) {
-    constexpr std::string_view kEnd = "\r\n";
-    char* const end = fmt::format_to(name.put(end_), FMT_COMPILE("{}"), value);
-    end_ = end + kEnd.copy(end, kEnd.size());
-  }
-
- private:
-  static constexpr std::size_t kDigitsMax = 20, kLineMax = FieldName::kBytesMax + kDigitsMax + 2, kLinesOfOneLimit = 4;
-  std::size_t size() const { return static_cast<std::size_t>(end_ - text_.data()); }
-  std::array<char, kFieldsMax + kLinesOfOneLimit * kLineMax> text_;
-  char* end_ = text_.data();
-};
-
-void add_rest(const limit::Limit& limit, const limit::Terms& terms, std::optional<std::int64_t> over_all,
-              RateFields& fields) {
-  const limit::Meter& meter = *limit.meter;
-  const Unit unit = meter.unit();
-  const limit::Kind kind = meter.subject().kind;
-  const std::int64_t most = terms.most(limit.most);
-  const std::int64_t here = most - meter.used(terms.now_us);
-  const std::int64_t left = std::max<std::int64_t>(0, over_all ? std::min(here, *over_all) : here);
-  const RateNames& names = names_of(kind, unit);
-  fields.add(names.limit, most);
-  fields.add(names.remaining, left);
-  if (unit == Unit::Calls) return;
-  if (kind == limit::Kind::Key) {
-    static constexpr FieldName kTokens("x-litellm-key-tpm-limit: "), kRequests("x-litellm-key-rpm-limit: ");
-    fields.add(unit == Unit::Tokens ? kTokens : kRequests, limit.most);
-  }
-  if (kind == limit::Kind::KeyModel) {
-    static constexpr FieldName kTokens("x-litellm-key-remaining-tokens-"),
-        kRequests("x-litellm-key-remaining-requests-");
-    constexpr std::size_t kModelMax = 64;
-    fields.begin(unit == Unit::Tokens ? kTokens : kRequests);
-    fields.add(FieldName(in_header(std::string_view(meter.subject().model).substr(0, kModelMax)) + ": "), left);
-  }
-}
-
-void tell_rest(const limit::Admission& admission, const limit::Terms& terms, std::string& into) {
-  RateFields fields;
-  const std::vector<std::int64_t>& over_all = admission.shared.left;
-  for (std::size_t i = 0; i < admission.limits().size() && !fields.full(); ++i) {
-    add_rest(admission.limits()[i], terms, i < over_all.size() ? std::optional(over_all[i]) : std::nullopt, fields);
-  }
-  into = fields.text();
-}
-
 std::string fields_of_refusal(const limit::Refusal& refusal, std::span<const limit::Limit> limits,
                               const limit::Terms& terms) {
   std::string fields;
@@ -387,7 +281,6 @@ Result<limit::Admission> take_limits(Call& call, CallLimits& limits) {
 }
 
 Task<Status> confirm_limits(Call& call, CallLimits& limits, limit::Admission& admission) {
-  if (admission.limits().empty()) co_return Status{};
   const tl::expected<void, limit::Refusal> confirmed = co_await call.worker.limiter->confirm(admission);
   if (confirmed) co_return Status{};
   co_return base::fail(refuse(call, limits, confirmed.error()));
@@ -420,7 +313,9 @@ void tell_limits(Call& call, const CallLimits& limits, const limit::Admission* a
   if (limits.all.empty()) return;
   const limit::Terms terms = call.worker.limiter->terms(limits.tokens);
   if (admission != nullptr) {
-    tell_rest(*admission, terms, call.limit_fields);
+    RestFields once;
+    RestFields* const kept = call.worker.known_limits.fields(call.caller, admission->list());
+    call.limit_fields = (kept != nullptr ? *kept : once).write(admission->limits(), admission->shared.left, terms);
   } else if (limits.refusal) {
     call.gateway.limit_refusals.add(*limits.refusal);
     call.limit_fields = fields_of_refusal(*limits.refusal, limits.all, terms);

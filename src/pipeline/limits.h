@@ -53,6 +53,10 @@ bool reserve_tokens(const Call& call, const Expectation& expected, CallLimits& l
 /// Takes from all or from none; nothing while others wait for one of them who came before. Errors: RateLimited,
 /// Unavailable (no count is to be had and the configuration wants no call without).
 Result<limit::Admission> take_limits(Call& call, CallLimits& limits);
+/// Whether a count over all replicas is to be asked as well.
+inline bool are_shared(const Call& call, const limit::Admission& admission) {
+  return !admission.limits().empty() && call.worker.limiter->has_shared();
+}
 /// Asks the count over all replicas; leaves nothing taken of a refusal. Errors: as above.
 Task<Status> confirm_limits(Call& call, CallLimits& limits, limit::Admission& admission);
 /// Gives back what was taken for a call that is not made after all.

@@ -146,7 +146,7 @@ Task<Status> check_stream_budget(AdmittedCall& admitted, const router::Deploymen
   const config::TurnpikeSettings& ours = call.settings().turnpike;
   const auto is_strict = [](const ledger::WindowRef& window) { return window->account.strict.load(); };
   const bool strict =
-      ours.budget_mode == config::BudgetMode::Strict || std::ranges::any_of(admitted.windows, is_strict);
+      ours.budget_mode == config::BudgetMode::Strict || std::ranges::any_of(admitted.hold.windows(), is_strict);
   if (!strict || ours.stream_over_budget != config::StreamOverBudget::Cut) co_return Status{};
   domain::Usage so_far;
   so_far.set(domain::Unit::InputTokens, admitted.expected.prompt_tokens);
@@ -154,7 +154,7 @@ Task<Status> check_stream_budget(AdmittedCall& admitted, const router::Deploymen
              co_await count_output(call, deployment.target.model, stream.text_for_count(), stream.text_bytes()));
   const Money cost = billed_cost(call.record) + price::bill(prices_of(deployment), so_far).cost;
   const ledger::Amounts beyond = ledger::Amounts{cost, so_far.tokens()} - admitted.hold.amount();
-  for (const ledger::WindowRef& window : admitted.windows) {
+  for (const ledger::WindowRef& window : admitted.hold.windows()) {
     const bool counts = ours.budget_mode == config::BudgetMode::Strict || is_strict(window);
     if (!counts || window->account.limit.load() < 0 || window->left_nano() >= beyond.on(window->account)) continue;
     Error error;
