@@ -106,7 +106,8 @@ TEST(SqliteSchema, IsForNewDatabasesOnly) {
     SCOPED_TRACE(test.name);
     const auto database = migrated(test.before, test.last);
     EXPECT_EQ(texts(*database, "SELECT quote(number) FROM schema_version").size(), migrations().size());
-    EXPECT_EQ(texts(*database, "SELECT quote(applied_us) FROM schema_version GROUP BY 1").size() == 1, test.at_once);
+    EXPECT_EQ(texts(*database, "SELECT 'x' FROM schema_version WHERE applied_us % 1000000 <> 0").empty(), test.at_once)
+        << "made at once it has whole seconds";
   }
 }
 

@@ -103,7 +103,10 @@ class Reader {
         return;
       case RecordType::Open: {
         const std::uint64_t next_entry = payload.u64();
-        replay_.max_entry_no = std::max(replay_.max_entry_no, next_entry > 0 ? next_entry - 1 : 0);
+        if (next_entry > 0) {
+          replay_.max_entry_no = std::max(replay_.max_entry_no, next_entry - 1);
+          before_no_ = std::min(before_no_, next_entry - 1);
+        }
         replay_.shipped_no = std::max(replay_.shipped_no, payload.u64());
         return;
       }
@@ -129,7 +132,9 @@ class Reader {
     }
     std::sort(replay_.open_holds.begin(), replay_.open_holds.end(),
               [](const OpenHold& a, const OpenHold& b) { return a.facts.hold_id < b.facts.hold_id; });
-    if (const auto holes = entries_.holes(); !holes.empty()) replay_.first_hole_no = holes.front().first;
+    NumberSet known = entries_;
+    if (before_no_ != UINT64_MAX) known.add(before_no_);
+    if (const auto holes = known.holes(); !holes.empty()) replay_.first_hole_no = holes.front().first;
     if (!entries_.empty() || replay_.max_entry_no > 0) {
       if (replay_.shipped_no > 0) entries_.add(replay_.shipped_no);
       entries_.add(replay_.max_entry_no + 1);
@@ -173,6 +178,7 @@ class Reader {
 
   Replay& replay_;
   NumberSet sequences_, entries_;
+  std::uint64_t before_no_ = UINT64_MAX;  // The last entry number that was given out before the oldest segment here.
   std::unordered_map<std::uint64_t, OpenHold> open_;
   std::unordered_set<std::uint64_t> closed_;
 };

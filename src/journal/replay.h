@@ -35,8 +35,10 @@ struct Replay {
   std::uint64_t last_epoch = 0;
   std::uint64_t max_sequence = 0;
   std::uint64_t max_entry_no = 0;
-  std::uint64_t shipped_no = 0;     // As the journal knows it; the database decides.
-  std::uint64_t first_hole_no = 0;  // The smallest entry number that is missing between others; 0: none is.
+  std::uint64_t shipped_no = 0;  // As the journal knows it; the database decides.
+  /// The smallest entry number that is missing below one that is here; of numbers that segments which are gone were
+  /// for, nothing is known. 0: none is missing.
+  std::uint64_t first_hole_no = 0;
   std::uint64_t first_needed_segment = 0;
   std::vector<OpenHold> open_holds;
   /// ENTRY records that count no more: at a late join the database was found to know that number, or that call, as
