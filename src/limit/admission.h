@@ -73,7 +73,9 @@ struct Terms {
   std::uint32_t shard = 0;  // Of the shared count.
 
   std::int64_t amount(Unit unit) const { return unit == Unit::Tokens ? std::max<std::int64_t>(tokens, 1) : 1; }
-  std::int64_t most(std::int64_t limit) const { return basis == Basis::Share ? share.of(limit) : limit; }
+  std::int64_t most(std::int64_t limit) const {
+    return basis == Basis::Share && share.replicas > 1 ? share.of(limit) : std::max<std::int64_t>(limit, 0);
+  }
 };
 
 class Admission;

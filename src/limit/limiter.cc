@@ -27,9 +27,10 @@ bool Limiter::settled() const {
   return lost_us == 0 || us_of(now) - lost_us >= whole.count();
 }
 
-Terms Limiter::terms(std::int64_t tokens) const {
+Terms Limiter::terms(std::int64_t tokens, std::uint32_t shard) const {
   Terms terms;
   terms.tokens = tokens;
+  terms.shard = shard;
   terms.share = replicas_.get();
   terms.now_us = us_of(base::monotonic_now());
   terms.basis = Basis::Share;
@@ -41,13 +42,11 @@ Terms Limiter::terms(std::int64_t tokens) const {
   return terms;
 }
 
-tl::expected<Admission, Refusal> Limiter::take(LimitList limits, std::int64_t tokens, std::uint32_t shard) const {
+tl::expected<Admission, Refusal> Limiter::take(LimitList limits, const Terms& terms) const {
   if (!limits.empty() && store_is_away() && options_.on_store_failure == StoreFailure::Closed) {
     return tl::unexpected(store_away());
   }
-  Terms here = terms(tokens);
-  here.shard = shard;
-  return admit(std::move(limits), here, shared_);
+  return admit(std::move(limits), terms, shared_);
 }
 
 Task<tl::expected<void, Refusal>> Limiter::confirm(Admission& admission) const {
@@ -66,9 +65,8 @@ tl::expected<void, Refusal> Limiter::fall_back(Admission& admission) const {
     shared_->hold(admission);
     return {};
   }
-  Terms again = terms(admission.amount(Unit::Tokens));
+  Terms again = terms(admission.amount(Unit::Tokens), admission.shard());
   again.basis = Basis::Share;
-  again.shard = admission.shard();
   LimitList limits = admission.list();
   admission.undo(again.now_us);
   if (options_.on_store_failure == StoreFailure::Closed) return tl::unexpected(store_away());

@@ -30,13 +30,13 @@ class Limiter {
 
   /// A configuration was read again. On the limiter's thread.
   void on_store_failure(StoreFailure what) { options_.on_store_failure = what; }
-  /// Terms of a call that begins now and reserves `tokens`.
-  Terms terms(std::int64_t tokens) const;
+  /// Terms of a call that begins now and reserves `tokens`. `shard`: where the shared count has its limits.
+  Terms terms(std::int64_t tokens, std::uint32_t shard = 0) const;
   bool has_shared() const { return shared_ != nullptr; }
   /// How many shards the shared count has; 1 without one.
   std::uint32_t shards() const { return shared_ == nullptr ? 1 : shared_->shards(); }
-  /// Takes from all limits or none; waits for nothing. `shard`: where the shared count has them.
-  tl::expected<Admission, Refusal> take(LimitList limits, std::int64_t tokens, std::uint32_t shard = 0) const;
+  /// Takes from all limits or none; waits for nothing. `terms`: of this moment.
+  tl::expected<Admission, Refusal> take(LimitList limits, const Terms& terms) const;
   /// Asks the shared count as well: one round trip. Of a refusal nothing is left anywhere, and the admission is empty.
   Task<tl::expected<void, Refusal>> confirm(Admission& admission) const;
 

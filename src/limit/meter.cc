@@ -69,24 +69,12 @@ std::string_view name_of(Unit unit) {
 }
 
 Meter::Meter(Subject subject, Unit unit, std::chrono::microseconds window, std::shared_ptr<MeterWords> words)
-    : unit_(unit),
-      words_(std::move(words)),
-      ring_(unit == Unit::Calls
-                ? nullptr
-                : std::make_unique<Ring>(unit == Unit::Tokens ? words_->tokens : words_->requests, window)),
-      subject_(std::move(subject)),
-      shared_name_(name_in_store(subject_, unit)) {}
-
-bool Meter::take_call(std::int64_t amount, std::int64_t limit) {
-  std::int64_t under_way = words_->under_way.load(std::memory_order_relaxed);
-  while (under_way + amount <= limit) {
-    if (words_->under_way.compare_exchange_weak(under_way, under_way + amount, std::memory_order_acq_rel)) return true;
-  }
-  return false;
+    : unit_(unit), words_(std::move(words)), subject_(std::move(subject)), shared_name_(name_in_store(subject_, unit)) {
+  if (has_ring()) ring_.emplace(unit == Unit::Tokens ? words_->tokens : words_->requests, window);
 }
 
 std::optional<std::int64_t> Meter::wait_us(std::int64_t amount, std::int64_t limit, std::int64_t now_us) const {
-  if (ring_) return ring_->wait_us(amount, limit, now_us);
+  if (has_ring()) return ring_->wait_us(amount, limit, now_us);
   if (amount > limit) return std::nullopt;
   return used(now_us) + amount <= limit ? 0 : kCallWaitUs;
 }

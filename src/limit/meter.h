@@ -73,7 +73,7 @@ static_assert(sizeof(MeterWords) == 64);
 /// Counts one unit of one subject in this process, whatever its limit is at the moment.
 ///
 /// Threading: any; without locks.
-class Meter {
+class alignas(64) Meter {
  public:
   /// `words`: those of the subject's other meters, if there are any.
   Meter(Subject subject, Unit unit, std::chrono::microseconds window,
@@ -85,28 +85,28 @@ class Meter {
   const std::string& shared_name() const { return shared_name_; }
   const std::shared_ptr<MeterWords>& words() const { return words_; }
 
-  bool take(std::int64_t amount, std::int64_t limit, std::int64_t now_us) {
+  [[gnu::always_inline]] bool take(std::int64_t amount, std::int64_t limit, std::int64_t now_us) {
     words_->last_us.store(now_us, std::memory_order_relaxed);
-    return ring_ ? ring_->take(amount, limit, now_us) : take_call(amount, limit);
+    return has_ring() ? ring_->take(amount, limit, now_us) : take_call(amount, limit);
   }
   /// Takes whatever the limit.
   void add(std::int64_t amount, std::int64_t now_us) {
     words_->last_us.store(now_us, std::memory_order_relaxed);
-    if (ring_) {
+    if (has_ring()) {
       ring_->add(amount, now_us);
     } else {
       words_->under_way.fetch_add(amount, std::memory_order_acq_rel);
     }
   }
   void give_back(std::int64_t amount, std::int64_t taken_us, std::int64_t now_us) {
-    if (ring_) {
+    if (has_ring()) {
       ring_->give_back(amount, taken_us, now_us);
     } else {
       words_->under_way.fetch_sub(amount, std::memory_order_acq_rel);
     }
   }
   std::int64_t used(std::int64_t now_us) const {
-    return ring_ ? ring_->used(now_us) : words_->under_way.load(std::memory_order_acquire);
+    return has_ring() ? ring_->used(now_us) : words_->under_way.load(std::memory_order_acquire);
   }
   /// How long until `amount` fits if nobody else comes; nothing when it never will. Calls end when they do: a second.
   std::optional<std::int64_t> wait_us(std::int64_t amount, std::int64_t limit, std::int64_t now_us) const;
@@ -119,12 +119,20 @@ class Meter {
   const Line& line() const { return line_; }
 
  private:
-  bool take_call(std::int64_t amount, std::int64_t limit);
+  bool has_ring() const { return unit_ != Unit::Calls; }
+  bool take_call(std::int64_t amount, std::int64_t limit) {
+    std::int64_t under_way = words_->under_way.load(std::memory_order_relaxed);
+    while (under_way + amount <= limit) {
+      if (words_->under_way.compare_exchange_weak(under_way, under_way + amount, std::memory_order_acq_rel))
+        return true;
+    }
+    return false;
+  }
 
   // What a call reads stands together; it changes nothing here.
   const Unit unit_;
   const std::shared_ptr<MeterWords> words_;
-  const std::unique_ptr<Ring> ring_;  // Null: Unit::Calls.
+  std::optional<Ring> ring_;  // Whether there is one is known by the unit, which stands beside what is read next.
   Line line_;
   const Subject subject_;
   const std::string shared_name_;

@@ -134,7 +134,7 @@ class Replica {
  private:
   static Task<void> admit_on(Limiter& limiter, Limits limits, std::int64_t tokens, std::uint32_t shard,
                              tl::expected<Admission, Refusal>& result) {
-    result = limiter.take(std::move(limits), tokens, shard);
+    result = limiter.take(std::move(limits), limiter.terms(tokens, shard));
     if (!result) co_return;
     const tl::expected<void, Refusal> confirmed = co_await limiter.confirm(*result);
     if (!confirmed) result = tl::unexpected(confirmed.error());
@@ -277,7 +277,7 @@ TEST(RedisCount, ARenewalBetweenTheTwoStepsTakesNoPlaceTwice) {
   Replica one(server, "one", {.renew_every = milliseconds(30)});
   struct Runner {
     static Task<void> run(Replica& replica, bool& confirmed, Admission& kept) {
-      auto taken = replica.limiters[0]->take({replica.limit(Unit::Calls, 1)}, 0);
+      auto taken = replica.limiters[0]->take({replica.limit(Unit::Calls, 1)}, replica.limiters[0]->terms(0));
       co_await replica.redis->client(*replica.threads->all()[0]).loop().sleep(milliseconds(200));
       confirmed = bool(co_await replica.limiters[0]->confirm(*taken));
       kept = std::move(*taken);

@@ -43,7 +43,7 @@ void Ring::note_begin(std::int64_t bucket, std::uint64_t seen) {
 std::int64_t Ring::forgotten(std::int64_t total, std::int64_t bucket) const {
   std::int64_t taken = 0;
   std::int64_t returned = 0;
-  for (std::size_t i = 0; i < kBuckets; ++i) {
+  for (std::size_t i = 0; i < kPlaces; ++i) {
     if (const std::uint64_t word = began_[i].load(std::memory_order_acquire); counts(age_of(word, bucket))) {
       taken = std::max(taken, since(word, total));
     }
@@ -100,7 +100,7 @@ std::optional<std::int64_t> Ring::wait_us(std::int64_t amount, std::int64_t limi
   const std::int64_t total = words_.total.load(std::memory_order_acquire);
   std::array<std::int64_t, kBuckets> taken{};     // By age: since the bucket of that age began,
   std::array<std::int64_t, kBuckets> returned{};  // and what came back of it.
-  for (std::size_t i = 0; i < kBuckets; ++i) {
+  for (std::size_t i = 0; i < kPlaces; ++i) {
     const std::uint64_t began = began_[i].load(std::memory_order_acquire);
     if (counts(age_of(began, bucket))) {
       auto& place = taken[static_cast<std::size_t>(std::max(age_of(began, bucket), 0))];

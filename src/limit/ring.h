@@ -40,7 +40,7 @@ class Ring {
       : words_(words), bucket_us_(std::max<std::int64_t>(window.count() / 60, 2)) {}
 
   /// Takes `amount` if the sum stays within `limit`.
-  bool take(std::int64_t amount, std::int64_t limit, std::int64_t now_us) {
+  [[gnu::always_inline]] bool take(std::int64_t amount, std::int64_t limit, std::int64_t now_us) {
     const std::int64_t bucket = bucket_of(now_us);
     limit = std::min(limit, kUnitsMax);
     if (amount > limit) return false;
@@ -69,6 +69,7 @@ class Ring {
   std::optional<std::int64_t> wait_us(std::int64_t amount, std::int64_t limit, std::int64_t now_us) const;
 
  private:
+  static constexpr std::size_t kPlaces = 64;  // Not below kBuckets, and a power of two.
   /// A bucket's number and a count in one word: both change together.
   using Word = std::atomic<std::uint64_t>;
 
@@ -76,7 +77,7 @@ class Ring {
   static std::int32_t age_of(std::uint64_t word, std::int64_t bucket) {
     return static_cast<std::int32_t>(static_cast<std::uint32_t>(bucket) - static_cast<std::uint32_t>(word >> 32));
   }
-  static std::size_t place_of(std::int64_t bucket) { return static_cast<std::size_t>(bucket) % kBuckets; }
+  static std::size_t place_of(std::int64_t bucket) { return static_cast<std::size_t>(bucket) % kPlaces; }
   std::int64_t bucket_of(std::int64_t us) const { return bucket_us_.divide(us); }
 
   /// Notes the total at which `bucket` begins. Whoever takes does this first, so a taking is never counted into a
@@ -98,8 +99,8 @@ class Ring {
 
   Words& words_;
   const base::Divisor bucket_us_;
-  std::array<Word, kBuckets> began_{};     // The total, cut to 32 bits, when the bucket began.
-  std::array<Word, kBuckets> returned_{};  // What came back of the bucket.
+  std::array<Word, kPlaces> began_{};     // The total, cut to 32 bits, when the bucket began.
+  std::array<Word, kPlaces> returned_{};  // What came back of the bucket.
 };
 
 }  // namespace turnpike::limit

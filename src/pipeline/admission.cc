@@ -291,14 +291,18 @@ Task<Result<AdmittedCall>> admit(Call& call, const router::RoutePlan& plan) {
     expected.prompt_tokens = (co_await count_prompt(call, group.deployments.front()->target.model)).tokens;
     reserve_tokens(call, expected, limits);
   }
-  const base::Monotonic until = base::monotonic_now() + call.settings().turnpike.limit_wait;
+  const base::Monotonic until =
+      base::Monotonic(std::chrono::microseconds(limits.terms.now_us)) + call.settings().turnpike.limit_wait;
   for (;;) {
     Result<Taken> taken = co_await take(call, admission, limits);
     if (taken) {
       tell_limits(call, limits, &taken->limits);
       co_return AdmittedCall{call, std::move(taken->hold), expected, std::move(taken->limits)};
     }
-    if (taken.error().kind == ErrorKind::RateLimited && co_await wait_for_room(call, limits, until)) continue;
+    if (taken.error().kind == ErrorKind::RateLimited && co_await wait_for_room(call, limits, until)) {
+      reserve_tokens(call, expected, limits);  // At the time that it is now.
+      continue;
+    }
     if (call.cancel->requested()) co_return base::fail(call.cancelled());
     tell_limits(call, limits, nullptr);
     co_return base::fail(std::move(taken.error()));

@@ -136,7 +136,8 @@ std::int64_t used_tokens(const Call& call) {
 }
 
 /// The limit for which somebody waits who came before this call.
-const limit::Limit* others_first(const CallLimits& limits) {
+const limit::Limit* others_first(const Call& call, const CallLimits& limits) {
+  if (call.gateway.limit_waits.waiting.load(std::memory_order_acquire) == 0) return nullptr;
   const limit::Line::Ticket ticket = limits.queueing ? limits.queueing->waiter.ticket() : limit::Line::kNone;
   const auto queued = std::ranges::find_if(
       limits.all, [ticket](const limit::Limit& one) { return !one.meter->line().lets_pass(ticket); });
@@ -144,8 +145,8 @@ const limit::Limit* others_first(const CallLimits& limits) {
 }
 
 /// What a call is told that may not pass those who wait: they will be served first, so it is full, room or not.
-limit::Refusal behind(const Call& call, const CallLimits& limits, const limit::Limit& queued) {
-  const limit::Terms terms = call.worker.limiter->terms(limits.tokens);
+limit::Refusal behind(const CallLimits& limits, const limit::Limit& queued) {
+  const limit::Terms& terms = limits.terms;
   const std::int64_t amount = terms.amount(queued.meter->unit());
   const std::int64_t most = terms.most(queued.most);
   return limit::refusal_of(queued, most, amount, queued.meter->used(terms.now_us),
@@ -244,12 +245,12 @@ std::int64_t counted_tokens(const Call& call, const domain::Usage& usage) {
 bool reserve_tokens(const Call& call, const Expectation& expected, CallLimits& limits) {
   if (limits.all.empty()) return false;
   const bool output_only = call.settings().general.token_rate_limit_type == config::TokenRateLimit::Output;
-  limits.tokens = tokens_to_reserve(call, expected);
-  const limit::Terms terms = call.worker.limiter->terms(limits.tokens);
+  const limit::Terms& terms = limits.terms =
+      call.worker.limiter->terms(tokens_to_reserve(call, expected), shard_of(call));
   return !output_only && std::ranges::any_of(limits.all, [&](const limit::Limit& one) {
     if (one.meter->unit() != Unit::Tokens || one.held == limit::Held::Never) return false;
     const std::int64_t most = terms.most(one.most);
-    return one.meter->used(terms.now_us) + limits.tokens > most - most / 5;
+    return one.meter->used(terms.now_us) + terms.tokens > most - most / 5;
   });
 }
 
@@ -263,7 +264,7 @@ Queueing::Queueing(Call& call)
     : gateway(call.gateway),
       bell(std::make_shared<Bell>(*call.worker.thread)),
       waiter([bell = bell] { Bell::ring(bell); }) {
-  gateway.limit_waits.waiting.fetch_add(1, std::memory_order_relaxed);
+  gateway.limit_waits.waiting.fetch_add(1, std::memory_order_acq_rel);  // Before it stands in any line.
 }
 
 Queueing::~Queueing() {
@@ -272,16 +273,16 @@ Queueing::~Queueing() {
 
 Result<limit::Admission> take_limits(Call& call, CallLimits& limits) {
   if (limits.all.empty()) return limit::Admission();
-  if (const limit::Limit* queued = others_first(limits))
-    return base::fail(refuse(call, limits, behind(call, limits, *queued)));
-  tl::expected<limit::Admission, limit::Refusal> taken =
-      call.worker.limiter->take(limits.all, limits.tokens, shard_of(call));
+  if (const limit::Limit* queued = others_first(call, limits))
+    return base::fail(refuse(call, limits, behind(limits, *queued)));
+  tl::expected<limit::Admission, limit::Refusal> taken = call.worker.limiter->take(limits.all, limits.terms);
   if (taken) return std::move(*taken);
   return base::fail(refuse(call, limits, std::move(taken.error())));
 }
 
 Task<Status> confirm_limits(Call& call, CallLimits& limits, limit::Admission& admission) {
   const tl::expected<void, limit::Refusal> confirmed = co_await call.worker.limiter->confirm(admission);
+  limits.terms = call.worker.limiter->terms(limits.terms.tokens, limits.terms.shard);  // The answer took its time.
   if (confirmed) co_return Status{};
   co_return base::fail(refuse(call, limits, confirmed.error()));
 }
@@ -311,14 +312,15 @@ Task<bool> wait_for_room(Call& call, CallLimits& limits, base::Monotonic until) 
 
 void tell_limits(Call& call, const CallLimits& limits, const limit::Admission* admission) {
   if (limits.all.empty()) return;
-  const limit::Terms terms = call.worker.limiter->terms(limits.tokens);
   if (admission != nullptr) {
     RestFields once;
     RestFields* const kept = call.worker.known_limits.fields(call.caller, admission->list());
-    call.limit_fields = (kept != nullptr ? *kept : once).write(admission->limits(), admission->shared.left, terms);
+    call.limit_fields =
+        (kept != nullptr ? *kept : once).write(admission->limits(), admission->shared.left, limits.terms);
   } else if (limits.refusal) {
     call.gateway.limit_refusals.add(*limits.refusal);
-    call.limit_fields = fields_of_refusal(*limits.refusal, limits.all, terms);
+    const limit::Terms now = call.worker.limiter->terms(limits.terms.tokens);  // It may have waited.
+    call.limit_fields = fields_of_refusal(*limits.refusal, limits.all, now);
   }
 }
 

@@ -30,7 +30,7 @@ struct Queueing {
 /// of the end user and the tags it names, and of the whole gateway.
 struct CallLimits {
   limit::LimitList all;
-  std::int64_t tokens = 0;                // To reserve.
+  limit::Terms terms;                     // As of `reserve_tokens`.
   std::optional<limit::Refusal> refusal;  // The latest.
   std::unique_ptr<Queueing> queueing;     // Null: it has not had to wait yet.
 };
@@ -46,8 +46,8 @@ std::uint32_t shard_of(const Call& call);
 std::int64_t tokens_to_reserve(const Call& call, const Expectation& expected);
 std::int64_t counted_tokens(const Call& call, const domain::Usage& usage);
 
-/// Reserves what the call is expected to use (turnpike.tpm_reserve). True when a limit is so near that an estimate by
-/// length will not do.
+/// The terms on which the call is admitted at this moment: reserves what it is expected to use (turnpike.tpm_reserve).
+/// True when a limit is so near that an estimate by length will not do.
 bool reserve_tokens(const Call& call, const Expectation& expected, CallLimits& limits);
 
 /// Takes from all or from none; nothing while others wait for one of them who came before. Errors: RateLimited,

@@ -74,7 +74,8 @@ tl::expected<limit::Admission, limit::Refusal> take_target(AdmittedCall& admitte
   Call& call = admitted.call;
   limit::Limits limits = limits_of_target(call, group, deployment);
   if (limits.empty()) return limit::Admission();
-  auto taken = call.worker.limiter->take(std::move(limits), tokens_to_reserve(call, admitted.expected), shard_of(call));
+  const limit::Terms terms = call.worker.limiter->terms(tokens_to_reserve(call, admitted.expected), shard_of(call));
+  auto taken = call.worker.limiter->take(std::move(limits), terms);
   if (!taken) call.gateway.limit_refusals.add(taken.error());
   return taken;
 }
