@@ -59,15 +59,23 @@ const RateNames& names_of(limit::Kind kind, Unit unit) {
   return names[static_cast<std::size_t>(kind)][static_cast<std::size_t>(unit)];
 }
 
-/// Makes the digits before `end`, those of `before`, those of `now`. False: it has more digits or fewer.
-bool change_digits(char* end, std::uint64_t before, std::uint64_t now) {
-  while (now != before) {
-    *--end = static_cast<char>('0' + now % 10);
-    now /= 10;
-    before /= 10;
-    if ((now == 0) != (before == 0)) return false;
+/// "00" to "99".
+constexpr auto kDigitPairs = [] {
+  std::array<char, 200> pairs{};
+  for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i] = static_cast<char>('0' + (i % 2 == 0 ? i / 20 : i / 2 % 10));
+  return pairs;
+}();
+
+/// Makes the digits before `end`, those of `before`, those of `now`, which has as many. Two at a time.
+void change_digits(char* end, std::uint64_t before, std::uint64_t now) {
+  for (; now != before; now /= 100, before /= 100) {
+    if (now < 10) {
+      *--end = static_cast<char>('0' + now);
+      return;
+    }
+    end -= 2;
+    std::memcpy(end, kDigitPairs.data() + 2 * (now % 100), 2);
   }
-  return true;
 }
 
 }  // namespace
@@ -92,8 +100,10 @@ std::string_view RestFields::write(std::span<const limit::Limit> limits, std::sp
 bool RestFields::tell_again(Told& told, std::int64_t most, std::int64_t left) {
   if (most != told.most) return false;
   if (left == told.left) return true;
-  const auto before = static_cast<std::uint64_t>(std::exchange(told.left, left));
-  return told.left_end != 0 && change_digits(text_.data() + told.left_end, before, static_cast<std::uint64_t>(left));
+  const auto now = static_cast<std::uint64_t>(left);
+  if (now < told.from || now >= told.to) return false;
+  change_digits(text_.data() + told.left_end, static_cast<std::uint64_t>(std::exchange(told.left, left)), now);
+  return true;
 }
 
 void RestFields::tell(const limit::Limit& limit, std::int64_t most, std::int64_t left) {
@@ -103,10 +113,11 @@ void RestFields::tell(const limit::Limit& limit, std::int64_t most, std::int64_t
   const limit::Kind kind = meter.subject().kind;
   const RateNames& names = names_of(kind, unit);
   Told& told = told_[told_count_++];
-  told = {most, left, size_, 0};
+  told = {most, left, size_, 0, 0, 10};
   put(names.limit, most);
   put(names.remaining, left);
   told.left_end = size_ - kLineEnd;
+  for (; static_cast<std::uint64_t>(left) >= told.to; told.to *= 10) told.from = told.to;
   if (unit == Unit::Calls) return;
   if (kind == limit::Kind::Key) {
     static constexpr FieldName kTokens("x-litellm-key-tpm-limit: "), kRequests("x-litellm-key-rpm-limit: ");
@@ -118,7 +129,7 @@ void RestFields::tell(const limit::Limit& limit, std::int64_t most, std::int64_t
     constexpr std::size_t kModelMax = 64;
     put(unit == Unit::Tokens ? kTokens : kRequests);
     put(FieldName(in_header(std::string_view(meter.subject().model).substr(0, kModelMax)) + ": "), left);
-    told.left_end = 0;
+    told.to = 0;
   }
 }
 

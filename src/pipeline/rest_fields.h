@@ -37,8 +37,9 @@ class RestFields {
   /// A limit that is told, and where.
   struct Told {
     std::int64_t most, left;
-    std::size_t begin;     // Of its lines,
-    std::size_t left_end;  // and the end of the digits of `left`; 0: they stand in several places.
+    std::size_t begin;       // Of its lines,
+    std::size_t left_end;    // and the end of the digits of `left`.
+    std::uint64_t from, to;  // Numbers with as many digits, `to` not among them; none: they stand in several places.
   };
   bool is_full() const { return size_ >= kBytesMax; }
   bool tell_again(Told& told, std::int64_t most, std::int64_t left);
