@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
+#include <thread>
 
+#include "base/clock.h"
 #include "http/loopback.h"
 
 namespace turnpike::fake_provider::provider_test {
@@ -45,6 +48,9 @@ class Running {
       std::this_thread::yield();
     }
   }
+
+  /// Also those of callers who are gone whose call has not ended.
+  std::size_t connections() const { return server_->counters().connections_open.load(); }
 
   Provider provider{1, 100};
 
@@ -125,6 +131,23 @@ TEST(Provider, StandsStillWhereTheScriptSaysAndSeesTheCallerLeave) {
       EXPECT_EQ(running.provider.account().open(), 1U);
     }
     EXPECT_EQ(running.account_of(1).aborted, 1U);
+  }
+}
+
+TEST(Provider, AWaitEndsWithItsCaller) {
+  Running running;
+  for (const char* const directives : {"latency_ms=60000", "slow_first_ms=60000", "token_ms=60000"}) {
+    {
+      const std::string body = R"({"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]})";
+      Peer peer = running.connect();
+      peer.send(std::string("POST /fake/") + directives +
+                "/v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer k\r\nContent-Length: " +
+                std::to_string(body.size()) + "\r\n\r\n" + body);
+      while (running.provider.account().open() == 0) std::this_thread::yield();
+    }
+    const auto until = base::monotonic_now() + std::chrono::seconds(20);
+    while (running.connections() != 0 && base::monotonic_now() < until) std::this_thread::yield();
+    EXPECT_EQ(running.connections(), 0U) << directives;
   }
 }
 
